@@ -1,0 +1,49 @@
+// Builds dist/: qemu-rt.mjs for Node, and where Bun has a binary for this machine, the executable that starts faster.
+import { execFileSync } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { build } from 'esbuild'
+
+const BUN_PACKAGES = { x64: '@oven/bun-linux-x64-baseline', arm64: '@oven/bun-linux-aarch64' }
+
+rmSync('dist', { recursive: true, force: true })
+await build({
+  entryPoints: { 'qemu-rt': 'src/main.ts' },
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minifySyntax: true,
+  // Libraries in CommonJS call require() for Node's own modules.
+  banner: { js: "import { createRequire as qemuRtRequire } from 'node:module'; const require = qemuRtRequire(import.meta.url);" },
+  legalComments: 'linked',
+})
+
+const bun = bunExecutable()
+if (bun === null) console.log('Bun has no binary for this machine: the launcher will use Node')
+else {
+  execFileSync(
+    bun,
+    // The executable must not read .env or bunfig.toml of the directory that QEMU is started in.
+    ['build', 'src/main.ts', '--compile', '--bytecode', '--minify-syntax', '--no-compile-autoload-dotenv',
+      '--no-compile-autoload-bunfig', '--outfile', 'dist/qemu-rt-planner'],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+}
+
+/** Path of Bun's executable from its npm package, if it is installed and runs here. */
+function bunExecutable() {
+  const name = BUN_PACKAGES[process.arch]
+  if (process.platform !== 'linux' || name === undefined) return null
+  try {
+    const path = createRequire(import.meta.url).resolve(`${name}/bin/bun`)
+    if (!existsSync(path)) return null
+    execFileSync(path, ['--version'], { stdio: 'ignore' })
+    return path
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,136 @@
+import { malformedArgument, missingArgument, type OptionPlace } from '../errors/command-line.js'
+import { findOption, type OptionSpec } from './options.js'
+import { MalformedArgument, type Properties, parseProperties } from './properties.js'
+
+/** One word of the command line. `position` is its place in the launcher's "$@", null when the plan has made it. */
+export interface Word {
+  readonly text: string
+  readonly position: number | null
+}
+
+/** An option with its argument, or a disk image by its place (`qemu-system-x86_64 disk.img`). */
+export type Item = Option | Image
+
+export interface Option {
+  readonly kind: 'option'
+  /** Name without dashes, with `-M` as `machine`. */
+  readonly name: string
+  /** null for an option that no known QEMU has. */
+  readonly spec: OptionSpec | null
+  readonly word: Word
+  readonly argument: Word | null
+}
+
+export interface Image {
+  readonly kind: 'image'
+  readonly word: Word
+}
+
+/** QEMU's command line without the emulator, in order. */
+export type CommandLine = readonly Item[]
+
+/** What the parser must know of an option: whether the next word is its argument. */
+export type OptionLookup = (spelled: string) => OptionSpec | null
+
+/**
+ * Reads QEMU's command line as QEMU does (softmmu/vl.c, lookup_opt): `--x` is `-x`; a word without a dash is an image;
+ * the word after an option that takes an argument is that argument, whatever it looks like. An unknown option takes the
+ * next word if that does not start with a dash. Nothing is lost: see `renderWords`.
+ */
+export function parseCommandLine(words: readonly Word[], lookup: OptionLookup = findOption): CommandLine {
+  const items: Item[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]
+    if (word === undefined) continue
+    if (!word.text.startsWith('-')) {
+      items.push({ kind: 'image', word })
+      continue
+    }
+    const spec = lookup(word.text)
+    const next = words[at + 1]
+    const takesNext = spec === null ? next?.text.startsWith('-') === false : spec.takesArgument
+    items.push({
+      kind: 'option',
+      name: spec?.aliasOf ?? spec?.name ?? word.text.replace(/^--?/, ''),
+      spec,
+      word,
+      argument: takesNext ? (next ?? null) : null,
+    })
+    if (takesNext) at++
+  }
+  return items
+}
+
+/** Words of a list of texts that stand at 1, 2, 3… in the launcher's "$@". */
+export function wordsOf(texts: readonly string[]): Word[] {
+  return texts.map((text, index) => ({ text, position: index + 1 }))
+}
+
+/** Every word of the command line in order: the inverse of `parseCommandLine`. */
+export function renderWords(line: CommandLine): Word[] {
+  return line.flatMap((item) =>
+    item.kind === 'option' && item.argument !== null ? [item.word, item.argument] : [item.word],
+  )
+}
+
+/** An option that the plan adds. */
+export function newOption(name: string, argument: string | null): Option {
+  const made = (text: string): Word => ({ text, position: null })
+  return {
+    kind: 'option',
+    name,
+    spec: findOption(`-${name}`),
+    word: made(`-${name}`),
+    argument: argument === null ? null : made(argument),
+  }
+}
+
+/** An option's place in the command line, with what it holds. */
+export interface Found {
+  /** Index into the command line. */
+  readonly index: number
+  readonly option: Option
+}
+
+/** All options of a name, in order. */
+export function findOptions(line: CommandLine, name: string): Found[] {
+  return line.flatMap((option, index) =>
+    option.kind === 'option' && option.name === name ? [{ index, option }] : [],
+  )
+}
+
+/**
+ * Reads the argument of an option at a place in the command line.
+ * @throws {UserError} exit 65 when it is missing or malformed, with the option's number
+ */
+export function propertiesAt(line: CommandLine, index: number): Properties {
+  const option = line[index]
+  if (option?.kind !== 'option') throw new RangeError(`no option at ${index}`)
+  const where = placeOf(line, index)
+  if (option.argument === null) throw missingArgument(where)
+  const { spec } = option
+  try {
+    return parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
+  } catch (error) {
+    if (error instanceof MalformedArgument) {
+      throw malformedArgument({ ...where, argument: option.argument.text, reason: error.message })
+    }
+    throw error
+  }
+}
+
+/** How an option is spelled and its number, counted from 1 and without images, as messages say it. */
+export function placeOf(line: CommandLine, index: number): OptionPlace {
+  const number = line.slice(0, index + 1).filter((item) => item.kind === 'option').length
+  return { option: line[index]?.word.text ?? '', number }
+}
+
+/**
+ * The value that QEMU ends up with for a key of an option that merges when it is repeated (`-machine`, `-m`, `-name`,
+ * `-smp`): the last one given.
+ */
+export function mergedValue(line: CommandLine, name: string, key: string): string | undefined {
+  return findOptions(line, name)
+    .map(({ index }) => propertiesAt(line, index).get(key))
+    .findLast((value) => value !== undefined)
+}

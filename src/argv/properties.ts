@@ -1,0 +1,151 @@
+import { type JsonMember, type JsonObject, JsonSyntaxError, parseJsonObject } from './json.js'
+import { type KeyvalEntry, keyvalImplied, keyvalPair, parseKeyval, renderKeyval } from './keyval.js'
+
+/** A value to write. In keyval a boolean is on/off and a number its digits; in JSON each keeps its type. */
+export type PropertyValue = string | boolean | bigint
+
+/**
+ * One view over a keyval and a JSON argument. Nothing is changed in place: `set` and `delete` give the new text, in
+ * which everything but that key stands as it stood.
+ */
+export interface Properties {
+  readonly text: string
+  readonly keys: readonly string[]
+  /** The value as QEMU reads it: the last one when the key is repeated; JSON booleans as `on`/`off`. */
+  get(key: string): string | undefined
+  set(key: string, value: PropertyValue): Properties
+  delete(key: string): Properties
+}
+
+/** Why an argument cannot be read, for a message. */
+export class MalformedArgument extends Error {}
+
+/**
+ * Reads an option's argument.
+ * @param impliedKey the option's implied first key; null when it has none
+ * @param json whether QEMU takes JSON for this option; then a `{` at the start means JSON
+ * @throws {MalformedArgument} when it is not well-formed
+ */
+export function parseProperties(text: string, impliedKey: string | null, json: boolean): Properties {
+  return json && text.startsWith('{') ? jsonProperties(text) : keyvalProperties(text, impliedKey)
+}
+
+/** Reads a boolean as QEMU does (qapi/qapi-util.c, qapi_bool_parse); null when it is none. */
+export function parseSwitch(value: string | undefined): boolean | null {
+  if (value === undefined) return null
+  if (/^(on|yes|true|y)$/.test(value)) return true
+  if (/^(off|no|false|n)$/.test(value)) return false
+  return null
+}
+
+/** How a value reads in the view, to compare with what `get` gives. */
+export function propertyText(value: PropertyValue): string {
+  return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)
+}
+
+function keyvalProperties(text: string, impliedKey: string | null): Properties {
+  const entries = parseKeyval(text, impliedKey)
+  const empty = entries.findIndex((entry) => entry.form === 'pair' && entry.key === '')
+  if (empty >= 0) throw new MalformedArgument(`a key is missing before '${entries[empty]?.raw}'`)
+  return keyvalView(entries, impliedKey)
+}
+
+function keyvalView(entries: readonly KeyvalEntry[], impliedKey: string | null): Properties {
+  const text = renderKeyval(entries)
+  return {
+    text,
+    keys: [...new Set(entries.filter((entry) => entry.raw !== '').map((entry) => entry.key))],
+    get(key) {
+      const entry = entries.findLast((candidate) => says(candidate, key))
+      return entry?.form === 'flag' && entry.key !== key ? 'off' : entry?.value
+    },
+    set(key, value) {
+      const written = propertyText(value)
+      const last = entries.findLastIndex((candidate) => says(candidate, key))
+      const entry = entries[last]
+      if (entry === undefined) return keyvalView(appended(entries, keyvalPair(key, written)), impliedKey)
+      if (this.get(key) === written) return this
+      const changed = entry.form === 'implied' ? keyvalImplied(key, written) : keyvalPair(key, written)
+      return keyvalView(entries.with(last, changed), impliedKey)
+    },
+    delete(key) {
+      const kept = entries.filter((entry) => !says(entry, key))
+      if (kept.length === entries.length) return this
+      const first = kept[0]
+      // A flag that comes to stand first would be read as the implied key's value.
+      const safe = first?.form === 'flag' && impliedKey !== null && first.raw !== ''
+      return keyvalView(safe ? kept.with(0, keyvalPair(first.key, 'on')) : kept, impliedKey)
+    },
+  }
+}
+
+/** Whether an entry sets a key: also QemuOpts' short form `nokey` for key=off (util/qemu-option.c, opts_do_parse). */
+function says(entry: KeyvalEntry, key: string): boolean {
+  return entry.key === key || (entry.form === 'flag' && entry.key === `no${key}`)
+}
+
+/** Adds an entry; a trailing comma or an empty argument is filled instead of doubled. */
+function appended(entries: readonly KeyvalEntry[], entry: KeyvalEntry): KeyvalEntry[] {
+  return entries.at(-1)?.raw === '' ? [...entries.slice(0, -1), entry] : [...entries, entry]
+}
+
+function jsonProperties(text: string): Properties {
+  try {
+    return jsonView(text, parseJsonObject(text))
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) throw new MalformedArgument(`not valid JSON: ${error.message}`)
+    throw error
+  }
+}
+
+function jsonView(text: string, object: JsonObject): Properties {
+  const { members } = object
+  const find = (key: string) => members.findLast((member) => member.key === key)
+  return {
+    text,
+    keys: [...new Set(members.map((member) => member.key))],
+    get(key) {
+      const value = find(key)?.value
+      return value?.kind === 'boolean' ? propertyText(value.text === 'true') : value?.text
+    },
+    set(key, value) {
+      const member = find(key)
+      if (member === undefined) return jsonProperties(withMember(text, object, key, value))
+      if (this.get(key) === propertyText(value) && sameKind(member, value)) return this
+      return jsonProperties(text.slice(0, member.valueStart) + jsonText(value) + text.slice(member.valueEnd))
+    },
+    delete(key) {
+      const index = members.findIndex((member) => member.key === key)
+      return index < 0 ? this : jsonProperties(withoutMember(text, members, index)).delete(key)
+    },
+  }
+}
+
+function sameKind(member: JsonMember, value: PropertyValue): boolean {
+  const kind = typeof value === 'bigint' ? 'number' : typeof value
+  return member.value.kind === kind
+}
+
+function jsonText(value: PropertyValue): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}
+
+/** Appends a member in the spacing of the ones before it. */
+function withMember(text: string, object: JsonObject, key: string, value: PropertyValue): string {
+  const last = object.members.at(-1)
+  const previous = object.members.at(-2)
+  const colon = last === undefined ? ':' : text.slice(last.keyEnd, last.valueStart)
+  const comma = previous === undefined || last === undefined ? ',' : text.slice(previous.valueEnd, last.keyStart)
+  const at = last?.valueEnd ?? object.end
+  const member = `${JSON.stringify(key)}${colon}${jsonText(value)}`
+  return text.slice(0, at) + (last === undefined ? '' : comma) + member + text.slice(at)
+}
+
+function withoutMember(text: string, members: readonly JsonMember[], index: number): string {
+  const member = members[index]
+  const before = members[index - 1]
+  const after = members[index + 1]
+  if (member === undefined) return text
+  if (before !== undefined) return text.slice(0, before.valueEnd) + text.slice(member.valueEnd)
+  return text.slice(0, member.keyStart) + text.slice(after?.keyStart ?? member.valueEnd)
+}

@@ -1,0 +1,98 @@
+import type { CpuSet } from '../units/cpu-set.js'
+import type { MacAddress } from '../units/mac.js'
+import type { PciAddress } from '../units/pci-address.js'
+
+/** Where a key stands, for messages: `/etc/qemu-rt/qemu-rt.toml:14`. */
+export type Place = string
+
+/** The configuration after checking: what the plan reads. Everything is optional; an empty file is a policy. */
+export interface Policy {
+  /** Architecture → absolute path of the real QEMU. */
+  readonly emulators: Readonly<Record<string, string>>
+  readonly host: HostPolicy
+  readonly nics: Readonly<Record<string, NicSelector>>
+  readonly profiles: Readonly<Record<string, Profile>>
+  readonly domains: readonly DomainPolicy[]
+  readonly rules: readonly Rule[]
+  /** Finds the line of a key for a message, by its path (`['nic', 'fieldbus0']`). Read only when needed. */
+  readonly place: (path: readonly (string | number)[]) => Place
+}
+
+export interface HostPolicy {
+  readonly housekeeping: CpuSet | null
+  readonly realtime: CpuSet | null
+  readonly switch: CpuSet | null
+}
+
+/** One NIC, or with `pool` any of several: all selectors given must match. */
+export interface NicSelector {
+  readonly mac: MacAddress | null
+  readonly address: PciAddress | null
+  readonly interface: string | null
+  /** The physical function that a virtual function belongs to: interface name, altname, MAC or PCI address. */
+  readonly pf: string | null
+  /** Index of the virtual function below its physical function. */
+  readonly vf: number | null
+  readonly id: { readonly vendor: string; readonly device: string } | null
+  /** Name of the physical slot in /sys/bus/pci/slots. */
+  readonly slot: string | null
+  readonly numaNode: number | null
+  readonly pool: boolean
+}
+
+export type SchedPolicy = 'other' | 'batch' | 'idle' | 'fifo' | 'rr'
+
+/** CPUs for a kind of thread: a set, or a name that stands for one. */
+export type CpuChoice = CpuSet | 'auto' | 'housekeeping' | 'realtime'
+
+export interface ThreadProfile {
+  readonly cpus: CpuChoice | null
+  readonly policy: SchedPolicy | null
+  readonly priority: number | null
+}
+
+export interface VcpuProfile extends Omit<ThreadProfile, 'cpus'> {
+  /** One choice for all vCPUs, or a set by vCPU number. */
+  readonly cpus: CpuChoice | Readonly<Record<number, CpuSet>> | null
+  /** Nova's notation: the vCPUs that are not real-time, such as `^0` or `^0-1`. */
+  readonly realtimeMask: string | null
+}
+
+export interface Profile {
+  readonly vcpus: VcpuProfile | null
+  readonly emulator: ThreadProfile | null
+  /** For every I/O thread, or by I/O thread id. */
+  readonly iothreads: ThreadProfile | Readonly<Record<string, ThreadProfile>> | null
+  readonly workers: ThreadProfile | null
+  readonly vhost: ThreadProfile | null
+  readonly lockMemory: boolean | null
+  /** Page size as written, e.g. `1G`. */
+  readonly hugepages: string | null
+  readonly share: 'auto' | 'always' | 'never'
+  readonly strict: boolean
+}
+
+/** What the first `[[domain]]` that matches gives to a VM. */
+export interface DomainPolicy {
+  readonly name: string | null
+  readonly uuid: string | null
+  readonly flavor: string | null
+  readonly profile: string | null
+  readonly nics: { readonly replace: Readonly<Record<string, string>> } | { readonly add: readonly string[] } | null
+}
+
+/** A general rewriting of one option's argument. */
+export interface Rule {
+  /** Option name without dashes. */
+  readonly option: string
+  /** Only for a VM with this profile. */
+  readonly profile: string | null
+  /** Every key must have this value; a glob is allowed. */
+  readonly match: Readonly<Record<string, RuleValue>>
+  readonly set: Readonly<Record<string, RuleValue>>
+  readonly delete: readonly string[]
+  /** Add the option when the command line has none that matches. */
+  readonly add: boolean
+}
+
+export type RuleValue = string | number | boolean

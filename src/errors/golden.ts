@@ -1,0 +1,19 @@
+import { EXIT, type UserError, userError } from './user-error.js'
+
+export function goldenInputMissing(facts: { readonly directory: string; readonly input: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: 'no golden case found',
+    where: facts.directory,
+    todo: `a case is a directory with an ${facts.input}`,
+  })
+}
+
+export function goldenInputUnreadable(facts: { readonly file: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: 'not a command in golden format',
+    where: facts.file,
+    todo: 'write NAME=value lines, the emulator, then one option a line, with quotes closed',
+  })
+}

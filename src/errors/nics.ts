@@ -1,0 +1,108 @@
+import { nearest } from './nearest.js'
+import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
+
+/** A named NIC in a message: its name, and where the configuration has it (null when it has not). */
+export interface NicPlace {
+  readonly name: string
+  readonly place: string | null
+}
+
+/** No configuration entry, interface, altname or MAC of this host has the name. */
+export function nicUnknown(facts: {
+  readonly name: string
+  readonly known: readonly string[]
+  readonly looked: string
+  readonly config: string
+}): UserError {
+  const near = nearest(facts.name, facts.known)
+  const mend = `write [nic.${facts.name}] in ${facts.config}, or see 'qemu-rt nics list'`
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' is not in the configuration and no interface, altname or MAC of this host`,
+    where: `looked at ${facts.looked}`,
+    todo: near === null ? mend : `did you mean '${near}'? Otherwise ${mend}`,
+  })
+}
+
+/** The configuration has the name, but no device is as it says. */
+export function nicMatchesNothing(
+  facts: NicPlace & { readonly selector: string; readonly looked: string; readonly todo: string },
+): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' (${facts.selector}) matches no device of this host`,
+    where: `looked at ${facts.looked}`,
+    todo: `${facts.todo}${at(facts.place)}`,
+  })
+}
+
+export function nicAmbiguous(
+  facts: NicPlace & { readonly selector: string; readonly count: number; readonly devices: string },
+): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' (${facts.selector}) matches ${facts.count} devices`,
+    where: facts.devices,
+    todo: `add mac or address under [nic.${facts.name}], or pool = true if any of them will do${at(facts.place)}`,
+  })
+}
+
+export function nicNotReady(facts: {
+  readonly name: string
+  readonly what: string
+  readonly todo: string
+  readonly exitCode: ExitCode
+}): UserError {
+  return userError({
+    exitCode: facts.exitCode,
+    what: `NIC '${facts.name}' is not ready`,
+    where: facts.what,
+    todo: facts.todo,
+  })
+}
+
+export function nicUsedTwice(facts: { readonly name: string; readonly device: string; readonly other: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' is ${facts.device}, which this command line has already`,
+    where: facts.other,
+    todo: 'remove one of the two',
+  })
+}
+
+export function poolExhausted(facts: NicPlace & { readonly devices: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC pool '${facts.name}' has no free device`,
+    where: facts.devices,
+    todo: `bind another one to vfio-pci, or widen the pool${at(facts.place)}`,
+  })
+}
+
+export function replacedDeviceMissing(facts: {
+  readonly id: string
+  readonly nic: string
+  readonly place: string
+  readonly known: readonly string[]
+}): UserError {
+  const there = facts.known.length === 0 ? 'there is none' : `there are ${facts.known.join(', ')}`
+  return userError({
+    exitCode: EXIT.config,
+    what: `no vfio-pci device with id '${facts.id}' to put NIC '${facts.nic}' in`,
+    where: facts.place,
+    todo: `${there}; name one of these, or write nics = ["${facts.nic}"] to add it`,
+  })
+}
+
+export function malformedNicRequest(facts: { readonly request: string; readonly problem: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `NIC request '${facts.request}' does not parse`,
+    where: facts.problem,
+    todo: 'write NAME or NAME,key=value,…',
+  })
+}
+
+function at(place: string | null): string {
+  return place === null ? '' : ` (${place})`
+}

@@ -1,0 +1,43 @@
+/** Exit codes of sysexits(3), as far as the wrapper uses them. */
+export const EXIT = {
+  usage: 64,
+  input: 65,
+  unavailable: 69,
+  software: 70,
+  permission: 77,
+  config: 78,
+} as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** Something the person at the other end can mend. Its message is one line, without the `qemu-rt: ` prefix. */
+export class UserError extends Error {
+  override readonly name = 'UserError'
+  readonly exitCode: ExitCode
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+/** What a user needs to mend a mistake. `where` is a file and key, a device or an option number. */
+export interface Complaint {
+  readonly exitCode: ExitCode
+  readonly what: string
+  readonly where?: string | null
+  readonly todo?: string | null
+}
+
+/** Makes the one line `what: where; todo`. Control characters in names are escaped, so that it stays one line. */
+export function userError({ exitCode, what, where, todo }: Complaint): UserError {
+  const place = where ? `: ${where}` : ''
+  const advice = todo ? `; ${todo}` : ''
+  return new UserError(exitCode, oneLine(`${what}${place}${advice}`))
+}
+
+/** Escapes control characters: libvirt and journald show a message up to its first newline. */
+export function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\x00-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}

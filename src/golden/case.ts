@@ -1,0 +1,96 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { splitWords } from '../argv/shell.js'
+import { EMPTY_POLICY, parsePolicy } from '../config/load.js'
+import { goldenInputMissing, goldenInputUnreadable } from '../errors/golden.js'
+import { UserError } from '../errors/user-error.js'
+import { planWith } from '../launch/prepare.js'
+import { readRequest } from '../plan/request.js'
+import { formatPlan } from '../report/format.js'
+
+/** Files that a case may have; what stands in them is described in docs/golden.md. */
+export const INPUT = 'input.args'
+const CONFIG = 'qemu-rt.toml'
+const OPTIONS = 'options'
+const HOST = 'host'
+
+/** What a case gives, by the name of the file that expects it. */
+export type Outcome = Readonly<Partial<Record<ExpectedFile, string>>>
+
+export const EXPECTED_FILES = ['expected.args', 'expected.json', 'expected.error'] as const
+type ExpectedFile = (typeof EXPECTED_FILES)[number]
+
+/**
+ * Finds the cases below directories: a directory is a case when it has an `input.args`, else its subdirectories are
+ * looked at.
+ * @throws {UserError} exit 65 when a directory has no case
+ */
+export function findCases(directories: readonly string[]): string[] {
+  return directories.flatMap((directory) => {
+    const cases = casesBelow(directory)
+    if (cases.length === 0) throw goldenInputMissing({ directory, input: INPUT })
+    return cases
+  })
+}
+
+function casesBelow(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  if (existsSync(join(directory, INPUT))) return [directory]
+  const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  return below
+    .map(({ name }) => join(directory, name))
+    .sort()
+    .flatMap(casesBelow)
+}
+
+/**
+ * Plans a case's command line with its own configuration and host.
+ * @returns the plan as `args` and JSON, or the error that a user would see with its exit code
+ */
+export function runCase(directory: string): Outcome {
+  try {
+    const { env, plan } = planCase(directory)
+    return { 'expected.args': formatPlan(plan, 'args', env), 'expected.json': formatPlan(plan, 'json') }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { 'expected.error': `qemu-rt: ${error.message}\nexit code ${error.exitCode}\n` }
+  }
+}
+
+function planCase(directory: string) {
+  const { env, emulator, args } = readCommand(join(directory, INPUT))
+  const options = readIfThere(join(directory, OPTIONS)) ?? ''
+  const optionWords = splitWords(options) ?? []
+  const request = readRequest({
+    entry: 'qemu-rt',
+    args: ['run', ...optionWords, '--', ...args],
+    env: Object.fromEntries(env.map((assignment) => assignment.split(/=(.*)/s, 2))),
+    // The emulator's name in the input says the architecture; the host's own must not matter.
+    hostArch: 'x64',
+  })
+  const host = readIfThere(join(directory, HOST))?.trim()
+  const config = readIfThere(join(directory, CONFIG))
+  const policy = config === null ? EMPTY_POLICY : parsePolicy(config, CONFIG)
+  const sysroot = host === undefined ? request.sysroot : resolve(directory, host)
+  const plan = planWith({ ...request, sysroot, defaultEmulator: emulator.replace('qemu-rt-', 'qemu-') }, policy, directory)
+  return { env, plan }
+}
+
+/** Reads a command in libvirt's golden format: `NAME=value` words, the emulator, its arguments. */
+function readCommand(file: string) {
+  const words = splitWords(readFileSync(file, 'utf8'))
+  const start = words?.findIndex((word) => !/^[A-Za-z_]\w*=/.test(word)) ?? -1
+  const emulator = words?.[start]
+  if (words === null || emulator === undefined) throw goldenInputUnreadable({ file })
+  return { env: words.slice(0, start), emulator, args: words.slice(start + 1) }
+}
+
+/** Reads a file; null when it is not there. */
+export function readIfThere(file: string): string | null {
+  return existsSync(file) ? readFileSync(file, 'utf8') : null
+}
+
+/** A case's name for messages. */
+export function caseName(directory: string): string {
+  return basename(resolve(directory))
+}

@@ -1,0 +1,32 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createTwoFilesPatch } from 'diff'
+import { EXPECTED_FILES, type Outcome, readIfThere } from './case.js'
+
+/**
+ * Compares what a case gives with what it expects.
+ * @returns one unified diff for each file that differs; none when all is as expected
+ */
+export function compareCase(directory: string, outcome: Outcome): string[] {
+  return differingFiles(directory, outcome).map((file) =>
+    createTwoFilesPatch(file, 'planned now', readIfThere(join(directory, file)) ?? '', outcome[file] ?? ''),
+  )
+}
+
+/**
+ * Writes what a case gives as what it expects from now on.
+ * @returns names of the files that changed
+ */
+export function updateCase(directory: string, outcome: Outcome): string[] {
+  const files = differingFiles(directory, outcome)
+  for (const file of files) {
+    const content = outcome[file]
+    if (content === undefined) rmSync(join(directory, file))
+    else writeFileSync(join(directory, file), content)
+  }
+  return files
+}
+
+function differingFiles(directory: string, outcome: Outcome) {
+  return EXPECTED_FILES.filter((file) => readIfThere(join(directory, file)) !== (outcome[file] ?? null))
+}

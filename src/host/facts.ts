@@ -1,0 +1,69 @@
+import type { CpuSet } from '../units/cpu-set.js'
+import type { MacAddress } from '../units/mac.js'
+import type { PciAddress } from '../units/pci-address.js'
+
+/** What a plan may know of the host. Plain data, so that a test can make one. */
+export interface HostFacts {
+  /** Every PCI device, sorted by address. */
+  readonly pci: readonly PciDevice[]
+  /** What was found wrong while the saved inventory was checked against the devices, one line each. */
+  readonly inventoryWarnings: readonly string[]
+  /** CPUs that are there, online or not (/sys/devices/system/cpu/present); null when the host does not say. */
+  readonly presentCpus: CpuSet | null
+}
+
+export interface PciDevice {
+  readonly address: PciAddress
+  /** Four hex digits, lower case. */
+  readonly vendor: string
+  readonly device: string
+  readonly subsystemVendor: string
+  readonly subsystemDevice: string
+  /** The 24-bit class code: 0x020000 is Ethernet. */
+  readonly classCode: number
+  readonly driver: string | null
+  readonly iommuGroup: number | null
+  /** null when the firmware names no node (-1). */
+  readonly numaNode: number | null
+  /** Interfaces that the kernel driver has made; empty when the device is bound to vfio-pci. */
+  readonly interfaces: readonly NetInterface[]
+  /** What `nics scan` saw when the kernel driver had the device, if the card is still the same. */
+  readonly inventory: InventoryEntry | null
+  /** For a virtual function: its physical function and its index there. */
+  readonly virtualFunction: { readonly pf: PciAddress; readonly index: number } | null
+  /** For a physical function: how many VFs are on (sriov_numvfs) and how many there may be (sriov_totalvfs). */
+  readonly sriov: { readonly enabled: number; readonly total: number } | null
+  /** Name of the physical slot, from /sys/bus/pci/slots. */
+  readonly slot: string | null
+  /** PCIe Device Serial Number; null when it has none or this user may not read it. */
+  readonly serial: string | null
+  /** The device's /dev/vfio node; null when it is in no IOMMU group. */
+  readonly vfioNode: VfioNode | null
+}
+
+export interface NetInterface {
+  readonly name: string
+  readonly altnames: readonly string[]
+  readonly mac: MacAddress | null
+}
+
+export interface VfioNode {
+  /** Path on the host, without the sysroot: `/dev/vfio/12`. */
+  readonly path: string
+  /** Whether this user can open it for reading and writing. */
+  readonly access: 'ok' | 'missing' | 'denied'
+}
+
+/** One device in the file that `nics scan` writes. */
+export interface InventoryEntry {
+  readonly address: PciAddress
+  readonly vendor: string
+  readonly device: string
+  readonly subsystemVendor: string
+  readonly subsystemDevice: string
+  readonly serial: string | null
+  readonly interfaces: readonly NetInterface[]
+}
+
+/** A host of which nothing was read, for plans that need nothing. */
+export const EMPTY_HOST: HostFacts = { pci: [], inventoryWarnings: [], presentCpus: null }

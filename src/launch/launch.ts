@@ -1,0 +1,40 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { noEmulator } from '../errors/plan.js'
+import { emulatorArch } from '../plan/plan.js'
+import { type Invocation, readRequest } from '../plan/request.js'
+import { report, writeAll } from '../report/output.js'
+import { launchLine } from './line.js'
+import { preparePlan } from './prepare.js'
+
+/** Has the launcher call back, for what is to be seen rather than started. */
+const REPORT = 'qemu_rt_planner report'
+
+/**
+ * Plans a launch and prints the line of sh that the launcher evaluates. Nothing else is printed, but warnings to a
+ * person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
+ * @throws {UserError} when the plan cannot be made or the emulator is missing
+ */
+export function launch(invocation: Invocation): void {
+  const request = readRequest(invocation)
+  if (request.help) return writeAll(1, 'qemu_rt_planner cli run --help')
+  if (request.dryRun) return writeAll(1, `${REPORT} "$qemu_rt_entry" "$@"`)
+  const plan = preparePlan(request)
+  checkEmulator(plan.emulator)
+  if (isatty(2)) for (const warning of plan.warnings) report(`warning: ${warning}`)
+  writeAll(1, launchLine(plan.emulator, plan.words, invocation.args.length))
+}
+
+function checkEmulator(path: string): void {
+  const arch = emulatorArch(path) ?? 'x86_64'
+  try {
+    if (!statSync(path).isFile()) throw noEmulator({ path, reason: 'is not a file', arch })
+    accessSync(path, constants.X_OK)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw noEmulator({ path, reason: 'does not exist', arch })
+    if (code === 'EACCES') throw noEmulator({ path, reason: 'is not executable for this user', arch })
+    throw error
+  }
+}
+

@@ -1,0 +1,107 @@
+import type { Policy } from '../../config/policy.js'
+import { nicNotReady, nicUsedTwice, poolExhausted } from '../../errors/nics.js'
+import type { PciDevice } from '../../host/facts.js'
+import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
+import { describeDevice, shorten } from './describe.js'
+import { type FoundNic, findNic } from './find.js'
+import { obstacle } from './readiness.js'
+import type { NicRequest, VfioDevice } from './requests.js'
+
+/** A wish and the device it gets. */
+export interface Assignment {
+  readonly request: NicRequest
+  readonly device: PciDevice
+  /** The command line's own device that has it already; null when one has to be made or changed. */
+  readonly present: VfioDevice | null
+}
+
+/** Who has a device in this command line, for a message: `device 'hostdev0'`. */
+type Holders = Map<PciAddress, string>
+
+/**
+ * Gives every wish a device. Wishes for one certain device go first, so that no pool takes it from them; a pool gives
+ * its first free device by NUMA node, then by address.
+ * @param devices the command line's vfio-pci devices; their addresses are taken
+ * @throws {UserError} exit 69 or 77, see `findNic` and `obstacle`
+ */
+export function assignNics(
+  requests: readonly NicRequest[],
+  devices: readonly VfioDevice[],
+  policy: Policy,
+  pci: readonly PciDevice[],
+): Assignment[] {
+  const found = requests.map((request) => ({ request, nic: findNic(request.name, policy, pci) }))
+  const held = holders(requests, devices)
+  const ensured = new Set<VfioDevice>()
+  const assign = ({ request, nic }: (typeof found)[number]): Assignment => {
+    const present = presentDevice(request, nic, devices, ensured)
+    if (present !== null) ensured.add(present)
+    const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(nic, held, pci)
+    held.set(device.address, holderName(request))
+    return { request, device, present }
+  }
+  const certain = new Map(found.filter(({ nic }) => !nic.pool).map((one) => [one.request, assign(one)]))
+  return found.map((one) => certain.get(one.request) ?? assign(one))
+}
+
+function choose(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevice {
+  return nic.pool ? chooseFromPool(nic, held, pci) : only(nic, held, pci)
+}
+
+function only(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevice {
+  const [device] = nic.devices
+  if (device === undefined) throw new RangeError(`NIC ${nic.name} has no device`)
+  const other = held.get(device.address)
+  if (other !== undefined) throw nicUsedTwice({ name: nic.name, device: describeDevice(device), other })
+  const trouble = obstacle(device, pci)
+  if (trouble !== null) throw nicNotReady({ name: nic.name, ...trouble })
+  return device
+}
+
+function chooseFromPool(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevice {
+  const ordered = [...nic.devices].sort(byNodeThenAddress)
+  const free = ordered.find((device) => !held.has(device.address) && obstacle(device, pci) === null)
+  if (free !== undefined) return free
+  const reasons = ordered.map(({ address, ...device }) => {
+    const other = held.get(address)
+    return other === undefined ? obstacle({ address, ...device }, pci)?.what : `${address} is taken by ${other}`
+  })
+  throw poolExhausted({ ...nic, devices: shorten(reasons.map(String)) })
+}
+
+function byNodeThenAddress(a: PciDevice, b: PciDevice): number {
+  const node = (device: PciDevice) => device.numaNode ?? Number.MAX_SAFE_INTEGER
+  return node(a) - node(b) || comparePciAddresses(a.address, b.address)
+}
+
+/** Addresses that the command line holds whatever is asked for: those of devices that no wish changes. */
+function holders(requests: readonly NicRequest[], devices: readonly VfioDevice[]): Holders {
+  const changed = requests.flatMap((request) => ('device' in request ? [request.device] : []))
+  const kept = devices.filter((device) => !changed.includes(device))
+  return new Map(kept.flatMap((device) => (device.address === null ? [] : [[device.address, label(device)]])))
+}
+
+/**
+ * The command line's device that fulfils a wish as it stands: for a replacement the device itself when it is one of the
+ * NIC's already, for a domain's list any device of the NIC that no other entry of the list counts on. So a plan made
+ * from a plan's own output changes nothing.
+ */
+function presentDevice(
+  request: NicRequest,
+  nic: FoundNic,
+  devices: readonly VfioDevice[],
+  ensured: ReadonlySet<VfioDevice>,
+): VfioDevice | null {
+  const isOne = (device: VfioDevice) => nic.devices.some(({ address }) => address === device.address)
+  if (request.kind === 'replace') return isOne(request.device) ? request.device : null
+  if (request.kind !== 'ensure') return null
+  return devices.find((device) => isOne(device) && !ensured.has(device)) ?? null
+}
+
+function holderName(request: NicRequest): string {
+  return 'device' in request ? label(request.device) : `NIC '${request.name}'`
+}
+
+function label(device: VfioDevice): string {
+  return device.id === null ? `a vfio-pci device without id` : `device '${device.id}'`
+}

@@ -1,0 +1,90 @@
+import type { PciDevice } from '../../host/facts.js'
+import { EXIT, type ExitCode } from '../../errors/user-error.js'
+
+/** Why a device cannot be given to a VM now, and the command that mends it. */
+export interface Obstacle {
+  readonly what: string
+  readonly todo: string
+  readonly exitCode: ExitCode
+}
+
+/**
+ * Drivers that leave a device to user space: vfio-pci and its vendor variants (mlx5_vfio_pci, hisi_acc_vfio_pci, …;
+ * Linux Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst).
+ */
+const VFIO_DRIVER = /(^|[-_])vfio[-_]pci$/
+
+/**
+ * Drivers that a group member may have besides: the kernel's stub, and the port driver of bridges, which does no DMA of
+ * its own (Linux Documentation/driver-api/vfio.rst, "VFIO Usage Example").
+ */
+const HARMLESS_DRIVERS = new Set(['pci-stub', 'pcieport'])
+
+/**
+ * Checks that QEMU can open a device through VFIO: bound to vfio-pci, in an IOMMU group without a device that a host
+ * driver has, with a /dev/vfio node that this user may open.
+ * @returns null when it can
+ */
+export function obstacle(device: PciDevice, pci: readonly PciDevice[]): Obstacle | null {
+  return notBound(device) ?? noGroup(device) ?? foreignInGroup(device, pci) ?? nodeTrouble(device)
+}
+
+export function isVfioDriver(driver: string | null): boolean {
+  return driver !== null && VFIO_DRIVER.test(driver)
+}
+
+function notBound({ address, driver, interfaces, inventory }: PciDevice): Obstacle | null {
+  if (isVfioDriver(driver)) return null
+  const names = interfaces.map(({ name }) => name).join(', ')
+  const holder = driver === null ? 'no driver' : `${driver}${names === '' ? '' : ` (${names})`}`
+  // Once bound to vfio-pci it has no MAC and no interface name to be found by.
+  const remember = names === '' || inventory !== null ? '' : 'qemu-rt nics scan && '
+  return {
+    what: `${address} is bound to ${holder}, not to vfio-pci`,
+    todo: `run: ${remember}driverctl set-override ${address} vfio-pci`,
+    exitCode: EXIT.unavailable,
+  }
+}
+
+function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
+  if (iommuGroup !== null) return null
+  return {
+    what: `${address} is in no IOMMU group`,
+    todo: 'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt',
+    exitCode: EXIT.unavailable,
+  }
+}
+
+function foreignInGroup(device: PciDevice, pci: readonly PciDevice[]): Obstacle | null {
+  const foreign = pci.filter(
+    ({ iommuGroup, driver }) =>
+      iommuGroup === device.iommuGroup &&
+      driver !== null &&
+      !isVfioDriver(driver) &&
+      !HARMLESS_DRIVERS.has(driver),
+  )
+  const [first] = foreign
+  if (first === undefined) return null
+  const names = foreign.map(({ address, driver }) => `${address} (${driver})`).join(', ')
+  return {
+    what: `IOMMU group ${device.iommuGroup} of ${device.address} also holds ${names}`,
+    todo: `move the card to a slot of its own, or give the whole group away: driverctl set-override ${first.address} vfio-pci`,
+    exitCode: EXIT.unavailable,
+  }
+}
+
+function nodeTrouble({ address, vfioNode }: PciDevice): Obstacle | null {
+  if (vfioNode === null || vfioNode.access === 'ok') return null
+  if (vfioNode.access === 'missing') {
+    return {
+      what: `${vfioNode.path} of ${address} is missing`,
+      todo: `run: modprobe vfio-pci && driverctl set-override ${address} vfio-pci`,
+      exitCode: EXIT.unavailable,
+    }
+  }
+  return {
+    what: `${vfioNode.path} of ${address} cannot be opened by this user`,
+    todo: `run as root: chown USER ${vfioNode.path} (libvirt's QEMU user is libvirt-qemu or qemu)`,
+    exitCode: EXIT.permission,
+  }
+}

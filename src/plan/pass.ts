@@ -1,0 +1,43 @@
+import type { CommandLine } from '../argv/command-line.js'
+import type { DomainPolicy, Policy, Profile } from '../config/policy.js'
+import type { HostFacts } from '../host/facts.js'
+import type { PciAddress } from '../units/pci-address.js'
+import type { Edit } from './edit.js'
+
+/** What a pass may look at. It opens no file and prints nothing. */
+export interface PassInput {
+  readonly line: CommandLine
+  readonly policy: Policy
+  readonly host: HostFacts
+  /** The profile that applies, with its name; null when none does. */
+  readonly profile: { readonly name: string; readonly settings: Profile } | null
+  /** The `[[domain]]` entry that applies, with its index; null when none does. */
+  readonly domain: { readonly index: number; readonly settings: DomainPolicy } | null
+  /** `--nic` as written. */
+  readonly nics: readonly string[]
+  /** QEMU's name of the guest's architecture: `x86_64`. */
+  readonly arch: string
+}
+
+export interface PassResult {
+  readonly edits: readonly Edit[]
+  readonly warnings?: readonly string[]
+  readonly nics?: readonly PlannedNic[]
+}
+
+/** A named NIC of this VM and the device it stands for. */
+export interface PlannedNic {
+  readonly name: string
+  /** Id of the QEMU device that has it; null when that has none. */
+  readonly device: string | null
+  readonly address: PciAddress
+  readonly iommuGroup: number | null
+  readonly numaNode: number | null
+  readonly ready: boolean
+}
+
+/** A pass: one pure function, and the name that its changes carry. */
+export interface Pass {
+  readonly name: string
+  readonly run: (input: PassInput) => PassResult
+}

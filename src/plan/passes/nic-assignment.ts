@@ -1,0 +1,63 @@
+import { replacedDeviceMissing } from '../../errors/nics.js'
+import type { PciDevice } from '../../host/facts.js'
+import type { Edit } from '../edit.js'
+import { type Assignment, assignNics } from '../nics/assign.js'
+import { describeDevice } from '../nics/describe.js'
+import { obstacle } from '../nics/readiness.js'
+import { collectRequests, vfioDevices } from '../nics/requests.js'
+import type { Pass, PlannedNic } from '../pass.js'
+
+/**
+ * Turns every named NIC request into the PCI address that it means on this host: `host=nic:NAME`, `--nic`, and the
+ * `nics` of the `[[domain]]` entry. Management picks by vendor and device ID, which four equal NICs share.
+ */
+export const nicAssignment: Pass = {
+  name: 'nic-assignment',
+  run({ line, policy, host, domain, nics }) {
+    const devices = vfioDevices(line)
+    const known = devices.flatMap(({ id }) => id ?? [])
+    const wishes = { nics, domain: domain?.settings.nics ?? null }
+    const requests = collectRequests(devices, wishes, (id, nic) =>
+      replacedDeviceMissing({ id, nic, known, place: policy.place(['domain', domain?.index ?? 0, 'nics', id]) }),
+    )
+    if (requests.length === 0) return { edits: [] }
+    const assignments = assignNics(requests, devices, policy, host.pci)
+    return {
+      edits: assignments.flatMap(edit),
+      nics: assignments.map((assignment) => planned(assignment, host.pci)),
+      warnings: host.inventoryWarnings,
+    }
+  },
+}
+
+function edit({ request, device, present }: Assignment): Edit[] {
+  if (present !== null) return []
+  const reason = `NIC '${request.name}' is ${describeDevice(device)}${location(device)}`
+  if (!('device' in request)) {
+    const rest = request.rest === '' ? '' : `,${request.rest}`
+    return [{ kind: 'append', option: 'device', argument: `vfio-pci,host=${device.address}${rest}`, reason }]
+  }
+  const { index, properties } = request.device
+  // A mediated device is named by sysfsdev instead of host; QEMU takes only one of them.
+  const argument = properties.set('host', device.address).delete('sysfsdev').text
+  return [{ kind: 'replace', index, argument, reason }]
+}
+
+function location({ iommuGroup, numaNode }: PciDevice): string {
+  const facts = [
+    iommuGroup === null ? null : `IOMMU group ${iommuGroup}`,
+    numaNode === null ? null : `NUMA node ${numaNode}`,
+  ].filter((fact) => fact !== null)
+  return facts.length === 0 ? '' : `, ${facts.join(', ')}`
+}
+
+function planned({ request, device, present }: Assignment, pci: readonly PciDevice[]): PlannedNic {
+  return {
+    name: request.name,
+    device: present?.id ?? ('device' in request ? request.device.id : request.id),
+    address: device.address,
+    iommuGroup: device.iommuGroup,
+    numaNode: device.numaNode,
+    ready: obstacle(device, pci) === null,
+  }
+}

@@ -1,0 +1,85 @@
+import picomatch from 'picomatch'
+import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import { findOption, OPTIONS } from '../../argv/options.js'
+import { type PropertyValue, parseProperties, propertyText } from '../../argv/properties.js'
+import type { Policy, Rule, RuleValue } from '../../config/policy.js'
+import { ruleNeedsKeyval, unknownRuleOption } from '../../errors/rules.js'
+import { applyEdits, type Change, type Edit } from '../edit.js'
+import type { PassInput } from '../pass.js'
+
+export const RULES = 'rules'
+
+/** Applies the `[[rule]]` entries one after the other, so that a rule sees what the ones before it have written. */
+export function applyRules({ line, policy, profile }: Pick<PassInput, 'line' | 'policy' | 'profile'>): {
+  readonly line: CommandLine
+  readonly changes: readonly Change[]
+} {
+  let current = line
+  const changes: Change[] = []
+  for (const [index, rule] of policy.rules.entries()) {
+    const option = ruleOption(rule, index, policy)
+    if (rule.profile !== null && rule.profile !== profile?.name) continue
+    const applied = applyEdits(current, RULES, ruleEdits(current, { ...rule, option }, policy.place(['rule', index])))
+    current = applied.line
+    changes.push(...applied.changes)
+  }
+  return { line: current, changes }
+}
+
+/** The option's one name, checked: a rule that can never apply is a mistake. */
+function ruleOption(rule: Rule, index: number, policy: Policy): string {
+  const spec = findOption(`-${rule.option}`)
+  const where = () => policy.place(['rule', index, 'option'])
+  if (spec === null) {
+    throw unknownRuleOption({ option: rule.option, where: where(), known: OPTIONS.map(({ name }) => name) })
+  }
+  if (spec.syntax !== 'keyval') throw ruleNeedsKeyval({ option: rule.option, where: where() })
+  return spec.aliasOf ?? spec.name
+}
+
+function ruleEdits(line: CommandLine, rule: Rule, where: string): Edit[] {
+  const reason = `rule ${where}`
+  const found = findOptions(line, rule.option)
+  const edits = found.flatMap(({ index }): Edit[] => {
+    const before = propertiesAt(line, index)
+    if (!matches(rule.match, (key) => before.get(key))) return []
+    const kept = rule.delete.reduce((properties, key) => properties.delete(key), before)
+    const after = Object.entries(rule.set).reduce((properties, [key, value]) => properties.set(key, typed(value)), kept)
+    return [{ kind: 'replace', index, argument: after.text, reason }]
+  })
+  if (edits.length > 0 || !rule.add || isThere(line, rule)) return edits
+  return [{ kind: 'append', option: rule.option, argument: added(rule), reason }]
+}
+
+/** Whether an option is as the rule would leave it already, although it does not match (any longer). */
+function isThere(line: CommandLine, rule: Rule): boolean {
+  return findOptions(line, rule.option).some(({ index }) => {
+    const properties = propertiesAt(line, index)
+    return matches({ ...rule.match, ...rule.set }, (key) => properties.get(key))
+  })
+}
+
+function matches(wanted: Rule['match'], get: (key: string) => string | undefined): boolean {
+  return Object.entries(wanted).every(([key, value]) => {
+    const actual = get(key)
+    // `bash` lets a star match slashes too, as in file names of disks.
+    return actual !== undefined && picomatch.isMatch(actual, propertyText(typed(value)), { bash: true, dot: true })
+  })
+}
+
+/** A new option has what the rule matches and what it sets, the implied key first. */
+function added(rule: Rule): string {
+  const impliedKey = findOption(`-${rule.option}`)?.impliedKey ?? null
+  const wanted = Object.entries({ ...rule.match, ...rule.set })
+  const first = wanted.filter(([key]) => key === impliedKey)
+  const rest = wanted.filter(([key]) => key !== impliedKey)
+  return [...first, ...rest].reduce(
+    (properties, [key, value]) => properties.set(key, typed(value)),
+    parseProperties('', impliedKey, false),
+  ).text
+}
+
+function typed(value: RuleValue): PropertyValue {
+  if (typeof value !== 'number') return value
+  return Number.isInteger(value) ? BigInt(value) : String(value)
+}

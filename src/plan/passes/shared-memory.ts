@@ -1,0 +1,72 @@
+import { type CommandLine, placeOf } from '../../argv/command-line.js'
+import type { Edit } from '../edit.js'
+import type { Pass, PassResult } from '../pass.js'
+import { shareBaseRam } from '../shared-memory/base-ram.js'
+import { type Backend, type BackendUse, backendUses, memoryBackends } from '../shared-memory/guest-ram.js'
+import { isShared, shareBackend } from '../shared-memory/sharing.js'
+import { vhostUserDevices } from '../shared-memory/vhost-user-devices.js'
+
+/**
+ * Makes all guest RAM shared, with a descriptor, when a vhost-user device is there: its back end (a switch, a storage
+ * daemon) maps the guest's memory. `share = "always"` does it without such a device, `"never"` leaves all alone.
+ */
+export const sharedMemory: Pass = {
+  name: 'shared-memory',
+  run({ line, profile, arch }) {
+    const share = profile?.settings.share ?? 'auto'
+    const devices = vhostUserDevices(line)
+    if (share === 'never') return { edits: [], warnings: neverWarning(line, devices, profile?.name ?? '') }
+    if (share === 'auto' && devices.length === 0) return { edits: [] }
+    return shareAll(line, arch)
+  },
+}
+
+function shareAll(line: CommandLine, arch: string): PassResult {
+  const base = shareBaseRam(line, arch)
+  const uses = backendUses(line)
+  const backends = memoryBackends(line)
+  const results = backends.map((backend) => shareOne(line, backend, uses.filter(({ id }) => id === backend.id)))
+  return {
+    edits: [...results.flatMap(({ edits }) => edits), ...base.edits],
+    warnings: [...missing(uses, backends), ...results.flatMap(({ warnings = [] }) => warnings), ...base.warnings],
+  }
+}
+
+function shareOne(line: CommandLine, backend: Backend, uses: readonly BackendUse[]): PassResult {
+  const label = `memory backend '${backend.id}' of ${placeOf(line, backend.index).option} (option ${placeOf(line, backend.index).number})`
+  if (!uses.some(({ guestRam }) => guestRam)) return { edits: [], warnings: aloneWarnings(label, backend, uses) }
+  const { argument, reason, leftAlone } = shareBackend(backend)
+  if (leftAlone !== null) return { edits: [], warnings: [`${label} is left alone: ${leftAlone}`] }
+  const edit: Edit[] = argument === null ? [] : [{ kind: 'replace', index: backend.index, argument, reason }]
+  return { edits: edit }
+}
+
+/** Speaks up about memory that stays private, when that could surprise. */
+function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUse[]): string[] {
+  if (isShared(backend)) return []
+  if (uses.length === 0) {
+    return [`${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`]
+  }
+  return uses.flatMap(({ user, because }) =>
+    because === null ? [] : [`${label} is left alone and stays private: ${user} uses it; ${because}`],
+  )
+}
+
+function missing(uses: readonly BackendUse[], backends: readonly Backend[]): string[] {
+  const absent = uses.filter(({ id, guestRam }) => guestRam && !backends.some((backend) => backend.id === id))
+  return absent.map(
+    ({ id, user }) => `${user} names the memory backend '${id}', which is not on the command line; it must be shared`,
+  )
+}
+
+function neverWarning(line: CommandLine, devices: readonly string[], profile: string): string[] {
+  const [first] = devices
+  if (first === undefined) return []
+  const backends = memoryBackends(line)
+  const ram = backendUses(line).filter(({ guestRam }) => guestRam)
+  const allShared =
+    ram.length > 0 && ram.every(({ id }) => backends.some((backend) => backend.id === id && isShared(backend)))
+  return allShared
+    ? []
+    : [`profile '${profile}' has share = "never", so guest RAM stays private and ${first} will move no data`]
+}

@@ -1,0 +1,112 @@
+import { type CommandLine, findOptions, mergedValue, wordsOf } from '../argv/command-line.js'
+import { DEFAULT_CONFIG_PATH } from '../config/load.js'
+import { badFlagValue, noSeparator, unknownFormat } from '../errors/command-line.js'
+import { extractFlags, type Flags, parseRunFlags } from './flags.js'
+
+export const FORMATS = ['text', 'args', 'json', 'diff'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** How the wrapper was called: by libvirt as the emulator, or by a person as `qemu-rt run`. */
+export type EntryKind = 'run' | 'emulator'
+
+/** What this VM asks for, from flags, environment and command line. */
+export interface Request {
+  readonly entry: EntryKind
+  readonly config: { readonly path: string; readonly explicit: boolean }
+  readonly profile: string | null
+  /** As written: `NAME[,key=value…]`. */
+  readonly nics: readonly string[]
+  readonly emulator: string | null
+  /** Where the emulator is when nobody says: `/usr/bin/qemu-system-x86_64`. */
+  readonly defaultEmulator: string
+  readonly sysroot: string
+  readonly dryRun: boolean
+  readonly format: Format
+  readonly help: boolean
+  readonly guest: { readonly name: string | null; readonly uuid: string | null }
+  /** QEMU's command line without the wrapper's own options. */
+  readonly line: CommandLine
+}
+
+/** What the launcher was called with. */
+export interface Invocation {
+  /** Basename of the launcher: `qemu-rt`, `qemu-rt-system-x86_64`, … */
+  readonly entry: string
+  /** The launcher's "$@"; for `qemu-rt run` the first is `run`. */
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Node's name of the host architecture (`process.arch`). */
+  readonly hostArch: string
+}
+
+/**
+ * Reads the request. A flag beats `QEMU_RT_…` in the environment, which beats the configuration.
+ * @throws {UserError} exit 64 for wrong usage, 65 for a command line that cannot be read
+ */
+export function readRequest({ entry, args, env, hostArch }: Invocation): Request {
+  const isRun = entry === 'qemu-rt'
+  const words = wordsOf(args)
+  const separator = isRun ? words.findIndex(({ text }) => text === '--') : -1
+  const runFlags = isRun ? parseRunFlags(args.slice(1, separator < 0 ? undefined : separator)) : null
+  if (isRun && separator < 0 && !runFlags?.help) throw noSeparator()
+  const { flags, line } = extractFlags(words.slice(isRun && separator < 0 ? words.length : separator + 1))
+  const config = flags.config ?? runFlags?.config ?? env.QEMU_RT_CONFIG
+  const pick = (name: 'profile' | 'emulator' | 'sysroot' | 'format') =>
+    flags[name] ?? runFlags?.[name] ?? (env[`QEMU_RT_${name.toUpperCase()}`] || null)
+  return {
+    entry: isRun ? 'run' : 'emulator',
+    config: { path: config || DEFAULT_CONFIG_PATH, explicit: Boolean(config) },
+    profile: pick('profile'),
+    nics: requestedNics(env.QEMU_RT_NIC, runFlags, flags),
+    emulator: absoluteEmulator(pick('emulator')),
+    defaultEmulator: defaultEmulator(entry, hostArch),
+    sysroot: pick('sysroot') ?? '/',
+    dryRun: flags.dryRun || runFlags?.dryRun === true || isOn(env.QEMU_RT_DRY_RUN),
+    format: format(pick('format') ?? 'text'),
+    help: runFlags?.help === true,
+    guest: guestOf(line),
+    line,
+  }
+}
+
+/** NICs are repeatable, so flags replace what the environment asks for as a whole. */
+function requestedNics(fromEnv: string | undefined, runFlags: Flags | null, flags: Flags): readonly string[] {
+  const given = [...(runFlags?.nic ?? []), ...flags.nic]
+  return given.length > 0 ? given : (fromEnv?.split(/\s+/).filter((name) => name !== '') ?? [])
+}
+
+function absoluteEmulator(path: string | null): string | null {
+  if (path !== null && !path.startsWith('/')) {
+    throw badFlagValue({ flag: '--emulator', problem: `'${path}' is not an absolute path` })
+  }
+  return path
+}
+
+const QEMU_ARCH: Readonly<Record<string, string>> = {
+  x64: 'x86_64',
+  arm64: 'aarch64',
+  ppc64: 'ppc64',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+  loong64: 'loongarch64',
+}
+
+function defaultEmulator(entry: string, hostArch: string): string {
+  const name = entry === 'qemu-rt' ? `qemu-system-${QEMU_ARCH[hostArch] ?? hostArch}` : entry.replace('-rt', '')
+  return `/usr/bin/${name}`
+}
+
+function format(name: string): Format {
+  const known = FORMATS.find((candidate) => candidate === name)
+  if (known === undefined) throw unknownFormat({ format: name, known: FORMATS })
+  return known
+}
+
+function isOn(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'no', 'off', 'false'].includes(value)
+}
+
+function guestOf(line: CommandLine): Request['guest'] {
+  const uuid = findOptions(line, 'uuid').at(-1)?.option.argument?.text
+  return { name: mergedValue(line, 'name', 'guest') ?? null, uuid: uuid ?? null }
+}

@@ -1,0 +1,85 @@
+import { type CommandLine, findOptions, mergedValue, placeOf, propertiesAt } from '../../argv/command-line.js'
+import type { Properties } from '../../argv/properties.js'
+import { badMemorySize } from '../../errors/command-line.js'
+import { type Bytes, parseBytes } from '../../units/bytes.js'
+import { MEMORY_DEVICES } from './memory-devices.js'
+
+/** A `memory-backend-*` object of the command line. */
+export interface Backend {
+  readonly index: number
+  readonly id: string
+  /** `memory-backend-ram`, `memory-backend-file`, … */
+  readonly type: string
+  readonly properties: Properties
+}
+
+/** Something that names a memory backend, and whether what it maps is guest RAM. */
+export interface BackendUse {
+  readonly id: string
+  /** For reasons and warnings: `-machine memory-backend=`, `-numa node,memdev=`, `pc-dimm 'dimm0'`. */
+  readonly user: string
+  readonly guestRam: boolean
+  /** For what is not guest RAM: why it is left alone, where that deserves a warning. */
+  readonly because: string | null
+}
+
+/** Every memory backend object on the command line. */
+export function memoryBackends(line: CommandLine): Backend[] {
+  return findOptions(line, 'object').flatMap(({ index }) => {
+    const properties = propertiesAt(line, index)
+    const type = properties.get('qom-type') ?? ''
+    const id = properties.get('id') ?? ''
+    return type.startsWith('memory-backend-') ? [{ index, id, type, properties }] : []
+  })
+}
+
+/** Every use of a memory backend on the command line, base RAM first. */
+export function backendUses(line: CommandLine): BackendUse[] {
+  return [...baseRamUses(line), ...deviceUses(line)]
+}
+
+const RAM = { guestRam: true, because: null }
+
+/** Backends that hold the base RAM: the machine's one, or one for each NUMA node. */
+export function baseRamUses(line: CommandLine): BackendUse[] {
+  const machine = mergedValue(line, 'machine', 'memory-backend')
+  const nodes = findOptions(line, 'numa')
+    .map(({ index }) => propertiesAt(line, index))
+    .filter((numa) => numa.get('type') === 'node')
+    .flatMap((numa) => numa.get('memdev') ?? [])
+  return [
+    ...(machine === undefined ? [] : [{ id: machine, user: '-machine memory-backend=', ...RAM }]),
+    ...nodes.map((id) => ({ id, user: '-numa node,memdev=', ...RAM })),
+  ]
+}
+
+function deviceUses(line: CommandLine): BackendUse[] {
+  return findOptions(line, 'device').flatMap(({ index }) => {
+    const device = propertiesAt(line, index)
+    const name = device.get('id')
+    return MEMORY_DEVICES.filter(({ driver }) => driver === device.get('driver')).flatMap(
+      ({ driver, keys, guestRam, because = null }) => {
+        const user = name === undefined ? driver : `${driver} '${name}'`
+        const ids = keys.flatMap((key) => device.get(key) ?? [])
+        return ids.map((id) => ({ id, user, guestRam, because }))
+      },
+    )
+  })
+}
+
+/**
+ * The size that `-m` gives the base RAM: QEMU counts a bare number in MiB and rounds up to 8 KiB
+ * (QEMU 7.2 softmmu/vl.c, parse_memory_options and qemu_resolve_machine_memdev).
+ * @returns null when no `-m` gives a size
+ * @throws {UserError} exit 65 when the size does not parse
+ */
+export function baseRamBytes(line: CommandLine): Bytes | null {
+  const sized = findOptions(line, 'm').findLast(({ index }) => propertiesAt(line, index).get('size') !== undefined)
+  if (sized === undefined) return null
+  const size = propertiesAt(line, sized.index).get('size') ?? ''
+  const bytes = parseBytes(size, 'm')
+  if (bytes === null) throw badMemorySize({ ...placeOf(line, sized.index), size })
+  // A size of 0 means the machine's default.
+  if (bytes === 0n) return null
+  return ((bytes + 8191n) / 8192n) * 8192n
+}

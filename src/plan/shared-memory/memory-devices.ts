@@ -1,0 +1,32 @@
+/** A device that maps a memory backend into the guest. */
+export interface MemoryDevice {
+  readonly driver: string
+  /** Properties that name a backend. */
+  readonly keys: readonly string[]
+  /** Whether what it maps is RAM that the guest puts virtqueues and buffers in. */
+  readonly guestRam: boolean
+  /** Why it is left alone, for those that a user might expect to be shared. */
+  readonly because?: string
+}
+
+const WRITES_IMAGE = 'sharing it would write what the guest changes into its image'
+const ENCLAVE = 'enclave memory is not for other processes'
+
+/**
+ * Devices with a memory backend. Sources: QEMU 7.2 hw/mem/pc-dimm.c, nvdimm.c, sgx-epc.c, hw/virtio/virtio-mem.c,
+ * virtio-pmem.c, hw/misc/ivshmem.c; QEMU 8.1 hw/mem/cxl_type3.c (volatile-memdev, persistent-memdev, lsa).
+ */
+export const MEMORY_DEVICES: readonly MemoryDevice[] = [
+  { driver: 'pc-dimm', keys: ['memdev'], guestRam: true },
+  { driver: 'virtio-mem-pci', keys: ['memdev'], guestRam: true },
+  { driver: 'virtio-mem-ccw', keys: ['memdev'], guestRam: true },
+  { driver: 'virtio-mem', keys: ['memdev'], guestRam: true },
+  { driver: 'nvdimm', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
+  { driver: 'virtio-pmem-pci', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
+  { driver: 'virtio-pmem', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
+  { driver: 'cxl-type3', keys: ['memdev', 'persistent-memdev', 'lsa'], guestRam: false, because: WRITES_IMAGE },
+  { driver: 'cxl-type3', keys: ['volatile-memdev'], guestRam: true },
+  { driver: 'sgx-epc', keys: ['memdev'], guestRam: false, because: ENCLAVE },
+  // Memory shared with other programs on purpose: its share setting is its owner's business.
+  { driver: 'ivshmem-plain', keys: ['memdev'], guestRam: false },
+]

@@ -1,0 +1,28 @@
+import { writeSync } from 'node:fs'
+import { encodeBytes } from '../argv/bytes.js'
+import { oneLine } from '../errors/user-error.js'
+
+/**
+ * Writes text to a descriptor, whole. Not through process.stdout: that would set O_NONBLOCK on a pipe which QEMU
+ * inherits and shares.
+ */
+export function writeAll(fd: number, text: string): void {
+  const bytes = encodeBytes(text)
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at)
+    } catch (error) {
+      // The other end set its pipe non-blocking; it is there and reads, so trying again ends.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
+}
+
+/** Prints one line on stderr with the program's name. A closed stderr is no reason to fail. */
+export function report(message: string): void {
+  try {
+    writeAll(2, `qemu-rt: ${oneLine(message)}\n`)
+  } catch {
+    // Nobody is there to be told.
+  }
+}

@@ -1,0 +1,43 @@
+/** A size in bytes. BigInt, because guest memory and QEMU's sizes go beyond 2^53. */
+export type Bytes = bigint
+
+const SHIFT: Readonly<Record<string, bigint>> = { b: 0n, k: 10n, m: 20n, g: 30n, t: 40n, p: 50n, e: 60n }
+
+/** QEMU's sizes are unsigned 64-bit numbers. */
+const LIMIT = 1n << 64n
+
+/**
+ * Reads a size as QEMU does (util/cutils.c, do_strtosz): decimal with an optional fraction and suffix B, K, M, G, T,
+ * P or E in either case, all powers of 1024; or hexadecimal, whose suffix is K, M, G, T or P (deprecated since 5.2).
+ * @param defaultSuffix what a bare number counts in
+ * @returns bytes, or null when the text is not a size or does not fit 64 bits
+ */
+export function parseBytes(text: string, defaultSuffix: 'b' | 'm' = 'b'): Bytes | null {
+  const hex = /^(0x[0-9a-f]+)([kmgtp])?$/i.exec(text)
+  if (hex !== null) return fit(BigInt(hex[1] ?? 0) << (SHIFT[(hex[2] ?? defaultSuffix).toLowerCase()] ?? 0n))
+  const match = /^(\d+)(?:\.(\d*))?([bkmgtpe])?$/i.exec(text)
+  if (match === null) return null
+  const [, whole = '', fraction = '', suffix = defaultSuffix] = match
+  const shift = SHIFT[suffix.toLowerCase()] ?? 0n
+  // A fraction of a byte means nothing (QEMU: "fractional" sizes need a suffix larger than B).
+  if (fraction !== '' && shift === 0n && /[1-9]/.test(fraction)) return null
+  const scale = 10n ** BigInt(fraction.length)
+  const part = fraction === '' ? 0n : ((BigInt(fraction) << shift) * 2n + scale) / (scale * 2n)
+  return fit((BigInt(whole) << shift) + part)
+}
+
+function fit(bytes: bigint): Bytes | null {
+  return bytes < LIMIT ? bytes : null
+}
+
+/** Writes a size for people: `4 GiB`, `1.5 GiB`, `219136 KiB`. */
+export function formatBytes(bytes: Bytes): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  let power = 0
+  while (power < 4 && bytes >= 1n << BigInt(10 * (power + 1)) && bytes % (1n << BigInt(10 * power + 9)) === 0n) {
+    power++
+  }
+  const halves = bytes >> BigInt(Math.max(0, 10 * power - 1))
+  const number = power === 0 ? bytes.toString() : (Number(halves) / 2).toString()
+  return `${number} ${units[power]}`
+}

@@ -1,0 +1,28 @@
+/** A PCI address in the kernel's full form, `dddd:bb:ss.f`, lower-case hex: `0000:03:00.1`. */
+export type PciAddress = string & { readonly unit: 'PciAddress' }
+
+const PATTERN = /^(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])\.([0-7])$/i
+
+/**
+ * Reads a PCI address in any form that QEMU and lspci take: with or without the domain, with or without
+ * leading zeros. Domains are 16 bits on most hosts and up to 32 bits behind Intel VMD, which numbers them
+ * from 0x10000 (Linux: drivers/pci/controller/vmd.c), so they are padded to four digits, not cut to four.
+ * @returns the full form, or null when the text is not a PCI address
+ */
+export function parsePciAddress(text: string): PciAddress | null {
+  const match = PATTERN.exec(text)
+  if (match === null) return null
+  const [, domain = '0', bus = '', device = '', fn = ''] = match
+  const hex = (digits: string, width: number) =>
+    Number.parseInt(digits, 16).toString(16).padStart(width, '0')
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${fn}` as PciAddress
+}
+
+/** Sorts by domain, bus, device and function, as numbers. */
+export function comparePciAddresses(a: PciAddress, b: PciAddress): number {
+  return sortKey(a).localeCompare(sortKey(b), 'en')
+}
+
+function sortKey(address: PciAddress): string {
+  return address.padStart(16, '0')
+}
