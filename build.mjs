@@ -18,7 +18,9 @@ await build({
   target: 'node20',
   minifySyntax: true,
   // Libraries in CommonJS call require() for Node's own modules.
-  banner: { js: "import { createRequire as qemuRtRequire } from 'node:module'; const require = qemuRtRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as qemuRtRequire } from 'node:module'; const require = qemuRtRequire(import.meta.url);",
+  },
   legalComments: 'linked',
 })
 
@@ -28,8 +30,17 @@ else {
   execFileSync(
     bun,
     // The executable must not read .env or bunfig.toml of the directory that QEMU is started in.
-    ['build', 'src/main.ts', '--compile', '--bytecode', '--minify-syntax', '--no-compile-autoload-dotenv',
-      '--no-compile-autoload-bunfig', '--outfile', 'dist/qemu-rt-planner'],
+    [
+      'build',
+      'src/main.ts',
+      '--compile',
+      '--bytecode',
+      '--minify-syntax',
+      '--no-compile-autoload-dotenv',
+      '--no-compile-autoload-bunfig',
+      '--outfile',
+      'dist/qemu-rt-planner',
+    ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
 }

@@ -1,7 +1,7 @@
 import { losslessArguments } from './argv/bytes.js'
 import { EXIT, UserError } from './errors/user-error.js'
-import { launch } from './launch/launch.js'
-import { report } from './report/output.js'
+import { launchText } from './launch/launch.js'
+import { report, writeAll } from './report/output.js'
 
 /**
  * Called by the launcher: `launch ENTRY ARGS…` prints the line of sh to become QEMU, `report ENTRY ARGS…` prints a dry
@@ -11,11 +11,13 @@ async function main(): Promise<void> {
   const [mode, ...args] = losslessArguments(process.argv.slice(2))
   const [entry = 'qemu-rt', ...rest] = args
   const invocation = { entry, args: rest, env: process.env, hostArch: process.arch }
-  if (mode === 'launch') return launch(invocation)
-  if (mode === 'report') return (await import('./commands/report.js')).reportDryRun(invocation)
-  if (mode === 'cli') return (await import('./commands/cli.js')).runCli(args)
-  report(`'${mode ?? ''}' is not how the launcher calls this program; use bin/qemu-rt`)
-  process.exitCode = EXIT.usage
+  if (mode === 'launch') writeAll(1, launchText(invocation))
+  else if (mode === 'report') (await import('./commands/report.js')).reportDryRun(invocation)
+  else if (mode === 'cli') await (await import('./commands/cli.js')).runCli(args)
+  else {
+    report(`'${mode ?? ''}' is not how the launcher calls this program; use bin/qemu-rt`)
+    process.exitCode = EXIT.usage
+  }
 }
 
 main().catch((error: unknown) => {

@@ -135,7 +135,8 @@ function withMember(text: string, object: JsonObject, key: string, value: Proper
   const last = object.members.at(-1)
   const previous = object.members.at(-2)
   const colon = last === undefined ? ':' : text.slice(last.keyEnd, last.valueStart)
-  const comma = previous === undefined || last === undefined ? ',' : text.slice(previous.valueEnd, last.keyStart)
+  const comma =
+    previous === undefined || last === undefined ? ',' : text.slice(previous.valueEnd, last.keyStart)
   const at = last?.valueEnd ?? object.end
   const member = `${JSON.stringify(key)}${colon}${jsonText(value)}`
   return text.slice(0, at) + (last === undefined ? '' : comma) + member + text.slice(at)

@@ -1,6 +1,6 @@
+import { EXIT } from '../errors/user-error.js'
 import { caseName, findCases, runCase } from '../golden/case.js'
 import { compareCase, updateCase } from '../golden/compare.js'
-import { EXIT } from '../errors/user-error.js'
 import { writeAll } from '../report/output.js'
 
 /** Checks golden cases and prints a diff for each that is not as expected. Exit 65 when one is not. */

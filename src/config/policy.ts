@@ -78,7 +78,10 @@ export interface DomainPolicy {
   readonly uuid: string | null
   readonly flavor: string | null
   readonly profile: string | null
-  readonly nics: { readonly replace: Readonly<Record<string, string>> } | { readonly add: readonly string[] } | null
+  readonly nics:
+    | { readonly replace: Readonly<Record<string, string>> }
+    | { readonly add: readonly string[] }
+    | null
 }
 
 /** A general rewriting of one option's argument. */

@@ -49,7 +49,12 @@ export function unknownFlag(facts: { readonly flag: string; readonly known: read
 }
 
 export function badFlagValue(facts: { readonly flag: string; readonly problem: string }): UserError {
-  return userError({ exitCode: EXIT.usage, what: facts.problem, where: facts.flag, todo: "see 'qemu-rt run --help'" })
+  return userError({
+    exitCode: EXIT.usage,
+    what: facts.problem,
+    where: facts.flag,
+    todo: "see 'qemu-rt run --help'",
+  })
 }
 
 /** Keeps a message readable: arguments can be kilobytes long. */
@@ -65,7 +70,10 @@ export function noSeparator(): UserError {
   })
 }
 
-export function unknownFormat(facts: { readonly format: string; readonly known: readonly string[] }): UserError {
+export function unknownFormat(facts: {
+  readonly format: string
+  readonly known: readonly string[]
+}): UserError {
   return userError({
     exitCode: EXIT.usage,
     what: `unknown format '${facts.format}'`,

@@ -61,7 +61,11 @@ export function nicNotReady(facts: {
   })
 }
 
-export function nicUsedTwice(facts: { readonly name: string; readonly device: string; readonly other: string }): UserError {
+export function nicUsedTwice(facts: {
+  readonly name: string
+  readonly device: string
+  readonly other: string
+}): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `NIC '${facts.name}' is ${facts.device}, which this command line has already`,
@@ -94,7 +98,10 @@ export function replacedDeviceMissing(facts: {
   })
 }
 
-export function malformedNicRequest(facts: { readonly request: string; readonly problem: string }): UserError {
+export function malformedNicRequest(facts: {
+  readonly request: string
+  readonly problem: string
+}): UserError {
   return userError({
     exitCode: EXIT.input,
     what: `NIC request '${facts.request}' does not parse`,

@@ -15,7 +15,12 @@ export function unknownProfile(facts: {
   })
 }
 
-export function unknownCpus(facts: { readonly set: string; readonly cpus: string; readonly present: string; readonly where: string }): UserError {
+export function unknownCpus(facts: {
+  readonly set: string
+  readonly cpus: string
+  readonly present: string
+  readonly where: string
+}): UserError {
   return userError({
     exitCode: EXIT.config,
     what: `CPU ${facts.cpus} of '${facts.set}' does not exist on this host`,
@@ -24,7 +29,11 @@ export function unknownCpus(facts: { readonly set: string; readonly cpus: string
   })
 }
 
-export function noEmulator(facts: { readonly path: string; readonly reason: string; readonly arch: string }): UserError {
+export function noEmulator(facts: {
+  readonly path: string
+  readonly reason: string
+  readonly arch: string
+}): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `emulator ${facts.reason}`,

@@ -72,7 +72,11 @@ function planCase(directory: string) {
   const config = readIfThere(join(directory, CONFIG))
   const policy = config === null ? EMPTY_POLICY : parsePolicy(config, CONFIG)
   const sysroot = host === undefined ? request.sysroot : resolve(directory, host)
-  const plan = planWith({ ...request, sysroot, defaultEmulator: emulator.replace('qemu-rt-', 'qemu-') }, policy, directory)
+  const plan = planWith(
+    { ...request, sysroot, defaultEmulator: emulator.replace('qemu-rt-', 'qemu-') },
+    policy,
+    directory,
+  )
   return { env, plan }
 }
 

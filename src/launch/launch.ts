@@ -3,26 +3,25 @@ import { isatty } from 'node:tty'
 import { noEmulator } from '../errors/plan.js'
 import { emulatorArch } from '../plan/plan.js'
 import { type Invocation, readRequest } from '../plan/request.js'
-import { report, writeAll } from '../report/output.js'
+import { report } from '../report/output.js'
 import { launchLine } from './line.js'
 import { preparePlan } from './prepare.js'
 
-/** Has the launcher call back, for what is to be seen rather than started. */
-const REPORT = 'qemu_rt_planner report'
-
 /**
- * Plans a launch and prints the line of sh that the launcher evaluates. Nothing else is printed, but warnings to a
- * person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
+ * Plans a launch.
+ * @returns the sh text that the launcher evaluates: it becomes QEMU, or for what is to be seen rather than started,
+ *   calls the planner again
  * @throws {UserError} when the plan cannot be made or the emulator is missing
  */
-export function launch(invocation: Invocation): void {
+export function launchText(invocation: Invocation): string {
   const request = readRequest(invocation)
-  if (request.help) return writeAll(1, 'qemu_rt_planner cli run --help')
-  if (request.dryRun) return writeAll(1, `${REPORT} "$qemu_rt_entry" "$@"`)
+  if (request.help) return 'qemu_rt_planner cli run --help'
+  if (request.dryRun) return 'qemu_rt_planner report "$qemu_rt_entry" "$@"'
   const plan = preparePlan(request)
   checkEmulator(plan.emulator)
+  // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
   if (isatty(2)) for (const warning of plan.warnings) report(`warning: ${warning}`)
-  writeAll(1, launchLine(plan.emulator, plan.words, invocation.args.length))
+  return launchLine(plan.emulator, plan.words, invocation.args.length)
 }
 
 function checkEmulator(path: string): void {
@@ -37,4 +36,3 @@ function checkEmulator(path: string): void {
     throw error
   }
 }
-

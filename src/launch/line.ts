@@ -7,7 +7,10 @@ import { quote } from '../argv/shell.js'
  * @param positionals how many words the launcher was called with
  */
 export function launchLine(emulator: string, words: readonly Word[], positionals: number): string {
-  const untouched = words.length === positionals && words.every(({ position }, index) => position === index + 1)
-  const args = untouched ? ['"$@"'] : words.map(({ text, position }) => (position === null ? quote(text) : `"\${${position}}"`))
+  const untouched =
+    words.length === positionals && words.every(({ position }, index) => position === index + 1)
+  const args = untouched
+    ? ['"$@"']
+    : words.map(({ text, position }) => (position === null ? quote(text) : `"\${${position}}"`))
   return `exec ${[quote(emulator), ...args].join(' ')}`
 }

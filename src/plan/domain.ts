@@ -12,7 +12,11 @@ export function matchDomain(policy: Policy, guest: Request['guest']): PassInput[
 }
 
 /** The profile that applies: the request's own, else the domain's. */
-export function chooseProfile(policy: Policy, request: Request, domain: PassInput['domain']): PassInput['profile'] {
+export function chooseProfile(
+  policy: Policy,
+  request: Request,
+  domain: PassInput['domain'],
+): PassInput['profile'] {
   const name = request.profile ?? domain?.settings.profile ?? null
   if (name === null) return null
   const settings = policy.profiles[name]
@@ -27,12 +31,16 @@ export function flavorWarnings(policy: Policy): string[] {
   return policy.domains.flatMap(({ flavor }, index) =>
     flavor === null
       ? []
-      : [`[[domain]] at ${policy.place(['domain', index])} selects by flavor, which a command line does not tell; passed over`],
+      : [
+          `[[domain]] ${index + 1} of ${policy.place([])} selects by flavor, which a command line does not tell; passed over`,
+        ],
   )
 }
 
 function matchesGuest({ name, uuid, flavor }: DomainPolicy, guest: Request['guest']): boolean {
-  return flavor === null && matchesGlob(guest.name, name) && matchesGlob(guest.uuid?.toLowerCase() ?? null, uuid)
+  return (
+    flavor === null && matchesGlob(guest.name, name) && matchesGlob(guest.uuid?.toLowerCase() ?? null, uuid)
+  )
 }
 
 function matchesGlob(value: string | null, glob: string | null): boolean {

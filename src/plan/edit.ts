@@ -3,7 +3,12 @@ import { type CommandLine, type Item, newOption } from '../argv/command-line.js'
 /** What a pass wants changed, by index into the command line it was given, with the reason for a person. */
 export type Edit =
   | { readonly kind: 'replace'; readonly index: number; readonly argument: string; readonly reason: string }
-  | { readonly kind: 'append'; readonly option: string; readonly argument: string | null; readonly reason: string }
+  | {
+      readonly kind: 'append'
+      readonly option: string
+      readonly argument: string | null
+      readonly reason: string
+    }
   | { readonly kind: 'remove'; readonly index: number; readonly reason: string }
 
 /** One change as the plan's JSON shows it. */

@@ -1,7 +1,7 @@
 import parse from 'yargs-parser'
 import { type CommandLine, type Option, parseCommandLine, type Word } from '../argv/command-line.js'
 import { findOption, type OptionSpec } from '../argv/options.js'
-import { badFlagValue, missingArgument, unknownFlag } from '../errors/command-line.js'
+import { badFlagValue, unknownFlag } from '../errors/command-line.js'
 
 /** The wrapper's own options, as typed. */
 export interface Flags {
@@ -58,7 +58,7 @@ function lookup(spelled: string): OptionSpec | null {
 
 function ownWords({ word, argument, spec }: Option): string[] {
   const spelled = word.text.replace(/^--?(?:rt-dry-run|dry-run)/, '--rt-dry-run').replace(/^-(?!-)/, '--')
-  if (spec?.takesArgument && argument === null) throw missingArgument({ option: spelled, number: 0 })
+  if (spec?.takesArgument && argument === null) throw valueMissing(spelled)
   return argument === null ? [spelled] : [`${spelled}=${argument.text}`]
 }
 
@@ -80,13 +80,14 @@ function parseFlags(words: readonly string[], prefix: string, known: readonly st
   })
   const stray = argv._[0]
   if (stray !== undefined) throw unknownFlag({ flag: String(stray).replace(/=.*/s, ''), known })
-  if (error !== null) throw badFlagValue({ flag: words.join(' '), problem: error.message.toLowerCase() })
+  // yargs-parser's one complaint: "Not enough arguments following: profile".
+  if (error !== null) throw valueMissing(`--${error.message.split(': ').at(-1)}`)
   const values = (name: (typeof VALUED)[number]) => [argv[prefix + name] ?? []].flat().map(String)
   const single = (name: (typeof VALUED)[number]) => {
     const given = values(name)
     const [value] = given
     if (given.length > 1) throw badFlagValue({ flag: `--${prefix}${name}`, problem: 'given more than once' })
-    if (value === '') throw badFlagValue({ flag: `--${prefix}${name}`, problem: 'a value is missing' })
+    if (value === '') throw valueMissing(`--${prefix}${name}`)
     return value === undefined ? {} : { [name]: value }
   }
   return {
@@ -99,4 +100,8 @@ function parseFlags(words: readonly string[], prefix: string, known: readonly st
     dryRun: [argv[`${prefix}dry-run`]].flat().at(-1) === true,
     help: argv.help === true,
   }
+}
+
+function valueMissing(flag: string) {
+  return badFlagValue({ flag, problem: 'a value is missing' })
 }

@@ -120,6 +120,10 @@ function notYetApplied(profile: PassInput['profile']): string[] {
   if (profile === null) return []
   const { vcpus, emulator, iothreads, workers, vhost, lockMemory, hugepages } = profile.settings
   const settings = { vcpus, emulator, iothreads, workers, vhost, 'lock-memory': lockMemory, hugepages }
-  const ignored = Object.entries(settings).flatMap(([key, value]) => (value === null || value === false ? [] : [key]))
-  return ignored.length === 0 ? [] : [`profile '${profile.name}': ${ignored.join(', ')} not applied by this version`]
+  const ignored = Object.entries(settings).flatMap(([key, value]) =>
+    value === null || value === false ? [] : [key],
+  )
+  return ignored.length === 0
+    ? []
+    : [`profile '${profile.name}': ${ignored.join(', ')} not applied by this version`]
 }

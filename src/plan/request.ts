@@ -47,8 +47,8 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
   const isRun = entry === 'qemu-rt'
   const words = wordsOf(args)
   const separator = isRun ? words.findIndex(({ text }) => text === '--') : -1
+  if (isRun && separator < 0 && !args.includes('--help')) throw noSeparator()
   const runFlags = isRun ? parseRunFlags(args.slice(1, separator < 0 ? undefined : separator)) : null
-  if (isRun && separator < 0 && !runFlags?.help) throw noSeparator()
   const { flags, line } = extractFlags(words.slice(isRun && separator < 0 ? words.length : separator + 1))
   const config = flags.config ?? runFlags?.config ?? env.QEMU_RT_CONFIG
   const pick = (name: 'profile' | 'emulator' | 'sysroot' | 'format') =>
@@ -92,7 +92,8 @@ const QEMU_ARCH: Readonly<Record<string, string>> = {
 }
 
 function defaultEmulator(entry: string, hostArch: string): string {
-  const name = entry === 'qemu-rt' ? `qemu-system-${QEMU_ARCH[hostArch] ?? hostArch}` : entry.replace('-rt', '')
+  const name =
+    entry === 'qemu-rt' ? `qemu-system-${QEMU_ARCH[hostArch] ?? hostArch}` : entry.replace('-rt', '')
   return `/usr/bin/${name}`
 }
 

@@ -41,7 +41,9 @@ function readConfigWarnings(line: CommandLine, files: readonly ReadConfig[]): st
     if (text === null) return [`${where} could not be read here: devices and memory in it are not looked at`]
     const groups = sections(text).filter((section) => section in TOUCHES)
     if (groups.length === 0) return []
-    return [`${where} defines ${[...new Set(groups)].join(', ')}: these are not looked at; put them on the command line`]
+    return [
+      `${where} defines ${[...new Set(groups)].join(', ')}: these are not looked at; put them on the command line`,
+    ]
   })
 }
 
@@ -55,6 +57,8 @@ function setWarnings(line: CommandLine): string[] {
     const argument = option.argument?.text ?? ''
     const touched = TOUCHES[argument.split('.')[0] ?? '']
     const where = `-set ${argument} (option ${placeOf(line, index).number})`
-    return touched === undefined ? [] : [`${where} changes ${touched} after the plan was made; it is not looked at`]
+    return touched === undefined
+      ? []
+      : [`${where} changes ${touched} after the plan was made; it is not looked at`]
   })
 }

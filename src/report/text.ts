@@ -9,9 +9,17 @@ export function formatText(plan: Plan): string {
   const profile = plan.profile === null ? '' : `, profile '${plan.profile}'`
   return [
     `Plan${guest}${profile} (dry run: nothing is started)`,
-    ...section('Changes', plan.changes.length === 0 ? ['none: the command line is passed on as it is'] : plan.changes.flatMap(change)),
+    ...section(
+      'Changes',
+      plan.changes.length === 0
+        ? ['none: the command line is passed on as it is']
+        : plan.changes.flatMap(change),
+    ),
     ...section('NICs', plan.nics.map(nic)),
-    ...section('Command', formatArgs({ env: [], emulator: plan.emulator, line: plan.line }).trimEnd().split('\n')),
+    ...section(
+      'Command',
+      formatArgs({ env: [], emulator: plan.emulator, line: plan.line }).trimEnd().split('\n'),
+    ),
     ...section('Warnings', plan.warnings),
     '',
   ].join('\n')

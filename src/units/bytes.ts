@@ -34,7 +34,11 @@ function fit(bytes: bigint): Bytes | null {
 export function formatBytes(bytes: Bytes): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
   let power = 0
-  while (power < 4 && bytes >= 1n << BigInt(10 * (power + 1)) && bytes % (1n << BigInt(10 * power + 9)) === 0n) {
+  while (
+    power < 4 &&
+    bytes >= 1n << BigInt(10 * (power + 1)) &&
+    bytes % (1n << BigInt(10 * power + 9)) === 0n
+  ) {
     power++
   }
   const halves = bytes >> BigInt(Math.max(0, 10 * power - 1))

@@ -13,8 +13,7 @@ export function parsePciAddress(text: string): PciAddress | null {
   const match = PATTERN.exec(text)
   if (match === null) return null
   const [, domain = '0', bus = '', device = '', fn = ''] = match
-  const hex = (digits: string, width: number) =>
-    Number.parseInt(digits, 16).toString(16).padStart(width, '0')
+  const hex = (digits: string, width: number) => Number.parseInt(digits, 16).toString(16).padStart(width, '0')
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${fn}` as PciAddress
 }
 

@@ -7,7 +7,9 @@ import { decodeBytes, encodeBytes, losslessArguments } from '../../src/argv/byte
 
 t.test('any bytes come back', async () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => encodeBytes(decodeBytes(bytes)).equals(Buffer.from(bytes))),
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) =>
+      encodeBytes(decodeBytes(bytes)).equals(Buffer.from(bytes)),
+    ),
     { numRuns: 500 },
   )
 })
@@ -24,14 +26,24 @@ t.test('arguments without a replaced byte are taken as they are', async (t) => {
   t.strictSame(losslessArguments([]), [])
 })
 
-t.test('arguments that are not UTF-8 are read from the kernel', { skip: process.platform !== 'linux' }, async (t) => {
-  const bundle = join(t.testdir({}), 'bytes.mjs')
-  buildSync({ entryPoints: ['src/argv/bytes.ts'], outfile: bundle, bundle: true, format: 'esm', platform: 'node' })
-  const script = `import(${JSON.stringify(bundle)}).then(({ losslessArguments, encodeBytes }) => {
+t.test(
+  'arguments that are not UTF-8 are read from the kernel',
+  { skip: process.platform !== 'linux' },
+  async (t) => {
+    const bundle = join(t.testdir({}), 'bytes.mjs')
+    buildSync({
+      entryPoints: ['src/argv/bytes.ts'],
+      outfile: bundle,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+    })
+    const script = `import(${JSON.stringify(bundle)}).then(({ losslessArguments, encodeBytes }) => {
     const args = losslessArguments(process.argv.slice(1))
     process.stdout.write(args.map((a) => encodeBytes(a).toString('hex')).join(' '))
   })`
-  const command = `exec "$0" "$@" plain "$(printf 'a\\377b')" ''`
-  const out = execFileSync('sh', ['-c', command, process.execPath, '-e', script, '--']).toString()
-  t.equal(out, '706c61696e 61ff62 ')
-})
+    const command = `exec "$0" "$@" plain "$(printf 'a\\377b')" ''`
+    const out = execFileSync('sh', ['-c', command, process.execPath, '-e', script, '--']).toString()
+    t.equal(out, '706c61696e 61ff62 ')
+  },
+)

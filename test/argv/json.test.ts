@@ -3,7 +3,8 @@ import t from 'tap'
 import { parseJsonObject } from '../../src/argv/json.js'
 
 t.test('members have their places in the text', async (t) => {
-  const text = '{ "driver" : "vfio-pci", "addr":"0x2", "n": 18446744073709551615, "list":[1,{"a":2}], "on":true, "x":null}'
+  const text =
+    '{ "driver" : "vfio-pci", "addr":"0x2", "n": 18446744073709551615, "list":[1,{"a":2}], "on":true, "x":null}'
   const { members, end } = parseJsonObject(text)
   t.strictSame(
     members.map(({ key, value }) => [key, value.kind, value.text]),
@@ -41,7 +42,10 @@ t.test('what JSON.stringify writes is read with the same members', async () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.constantFrom(0, 1, 2), (object, indent) => {
       const { members } = parseJsonObject(JSON.stringify(object, null, indent))
-      const read = members.map(({ key, value }) => [key, value.kind === 'string' ? value.text : JSON.parse(value.text)])
+      const read = members.map(({ key, value }) => [
+        key,
+        value.kind === 'string' ? value.text : JSON.parse(value.text),
+      ])
       return JSON.stringify(read) === JSON.stringify(Object.entries(object))
     }),
   )

@@ -46,7 +46,9 @@ t.test('any text comes back as it was', async () => {
       return renderKeyval(parseKeyval(text, impliedKey)) === text
     }),
   )
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => renderKeyval(parseKeyval(text, 'x')) === text))
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => renderKeyval(parseKeyval(text, 'x')) === text),
+  )
 })
 
 t.test('any value that is written is read back', async () => {

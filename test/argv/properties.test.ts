@@ -7,7 +7,8 @@ const device = (text: string) => parseProperties(text, 'driver', true)
 t.test('one view reads both forms', async (t) => {
   const keyval = device('vfio-pci,host=0000:03:00.1,multifunction=on')
   const json = device('{"driver":"vfio-pci","host":"0000:03:00.1","multifunction":true}')
-  for (const key of ['driver', 'host', 'multifunction', 'absent']) t.equal(keyval.get(key), json.get(key), key)
+  for (const key of ['driver', 'host', 'multifunction', 'absent'])
+    t.equal(keyval.get(key), json.get(key), key)
   t.strictSame(keyval.keys, json.keys)
 })
 
@@ -35,7 +36,12 @@ t.test('set touches only what it changes', async (t) => {
     ['{"driver":"a"}', 'share', true, '{"driver":"a","share":true}'],
     ['{ "driver" : "a", "x" : 1.50 }', 'share', true, '{ "driver" : "a", "x" : 1.50, "share" : true }'],
     ['{"size":1e9,"share":false}', 'share', true, '{"size":1e9,"share":true}'],
-    ['{"size":1,"b":"\\u0041"}', 'size', 18446744073709551615n, '{"size":18446744073709551615,"b":"\\u0041"}'],
+    [
+      '{"size":1,"b":"\\u0041"}',
+      'size',
+      18446744073709551615n,
+      '{"size":18446744073709551615,"b":"\\u0041"}',
+    ],
     ['{}', 'a', 'b"c', '{"a":"b\\"c"}'],
     ["{'driver':'a'}", 'driver', 'b', `{'driver':"b"}`],
   ]
@@ -46,7 +52,11 @@ t.test('setting what is there already changes nothing, however it is written', a
   for (const text of ['x,share', 'x,share=on', '{"share":true}', '{"share" :  true }']) {
     t.equal(device(text).set('share', true).text, text)
   }
-  t.equal(device('{"share":"on"}').set('share', true).text, '{"share":true}', 'a string is no boolean for QEMU')
+  t.equal(
+    device('{"share":"on"}').set('share', true).text,
+    '{"share":true}',
+    'a string is no boolean for QEMU',
+  )
 })
 
 t.test('delete takes a key away and leaves the rest', async (t) => {

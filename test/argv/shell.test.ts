@@ -25,7 +25,14 @@ t.test('quoted words are split again', async () => {
 })
 
 t.test('words are split as sh does', async (t) => {
-  t.strictSame(splitWords(`a  'b c' "d \\"e\\" $f" g\\ h i'j'"k" ''\n`), ['a', 'b c', 'd "e" $f', 'g h', 'ijk', ''])
+  t.strictSame(splitWords(`a  'b c' "d \\"e\\" $f" g\\ h i'j'"k" ''\n`), [
+    'a',
+    'b c',
+    'd "e" $f',
+    'g h',
+    'ijk',
+    '',
+  ])
   t.strictSame(splitWords('-device vfio-pci,\\\nhost=x \\\n-S'), ['-device', 'vfio-pci,host=x', '-S'])
   t.equal(splitWords("a 'b"), null)
   t.equal(splitWords('a "b\\"'), null)

@@ -10,14 +10,17 @@ t.test('CPU sets read the kernel list format and libvirt exclusions', async (t) 
   t.strictSame(parseCpuSet('0-8:2'), [0, 2, 4, 6, 8])
   t.strictSame(parseCpuSet('0-7,^0-1, ^5'), [2, 3, 4, 6, 7])
   t.strictSame(parseCpuSet(''), [])
-  for (const bad of ['a', '3-1', '1-', '0-4:0', '1,,2', '-1', '0-99999999']) t.equal(parseCpuSet(bad), null, bad)
+  for (const bad of ['a', '3-1', '1-', '0-4:0', '1,,2', '-1', '0-99999999'])
+    t.equal(parseCpuSet(bad), null, bad)
 })
 
 t.test('CPU sets are written in the kernel list format and read back', async (t) => {
   t.equal(formatCpuSet([0, 1, 2, 5, 7, 8]), '0-2,5,7-8')
   t.equal(formatCpuSet([]), '')
   const set = fc.uniqueArray(fc.nat(300)).map((cpus) => cpus.sort((a, b) => a - b))
-  fc.assert(fc.property(set, (cpus) => JSON.stringify(parseCpuSet(formatCpuSet(cpus))) === JSON.stringify(cpus)))
+  fc.assert(
+    fc.property(set, (cpus) => JSON.stringify(parseCpuSet(formatCpuSet(cpus))) === JSON.stringify(cpus)),
+  )
 })
 
 t.test('CPU sets intersect and subtract', async (t) => {
@@ -29,7 +32,8 @@ t.test('PCI addresses are read in every form and written in one', async (t) => {
   t.equal(parsePciAddress('03:00.1'), '0000:03:00.1')
   t.equal(parsePciAddress('0000:AF:1F.7'), '0000:af:1f.7')
   t.equal(parsePciAddress('10000:01:00.0'), '10000:01:00.0')
-  for (const bad of ['03:00', '03:00.8', 'nic:x', '0000:03:20.0', '']) t.equal(parsePciAddress(bad), null, bad)
+  for (const bad of ['03:00', '03:00.8', 'nic:x', '0000:03:20.0', ''])
+    t.equal(parsePciAddress(bad), null, bad)
 })
 
 t.test('PCI addresses sort as numbers, large domains last', async (t) => {

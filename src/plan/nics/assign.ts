@@ -64,9 +64,12 @@ function chooseFromPool(nic: FoundNic, held: Holders, pci: readonly PciDevice[])
   if (free !== undefined) return free
   const reasons = ordered.map(({ address, ...device }) => {
     const other = held.get(address)
-    return other === undefined ? obstacle({ address, ...device }, pci)?.what : `${address} is taken by ${other}`
+    return other === undefined
+      ? obstacle({ address, ...device }, pci)?.what
+      : `${address} is taken by ${other}`
   })
-  throw poolExhausted({ ...nic, devices: shorten(reasons.map(String)) })
+  const place = nic.place?.() ?? null
+  throw poolExhausted({ name: nic.name, place, devices: shorten(reasons.map(String)) })
 }
 
 function byNodeThenAddress(a: PciDevice, b: PciDevice): number {

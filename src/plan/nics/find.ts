@@ -11,8 +11,8 @@ export interface FoundNic {
   readonly pool: boolean
   /** One device without `pool`; one or more with it. */
   readonly devices: readonly PciDevice[]
-  /** Where the configuration has the name; null when it has not. */
-  readonly place: string | null
+  /** Says where the configuration has the name; null when it has not. Finding the line takes time: for messages only. */
+  readonly place: (() => string) | null
 }
 
 /**
@@ -22,15 +22,21 @@ export interface FoundNic {
 export function findNic(name: string, policy: Policy, pci: readonly PciDevice[]): FoundNic {
   const configured = policy.nics[name]
   if (configured === undefined) return findUnconfigured(name, policy, pci)
-  const place = policy.place(['nic', name])
+  const place = () => policy.place(['nic', name])
   const devices = selectDevices(configured, pci)
   const selector = describeSelector(configured)
   if (devices.length === 0) {
     const looked = lookedAt(pci)
-    throw nicMatchesNothing({ name, place, selector, looked, todo: remedy(configured, name, pci) })
+    throw nicMatchesNothing({ name, place: place(), selector, looked, todo: remedy(configured, name, pci) })
   }
   if (devices.length > 1 && !configured.pool) {
-    throw nicAmbiguous({ name, place, selector, count: devices.length, devices: describeDevices(devices) })
+    throw nicAmbiguous({
+      name,
+      place: place(),
+      selector,
+      count: devices.length,
+      devices: describeDevices(devices),
+    })
   }
   return { name, pool: configured.pool, devices, place }
 }
@@ -39,12 +45,19 @@ function findUnconfigured(name: string, policy: Policy, pci: readonly PciDevice[
   const selector = selectorOfName(name)
   const devices = selectDevices(selector, pci)
   if (devices.length === 0) {
-    const interfaces = pci.flatMap((device) => [...device.interfaces, ...(device.inventory?.interfaces ?? [])])
+    const interfaces = pci.flatMap((device) => [
+      ...device.interfaces,
+      ...(device.inventory?.interfaces ?? []),
+    ])
     const known = [...Object.keys(policy.nics), ...interfaces.flatMap((nic) => [nic.name, ...nic.altnames])]
     throw nicUnknown({ name, known, looked: lookedAt(pci), config: policy.place([]) })
   }
   if (devices.length > 1) {
-    const facts = { selector: describeSelector(selector), count: devices.length, devices: describeDevices(devices) }
+    const facts = {
+      selector: describeSelector(selector),
+      count: devices.length,
+      devices: describeDevices(devices),
+    }
     throw nicAmbiguous({ name, place: null, ...facts })
   }
   return { name, pool: false, devices, place: null }

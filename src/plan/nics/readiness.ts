@@ -1,5 +1,5 @@
-import type { PciDevice } from '../../host/facts.js'
 import { EXIT, type ExitCode } from '../../errors/user-error.js'
+import type { PciDevice } from '../../host/facts.js'
 
 /** Why a device cannot be given to a VM now, and the command that mends it. */
 export interface Obstacle {

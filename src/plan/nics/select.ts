@@ -54,7 +54,9 @@ function criteria(selector: NicSelector): Criterion[] {
     ...(mac === null ? [] : [seen(`mac ${mac}`, (nic) => nic.mac === mac)]),
     ...(address === null ? [] : [each(`address ${address}`, (device) => device.address === address)]),
     ...(name === null ? [] : [seen(`interface ${name}`, (nic) => hasName(nic, name))]),
-    ...(pf === null ? [] : [{ label: `pf ${pf}`, among: (all: readonly PciDevice[]) => functionsOf(pf, all) }]),
+    ...(pf === null
+      ? []
+      : [{ label: `pf ${pf}`, among: (all: readonly PciDevice[]) => functionsOf(pf, all) }]),
     ...(vf === null ? [] : [each(`vf ${vf}`, (device) => device.virtualFunction?.index === vf)]),
     ...(id === null
       ? []
@@ -86,7 +88,11 @@ function functionsOf(pf: string, devices: readonly PciDevice[]): readonly PciDev
   const mac = parseMac(pf)
   const physical =
     address === null
-      ? withInterface(devices, (nic) => hasName(nic, pf) || (mac !== null && nic.mac === mac)).map((d) => d.address)
+      ? withInterface(devices, (nic) => hasName(nic, pf) || (mac !== null && nic.mac === mac)).map(
+          (d) => d.address,
+        )
       : [address]
-  return devices.filter(({ virtualFunction }) => virtualFunction !== null && physical.includes(virtualFunction.pf))
+  return devices.filter(
+    ({ virtualFunction }) => virtualFunction !== null && physical.includes(virtualFunction.pf),
+  )
 }

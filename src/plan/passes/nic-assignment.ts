@@ -18,7 +18,12 @@ export const nicAssignment: Pass = {
     const known = devices.flatMap(({ id }) => id ?? [])
     const wishes = { nics, domain: domain?.settings.nics ?? null }
     const requests = collectRequests(devices, wishes, (id, nic) =>
-      replacedDeviceMissing({ id, nic, known, place: policy.place(['domain', domain?.index ?? 0, 'nics', id]) }),
+      replacedDeviceMissing({
+        id,
+        nic,
+        known,
+        place: policy.place(['domain', domain?.index ?? 0, 'nics', id]),
+      }),
     )
     if (requests.length === 0) return { edits: [] }
     const assignments = assignNics(requests, devices, policy, host.pci)

@@ -19,7 +19,11 @@ export function applyRules({ line, policy, profile }: Pick<PassInput, 'line' | '
   for (const [index, rule] of policy.rules.entries()) {
     const option = ruleOption(rule, index, policy)
     if (rule.profile !== null && rule.profile !== profile?.name) continue
-    const applied = applyEdits(current, RULES, ruleEdits(current, { ...rule, option }, policy.place(['rule', index])))
+    const applied = applyEdits(
+      current,
+      RULES,
+      ruleEdits(current, { ...rule, option }, `rule ${index + 1} of ${policy.place([])}`),
+    )
     current = applied.line
     changes.push(...applied.changes)
   }
@@ -37,14 +41,16 @@ function ruleOption(rule: Rule, index: number, policy: Policy): string {
   return spec.aliasOf ?? spec.name
 }
 
-function ruleEdits(line: CommandLine, rule: Rule, where: string): Edit[] {
-  const reason = `rule ${where}`
+function ruleEdits(line: CommandLine, rule: Rule, reason: string): Edit[] {
   const found = findOptions(line, rule.option)
   const edits = found.flatMap(({ index }): Edit[] => {
     const before = propertiesAt(line, index)
     if (!matches(rule.match, (key) => before.get(key))) return []
     const kept = rule.delete.reduce((properties, key) => properties.delete(key), before)
-    const after = Object.entries(rule.set).reduce((properties, [key, value]) => properties.set(key, typed(value)), kept)
+    const after = Object.entries(rule.set).reduce(
+      (properties, [key, value]) => properties.set(key, typed(value)),
+      kept,
+    )
     return [{ kind: 'replace', index, argument: after.text, reason }]
   })
   if (edits.length > 0 || !rule.add || isThere(line, rule)) return edits
@@ -63,7 +69,9 @@ function matches(wanted: Rule['match'], get: (key: string) => string | undefined
   return Object.entries(wanted).every(([key, value]) => {
     const actual = get(key)
     // `bash` lets a star match slashes too, as in file names of disks.
-    return actual !== undefined && picomatch.isMatch(actual, propertyText(typed(value)), { bash: true, dot: true })
+    return (
+      actual !== undefined && picomatch.isMatch(actual, propertyText(typed(value)), { bash: true, dot: true })
+    )
   })
 }
 

@@ -25,16 +25,27 @@ function shareAll(line: CommandLine, arch: string): PassResult {
   const base = shareBaseRam(line, arch)
   const uses = backendUses(line)
   const backends = memoryBackends(line)
-  const results = backends.map((backend) => shareOne(line, backend, uses.filter(({ id }) => id === backend.id)))
+  const results = backends.map((backend) =>
+    shareOne(
+      line,
+      backend,
+      uses.filter(({ id }) => id === backend.id),
+    ),
+  )
   return {
     edits: [...results.flatMap(({ edits }) => edits), ...base.edits],
-    warnings: [...missing(uses, backends), ...results.flatMap(({ warnings = [] }) => warnings), ...base.warnings],
+    warnings: [
+      ...missing(uses, backends),
+      ...results.flatMap(({ warnings = [] }) => warnings),
+      ...base.warnings,
+    ],
   }
 }
 
 function shareOne(line: CommandLine, backend: Backend, uses: readonly BackendUse[]): PassResult {
   const label = `memory backend '${backend.id}' of ${placeOf(line, backend.index).option} (option ${placeOf(line, backend.index).number})`
-  if (!uses.some(({ guestRam }) => guestRam)) return { edits: [], warnings: aloneWarnings(label, backend, uses) }
+  if (!uses.some(({ guestRam }) => guestRam))
+    return { edits: [], warnings: aloneWarnings(label, backend, uses) }
   const { argument, reason, leftAlone } = shareBackend(backend)
   if (leftAlone !== null) return { edits: [], warnings: [`${label} is left alone: ${leftAlone}`] }
   const edit: Edit[] = argument === null ? [] : [{ kind: 'replace', index: backend.index, argument, reason }]
@@ -45,7 +56,9 @@ function shareOne(line: CommandLine, backend: Backend, uses: readonly BackendUse
 function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUse[]): string[] {
   if (isShared(backend)) return []
   if (uses.length === 0) {
-    return [`${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`]
+    return [
+      `${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`,
+    ]
   }
   return uses.flatMap(({ user, because }) =>
     because === null ? [] : [`${label} is left alone and stays private: ${user} uses it; ${because}`],
@@ -55,7 +68,8 @@ function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUs
 function missing(uses: readonly BackendUse[], backends: readonly Backend[]): string[] {
   const absent = uses.filter(({ id, guestRam }) => guestRam && !backends.some((backend) => backend.id === id))
   return absent.map(
-    ({ id, user }) => `${user} names the memory backend '${id}', which is not on the command line; it must be shared`,
+    ({ id, user }) =>
+      `${user} names the memory backend '${id}', which is not on the command line; it must be shared`,
   )
 }
 
@@ -65,7 +79,8 @@ function neverWarning(line: CommandLine, devices: readonly string[], profile: st
   const backends = memoryBackends(line)
   const ram = backendUses(line).filter(({ guestRam }) => guestRam)
   const allShared =
-    ram.length > 0 && ram.every(({ id }) => backends.some((backend) => backend.id === id && isShared(backend)))
+    ram.length > 0 &&
+    ram.every(({ id }) => backends.some((backend) => backend.id === id && isShared(backend)))
   return allShared
     ? []
     : [`profile '${profile}' has share = "never", so guest RAM stays private and ${first} will move no data`]

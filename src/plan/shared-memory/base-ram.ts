@@ -27,7 +27,9 @@ export function shareBaseRam(line: CommandLine, arch: string): BaseRam {
   const size = baseRamBytes(line) ?? known?.bytes ?? DEFAULT_BYTES
   const warnings =
     known === null
-      ? [`machine type '${machine ?? 'unknown'}': name of its RAM not known, '${id}' is used; migration needs the same`]
+      ? [
+          `machine type '${machine ?? 'unknown'}': name of its RAM not known, '${id}' is used; migration needs the same`,
+        ]
       : []
   return { edits: [...backend(line, id, size), machineEdit(line, id)], warnings }
 }
@@ -40,7 +42,11 @@ function backend(line: CommandLine, id: string, size: bigint): Edit[] {
   const placed = path === undefined ? object : object.set('mem-path', path)
   return [
     ...memPaths.map(({ index }): Edit => {
-      return { kind: 'remove', index, reason: 'QEMU takes either -mem-path or a memory backend; the backend has the path' }
+      return {
+        kind: 'remove',
+        index,
+        reason: 'QEMU takes either -mem-path or a memory backend; the backend has the path',
+      }
     }),
     {
       kind: 'append',
@@ -57,7 +63,8 @@ function backend(line: CommandLine, id: string, size: bigint): Edit[] {
 function machineEdit(line: CommandLine, id: string): Edit {
   const reason = `the guest's RAM is the shared backend '${id}'`
   const last = findOptions(line, 'machine').at(-1)
-  if (last === undefined) return { kind: 'append', option: 'machine', argument: `memory-backend=${id}`, reason }
+  if (last === undefined)
+    return { kind: 'append', option: 'machine', argument: `memory-backend=${id}`, reason }
   const argument = propertiesAt(line, last.index).set('memory-backend', id).text
   return { kind: 'replace', index: last.index, argument, reason }
 }

@@ -74,7 +74,9 @@ function deviceUses(line: CommandLine): BackendUse[] {
  * @throws {UserError} exit 65 when the size does not parse
  */
 export function baseRamBytes(line: CommandLine): Bytes | null {
-  const sized = findOptions(line, 'm').findLast(({ index }) => propertiesAt(line, index).get('size') !== undefined)
+  const sized = findOptions(line, 'm').findLast(
+    ({ index }) => propertiesAt(line, index).get('size') !== undefined,
+  )
   if (sized === undefined) return null
   const size = propertiesAt(line, sized.index).get('size') ?? ''
   const bytes = parseBytes(size, 'm')

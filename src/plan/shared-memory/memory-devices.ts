@@ -24,7 +24,12 @@ export const MEMORY_DEVICES: readonly MemoryDevice[] = [
   { driver: 'nvdimm', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
   { driver: 'virtio-pmem-pci', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
   { driver: 'virtio-pmem', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
-  { driver: 'cxl-type3', keys: ['memdev', 'persistent-memdev', 'lsa'], guestRam: false, because: WRITES_IMAGE },
+  {
+    driver: 'cxl-type3',
+    keys: ['memdev', 'persistent-memdev', 'lsa'],
+    guestRam: false,
+    because: WRITES_IMAGE,
+  },
   { driver: 'cxl-type3', keys: ['volatile-memdev'], guestRam: true },
   { driver: 'sgx-epc', keys: ['memdev'], guestRam: false, because: ENCLAVE },
   // Memory shared with other programs on purpose: its share setting is its owner's business.

@@ -11,7 +11,8 @@ export function vhostUserDevices(line: CommandLine): string[] {
       const properties = propertiesAt(line, index)
       const driver = properties.get(option.spec?.impliedKey ?? '') ?? ''
       const found = findVhostUser(name, driver)
-      if (found === null || (found.only !== undefined && properties.get(found.only.key) !== found.only.value)) return []
+      if (found === null || (found.only !== undefined && properties.get(found.only.key) !== found.only.value))
+        return []
       const id = properties.get('id')
       return [`-${name} ${driver}${id === undefined ? '' : ` '${id}'`}`]
     }),

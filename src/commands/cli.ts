@@ -1,0 +1,95 @@
+import { Command, CommanderError, Option } from 'commander'
+import { EXIT } from '../errors/user-error.js'
+import { VERSION } from '../version.js'
+
+const NICS_FORMATS = ['text', 'json']
+
+/**
+ * Runs a command other than a launch. Command modules are loaded when their command runs.
+ * @param args the words after `qemu-rt`
+ */
+export async function runCli(args: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage
+  }
+}
+
+function program(): Command {
+  const root = new Command('qemu-rt')
+    .description('QEMU wrapper and argument rewriter for real-time VMs')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'qemu-rt: ')) })
+    .showSuggestionAfterError()
+  addRun(root)
+  addNics(root)
+  addGolden(root)
+  return root
+}
+
+/** Only for its help: the launcher carries `run` out. */
+function addRun(root: Command): void {
+  root
+    .command('run')
+    .usage('[options] -- QEMU-ARGUMENTS')
+    .description(
+      "plan and become QEMU, with the same PID and descriptors; libvirt's entry is qemu-rt-system-ARCH",
+    )
+    .option('--dry-run', 'print the plan and start nothing')
+    .addOption(
+      new Option('--format <format>', 'of the dry run')
+        .choices(['text', 'args', 'json', 'diff'])
+        .default('text'),
+    )
+    .option('--nic <name[,key=value...]>', 'add a vfio-pci device for a named NIC; repeatable')
+    .option('--profile <name>', 'profile of the configuration')
+    .option('--config <file>', 'configuration', '/etc/qemu-rt/qemu-rt.toml')
+    .option('--emulator <path>', 'the real QEMU', '/usr/bin/qemu-system-<architecture of this host>')
+    .option('--sysroot <dir>', 'read /sys, /proc, /dev and /run beneath a directory', '/')
+    .addHelpText(
+      'after',
+      '\nIn a QEMU command line the same options are spelled --rt-config, --rt-profile, … and --dry-run;' +
+        '\nin the environment QEMU_RT_CONFIG, QEMU_RT_PROFILE, QEMU_RT_NIC (separated by blanks), …' +
+        '\nA flag beats the environment, which beats the configuration.' +
+        '\n\nExit codes: 64 usage, 65 bad input, 69 not available on this host, 77 permission, 78 configuration;' +
+        "\notherwise QEMU's own.",
+    )
+    .action(() => root.error("qemu-rt: 'run' is carried out by the launcher bin/qemu-rt"))
+}
+
+function addNics(root: Command): void {
+  const nics = root
+    .command('nics')
+    .description("the host's NICs and the names that the configuration gives them")
+  const hostOptions = (command: Command) =>
+    command
+      .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+      .option('--sysroot <dir>', 'read /sys, /dev, /run and /var/lib/qemu-rt beneath a directory', '/')
+  const format = () => new Option('--format <format>', 'how to print').choices(NICS_FORMATS).default('text')
+  hostOptions(nics.command('list').description('all NICs, one a line'))
+    .addOption(format())
+    .action(async (options) => (await import('./nics/list.js')).listNics(options))
+  hostOptions(nics.command('show').argument('<name>').description('all that is known of one NIC or pool'))
+    .addOption(format())
+    .action(async (name, options) => (await import('./nics/show.js')).showNic(name, options))
+  hostOptions(nics.command('scan'))
+    .description('save names and MAC addresses, so that NICs can be found when vfio-pci has them')
+    .action(async (options) => (await import('./nics/scan.js')).scanNics(options))
+}
+
+function addGolden(root: Command): void {
+  const golden = root.command('golden').description('golden command lines: cases in directories')
+  golden
+    .command('verify')
+    .argument('<dir...>', 'a case, or directories with cases below')
+    .description('plan every case and compare with what it expects')
+    .action(async (directories) => (await import('./golden.js')).goldenVerify(directories))
+  golden
+    .command('update')
+    .argument('<dir...>')
+    .description('rewrite what every case expects')
+    .action(async (directories) => (await import('./golden.js')).goldenUpdate(directories))
+}

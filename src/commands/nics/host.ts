@@ -1,0 +1,23 @@
+import { DEFAULT_CONFIG_PATH, loadPolicy } from '../../config/load.js'
+import { readHostFacts } from '../../host/read.js'
+import { report } from '../../report/output.js'
+
+/** Options that every `nics` command has. */
+export interface HostOptions {
+  readonly config?: string
+  readonly sysroot: string
+}
+
+/**
+ * Reads the host's devices and the configuration that names them.
+ * @returns `warn` prints what is wrong with the saved inventory
+ */
+export function readHost({ config, sysroot }: HostOptions) {
+  const path = config ?? DEFAULT_CONFIG_PATH
+  const policy = loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
+  const host = readHostFacts(sysroot)
+  const warn = () => {
+    for (const warning of host.inventoryWarnings) report(`warning: ${warning}`)
+  }
+  return { policy, host, warn }
+}

@@ -1,0 +1,34 @@
+import { writeAll } from '../../report/output.js'
+import { formatTable } from '../../report/table.js'
+import { type HostOptions, readHost } from './host.js'
+import { type NicView, viewNics } from './view.js'
+
+const HEADING = ['NAME', 'ADDRESS', 'ID', 'DRIVER', 'INTERFACE', 'MAC', 'GROUP', 'NODE', 'READY']
+
+/** Prints the host's NICs with the names that the configuration gives them. */
+export function listNics(options: HostOptions & { readonly format: string }): void {
+  const { host, policy, warn } = readHost(options)
+  const nics = viewNics(host, policy)
+  warn()
+  writeAll(
+    1,
+    options.format === 'json'
+      ? `${JSON.stringify(nics, null, 2)}\n`
+      : formatTable([HEADING, ...nics.map(row)]),
+  )
+}
+
+function row(nic: NicView): string[] {
+  const remembered = nic.fromInventory ? ' (saved)' : ''
+  return [
+    nic.names.join(',') || '-',
+    nic.address,
+    nic.id,
+    nic.driver ?? '-',
+    nic.interfaces.length === 0 ? '-' : nic.interfaces.join(',') + remembered,
+    nic.macs.join(',') || '-',
+    String(nic.iommuGroup ?? '-'),
+    String(nic.numaNode ?? '-'),
+    nic.ready ? 'yes' : 'no',
+  ]
+}

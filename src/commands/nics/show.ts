@@ -1,0 +1,42 @@
+import { findNic } from '../../plan/nics/find.js'
+import { writeAll } from '../../report/output.js'
+import { formatTable } from '../../report/table.js'
+import { type HostOptions, readHost } from './host.js'
+import { type NicView, viewNics } from './view.js'
+
+/**
+ * Prints all that is known of the devices that a NIC's name means, and what keeps each from being given to a VM.
+ * @throws {UserError} exit 69 when the name means none, or several without `pool`
+ */
+export function showNic(name: string, options: HostOptions & { readonly format: string }): void {
+  const { host, policy, warn } = readHost(options)
+  const found = findNic(name, policy, host.pci)
+  const addresses: readonly string[] = found.devices.map(({ address }) => address)
+  const nics = viewNics(host, policy).filter(({ address }) => addresses.includes(address))
+  warn()
+  if (options.format === 'json') {
+    writeAll(1, `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`)
+    return
+  }
+  const heading = `NIC '${name}'${found.pool ? ', a pool' : ''}${found.place === null ? '' : ` (${found.place()})`}\n`
+  writeAll(1, heading + nics.map((nic) => `\n${formatTable(rows(nic))}`).join(''))
+}
+
+function rows(nic: NicView): string[][] {
+  const facts: [string, unknown][] = [
+    ['address', nic.address],
+    ['id', nic.id],
+    ['driver', nic.driver],
+    [nic.fromInventory ? 'interface (saved by nics scan)' : 'interface', nic.interfaces.join(', ') || null],
+    ['altnames', nic.altnames.join(', ') || null],
+    ['mac', nic.macs.join(', ') || null],
+    ['iommu group', nic.iommuGroup],
+    ['numa node', nic.numaNode],
+    ['slot', nic.slot],
+    ['pf', nic.pf],
+    ['vf', nic.vf],
+    ['serial', nic.serial],
+    ['ready', nic.ready ? 'yes' : `no: ${nic.obstacle?.what}; ${nic.obstacle?.todo}`],
+  ]
+  return facts.filter(([, value]) => value !== null).map(([label, value]) => [`  ${label}`, String(value)])
+}

@@ -1,0 +1,52 @@
+import * as v from 'valibot'
+import type { Rule } from './policy.js'
+import { flag, names, table, text, withoutPrototype } from './values.js'
+
+const NOT_A_VALUE =
+  '$setting is not text, a number, true or false; quote a key that has dots, such as "a.b" = 1'
+
+const value = v.union(
+  [
+    v.string(),
+    v.pipe(v.number(), v.finite('$setting is not a finite number; write one that QEMU takes')),
+    v.boolean(),
+  ],
+  NOT_A_VALUE,
+)
+
+/** One [[rule]]: general rewriting of an option's argument. */
+const rule = v.pipe(
+  table({
+    option: v.pipe(
+      text,
+      v.check(
+        (name) => !name.startsWith('-'),
+        '$setting begins with a dash; write the option without dashes',
+      ),
+    ),
+    // Only for VMs with this profile.
+    profile: v.optional(text),
+    // Every key must have this value; globs.
+    match: v.optional(names(value)),
+    set: v.optional(names(value)),
+    delete: v.optional(v.array(text, '$setting is not a list; write ["key"]')),
+    // Add the option when there is none that matches.
+    add: v.optional(flag),
+  }),
+  v.check(
+    (given) => Object.keys(given.set ?? {}).length > 0 || (given.delete ?? []).length > 0,
+    'a rule changes nothing; add set = { key = value } or delete = ["key"]',
+  ),
+  v.transform(
+    (given): Rule => ({
+      option: given.option,
+      profile: given.profile ?? null,
+      match: given.match ?? withoutPrototype({}),
+      set: given.set ?? withoutPrototype({}),
+      delete: given.delete ?? [],
+      add: given.add ?? false,
+    }),
+  ),
+)
+
+export const rules = v.array(rule, '$setting is not a list of tables; write [[rule]]')

@@ -1,0 +1,103 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { hostNotReadable, sysrootUnusable } from '../errors/host.js'
+import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
+import type { PciDevice } from './facts.js'
+import { errorCode, readAttribute, readLinkName, readNumber } from './sysfs.js'
+import type { Root } from './sysroot.js'
+
+/** What a PCI device's own directory says of it. */
+export type PciFunction = Pick<
+  PciDevice,
+  | 'address'
+  | 'vendor'
+  | 'device'
+  | 'subsystemVendor'
+  | 'subsystemDevice'
+  | 'classCode'
+  | 'driver'
+  | 'iommuGroup'
+  | 'numaNode'
+>
+
+type Identity = Omit<PciFunction, 'address' | 'iommuGroup' | 'numaNode'>
+
+/** The directory of a PCI device, through the bus's link. */
+export function devicePath(root: Root, address: PciAddress): string {
+  return `${root}/sys/bus/pci/devices/${address}`
+}
+
+/**
+ * Reads every PCI device, sorted by address. A host with /sys but without PCI has none; a device that vanishes while
+ * it is read is left out.
+ * @throws {UserError} exit 65 when there is no /sys beneath the root, 77 when this user may not list the devices
+ */
+export function readPciFunctions(root: Root): PciFunction[] {
+  return listAddresses(root).flatMap((address) => readPciFunction(root, address) ?? [])
+}
+
+function listAddresses(root: Root): PciAddress[] {
+  const path = `${root}/sys/bus/pci/devices`
+  try {
+    return readdirSync(path)
+      .flatMap((name) => parsePciAddress(name) ?? [])
+      .sort(bySysfsName)
+  } catch (error) {
+    if (errorCode(error) === 'EACCES') throw hostNotReadable({ path })
+    if (!existsSync(`${root}/sys`)) throw sysrootUnusable({ sysroot: root || '/', reason: 'has no /sys' })
+    return []
+  }
+}
+
+/** sysfs pads every field, and only a domain beyond ffff makes a name longer: the order of comparePciAddresses. */
+function bySysfsName(a: PciAddress, b: PciAddress): number {
+  return a.length - b.length || (a < b ? -1 : 1)
+}
+
+function readPciFunction(root: Root, address: PciAddress): PciFunction | null {
+  const path = devicePath(root, address)
+  const identity = readIdentity(path)
+  if (identity === null) return null
+  const group = readLinkName(`${path}/iommu_group`)
+  const node = readNumber(`${path}/numa_node`)
+  return {
+    address,
+    ...identity,
+    iommuGroup: group !== null && /^\d+$/.test(group) ? Number(group) : null,
+    numaNode: node === null || node < 0 ? null : node,
+  }
+}
+
+/** `uevent` has all of it in one read (Linux drivers/pci/pci-driver.c, pci_uevent). */
+function readIdentity(path: string): Identity | null {
+  const uevent = readAttribute(`${path}/uevent`) ?? ''
+  const [, vendor, device] = /^PCI_ID=([\da-f]{4,}):([\da-f]{4,})$/im.exec(uevent) ?? []
+  const classCode = /^PCI_CLASS=([\da-f]+)$/im.exec(uevent)?.[1]
+  if (vendor === undefined || device === undefined || classCode === undefined) return readIdentityFiles(path)
+  const subsystem = /^PCI_SUBSYS_ID=([\da-f]{4,}):([\da-f]{4,})$/im.exec(uevent)
+  return {
+    vendor: vendor.toLowerCase(),
+    device: device.toLowerCase(),
+    subsystemVendor: subsystem?.[1]?.toLowerCase() ?? NO_ID,
+    subsystemDevice: subsystem?.[2]?.toLowerCase() ?? NO_ID,
+    classCode: Number.parseInt(classCode, 16),
+    driver: /^DRIVER=(.+)$/m.exec(uevent)?.[1] ?? readLinkName(`${path}/driver`),
+  }
+}
+
+const NO_ID = '0000'
+
+function readIdentityFiles(path: string): Identity | null {
+  const hex = (name: string) => /^0x([\da-f]+)$/.exec(readAttribute(`${path}/${name}`) ?? '')?.[1] ?? null
+  const vendor = hex('vendor')
+  const device = hex('device')
+  const classCode = hex('class')
+  if (vendor === null || device === null || classCode === null) return null
+  return {
+    vendor,
+    device,
+    subsystemVendor: hex('subsystem_vendor') ?? NO_ID,
+    subsystemDevice: hex('subsystem_device') ?? NO_ID,
+    classCode: Number.parseInt(classCode, 16),
+    driver: readLinkName(`${path}/driver`),
+  }
+}

@@ -1,0 +1,71 @@
+import type { CpuSet } from '../units/cpu-set.js'
+import type { PciAddress } from '../units/pci-address.js'
+import { readCpus } from './cpus.js'
+import type { HostFacts } from './facts.js'
+import { checkInventory, readInventory } from './inventory.js'
+import type { FoundDevice } from './inventory-check.js'
+import { readInterfaces } from './nics.js'
+import { type PciFunction, readPciFunctions } from './pci.js'
+import { readSerials } from './serial.js'
+import { readSlots } from './slots.js'
+import { readSriov } from './sriov.js'
+import { openSysroot, type Root } from './sysroot.js'
+import { readVfioNodes } from './vfio.js'
+
+/**
+ * Reads what a plan may know of a host.
+ * @param sysroot `/`, or a directory with a captured host
+ * @throws {UserError} exit 65 when the sysroot is no directory or has no /sys, or when the saved inventory is malformed;
+ *   77 when this user may not read them
+ */
+export function readHostFacts(sysroot: string): HostFacts {
+  const root = openSysroot(sysroot)
+  const devices = readDevices(root)
+  const { fitting, warnings } = checkInventory(readInventory(sysroot), devices)
+  return {
+    pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
+    inventoryWarnings: warnings,
+    presentCpus: readCpus(root),
+  }
+}
+
+/**
+ * Reads which CPUs are there, for a plan that asks for nothing else.
+ * @throws {UserError} exit 65 or 77, as `readHostFacts`
+ */
+export function readPresentCpus(sysroot: string): CpuSet | null {
+  return readCpus(openSysroot(sysroot))
+}
+
+function readDevices(root: Root): FoundDevice[] {
+  const functions = readPciFunctions(root)
+  const interfaces = readInterfaces(root, functions)
+  const { physical, virtual } = readSriov(root, functions)
+  const slotOf = readSlots(root)
+  const vfioNodeOf = readVfioNodes(root)
+  const serials = readSerials(
+    root,
+    functions.filter((device) => mayBeNic(device, interfaces)),
+    virtual,
+  )
+  return functions.map((device) => {
+    const { address, iommuGroup } = device
+    return {
+      ...device,
+      interfaces: interfaces.get(address) ?? [],
+      virtualFunction: virtual.get(address) ?? null,
+      sriov: physical.get(address) ?? null,
+      slot: slotOf(address),
+      serial: serials.get(address) ?? null,
+      vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
+    }
+  })
+}
+
+/** Base class 02h, or a card of another class with an interface: only NICs are told apart by serial numbers. */
+function mayBeNic(
+  { address, classCode }: PciFunction,
+  interfaces: ReadonlyMap<PciAddress, unknown>,
+): boolean {
+  return classCode >> 16 === 0x02 || interfaces.has(address)
+}

@@ -1,0 +1,57 @@
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+
+/** An attribute is a page at most (Linux Documentation/filesystems/sysfs.rst). */
+const attribute = Buffer.alloc(4096)
+
+/**
+ * Reads one attribute, without the newline at its end.
+ * @returns null when it is not there or cannot be read: a device may vanish while it is looked at
+ */
+export function readAttribute(path: string): string | null {
+  try {
+    // Half the system calls of readFileSync, which asks for a size that sysfs does not know.
+    const fd = openSync(path, 'r')
+    try {
+      return attribute.toString('utf8', 0, readSync(fd, attribute)).trimEnd()
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return null
+  }
+}
+
+/** Reads an attribute that holds a decimal number; null when there is none. */
+export function readNumber(path: string): number | null {
+  const text = readAttribute(path)
+  return text !== null && /^-?\d+$/.test(text) ? Number(text) : null
+}
+
+/** Where a symbolic link points, as it is written; null when there is no link. */
+export function readLink(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
+
+/** The last component of where a link points: the driver's name, the group's number. */
+export function readLinkName(path: string): string | null {
+  const target = readLink(path)
+  return target === null ? null : target.slice(target.lastIndexOf('/') + 1)
+}
+
+/** Names in a directory, in no certain order; null when it cannot be listed. */
+export function listDirectory(path: string): string[] | null {
+  try {
+    return readdirSync(path)
+  } catch {
+    return null
+  }
+}
+
+/** The errno name of an error (`ENOENT`); null when it has none. */
+export function errorCode(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+}

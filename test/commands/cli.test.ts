@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { VERSION } from '../../src/version.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const sysroot = `${root}fixtures/hosts/four-nics`
+const config = `${root}examples/four-networks.toml`
+const run = (...args: string[]) =>
+  spawnSync(`${root}bin/qemu-rt`, args, { encoding: 'utf8', env: { PATH: process.env.PATH } })
+
+t.test('the version is that of the package', async (t) => {
+  t.equal(JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version, VERSION)
+  t.match(run('--version'), { status: 0, stdout: `${VERSION}\n`, stderr: '' })
+})
+
+t.test('help lists the commands, and run has its own', async (t) => {
+  t.match(run('--help').stdout, /run[\s\S]*nics[\s\S]*golden/)
+  t.match(run('run', '--help'), { status: 0, stdout: /--dry-run[\s\S]*--nic <name/ })
+})
+
+t.test('nics list prints the NICs with their names', async (t) => {
+  const { stdout, status } = run('nics', 'list', '--sysroot', sysroot, '--config', config)
+  t.equal(status, 0)
+  t.match(stdout, /^NAME +ADDRESS +ID +DRIVER/)
+  t.match(stdout, /^fieldbus0,spare +0000:03:00\.2 +8086:1521 +vfio-pci +ens1f2 \(saved\)/m)
+})
+
+t.test('nics list and show print JSON', async (t) => {
+  const nics = JSON.parse(
+    run('nics', 'list', '--sysroot', sysroot, '--config', config, '--format', 'json').stdout,
+  )
+  t.equal(nics.filter((nic: { id: string }) => nic.id === '8086:1521').length, 4)
+  const shown = JSON.parse(
+    run('nics', 'show', 'fieldbus0', '--sysroot', sysroot, '--config', config, '--format', 'json').stdout,
+  )
+  t.match(shown, { name: 'fieldbus0', pool: false, devices: [{ address: '0000:03:00.2', ready: true }] })
+})
+
+t.test('nics show says what keeps a NIC from being given away', async (t) => {
+  const { stdout } = run('nics', 'show', 'ens1f0', '--sysroot', sysroot)
+  t.match(
+    stdout,
+    /ready +no: 0000:03:00\.0 is bound to igb \(ens1f0\), not to vfio-pci; run: qemu-rt nics scan/,
+  )
+})
+
+t.test('errors are one line with the exit code', async (t) => {
+  const cases: [string[], number, RegExp][] = [
+    [
+      ['nics', 'show', 'ens1f9', '--sysroot', sysroot],
+      69,
+      /^qemu-rt: NIC 'ens1f9' is not in the configuration.*\n$/,
+    ],
+    [['nics', 'list', '--sysroot', '/does/not/exist'], 65, /^qemu-rt: .*\/does\/not\/exist.*\n$/],
+    [['nics', 'list', '--config', '/does/not/exist'], 78, /^qemu-rt: .*\/does\/not\/exist.*\n$/],
+    [['nicks'], 64, /^qemu-rt: unknown command 'nicks'\n\(Did you mean nics\?\)\n$/],
+    [['golden', 'verify', '/does/not/exist'], 65, /^qemu-rt: no golden case found.*\n$/],
+    [['run', '-S'], 64, /^qemu-rt: 'run' needs '--'.*\n$/],
+  ]
+  for (const [args, status, stderr] of cases)
+    t.match(run(...args), { status, stderr, stdout: '' }, args.join(' '))
+})
+
+t.test('golden verify counts, and fails when a case differs', async (t) => {
+  const directory = t.testdir({
+    good: { 'input.args': '/usr/bin/qemu-system-x86_64 -S\n', 'expected.error': '' },
+  })
+  t.match(run('golden', 'verify', directory), {
+    status: 65,
+    stdout: /FAIL good[\s\S]*\n0 passed, 1 failed\n$/,
+  })
+  t.match(run('golden', 'update', directory), {
+    status: 0,
+    stdout: /^updated good: expected\.args, expected\.json, expected\.error\n$/,
+  })
+  t.match(run('golden', 'verify', directory), { status: 0, stdout: '1 passed, 0 failed\n' })
+})

@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { temporaryDirectory } from '../launcher/launcher.js'
+import { startBackEnd } from './back-end.js'
+import { startQemu } from './launch.js'
+import { needs } from './needs.js'
+
+/** Every way to give a guest RAM that the plan rewrites when a vhost-user device is there. */
+const GUEST_RAM: Record<string, readonly string[]> = {
+  'no -m': [],
+  '-m with a suffix': ['-m', '256M'],
+  '-m without a suffix': ['-m', '200'],
+  '-m with a fraction': ['-m', '1.5G'],
+  '-m size=,slots=,maxmem=': ['-m', 'size=256M,slots=2,maxmem=1G'],
+  '-m twice': ['-m', '128M', '-m', '192M'],
+  q35: ['-machine', 'q35', '-m', '256M'],
+  'an old machine type': ['-machine', 'pc-i440fx-4.2', '-m', '256M'],
+  '-mem-path': ['-m', '256M', '-mem-path', '/dev/shm'],
+  '-mem-path, -mem-prealloc': ['-m', '128M', '-mem-path', '/dev/shm', '-mem-prealloc'],
+  'memory-backend-ram': [
+    ...['-m', '256M', '-machine', 'q35,memory-backend=pc.ram'],
+    ...['-object', 'memory-backend-ram,id=pc.ram,size=256M'],
+  ],
+  'memory-backend-ram in JSON': [
+    ...['-m', 'size=262144k', '-machine', 'pc-q35-7.2,usb=off,memory-backend=pc.ram'],
+    ...['-object', '{"qom-type":"memory-backend-ram","id":"pc.ram","size":268435456}'],
+  ],
+  'memory-backend-ram,share=on': [
+    ...['-m', '256M', '-machine', 'q35,memory-backend=r'],
+    ...['-object', 'memory-backend-ram,id=r,size=256M,share=on'],
+  ],
+  'memory-backend-file': [
+    ...['-m', '256M', '-machine', 'q35,memory-backend=f'],
+    ...['-object', 'memory-backend-file,id=f,size=256M,mem-path=/dev/shm'],
+  ],
+  'memory-backend-file,share=off in JSON': [
+    ...['-m', '256M', '-machine', 'q35,memory-backend=f'],
+    '-object',
+    '{"qom-type":"memory-backend-file","id":"f","size":268435456,"mem-path":"/dev/shm","share":false}',
+  ],
+  'memory-backend-memfd,share=off': [
+    ...['-m', '256M', '-machine', 'q35,memory-backend=m'],
+    ...['-object', 'memory-backend-memfd,id=m,size=256M,share=off'],
+  ],
+  'memory-backend-memfd,share=off in JSON': [
+    ...['-m', '256M', '-machine', 'q35,memory-backend=m'],
+    ...['-object', '{"qom-type":"memory-backend-memfd","id":"m","size":268435456,"share":false}'],
+  ],
+  'two NUMA nodes': [
+    ...['-m', '256M', '-smp', '2'],
+    ...[
+      '-object',
+      'memory-backend-ram,id=ram-node0,size=128M',
+      '-numa',
+      'node,nodeid=0,cpus=0,memdev=ram-node0',
+    ],
+    ...['-object', '{"qom-type":"memory-backend-ram","id":"ram-node1","size":134217728}'],
+    ...['-numa', 'node,nodeid=1,cpus=1,memdev=ram-node1'],
+  ],
+  'two NUMA nodes, one shared': [
+    ...['-m', '256M', '-smp', '2'],
+    ...['-object', 'memory-backend-memfd,id=a,size=64M,share=on', '-numa', 'node,cpus=0,memdev=a'],
+    ...[
+      '-object',
+      'memory-backend-file,id=b,size=192M,mem-path=/dev/shm,share=off',
+      '-numa',
+      'node,cpus=1,memdev=b',
+    ],
+  ],
+  'NUMA nodes with mem=': [
+    ...['-machine', 'pc-i440fx-5.0', '-m', '256M', '-smp', '2'],
+    ...['-numa', 'node,cpus=0,mem=128', '-numa', 'node,cpus=1,mem=128M'],
+  ],
+  'pc-dimm': [
+    ...['-m', '128M,slots=2,maxmem=1G'],
+    ...['-object', 'memory-backend-ram,id=dimm0,size=128M', '-device', 'pc-dimm,id=d0,memdev=dimm0'],
+    ...['-object', '{"qom-type":"memory-backend-file","id":"dimm1","size":134217728,"mem-path":"/dev/shm"}'],
+    ...['-device', '{"driver":"pc-dimm","id":"d1","memdev":"dimm1"}'],
+  ],
+  'virtio-mem': [
+    ...['-m', '128M,maxmem=1G', '-object', 'memory-backend-ram,id=vm0,size=256M'],
+    ...['-device', 'virtio-mem-pci,id=v0,memdev=vm0,requested-size=128M'],
+  ],
+  'huge pages by memfd': [
+    ...['-m', '64M', '-machine', 'q35,memory-backend=h'],
+    ...['-object', 'memory-backend-memfd,id=h,size=64M,hugetlb=on,hugetlbsize=2M,share=off'],
+  ],
+  microvm: ['-machine', 'microvm', '-m', '256M'],
+}
+
+interface Memdev {
+  readonly id?: string
+  readonly size: number
+  readonly share: boolean
+}
+
+/** Starts a guest that has a vhost-user NIC and stands still, and asks QEMU what RAM it has. */
+async function memoryOf(t: Test, through: 'launcher' | 'qemu', ram: readonly string[]) {
+  const socket = join(temporaryDirectory(t), 'vhost-user')
+  await startBackEnd(t, socket)
+  const device = ram.includes('microvm') ? 'virtio-net-device' : 'virtio-net-pci'
+  const nic = ['-chardev', `socket,id=c0,path=${socket}`, '-netdev', 'vhost-user,id=n0,chardev=c0']
+  const qemu = startQemu(t, through, ['-S', ...ram, ...nic, '-device', `${device},netdev=n0`])
+  const qmp = await qemu.qmp()
+  const backends = (await qmp.execute('query-memdev')) as Memdev[]
+  const sizes = await qmp.execute('query-memory-size-summary')
+  const pid = qemu.pid
+  const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  await qemu.stop()
+  const messages = qemu.stderr().split('\n')
+  return {
+    backends,
+    sizes,
+    name,
+    messages: messages.filter((line) => !line.includes('terminating on signal')),
+  }
+}
+
+const sizesOf = (backends: readonly Memdev[]) => backends.map(({ size }) => size).sort((a, b) => a - b)
+
+function freeHugePages(): number {
+  try {
+    return Number(readFileSync('/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages', 'utf8'))
+  } catch {
+    return 0
+  }
+}
+
+t.test('guest RAM of a vhost-user guest is shared in the real QEMU, and as large as before', async (t) => {
+  if (!needs(t, ['qemu-system-x86_64'])) return
+  for (const [name, ram] of Object.entries(GUEST_RAM)) {
+    const skip =
+      name.startsWith('huge pages') && freeHugePages() < 32 ? 'no free huge pages on this host' : false
+    t.test(name, { skip }, async (t) => {
+      const before = await memoryOf(t, 'qemu', ram)
+      const after = await memoryOf(t, 'launcher', ram)
+      t.ok(after.backends.length > 0, 'there is a memory backend')
+      t.same(
+        after.backends.filter(({ share }) => !share),
+        [],
+        'every one is shared',
+      )
+      t.same(after.sizes, before.sizes, 'base and plugged memory stay')
+      // Memory of `-numa node,mem=` has no backend to be listed before the plan gives it one.
+      if (before.backends.length > 0)
+        t.same(sizesOf(after.backends), sizesOf(before.backends), 'each size stays')
+      t.same(
+        after.backends.map(({ id }) => id).sort(),
+        expectedIds(before.backends, after.backends),
+        'ids stay',
+      )
+      t.equal(after.name, 'qemu-system-x86', 'the launcher has become QEMU')
+      t.same(
+        after.messages.filter((line) => !before.messages.includes(line)),
+        [],
+        'nothing is printed that was not before',
+      )
+    })
+  }
+})
+
+/** The id of a backend is the name of its RAM in a migration stream. */
+function expectedIds(before: readonly Memdev[], after: readonly Memdev[]) {
+  return (before.length > 0 ? before : after).map(({ id }) => id).sort()
+}

@@ -1,0 +1,57 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { findCases, runCase } from '../../src/golden/case.js'
+import { compareCase, updateCase } from '../../src/golden/compare.js'
+
+const INPUT = `LC_ALL=C \\
+HOME='/var/lib/a b' \\
+/usr/bin/qemu-rt-system-x86_64 \\
+-name guest=vm,debug-threads=on \\
+-device '{"driver":"virtio-net-pci"}'
+`
+const RULE = '[[rule]]\noption = "device"\nset = { mq = true }\n'
+
+t.test('update writes what a case gives, and verify is content then', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT, 'qemu-rt.toml': RULE })
+  t.match(compareCase(directory, runCase(directory)), [/expected\.args/, /expected\.json/])
+  t.strictSame(updateCase(directory, runCase(directory)), ['expected.args', 'expected.json'])
+  t.strictSame(compareCase(directory, runCase(directory)), [])
+  t.equal(
+    readFileSync(join(directory, 'expected.args'), 'utf8'),
+    INPUT.replace('qemu-rt-system', 'qemu-system').replace('pci"}', 'pci","mq":true}'),
+  )
+  t.strictSame(updateCase(directory, runCase(directory)), [], 'nothing is left to write')
+})
+
+t.test('verify shows a difference', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT, 'qemu-rt.toml': RULE })
+  updateCase(directory, runCase(directory))
+  const [difference] = compareCase(directory, { ...runCase(directory), 'expected.args': 'other\n' })
+  t.match(difference, /^-.*mq.*$[\s\S]*^\+other$/m)
+})
+
+t.test('an error is expected with its message and exit code, and replaces the plan', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT, 'expected.args': 'x', options: '--profile none' })
+  t.strictSame(updateCase(directory, runCase(directory)), ['expected.args', 'expected.error'])
+  t.notOk(existsSync(join(directory, 'expected.args')))
+  t.equal(
+    readFileSync(join(directory, 'expected.error'), 'utf8'),
+    "qemu-rt: profile 'none' is not defined: /etc/qemu-rt/qemu-rt.toml; it defines none\nexit code 78\n",
+  )
+})
+
+t.test('cases are found below directories, in order', async (t) => {
+  const root = t.testdir({ b: { 'input.args': INPUT }, a: { c: { 'input.args': INPUT } }, empty: {} })
+  t.strictSame(findCases([root]), [join(root, 'a/c'), join(root, 'b')])
+  t.strictSame(findCases([join(root, 'b')]), [join(root, 'b')])
+  t.throws(() => findCases([join(root, 'empty')]), {
+    message: `no golden case found: ${join(root, 'empty')}; a case is a directory with an input.args`,
+    exitCode: 65,
+  })
+})
+
+t.test('an input that is no command is an error', async (t) => {
+  const directory = t.testdir({ 'input.args': "LC_ALL=C '" })
+  t.match(runCase(directory)['expected.error'], /not a command in golden format/)
+})

@@ -1,0 +1,34 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Test } from 'tap'
+
+/** Where a symbolic link of a made host points. */
+export interface Link {
+  readonly to: string
+}
+
+export type Files = Readonly<Record<string, string | Buffer | Link>>
+
+/** Writes a host of a few files for one test. @returns its sysroot */
+export function madeHost(t: Test, files: Files): string {
+  const root = t.testdir({})
+  writeFiles(root, files)
+  return root
+}
+
+export function writeFiles(root: string, files: Files): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(root + path), { recursive: true })
+    if (typeof content === 'object' && 'to' in content) symlinkSync(content.to, root + path)
+    else writeFileSync(root + path, content)
+  }
+}
+
+/** A NIC's uevent, as pci_uevent in the kernel writes it. */
+export function uevent(driver: string | null, id = '8086:1521', classCode = '20000'): string {
+  const lines = [`PCI_CLASS=${classCode}`, `PCI_ID=${id}`, 'PCI_SUBSYS_ID=8086:0001', 'PCI_SLOT_NAME=x']
+  return `${[...(driver === null ? [] : [`DRIVER=${driver}`]), ...lines].join('\n')}\n`
+}
+
+/** The directory of a device on a host that has no bridges. */
+export const device = (address: string) => `/sys/bus/pci/devices/${address}`

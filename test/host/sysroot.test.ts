@@ -1,0 +1,114 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { buildSync } from 'esbuild'
+import t, { type Test } from 'tap'
+import { readHostFacts, readPresentCpus } from '../../src/host/read.js'
+import { device, madeHost, uevent, writeFiles } from './made-host.js'
+
+const TODO = 'give --sysroot a directory with the /sys of a host in it, or leave it out'
+
+t.test('a sysroot must be a directory with a /sys', async (t) => {
+  const root = t.testdir({ file: '', empty: {} })
+  for (const [path, reason] of [
+    [`${root}/nothing`, 'does not exist'],
+    [`${root}/file/x`, 'does not exist'],
+    [`${root}/file`, 'is not a directory'],
+    [`${root}/empty`, 'has no /sys'],
+  ] as const) {
+    t.throws(() => readHostFacts(path), { exitCode: 65, message: `sysroot ${reason}: ${path}; ${TODO}` })
+  }
+  for (const read of [readHostFacts, readPresentCpus]) {
+    t.throws(() => read(''), { exitCode: 65, message: `sysroot does not exist; ${TODO}` })
+  }
+})
+
+t.test('a host without PCI has no devices', async (t) => {
+  const root = madeHost(t, { '/sys/devices/system/cpu/present': '0-1\n' })
+  t.strictSame(readHostFacts(root), { pci: [], inventoryWarnings: [], presentCpus: [0, 1] })
+})
+
+t.test('a host that does not say which CPUs it has', async (t) => {
+  t.equal(readPresentCpus(madeHost(t, { '/sys/devices/x': '' })), null)
+  t.equal(readPresentCpus(madeHost(t, { '/sys/devices/system/cpu/present': '\n' })), null)
+  t.strictSame(readPresentCpus(madeHost(t, { '/sys/devices/system/cpu/present': '0-2,8\n' })), [0, 1, 2, 8])
+})
+
+t.test('a slash at the end of the sysroot does not matter', async (t) => {
+  t.strictSame(readHostFacts('fixtures/hosts/four-nics/'), readHostFacts('fixtures/hosts/four-nics'))
+})
+
+/** Runs Node as a user who owns nothing, without tap's environment, which has a process write into the project. */
+function nodeAsNobody(...args: string[]): string {
+  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', 'env', '-i', process.execPath, ...args]
+  return execFileSync('setpriv', nobody, { encoding: 'utf8', stdio: 'pipe' })
+}
+
+function whyNotNobody(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root, to become a user who may not read'
+  try {
+    return nodeAsNobody('--version') === '' ? 'Node says nothing' : false
+  } catch (error) {
+    return `Node cannot be run as another user: ${error}`
+  }
+}
+
+/** Reads a host's facts as nobody. @returns the facts, or the error's exit code and message */
+function readAsNobody(t: Test, root: string): unknown {
+  const directory = mkdtempSync(`${tmpdir()}/qemu-rt-test-`)
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const script = `${directory}/read.mjs`
+  const program = `import { readHostFacts } from './src/host/read.ts'
+    try { console.log(JSON.stringify(readHostFacts(process.argv[2]))) }
+    catch ({ exitCode, message }) { console.log(JSON.stringify({ exitCode, message })) }`
+  const stdin = { contents: program, resolveDir: process.cwd() }
+  buildSync({ stdin, bundle: true, platform: 'node', format: 'esm', outfile: script, logLevel: 'error' })
+  chmodSync(directory, 0o755)
+  return JSON.parse(nodeAsNobody(script, root))
+}
+
+t.test('as a user without rights', { skip: whyNotNobody() }, async (t) => {
+  // Not below the project's directory, which that user may not search.
+  const root = mkdtempSync(`${tmpdir()}/qemu-rt-test-`)
+  t.teardown(() => rmSync(root, { recursive: true }))
+  chmodSync(root, 0o755)
+  writeFiles(root, {
+    [`${device('0000:03:00.0')}/uevent`]: uevent('vfio-pci'),
+    [`${device('0000:03:00.0')}/iommu_group`]: { to: '../../../kernel/iommu_groups/12' },
+    '/dev/vfio/12': '',
+    '/var/lib/qemu-rt/nics.json': '{"version": 1, "devices": []}',
+  })
+
+  t.test('a /dev/vfio node that may not be opened is denied', async (t) => {
+    chmodSync(`${root}/dev/vfio/12`, 0o600)
+    t.match(readAsNobody(t, root), { pci: [{ vfioNode: { path: '/dev/vfio/12', access: 'denied' } }] })
+    chmodSync(`${root}/dev/vfio/12`, 0o666)
+    t.match(readAsNobody(t, root), { pci: [{ vfioNode: { access: 'ok' } }] })
+  })
+
+  t.test('what may not be read ends with exit code 77 and the place', async (t) => {
+    const todo = 'give the user read and search permission there, or run as another user'
+    const inventory = `${root}/var/lib/qemu-rt/nics.json`
+    for (const [path, message] of [
+      [
+        inventory,
+        `this user may not read the saved NIC inventory: ${inventory}; run as root: chmod a+r ${inventory}`,
+      ],
+      [
+        `${root}/sys/bus/pci/devices`,
+        `this user may not read the host: ${root}/sys/bus/pci/devices; ${todo}`,
+      ],
+      [root, `this user may not read the host: ${root}/sys/bus/pci/devices; ${todo}`],
+    ] as const) {
+      chmodSync(path, 0o000)
+      t.strictSame(readAsNobody(t, root), { exitCode: 77, message })
+      chmodSync(path, 0o755)
+    }
+    chmodSync(root, 0o000)
+    t.strictSame(readAsNobody(t, `${root}/sys/..`), {
+      exitCode: 77,
+      message: `this user may not read the host: ${root}/sys/..; ${todo}`,
+    })
+    chmodSync(root, 0o755)
+  })
+})

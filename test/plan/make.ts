@@ -1,0 +1,86 @@
+import { parsePolicy } from '../../src/config/load.js'
+import type { HostFacts, PciDevice } from '../../src/host/facts.js'
+import { makePlan, type Plan } from '../../src/plan/plan.js'
+import { readRequest } from '../../src/plan/request.js'
+import type { ReadConfig } from '../../src/plan/unseen.js'
+import { parseMac } from '../../src/units/mac.js'
+import { type PciAddress, parsePciAddress } from '../../src/units/pci-address.js'
+
+interface Given {
+  /** Options of `run`. */
+  readonly options?: readonly string[]
+  readonly config?: string
+  readonly pci?: readonly PciDevice[]
+  readonly presentCpus?: readonly number[]
+  readonly readConfigs?: readonly ReadConfig[]
+  readonly arch?: string
+}
+
+/** Plans a command line with facts made up for a test. Throws what a user would see. */
+export function planOf(args: readonly string[], given: Given = {}): Plan {
+  const request = readRequest({
+    entry: 'qemu-rt',
+    args: ['run', ...(given.options ?? []), '--', ...args],
+    env: {},
+    hostArch: 'x64',
+  })
+  const host: HostFacts = {
+    pci: given.pci ?? [],
+    inventoryWarnings: [],
+    presentCpus: given.presentCpus ?? null,
+  }
+  const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
+  const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
+  return makePlan({ ...request, defaultEmulator }, { policy, host, readConfigs: given.readConfigs ?? [] })
+}
+
+/** The plan's final arguments. */
+export function argv(plan: Plan): string[] {
+  return plan.words.map(({ text }) => text)
+}
+
+/** `-name` with thread names on, so that a test sees only what it is about. */
+export const NAMED = ['-name', 'guest=vm,debug-threads=on']
+
+export function address(text: string): PciAddress {
+  const parsed = parsePciAddress(text)
+  if (parsed === null) throw new Error(`not a PCI address: ${text}`)
+  return parsed
+}
+
+/** A NIC that is ready to be given away: an I350 on vfio-pci, alone in its group, that `nics scan` remembers. */
+export function readyNic(at: string, name: string, mac: string, facts: Partial<PciDevice> = {}): PciDevice {
+  const group = Number.parseInt(at.replace(/\D/g, ''), 10)
+  const identity = {
+    address: address(at),
+    vendor: '8086',
+    device: '1521',
+    subsystemVendor: '8086',
+    subsystemDevice: '0001',
+    serial: null,
+  }
+  return {
+    ...identity,
+    classCode: 0x020000,
+    driver: 'vfio-pci',
+    iommuGroup: group,
+    numaNode: 0,
+    interfaces: [],
+    inventory: { ...identity, interfaces: [{ name, altnames: [`${name}alt`], mac: parseMac(mac) }] },
+    virtualFunction: null,
+    sriov: null,
+    slot: null,
+    vfioNode: { path: `/dev/vfio/${group}`, access: 'ok' },
+    ...facts,
+  }
+}
+
+/** Four equal NICs on four networks. */
+export const FOUR_NICS: readonly PciDevice[] = [0, 1, 2, 3].map((n) =>
+  readyNic(`0000:03:00.${n}`, `ens1f${n}`, `a0:36:9f:00:00:0${n}`),
+)
+
+/** The same with the NIC at a place changed. */
+export function withNic(index: number, facts: Partial<PciDevice>): PciDevice[] {
+  return FOUR_NICS.map((nic, at) => (at === index ? { ...nic, ...facts } : nic))
+}

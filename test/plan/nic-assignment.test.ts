@@ -1,0 +1,294 @@
+import t from 'tap'
+import { parseMac } from '../../src/units/mac.js'
+import { address, argv, FOUR_NICS, NAMED, planOf, readyNic, withNic } from './make.js'
+
+const device = (...args: string[]) => [...NAMED, ...args.flatMap((arg) => ['-device', arg])]
+const byMac = '[nic.fieldbus0]\nmac = "a0:36:9f:00:00:02"\n'
+
+t.test('a named NIC becomes its address, in keyval and JSON, and nothing else changes', async (t) => {
+  const args = device(
+    'vfio-pci,host=nic:fieldbus0,id=h0,x-note=a,,b',
+    '{"driver":"vfio-pci", "host":"nic:ens1f1", "bus":"pci.0"}',
+  )
+  const plan = planOf(args, { config: byMac, pci: FOUR_NICS })
+  t.strictSame(argv(plan).slice(2), [
+    '-device',
+    'vfio-pci,host=0000:03:00.2,id=h0,x-note=a,,b',
+    '-device',
+    '{"driver":"vfio-pci", "host":"0000:03:00.1", "bus":"pci.0"}',
+  ])
+  t.strictSame(plan.nics, [
+    { name: 'fieldbus0', device: 'h0', address: '0000:03:00.2', iommuGroup: 3002, numaNode: 0, ready: true },
+    { name: 'ens1f1', device: null, address: '0000:03:00.1', iommuGroup: 3001, numaNode: 0, ready: true },
+  ])
+  t.equal(
+    plan.changes[0]?.reason,
+    "NIC 'fieldbus0' is 0000:03:00.2 (ens1f2, a0:36:9f:00:00:02, vfio-pci), IOMMU group 3002, NUMA node 0",
+  )
+})
+
+t.test('each selector finds its device', async (t) => {
+  const vf = (index: number, pf: string, node: number) =>
+    readyNic(`0000:3b:02.${index}`, `v${index}`, `02:00:00:00:00:0${index}`, {
+      virtualFunction: { pf: address(pf), index },
+      numaNode: node,
+      device: '154c',
+    })
+  const pci = [...withNic(0, { slot: '4', device: '10d3' }), vf(0, '03:00.3', 1), vf(1, '03:00.3', 1)]
+  const cases: [string, string][] = [
+    ['mac = "A0-36-9F-00-00-01"', '0000:03:00.1'],
+    ['address = "03:00.2"', '0000:03:00.2'],
+    ['interface = "ens1f3"', '0000:03:00.3'],
+    ['interface = "ens1f3alt"', '0000:03:00.3'],
+    ['id = "8086:10d3"', '0000:03:00.0'],
+    ['slot = "4"', '0000:03:00.0'],
+    ['pf = "ens1f3"\nvf = 1', '0000:3b:02.1'],
+    ['pf = "0000:03:00.3"\nvf = 0', '0000:3b:02.0'],
+    ['pf = "a0:36:9f:00:00:03"\nvf = 0', '0000:3b:02.0'],
+    ['numa-node = 1\nvf = 1\npf = "ens1f3alt"', '0000:3b:02.1'],
+    ['id = "8086:1521"\ninterface = "ens1f2"', '0000:03:00.2'],
+  ]
+  for (const [selector, expected] of cases) {
+    const plan = planOf(device('vfio-pci,host=nic:x'), { config: `[nic.x]\n${selector}\n`, pci })
+    t.equal(plan.nics[0]?.address, expected, selector)
+  }
+})
+
+t.test('a name without configuration is an interface, an altname or a MAC of this host', async (t) => {
+  for (const name of ['ens1f2', 'ens1f2alt', 'a0:36:9f:00:00:02', 'A0:36:9F:00:00:02']) {
+    t.equal(
+      planOf(device(`vfio-pci,host=nic:${name}`), { pci: FOUR_NICS }).nics[0]?.address,
+      '0000:03:00.2',
+      name,
+    )
+  }
+})
+
+t.test('an interface that is there now beats one that was seen before', async (t) => {
+  const live = { name: 'ens1f2', altnames: [], mac: parseMac('a0:36:9f:00:00:09') }
+  const pci = withNic(0, { interfaces: [live], inventory: null, driver: 'vfio-pci' })
+  t.equal(planOf(device('vfio-pci,host=nic:ens1f2'), { pci }).nics[0]?.address, '0000:03:00.0')
+})
+
+t.test('--nic adds a device with the properties given', async (t) => {
+  const options = ['--nic', 'fieldbus0,id=line0,bus=pci.1,x=a,,b', '--nic', 'ens1f0']
+  const plan = planOf(NAMED, { options, config: byMac, pci: FOUR_NICS })
+  t.strictSame(argv(plan).slice(2), [
+    '-device',
+    'vfio-pci,host=0000:03:00.2,id=line0,bus=pci.1,x=a,,b',
+    '-device',
+    'vfio-pci,host=0000:03:00.0',
+  ])
+  t.strictSame(
+    plan.nics.map((nic) => nic.device),
+    ['line0', null],
+  )
+})
+
+t.test('--rt-nic in the command line does the same and is taken out', async (t) => {
+  const plan = planOf(['--rt-nic', 'fieldbus0,id=l', ...NAMED, '-rt-nic=ens1f0'], {
+    config: byMac,
+    pci: FOUR_NICS,
+  })
+  t.strictSame(argv(plan), [
+    ...NAMED,
+    '-device',
+    'vfio-pci,host=0000:03:00.2,id=l',
+    '-device',
+    'vfio-pci,host=0000:03:00.0',
+  ])
+})
+
+const domain = (nics: string) =>
+  `${byMac}[nic.line]\nid = "8086:1521"\npool = true\n[[domain]]\nname = "v*"\nnics = ${nics}\n`
+
+t.test("a domain's list adds devices, and is content with one that is there", async (t) => {
+  const config = domain('["fieldbus0", "line", "line"]')
+  const first = planOf(NAMED, { config, pci: FOUR_NICS })
+  t.strictSame(
+    first.nics.map((nic) => nic.address),
+    ['0000:03:00.2', '0000:03:00.0', '0000:03:00.1'],
+  )
+  const again = planOf(argv(first), { config, pci: FOUR_NICS })
+  t.strictSame(again.changes, [])
+  t.strictSame(argv(again), argv(first))
+})
+
+t.test("a domain's table puts NICs in the devices that libvirt chose", async (t) => {
+  const config = domain('{ hostdev0 = "fieldbus0", hostdev1 = "line" }')
+  const args = device(
+    '{"driver":"vfio-pci","host":"0000:03:00.0","id":"hostdev0"}',
+    'vfio-pci,sysfsdev=/sys/bus/mdev/devices/x,id=hostdev1',
+  )
+  const first = planOf(args, { config, pci: FOUR_NICS })
+  t.strictSame(argv(first).slice(2), [
+    '-device',
+    '{"driver":"vfio-pci","host":"0000:03:00.2","id":"hostdev0"}',
+    '-device',
+    'vfio-pci,id=hostdev1,host=0000:03:00.0',
+  ])
+  t.strictSame(planOf(argv(first), { config, pci: FOUR_NICS }).changes, [])
+})
+
+t.test('a pool gives the first free device by NUMA node, then by address', async (t) => {
+  const pci = [
+    ...withNic(0, { numaNode: 1 }).map((nic, at) => (at === 1 ? { ...nic, numaNode: null } : nic)),
+    readyNic('0000:af:00.0', 'far', '02:00:00:00:00:01'),
+  ]
+  const config = '[nic.line]\nid = "8086:1521"\npool = true\n'
+  const args = device(...Array.from({ length: 5 }, () => 'vfio-pci,host=nic:line'))
+  t.strictSame(
+    planOf(args, { config, pci }).nics.map((nic) => nic.address),
+    ['0000:03:00.2', '0000:03:00.3', '0000:af:00.0', '0000:03:00.0', '0000:03:00.1'],
+  )
+})
+
+t.test('a pool leaves alone what the command line has, and what another name means', async (t) => {
+  const config = `${byMac}[nic.line]\nid = "8086:1521"\npool = true\n`
+  const args = device('vfio-pci,host=nic:line', 'vfio-pci,host=03:00.0', 'vfio-pci,host=nic:ens1f1')
+  t.equal(planOf(args, { config, pci: FOUR_NICS }).nics[0]?.address, '0000:03:00.2')
+})
+
+t.test('devices that are not ready are passed over by a pool', async (t) => {
+  const config = '[nic.line]\nid = "8086:1521"\npool = true\n'
+  const pci = withNic(0, { driver: 'igb' })
+  t.equal(planOf(device('vfio-pci,host=nic:line'), { config, pci }).nics[0]?.address, '0000:03:00.1')
+})
+
+t.test('the host is not looked at when nobody asks for a NIC', async (t) => {
+  t.strictSame(planOf(device('vfio-pci,host=0000:99:00.0')).nics, [])
+})
+
+const harmless = readyNic('0000:00:01.0', 'none', '02:00:00:00:00:01', {
+  driver: 'pcieport',
+  classCode: 0x060400,
+  iommuGroup: 3002,
+  inventory: null,
+})
+const foreign = { ...harmless, address: address('0000:04:00.0'), driver: 'xhci_hcd', classCode: 0x0c0330 }
+
+t.test('a bridge or an unbound device in the group does no harm', async (t) => {
+  const pci = [...FOUR_NICS, harmless, { ...harmless, address: address('0000:05:00.0'), driver: null }]
+  t.equal(planOf(device('vfio-pci,host=nic:ens1f2'), { pci }).nics[0]?.address, '0000:03:00.2')
+})
+
+t.test('errors say what was looked at and what mends it', async (t) => {
+  const looked =
+    'looked at 0000:03:00.0 (ens1f0, a0:36:9f:00:00:00, vfio-pci), 0000:03:00.1 (ens1f1, a0:36:9f:00:00:01, vfio-pci), ' +
+    '0000:03:00.2 (ens1f2, a0:36:9f:00:00:02, vfio-pci), 0000:03:00.3 (ens1f3, a0:36:9f:00:00:03, vfio-pci)'
+  const named = device('vfio-pci,host=nic:fieldbus0')
+  const cases: [string, Parameters<typeof planOf>, number, string][] = [
+    [
+      'unknown',
+      [device('vfio-pci,host=nic:fieldbos0'), { config: byMac, pci: FOUR_NICS }],
+      69,
+      `NIC 'fieldbos0' is not in the configuration and no interface, altname or MAC of this host: ${looked}; did you mean 'fieldbus0'? Otherwise write [nic.fieldbos0] in qemu-rt.toml, or see 'qemu-rt nics list'`,
+    ],
+    [
+      'no match',
+      [named, { config: '[nic.fieldbus0]\nmac = "02:00:00:00:00:99"\n', pci: FOUR_NICS }],
+      69,
+      `NIC 'fieldbus0' (mac 02:00:00:00:00:99) matches no device of this host: ${looked}; correct the selectors under [nic.fieldbus0] (qemu-rt.toml:1)`,
+    ],
+    [
+      'no match while a device has no saved MAC',
+      [named, { config: byMac, pci: withNic(2, { inventory: null }).slice(2, 3) }],
+      69,
+      "NIC 'fieldbus0' (mac a0:36:9f:00:00:02) matches no device of this host: looked at 0000:03:00.2 (vfio-pci); devices on vfio-pci without a saved MAC: 0000:03:00.2 (vfio-pci); if it is one of these, give one back (driverctl unset-override 0000:03:00.2), run qemu-rt nics scan, and bind it again (qemu-rt.toml:1)",
+    ],
+    [
+      'ambiguous',
+      [named, { config: '\n[nic.fieldbus0]\nid = "8086:1521"\n', pci: FOUR_NICS.slice(0, 2) }],
+      69,
+      "NIC 'fieldbus0' (id 8086:1521) matches 2 devices: 0000:03:00.0 (ens1f0, a0:36:9f:00:00:00, vfio-pci), 0000:03:00.1 (ens1f1, a0:36:9f:00:00:01, vfio-pci); add mac or address under [nic.fieldbus0], or pool = true if any of them will do (qemu-rt.toml:2)",
+    ],
+    [
+      'twice by name',
+      [
+        device('vfio-pci,host=nic:fieldbus0,id=a', 'vfio-pci,host=nic:ens1f2,id=b'),
+        { config: byMac, pci: FOUR_NICS },
+      ],
+      69,
+      "NIC 'ens1f2' is 0000:03:00.2 (ens1f2, a0:36:9f:00:00:02, vfio-pci), which this command line has already: device 'a'; remove one of the two",
+    ],
+    [
+      'twice by address',
+      [
+        device('vfio-pci,host=nic:fieldbus0', 'vfio-pci,host=03:00.2,id=b'),
+        { config: byMac, pci: FOUR_NICS },
+      ],
+      69,
+      "NIC 'fieldbus0' is 0000:03:00.2 (ens1f2, a0:36:9f:00:00:02, vfio-pci), which this command line has already: device 'b'; remove one of the two",
+    ],
+    [
+      'kernel driver',
+      [
+        named,
+        {
+          config: byMac,
+          pci: withNic(2, {
+            driver: 'igb',
+            inventory: null,
+            interfaces: [{ name: 'ens1f2', altnames: [], mac: parseMac('a0:36:9f:00:00:02') }],
+          }),
+        },
+      ],
+      69,
+      "NIC 'fieldbus0' is not ready: 0000:03:00.2 is bound to igb (ens1f2), not to vfio-pci; run: qemu-rt nics scan && driverctl set-override 0000:03:00.2 vfio-pci",
+    ],
+    [
+      'no IOMMU',
+      [named, { config: byMac, pci: withNic(2, { iommuGroup: null, vfioNode: null }) }],
+      69,
+      "NIC 'fieldbus0' is not ready: 0000:03:00.2 is in no IOMMU group; turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt",
+    ],
+    [
+      'foreign device in the group',
+      [named, { config: byMac, pci: [...FOUR_NICS, foreign] }],
+      69,
+      "NIC 'fieldbus0' is not ready: IOMMU group 3002 of 0000:03:00.2 also holds 0000:04:00.0 (xhci_hcd); move the card to a slot of its own, or give the whole group away: driverctl set-override 0000:04:00.0 vfio-pci",
+    ],
+    [
+      'node missing',
+      [named, { config: byMac, pci: withNic(2, { vfioNode: { path: '/dev/vfio/12', access: 'missing' } }) }],
+      69,
+      "NIC 'fieldbus0' is not ready: /dev/vfio/12 of 0000:03:00.2 is missing; run: modprobe vfio-pci && driverctl set-override 0000:03:00.2 vfio-pci",
+    ],
+    [
+      'node denied',
+      [named, { config: byMac, pci: withNic(2, { vfioNode: { path: '/dev/vfio/12', access: 'denied' } }) }],
+      77,
+      "NIC 'fieldbus0' is not ready: /dev/vfio/12 of 0000:03:00.2 cannot be opened by this user; run as root: chown USER /dev/vfio/12 (libvirt's QEMU user is libvirt-qemu or qemu)",
+    ],
+    [
+      'pool exhausted',
+      [
+        device('vfio-pci,host=nic:line', 'vfio-pci,host=03:00.0,id=a'),
+        {
+          config: '[nic.line]\nid = "8086:1521"\npool = true\n',
+          pci: withNic(1, { driver: 'igb' }).slice(0, 2),
+        },
+      ],
+      69,
+      "NIC pool 'line' has no free device: 0000:03:00.0 is taken by device 'a', 0000:03:00.1 is bound to igb, not to vfio-pci; bind another one to vfio-pci, or widen the pool (qemu-rt.toml:1)",
+    ],
+    [
+      'replaced device missing',
+      [
+        device('vfio-pci,host=03:00.0,id=hostdev0'),
+        { config: domain('{ hostdev9 = "fieldbus0" }'), pci: FOUR_NICS },
+      ],
+      78,
+      "no vfio-pci device with id 'hostdev9' to put NIC 'fieldbus0' in: qemu-rt.toml:8; there are hostdev0; name one of these, or write nics = [\"fieldbus0\"] to add it",
+    ],
+    [
+      'malformed --nic',
+      [NAMED, { options: ['--nic', 'a,=b'], pci: FOUR_NICS }],
+      65,
+      "NIC request 'a,=b' does not parse: a key is missing before '=b'; write NAME or NAME,key=value,…",
+    ],
+  ]
+  for (const [name, [args, given], exitCode, message] of cases) {
+    t.throws(() => planOf(args, given), { message, exitCode }, name)
+  }
+})

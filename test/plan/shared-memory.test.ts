@@ -1,0 +1,280 @@
+import t from 'tap'
+import { argv, NAMED, planOf } from './make.js'
+
+const VHOST = ['-chardev', 'socket,id=c0,path=/tmp/s', '-netdev', 'vhost-user,id=n0,chardev=c0']
+const start = [...NAMED, ...VHOST]
+/** What follows the words that every case starts with. */
+const shared = (args: readonly string[], config = '', arch = 'x86_64') =>
+  argv(planOf([...start, ...args], { config, arch, options: config === '' ? [] : ['--profile', 'p'] })).slice(
+    start.length,
+  )
+
+t.test('guest RAM of every form becomes shared and keeps its size and id', async (t) => {
+  const memfd = (size: number, id = 'pc.ram') => [
+    '-object',
+    `memory-backend-memfd,id=${id},size=${size},share=on`,
+  ]
+  const machine = (id = 'pc.ram') => ['-machine', `memory-backend=${id}`]
+  const cases: [string, string[], string[]][] = [
+    ['plain -m', ['-m', '1G'], ['-m', '1G', ...memfd(1073741824), ...machine()]],
+    ['-m in MiB', ['-m', '512'], ['-m', '512', ...memfd(536870912), ...machine()]],
+    ['no -m', [], [...memfd(134217728), ...machine()]],
+    [
+      '-m without size',
+      ['-m', 'slots=2,maxmem=4G'],
+      ['-m', 'slots=2,maxmem=4G', ...memfd(134217728), ...machine()],
+    ],
+    ['-m rounded up as QEMU does', ['-m', '1.3G'], ['-m', '1.3G', ...memfd(1395867648), ...machine()]],
+    [
+      '-m twice',
+      ['-m', '1G', '-m', '2G,slots=2'],
+      ['-m', '1G', '-m', '2G,slots=2', ...memfd(2147483648), ...machine()],
+    ],
+    [
+      'the machine is kept',
+      ['-M', 'q35,accel=kvm', '-m', '1G'],
+      ['-M', 'q35,accel=kvm,memory-backend=pc.ram', '-m', '1G', ...memfd(1073741824)],
+    ],
+    [
+      'microvm',
+      ['-machine', 'microvm'],
+      ['-machine', 'microvm,memory-backend=microvm.ram', ...memfd(134217728, 'microvm.ram')],
+    ],
+    [
+      '-mem-path with preallocation',
+      ['-m', '1G', '-mem-path', '/dev/huge,pages', '-mem-prealloc'],
+      [
+        '-m',
+        '1G',
+        '-mem-prealloc',
+        '-object',
+        'memory-backend-file,id=pc.ram,size=1073741824,mem-path=/dev/huge,,pages,share=on',
+        ...machine(),
+      ],
+    ],
+    [
+      'legacy -numa node,mem=',
+      ['-m', '1G', '-numa', 'node,cpus=0,mem=512', '-numa', 'node,cpus=1,mem=512'],
+      [
+        '-m',
+        '1G',
+        '-numa',
+        'node,cpus=0,mem=512',
+        '-numa',
+        'node,cpus=1,mem=512',
+        ...memfd(1073741824),
+        ...machine(),
+      ],
+    ],
+    [
+      'ram backend in JSON',
+      [
+        '-machine',
+        'pc,memory-backend=pc.ram',
+        '-object',
+        '{"qom-type":"memory-backend-ram","id":"pc.ram","size":224395264}',
+      ],
+      [
+        '-machine',
+        'pc,memory-backend=pc.ram',
+        '-object',
+        '{"qom-type":"memory-backend-memfd","id":"pc.ram","size":224395264,"share":true}',
+      ],
+    ],
+    [
+      'ram backend in keyval that says share=on',
+      ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-ram,share=on,id=r,size=1G'],
+      ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-memfd,share=on,id=r,size=1G'],
+    ],
+    [
+      'private file backend',
+      [
+        '-machine',
+        'pc,memory-backend=r',
+        '-object',
+        'memory-backend-file,id=r,mem-path=/x,size=1G,share=off',
+      ],
+      ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-file,id=r,mem-path=/x,size=1G,share=on'],
+    ],
+    [
+      'private memfd',
+      [
+        '-machine',
+        'pc,memory-backend=r',
+        '-object',
+        '{"qom-type":"memory-backend-memfd","id":"r","share":false}',
+      ],
+      [
+        '-machine',
+        'pc,memory-backend=r',
+        '-object',
+        '{"qom-type":"memory-backend-memfd","id":"r","share":true}',
+      ],
+    ],
+    [
+      'every NUMA node',
+      [
+        '-object',
+        'memory-backend-ram,id=a,size=1G',
+        '-numa',
+        'node,memdev=a',
+        '-object',
+        'memory-backend-file,id=b,size=1G,mem-path=/x',
+        '-numa',
+        'node,memdev=b',
+      ],
+      [
+        '-object',
+        'memory-backend-memfd,id=a,size=1G,share=on',
+        '-numa',
+        'node,memdev=a',
+        '-object',
+        'memory-backend-file,id=b,size=1G,mem-path=/x,share=on',
+        '-numa',
+        'node,memdev=b',
+      ],
+    ],
+    [
+      'pc-dimm and virtio-mem',
+      [
+        '-machine',
+        'pc,memory-backend=r',
+        '-object',
+        'memory-backend-memfd,id=r,size=1G',
+        '-object',
+        'memory-backend-ram,id=d,size=1G',
+        '-device',
+        'pc-dimm,memdev=d',
+        '-object',
+        '{"qom-type":"memory-backend-ram","id":"v","size":1}',
+        '-device',
+        '{"driver":"virtio-mem-pci","memdev":"v"}',
+      ],
+      [
+        '-machine',
+        'pc,memory-backend=r',
+        '-object',
+        'memory-backend-memfd,id=r,size=1G',
+        '-object',
+        'memory-backend-memfd,id=d,size=1G,share=on',
+        '-device',
+        'pc-dimm,memdev=d',
+        '-object',
+        '{"qom-type":"memory-backend-memfd","id":"v","size":1,"share":true}',
+        '-device',
+        '{"driver":"virtio-mem-pci","memdev":"v"}',
+      ],
+    ],
+  ]
+  for (const [name, before, after] of cases) {
+    t.strictSame(shared(before), after, name)
+    t.strictSame(shared(after), after, `${name}, planned again`)
+  }
+})
+
+t.test('the default RAM id and size are those of the machine type and architecture', async (t) => {
+  t.match(shared(['-M', 'virt'], '', 'aarch64').join(' '), 'id=mach-virt.ram,size=134217728')
+  t.match(shared(['-M', 'pseries'], '', 'ppc64').join(' '), 'id=ppc_spapr.ram,size=536870912')
+  t.match(shared(['-M', 's390-ccw-virtio-7.2'], '', 's390x').join(' '), 'id=s390.ram,')
+  const odd = planOf([...start, '-M', 'board'], { arch: 'aarch64' })
+  t.match(argv(odd).join(' '), 'id=qemu-rt.ram,')
+  t.match(odd.warnings, [
+    "machine type 'board': name of its RAM not known, 'qemu-rt.ram' is used; migration needs the same",
+  ])
+})
+
+t.test('everything that speaks vhost-user is noticed', async (t) => {
+  const speakers = [
+    ['-netdev', '{"type":"vhost-user","id":"n"}'],
+    ['-netdev', 'type=vhost-user,id=n'],
+    ['-nic', 'vhost-user,chardev=c'],
+    ['-net', 'vhost-user,chardev=c'],
+    ['-netdev', 'passt,id=n,vhost-user=on'],
+    ['-object', 'cryptodev-vhost-user,id=c'],
+    ...'blk-pci blk-pci-non-transitional scsi-pci fs-pci fs-ccw gpu-pci vga input-pci vsock-pci i2c-pci gpio-pci rng-pci snd-pci scmi-pci device-pci from-the-future-pci'
+      .split(' ')
+      .flatMap((name) => [
+        ['-device', `vhost-user-${name},chardev=c`],
+        ['-device', `{"driver":"vhost-user-${name}"}`],
+      ]),
+  ]
+  for (const args of speakers) t.match(argv(planOf(args)).join(' '), 'memory-backend-memfd', args.join(' '))
+  for (const args of [
+    ['-netdev', 'passt,id=n'],
+    ['-netdev', 'tap,id=vhost-user'],
+    ['-device', 'vhost-vsock-pci'],
+    ['-chardev', 'socket,id=vhost-user'],
+  ]) {
+    t.notMatch(argv(planOf(args)).join(' '), 'memory-backend', args.join(' '))
+  }
+})
+
+const profile = (share: string) => `[profile.p]\nshare = "${share}"\n`
+
+t.test('share = "always" shares without a vhost-user device, "never" warns', async (t) => {
+  const options = ['--profile', 'p']
+  const always = planOf(NAMED, { options, config: profile('always') })
+  t.match(argv(always).join(' '), 'memory-backend-memfd')
+  const never = planOf(start, { options, config: profile('never') })
+  t.strictSame(argv(never), start)
+  t.strictSame(never.warnings, [
+    `profile 'p' has share = "never", so guest RAM stays private and -netdev vhost-user 'n0' will move no data`,
+  ])
+  const fine = ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-memfd,id=r,size=128M']
+  t.strictSame(planOf([...start, ...fine], { options, config: profile('never') }).warnings, [])
+})
+
+t.test('what is not guest RAM is left alone with a warning', async (t) => {
+  const args = [
+    ...start,
+    ...['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-memfd,id=r,size=1G'],
+    ...['-object', 'memory-backend-file,id=nv,mem-path=/x,size=1G', '-device', 'nvdimm,memdev=nv,id=nv0'],
+    ...['-object', '{"qom-type":"memory-backend-epc","id":"epc","size":1}', '-device', 'sgx-epc,memdev=epc'],
+    ...[
+      '-object',
+      'memory-backend-file,id=rom,mem-path=/y,size=1G,readonly=on',
+      '-device',
+      'pc-dimm,memdev=rom',
+    ],
+    ...['-object', 'memory-backend-ram,id=spare,size=1G'],
+    ...[
+      '-object',
+      'memory-backend-file,id=shm,mem-path=/z,size=1M,share=on',
+      '-device',
+      'ivshmem-plain,memdev=shm',
+    ],
+  ]
+  const plan = planOf(args)
+  t.strictSame(argv(plan), args)
+  t.strictSame(plan.warnings, [
+    "memory backend 'nv' of -object (option 6) is left alone and stays private: nvdimm 'nv0' uses it; sharing it would write what the guest changes into its image",
+    "memory backend 'epc' of -object (option 8) is left alone and stays private: sgx-epc uses it; enclave memory is not for other processes",
+    "memory backend 'rom' of -object (option 10) is left alone: it is read-only",
+    "memory backend 'spare' of -object (option 12) is used by nothing here and stays private; a memory device plugged in later needs it shared",
+  ])
+})
+
+t.test('a backend that is named and not there is warned about', async (t) => {
+  const args = [...start, '-machine', 'pc,memory-backend=gone']
+  const plan = planOf(args)
+  t.strictSame(argv(plan), args)
+  t.match(plan.warnings, [
+    "-machine memory-backend= names the memory backend 'gone', which is not on the command line",
+  ])
+})
+
+t.test('an unused object that has the default id already is not given twice', async (t) => {
+  const after = shared(['-object', 'memory-backend-memfd,id=pc.ram,size=1G'])
+  t.match(after.join(' '), 'memory-backend=pc.ram-base')
+})
+
+t.test('-machine none has no RAM to share', async (t) => {
+  t.strictSame(shared(['-machine', 'none']), ['-machine', 'none'])
+})
+
+t.test('a memory size that does not parse is an error', async (t) => {
+  t.throws(() => shared(['-m', '4Q']), {
+    message: "memory size '4Q' does not parse: -m (option 4); write a number with K, M, G or T, such as 4G",
+    exitCode: 65,
+  })
+})
