@@ -3,20 +3,23 @@ export interface VhostUserDevice {
   /** The option that makes it: its driver, type or qom-type is `driver`. */
   readonly option: 'device' | 'netdev' | 'nic' | 'net' | 'object'
   readonly driver: string
-  /** Names are made of these endings, as QEMU's virtio-pci does (hw/virtio/virtio-pci.c). */
-  readonly endings?: readonly string[]
   /** Only with this property. */
   readonly only?: { readonly key: string; readonly value: string }
   /** First QEMU version that has it; absent for 4.2 and before. */
   readonly since?: string
 }
 
-const TRANSITIONAL = ['', '-device', '-pci', '-pci-transitional', '-pci-non-transitional']
-const MODERN = ['', '-device', '-pci', '-ccw']
+/** A device by the names that its source registers. */
+function device(name: string, endings: readonly string[], since?: string): VhostUserDevice[] {
+  const rest = since === undefined ? {} : { since }
+  return endings.map((ending) => ({ option: 'device', driver: name + ending, ...rest }))
+}
 
 /**
- * Everything in QEMU that speaks vhost-user. Sources: QEMU 7.2 `-device help`; hw/virtio/vhost-user-*.c, hw/block,
- * hw/scsi, hw/display, net/vhost-user.c, backends/cryptodev-vhost-user.c of QEMU up to 10.1.
+ * Everything in QEMU that speaks vhost-user. Sources: QEMU 7.2 `-device help` of x86_64, aarch64, ppc64, riscv64 and
+ * s390x; hw/virtio/vhost-user-*.c, hw/block, hw/scsi, hw/display, net/vhost-user.c, net/passt.c and
+ * backends/cryptodev-vhost-user.c of QEMU's git up to 11.x.
+ * Not here: machine type nitro-enclave (9.2), whose vsock is vhost-user; it makes its RAM a shared memfd by itself.
  */
 export const VHOST_USER: readonly VhostUserDevice[] = [
   { option: 'netdev', driver: 'vhost-user' },
@@ -24,36 +27,40 @@ export const VHOST_USER: readonly VhostUserDevice[] = [
   { option: 'net', driver: 'vhost-user' },
   { option: 'netdev', driver: 'passt', only: { key: 'vhost-user', value: 'on' }, since: '10.1' },
   { option: 'nic', driver: 'passt', only: { key: 'vhost-user', value: 'on' }, since: '10.1' },
-  { option: 'device', driver: 'vhost-user-blk', endings: TRANSITIONAL },
-  { option: 'device', driver: 'vhost-user-scsi', endings: TRANSITIONAL },
-  { option: 'device', driver: 'vhost-user-vsock', endings: TRANSITIONAL, since: '5.1' },
-  { option: 'device', driver: 'vhost-user-fs', endings: MODERN },
-  { option: 'device', driver: 'vhost-user-gpu', endings: MODERN },
-  { option: 'device', driver: 'vhost-user-vga' },
-  { option: 'device', driver: 'vhost-user-input', endings: MODERN },
-  { option: 'device', driver: 'vhost-user-i2c', endings: MODERN, since: '6.2' },
-  { option: 'device', driver: 'vhost-user-rng', endings: MODERN, since: '7.1' },
-  { option: 'device', driver: 'vhost-user-gpio', endings: MODERN, since: '7.2' },
-  { option: 'device', driver: 'vhost-user-snd', endings: MODERN, since: '9.0' },
-  { option: 'device', driver: 'vhost-user-scmi', endings: MODERN, since: '8.1' },
-  { option: 'device', driver: 'vhost-user-device', endings: ['', '-pci'], since: '8.2' },
-  { option: 'device', driver: 'vhost-user-test-device', endings: ['', '-pci'], since: '10.1' },
   { option: 'object', driver: 'cryptodev-vhost-user' },
+  ...device('vhost-user-blk', ['', '-pci', '-pci-transitional', '-pci-non-transitional']),
+  ...device('vhost-user-scsi', ['', '-pci', '-pci-transitional', '-pci-non-transitional']),
+  ...device('vhost-user-fs', ['-device', '-pci', '-ccw']),
+  ...device('vhost-user-gpu', ['', '-pci']),
+  ...device('vhost-user-vga', ['']),
+  ...device('vhost-user-input', ['', '-pci']),
+  ...device('vhost-user-vsock', ['-device', '-pci', '-pci-non-transitional'], '5.1'),
+  ...device('vhost-user-i2c', ['-device', '-pci'], '6.1'),
+  ...device('vhost-user-rng', ['', '-pci'], '6.2'),
+  ...device('vhost-user-gpio', ['-device', '-pci'], '7.2'),
+  ...device('vhost-user-scmi', ['', '-pci'], '8.1'),
+  // The generic device; 10.2 has renamed it (hw/virtio/vhost-user-test-device.c).
+  ...device('vhost-user-device', ['', '-pci'], '8.2'),
+  ...device('vhost-user-test-device', ['', '-pci'], '10.2'),
+  ...device('vhost-user-snd', ['', '-pci'], '9.0'),
+  ...device('vhost-user-spi', ['-device', '-pci'], '11.0'),
+  ...device('vhost-user-media', ['-device', '-pci'], '11.1'),
 ]
 
-/** A device of a later QEMU than the table knows still says by its name what it speaks. */
-const NAMED_SO = /^vhost-user-/
+/**
+ * Whether a device says by its name that it speaks vhost-user, which goes for devices of later QEMUs too.
+ * @param name driver of a `-device`
+ */
+export function isVhostUserDriver(name: string): boolean {
+  return name.startsWith('vhost-user-')
+}
 
 /**
  * Finds what an option's driver, type or qom-type stands for.
  * @returns null for what does not speak vhost-user
  */
 export function findVhostUser(option: string, driver: string): VhostUserDevice | null {
-  const known = VHOST_USER.find((device) => {
-    return (
-      device.option === option && (device.endings ?? ['']).some((ending) => device.driver + ending === driver)
-    )
-  })
+  const known = VHOST_USER.find((entry) => entry.option === option && entry.driver === driver)
   if (known !== undefined) return known
-  return option === 'device' && NAMED_SO.test(driver) ? { option, driver } : null
+  return option === 'device' && isVhostUserDriver(driver) ? { option, driver } : null
 }
