@@ -6,6 +6,7 @@ import { type Invocation, readRequest } from '../plan/request.js'
 import { report } from '../report/output.js'
 import { launchLine } from './line.js'
 import { preparePlan } from './prepare.js'
+import { shellsOwnVariables } from './shell-environment.js'
 
 /**
  * Plans a launch.
@@ -21,7 +22,8 @@ export function launchText(invocation: Invocation): string {
   checkEmulator(plan.emulator)
   // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
   if (isatty(2)) for (const warning of plan.warnings) report(`warning: ${warning}`)
-  return launchLine(plan.emulator, plan.words, invocation.args.length)
+  const unset = shellsOwnVariables(invocation.env, process.ppid)
+  return launchLine(plan.emulator, plan.words, invocation.args.length, unset)
 }
 
 function checkEmulator(path: string): void {

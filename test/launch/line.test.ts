@@ -43,3 +43,7 @@ t.test('sh passes every word as it was, literal or not', async () => {
     { numRuns: 50 },
   )
 })
+
+t.test('what a shell has added to the environment is unset first', async (t) => {
+  t.equal(launchLine('/q', [], 0, ['PWD', 'SHLVL']), `unset PWD SHLVL; exec '/q' "$@"`)
+})
