@@ -3,11 +3,9 @@ import { configMissing, configNotReadable, configNotText, configUnusable } from 
 import type { UserError } from '../errors/user-error.js'
 import { checkOnlyRootWrites } from './ownership.js'
 import { parsePolicy } from './parse.js'
-import type { Policy } from './policy.js'
+import { DEFAULT_CONFIG_PATH, type Policy } from './policy.js'
 
 export { parsePolicy } from './parse.js'
-
-export const DEFAULT_CONFIG_PATH = '/etc/qemu-rt/qemu-rt.toml'
 
 /** No configuration: the default file is not there. */
 export const EMPTY_POLICY: Policy = {

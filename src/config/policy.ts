@@ -2,6 +2,9 @@ import type { CpuSet } from '../units/cpu-set.js'
 import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
 
+/** Where the configuration is when nobody says. */
+export const DEFAULT_CONFIG_PATH = '/etc/qemu-rt/qemu-rt.toml'
+
 /** Where a key stands, for messages: `/etc/qemu-rt/qemu-rt.toml:14`. */
 export type Place = string
 

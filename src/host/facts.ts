@@ -1,6 +1,16 @@
+import type { Bytes } from '../units/bytes.js'
 import type { CpuSet } from '../units/cpu-set.js'
 import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
+
+/** Huge pages of one size. */
+export interface HugePages {
+  readonly size: Bytes
+  /** Pages that no file or memory has, reserved ones taken off: what a new VM can have. */
+  readonly free: number
+  /** Free pages by NUMA node; the kernel does not say which of them are reserved. */
+  readonly freeByNode: Readonly<Record<number, number>>
+}
 
 /** What a plan may know of the host. Plain data, so that a test can make one. */
 export interface HostFacts {
@@ -10,6 +20,10 @@ export interface HostFacts {
   readonly inventoryWarnings: readonly string[]
   /** CPUs that are there, online or not (/sys/devices/system/cpu/present); null when the host does not say. */
   readonly presentCpus: CpuSet | null
+  /** Huge pages by size; null when they were not asked for. */
+  readonly hugePages: readonly HugePages[] | null
+  /** How much memory QEMU may lock; null when nobody says. */
+  readonly memoryLockLimit: Bytes | 'unlimited' | null
 }
 
 export interface PciDevice {
@@ -66,4 +80,10 @@ export interface InventoryEntry {
 }
 
 /** A host of which nothing was read, for plans that need nothing. */
-export const EMPTY_HOST: HostFacts = { pci: [], inventoryWarnings: [], presentCpus: null }
+export const EMPTY_HOST: HostFacts = {
+  pci: [],
+  inventoryWarnings: [],
+  presentCpus: null,
+  hugePages: null,
+  memoryLockLimit: null,
+}

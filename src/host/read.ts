@@ -1,9 +1,10 @@
-import type { CpuSet } from '../units/cpu-set.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { readCpus } from './cpus.js'
-import type { HostFacts } from './facts.js'
+import { EMPTY_HOST, type HostFacts } from './facts.js'
+import { readHugePages } from './hugepages.js'
 import { checkInventory, readInventory } from './inventory.js'
 import type { FoundDevice } from './inventory-check.js'
+import { readMemoryLockLimit } from './memory-lock.js'
 import { readInterfaces } from './nics.js'
 import { type PciFunction, readPciFunctions } from './pci.js'
 import { readSerials } from './serial.js'
@@ -12,29 +13,40 @@ import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { readVfioNodes } from './vfio.js'
 
+/** Parts of a host that a plan may ask for. Reading PCI devices takes longer than all the rest. */
+export interface WantedFacts {
+  readonly pci: boolean
+  readonly cpus: boolean
+  readonly memory: boolean
+}
+
+const EVERYTHING: WantedFacts = { pci: true, cpus: true, memory: true }
+
 /**
  * Reads what a plan may know of a host.
  * @param sysroot `/`, or a directory with a captured host
+ * @param wanted parts that are not wanted come as in `EMPTY_HOST`
  * @throws {UserError} exit 65 when the sysroot is no directory or has no /sys, or when the saved inventory is malformed;
  *   77 when this user may not read them
  */
-export function readHostFacts(sysroot: string): HostFacts {
+export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING): HostFacts {
+  if (!Object.values(wanted).includes(true)) return EMPTY_HOST
   const root = openSysroot(sysroot)
+  return {
+    ...(wanted.pci ? readPci(root, sysroot) : EMPTY_HOST),
+    presentCpus: wanted.cpus ? readCpus(root) : null,
+    hugePages: wanted.memory ? readHugePages(root) : null,
+    memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
+  }
+}
+
+function readPci(root: Root, sysroot: string): Pick<HostFacts, 'pci' | 'inventoryWarnings'> {
   const devices = readDevices(root)
   const { fitting, warnings } = checkInventory(readInventory(sysroot), devices)
   return {
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
     inventoryWarnings: warnings,
-    presentCpus: readCpus(root),
   }
-}
-
-/**
- * Reads which CPUs are there, for a plan that asks for nothing else.
- * @throws {UserError} exit 65 or 77, as `readHostFacts`
- */
-export function readPresentCpus(sysroot: string): CpuSet | null {
-  return readCpus(openSysroot(sysroot))
 }
 
 function readDevices(root: Root): FoundDevice[] {

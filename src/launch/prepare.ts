@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
-import { EMPTY_HOST } from '../host/facts.js'
-import { readHostFacts, readPresentCpus } from '../host/read.js'
-import { matchDomain } from '../plan/domain.js'
+import { readHostFacts, type WantedFacts } from '../host/read.js'
+import { chooseProfile, matchDomain } from '../plan/domain.js'
 import { asksForNics } from '../plan/nics/requests.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
@@ -26,15 +25,22 @@ export function preparePlan(request: Request): Plan {
  */
 export function planWith(request: Request, policy: Policy, directory: string): Plan {
   const readConfigs = readConfigFiles(request, directory)
-  return makePlan(request, { policy, host: neededFacts(request, policy), readConfigs })
+  return makePlan(request, {
+    policy,
+    host: readHostFacts(request.sysroot, wantedFacts(request, policy)),
+    readConfigs,
+  })
 }
 
-/** Reading every PCI device takes longer than all the rest, so only a VM that asks for a NIC pays for it. */
-function neededFacts(request: Request, policy: Policy) {
-  const domain = matchDomain(policy, request.guest)?.settings.nics ?? null
-  if (asksForNics(request.line, { nics: request.nics, domain })) return readHostFacts(request.sysroot)
-  const setsCpus = Object.values(policy.host).some((cpus) => cpus !== null)
-  return setsCpus ? { ...EMPTY_HOST, presentCpus: readPresentCpus(request.sysroot) } : EMPTY_HOST
+/** A VM pays only for the facts that its plan looks at. */
+function wantedFacts(request: Request, policy: Policy): WantedFacts {
+  const domain = matchDomain(policy, request.guest)
+  const settings = chooseProfile(policy, request, domain)?.settings
+  return {
+    pci: asksForNics(request.line, { nics: request.nics, domain: domain?.settings.nics ?? null }),
+    cpus: Object.values(policy.host).some((cpus) => cpus !== null),
+    memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),
+  }
 }
 
 function readConfigFiles(request: Request, directory: string): ReadConfig[] {

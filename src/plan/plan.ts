@@ -7,6 +7,8 @@ import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { chooseProfile, flavorWarnings, matchDomain } from './domain.js'
 import { applyEdits, type Change } from './edit.js'
 import type { PassInput, PlannedNic } from './pass.js'
+import { hugepages } from './passes/hugepages.js'
+import { memoryLock } from './passes/memory-lock.js'
 import { nicAssignment } from './passes/nic-assignment.js'
 import { applyRules } from './passes/rules.js'
 import { sharedMemory } from './passes/shared-memory.js'
@@ -40,7 +42,7 @@ export interface PlanFacts {
 }
 
 /** The passes in their order; the rules come after them, one by one. */
-const PASSES = [nicAssignment, sharedMemory, threadNames]
+const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
 
 /**
  * Makes the plan. Pure: the same request and facts give the same plan on any machine, and a plan made of a plan's own
@@ -118,11 +120,9 @@ function checkHostCpus(policy: Policy, present: CpuSet | null): void {
 /** Settings that the configuration may have and this version does not carry out: said rather than passed over. */
 function notYetApplied(profile: PassInput['profile']): string[] {
   if (profile === null) return []
-  const { vcpus, emulator, iothreads, workers, vhost, lockMemory, hugepages } = profile.settings
-  const settings = { vcpus, emulator, iothreads, workers, vhost, 'lock-memory': lockMemory, hugepages }
-  const ignored = Object.entries(settings).flatMap(([key, value]) =>
-    value === null || value === false ? [] : [key],
-  )
+  const { vcpus, emulator, iothreads, workers, vhost } = profile.settings
+  const settings = { vcpus, emulator, iothreads, workers, vhost }
+  const ignored = Object.entries(settings).flatMap(([key, value]) => (value === null ? [] : [key]))
   return ignored.length === 0
     ? []
     : [`profile '${profile.name}': ${ignored.join(', ')} not applied by this version`]

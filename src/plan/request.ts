@@ -1,5 +1,5 @@
 import { type CommandLine, findOptions, mergedValue, wordsOf } from '../argv/command-line.js'
-import { DEFAULT_CONFIG_PATH } from '../config/load.js'
+import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
 import { badFlagValue, noSeparator, unknownFormat } from '../errors/command-line.js'
 import { extractFlags, type Flags, parseRunFlags } from './flags.js'
 

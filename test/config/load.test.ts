@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { DEFAULT_CONFIG_PATH, EMPTY_POLICY, loadPolicy } from '../../src/config/load.js'
+import { EMPTY_POLICY, loadPolicy } from '../../src/config/load.js'
+import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
 import { type ExitCode, UserError } from '../../src/errors/user-error.js'
 
 const VALID = '[host]\nrealtime = "2-3"\n'

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import { defaultMachine, defaultRam, MACHINES } from '../../src/plan/shared-memory/machines.js'
-import { isVhostUserDriver, VHOST_USER } from '../../src/plan/shared-memory/vhost-user.js'
+import { defaultMachine, defaultRam, MACHINES } from '../../src/plan/memory/machines.js'
+import { isVhostUserDriver, VHOST_USER } from '../../src/plan/memory/vhost-user.js'
 import { needs } from './needs.js'
 
 /** Runs QEMU until it ends, 30 s at most, and gives what it printed. */

@@ -14,6 +14,8 @@ interface Given {
   readonly presentCpus?: readonly number[]
   readonly readConfigs?: readonly ReadConfig[]
   readonly arch?: string
+  readonly hugePages?: HostFacts['hugePages']
+  readonly memoryLockLimit?: HostFacts['memoryLockLimit']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -28,6 +30,8 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     pci: given.pci ?? [],
     inventoryWarnings: [],
     presentCpus: given.presentCpus ?? null,
+    hugePages: given.hugePages ?? null,
+    memoryLockLimit: given.memoryLockLimit ?? null,
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')

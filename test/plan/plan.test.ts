@@ -90,9 +90,9 @@ t.test('a profile that is not defined is an error', async (t) => {
 })
 
 t.test('settings that this version does not carry out are said', async (t) => {
-  const config = '[profile.rt]\nlock-memory = true\nhugepages = "1G"\nvcpus = { cpus = "auto" }\n'
+  const config = '[profile.rt]\nvcpus = { cpus = "auto" }\nworkers = { cpus = "housekeeping" }\n'
   const { warnings } = planOf([], { config, options: ['--profile', 'rt'] })
-  t.strictSame(warnings, ["profile 'rt': vcpus, lock-memory, hugepages not applied by this version"])
+  t.strictSame(warnings, ["profile 'rt': vcpus, workers not applied by this version"])
 })
 
 t.test('CPUs that the host has not are an error', async (t) => {

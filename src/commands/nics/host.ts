@@ -1,4 +1,5 @@
-import { DEFAULT_CONFIG_PATH, loadPolicy } from '../../config/load.js'
+import { loadPolicy } from '../../config/load.js'
+import { DEFAULT_CONFIG_PATH } from '../../config/policy.js'
 import { readHostFacts } from '../../host/read.js'
 import { report } from '../../report/output.js'
 

@@ -1,10 +1,10 @@
 import { type CommandLine, placeOf } from '../../argv/command-line.js'
 import type { Edit } from '../edit.js'
+import { backPlainRam, plainRam } from '../memory/base-ram.js'
+import { type Backend, type BackendUse, backendUses, memoryBackends } from '../memory/guest-ram.js'
+import { isShared, shareBackend } from '../memory/sharing.js'
+import { vhostUserDevices } from '../memory/vhost-user-devices.js'
 import type { Pass, PassResult } from '../pass.js'
-import { shareBaseRam } from '../shared-memory/base-ram.js'
-import { type Backend, type BackendUse, backendUses, memoryBackends } from '../shared-memory/guest-ram.js'
-import { isShared, shareBackend } from '../shared-memory/sharing.js'
-import { vhostUserDevices } from '../shared-memory/vhost-user-devices.js'
 
 /**
  * Makes all guest RAM shared, with a descriptor, when a vhost-user device is there: its back end (a switch, a storage
@@ -22,7 +22,7 @@ export const sharedMemory: Pass = {
 }
 
 function shareAll(line: CommandLine, arch: string): PassResult {
-  const base = shareBaseRam(line, arch)
+  const base = sharePlainRam(line, arch)
   const uses = backendUses(line)
   const backends = memoryBackends(line)
   const results = backends.map((backend) =>
@@ -37,9 +37,32 @@ function shareAll(line: CommandLine, arch: string): PassResult {
     warnings: [
       ...missing(uses, backends),
       ...results.flatMap(({ warnings = [] }) => warnings),
-      ...base.warnings,
+      ...(base.warnings ?? []),
     ],
   }
+}
+
+function sharePlainRam(line: CommandLine, arch: string): PassResult {
+  const ram = plainRam(line, arch)
+  if (ram === null) return { edits: [] }
+  const { path, warnings } = ram
+  const edits =
+    path === null
+      ? backPlainRam(
+          line,
+          ram,
+          'memory-backend-memfd',
+          { share: true },
+          'RAM that QEMU allocates by itself is private; a vhost-user back end cannot map it',
+        )
+      : backPlainRam(
+          line,
+          ram,
+          'memory-backend-file',
+          { 'mem-path': path, share: true },
+          '-mem-path maps privately, which starts without an error and then moves no packet',
+        )
+  return { edits, warnings }
 }
 
 function shareOne(line: CommandLine, backend: Backend, uses: readonly BackendUse[]): PassResult {

@@ -2,6 +2,8 @@ import { type CommandLine, findOptions, mergedValue, placeOf, propertiesAt } fro
 import type { Properties } from '../../argv/properties.js'
 import { badMemorySize } from '../../errors/command-line.js'
 import { type Bytes, parseBytes } from '../../units/bytes.js'
+import { parseCpuSet } from '../../units/cpu-set.js'
+import { DEFAULT_BYTES, defaultMachine, defaultRam } from './machines.js'
 import { MEMORY_DEVICES } from './memory-devices.js'
 
 /** A `memory-backend-*` object of the command line. */
@@ -84,4 +86,35 @@ export function baseRamBytes(line: CommandLine): Bytes | null {
   // A size of 0 means the machine's default.
   if (bytes === 0n) return null
   return ((bytes + 8191n) / 8192n) * 8192n
+}
+
+/**
+ * The size of a memory backend.
+ * @throws {UserError} exit 65 when it does not parse
+ */
+export function backendBytes(line: CommandLine, { index, properties }: Backend): Bytes {
+  const size = properties.get('size') ?? '0'
+  const bytes = parseBytes(size)
+  if (bytes === null) throw badMemorySize({ ...placeOf(line, index), size })
+  return bytes
+}
+
+/** All RAM of the guest: the base RAM, and what memory devices map from the start. */
+export function guestRamBytes(line: CommandLine, arch: string): Bytes {
+  const machine = mergedValue(line, 'machine', 'type') ?? defaultMachine(arch)
+  const base = baseRamBytes(line) ?? defaultRam(arch, machine)?.bytes ?? DEFAULT_BYTES
+  const devices = deviceUses(line).filter(({ guestRam }) => guestRam)
+  const backends = memoryBackends(line).filter(({ id }) => devices.some((use) => use.id === id))
+  return backends.reduce((sum, backend) => sum + backendBytes(line, backend), base)
+}
+
+/**
+ * NUMA nodes of the host that a backend takes its pages from: `host-nodes=0-1`, `host-nodes.0=0`, or a JSON list.
+ * @returns none when it may take them anywhere
+ */
+export function hostNodes({ properties }: Backend): readonly number[] {
+  const lists = properties.keys
+    .filter((key) => /^host-nodes(\.\d+)?$/.test(key))
+    .map((key) => properties.get(key) ?? '')
+  return lists.flatMap((list) => parseCpuSet(list.replace(/[[\]\s]/g, '')) ?? [])
 }

@@ -19,6 +19,9 @@ const ARM = ['aarch64', 'arm']
 const PPC = ['ppc64', 'ppc64le']
 const RISCV = ['riscv64', 'riscv32']
 
+/** What a machine type has without `-m` unless it says otherwise (QEMU hw/core/machine.c, default_ram_size). */
+export const DEFAULT_BYTES = 128n << 20n
+
 /**
  * Machine types that run under KVM or are a default, by architecture. Source: `default-ram-id` of query-machines and
  * `base-memory` of query-memory-size-summary, QEMU 7.2. Versioned types are alike in all versions, and so are those of

@@ -1,0 +1,57 @@
+import { EXIT, type UserError, userError } from './user-error.js'
+
+export function lockLimitTooLow(facts: {
+  readonly profile: string
+  readonly ram: string
+  readonly limit: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.permission,
+    what: `this user may lock ${facts.limit}, less than the guest's RAM of ${facts.ram}`,
+    where: `lock-memory of profile '${facts.profile}'`,
+    todo: "set LimitMEMLOCK=infinity for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'",
+  })
+}
+
+export function hugePageSizeMissing(facts: {
+  readonly profile: string
+  readonly size: string
+  readonly sizes: readonly string[]
+}): UserError {
+  const has = facts.sizes.length === 0 ? 'it has none' : `it has ${facts.sizes.join(' and ')}`
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `this host has no huge pages of ${facts.size}`,
+    where: `hugepages of profile '${facts.profile}'`,
+    todo: `${has}; boot with hugepagesz=${facts.size}, or change the profile`,
+  })
+}
+
+export function tooFewHugePages(facts: {
+  readonly profile: string
+  readonly size: string
+  readonly needed: number
+  readonly free: number
+  /** Where pages are short: null for the host as a whole. */
+  readonly node: number | null
+}): UserError {
+  const place = facts.node === null ? 'this host' : `NUMA node ${facts.node}`
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `the guest needs ${facts.needed} huge pages of ${facts.size}, ${place} has ${facts.free} free`,
+    where: `hugepages of profile '${facts.profile}'`,
+    todo: `stop another VM, or add pages: boot with hugepagesz=${facts.size} hugepages=N`,
+  })
+}
+
+export function notWholeHugePages(facts: {
+  readonly backend: string
+  readonly bytes: string
+  readonly size: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `memory backend '${facts.backend}' of ${facts.bytes} is no whole number of huge pages of ${facts.size}`,
+    todo: 'change the memory size, or the huge page size of the profile',
+  })
+}

@@ -1,0 +1,37 @@
+import type { HugePages } from './facts.js'
+import { listDirectory, readNumber } from './sysfs.js'
+import type { Root } from './sysroot.js'
+
+/**
+ * Reads how many huge pages are free, by size, smallest first (Linux Documentation/admin-guide/mm/hugetlbpage.rst).
+ * @returns none when the kernel has no huge pages
+ */
+export function readHugePages(root: Root): HugePages[] {
+  const pools = `${root}/sys/kernel/mm/hugepages`
+  return sizesIn(pools)
+    .map(({ name, size }) => ({
+      size,
+      free:
+        (readNumber(`${pools}/${name}/free_hugepages`) ?? 0) -
+        (readNumber(`${pools}/${name}/resv_hugepages`) ?? 0),
+      freeByNode: freeByNode(root, name),
+    }))
+    .sort((a, b) => Number(a.size - b.size))
+}
+
+function sizesIn(pools: string) {
+  return (listDirectory(pools) ?? []).flatMap((name) => {
+    const kib = /^hugepages-(\d+)kB$/.exec(name)?.[1]
+    return kib === undefined ? [] : [{ name, size: BigInt(kib) << 10n }]
+  })
+}
+
+function freeByNode(root: Root, pool: string): Record<number, number> {
+  const nodes = `${root}/sys/devices/system/node`
+  const numbers = (listDirectory(nodes) ?? []).flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? [])
+  const free = numbers.flatMap((node): [string, number][] => {
+    const pages = readNumber(`${nodes}/node${node}/hugepages/${pool}/free_hugepages`)
+    return pages === null ? [] : [[node, pages]]
+  })
+  return Object.fromEntries(free)
+}

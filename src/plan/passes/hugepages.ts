@@ -1,0 +1,98 @@
+import { type CommandLine, placeOf } from '../../argv/command-line.js'
+import { parseSwitch } from '../../argv/properties.js'
+import { notWholeHugePages } from '../../errors/memory.js'
+import { type Bytes, formatBytes, parseBytes } from '../../units/bytes.js'
+import type { Edit } from '../edit.js'
+import { backPlainRam, plainRam } from '../memory/base-ram.js'
+import { type Backend, backendBytes, backendUses, hostNodes, memoryBackends } from '../memory/guest-ram.js'
+import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
+import type { Pass, PassInput } from '../pass.js'
+
+/** What is changed, and the pages that takes. */
+interface Backed {
+  readonly edits: readonly Edit[]
+  readonly warnings: readonly string[]
+  readonly needs: readonly HugePageNeed[]
+}
+
+const NOTHING: Backed = { edits: [], warnings: [], needs: [] }
+
+/**
+ * Backs all guest RAM with huge pages by memfd, which needs no mounted hugetlbfs and no path that this user may write.
+ * Pages are allocated before the guest starts, as libvirt does with <hugepages/>: a guest that first touches a page
+ * must not be the one to find that there is none.
+ */
+export const hugepages: Pass = {
+  name: 'hugepages',
+  run(input) {
+    const written = input.profile?.settings.hugepages ?? null
+    const size = written === null ? null : parseBytes(written)
+    if (input.profile === null || written === null || size === null) return { edits: [] }
+    const { needs, ...result } = backAll(input, size, written)
+    checkHugePages({ profile: input.profile.name, size, written, needs, host: input.host.hugePages })
+    return result
+  },
+}
+
+function backAll({ line, arch }: PassInput, size: Bytes, written: string): Backed {
+  const ram = backendUses(line).filter(({ guestRam }) => guestRam)
+  const backends = memoryBackends(line).filter(({ id }) => ram.some((use) => use.id === id))
+  const all = [
+    backPlain(line, arch, size, written),
+    ...backends.map((one) => backOne(line, one, size, written)),
+  ]
+  return {
+    edits: all.flatMap(({ edits }) => edits),
+    warnings: all.flatMap(({ warnings }) => warnings),
+    needs: all.flatMap(({ needs }) => needs),
+  }
+}
+
+function backPlain(line: CommandLine, arch: string, size: Bytes, written: string): Backed {
+  const ram = plainRam(line, arch)
+  if (ram === null) return NOTHING
+  // Whoever names a path has chosen where the memory is.
+  if (ram.path !== null)
+    return { ...NOTHING, warnings: [`-mem-path ${ram.path} stays: guest RAM comes from there`] }
+  const properties = { hugetlb: true, hugetlbsize: written, prealloc: true }
+  const edits = backPlainRam(line, ram, 'memory-backend-memfd', properties, reason(written))
+  return { edits, warnings: ram.warnings, needs: [need({ ...ram, nodes: [] }, size, written)] }
+}
+
+function backOne(line: CommandLine, backend: Backend, size: Bytes, written: string): Backed {
+  const { properties, type, index, id } = backend
+  const wanted = need({ id, bytes: backendBytes(line, backend), nodes: hostNodes(backend) }, size, written)
+  if (type !== 'memory-backend-ram' && type !== 'memory-backend-memfd') {
+    const { option, number } = placeOf(line, index)
+    const warning = `memory backend '${id}' of ${option} (option ${number}) is left as it is: ${type} has its own place`
+    return { ...NOTHING, warnings: [warning] }
+  }
+  // A size that the command line has chosen is for this memory alone, as libvirt's <page nodeset=…>.
+  if (parseSwitch(properties.get('hugetlb')) === true) return NOTHING
+  const edit: Edit = {
+    kind: 'replace',
+    index,
+    argument: properties
+      .set('qom-type', 'memory-backend-memfd')
+      .set('hugetlb', true)
+      .set('hugetlbsize', properties.text.startsWith('{') ? size : written)
+      .set('prealloc', true).text,
+    reason: reason(written),
+  }
+  return { edits: [edit], warnings: [], needs: [wanted] }
+}
+
+function reason(written: string): string {
+  return `the profile backs guest RAM with huge pages of ${written}`
+}
+
+function need(
+  memory: { id: string; bytes: Bytes; nodes: readonly number[] },
+  size: Bytes,
+  written: string,
+): HugePageNeed {
+  if (memory.bytes % size !== 0n) {
+    throw notWholeHugePages({ backend: memory.id, bytes: formatBytes(memory.bytes), size: written })
+  }
+  return { pages: Number(memory.bytes / size), nodes: memory.nodes }
+}

@@ -1,0 +1,47 @@
+import t from 'tap'
+import { readHostFacts } from '../../src/host/read.js'
+import { madeHost } from './made-host.js'
+
+const MEMORY = { pci: false, cpus: false, memory: true }
+const memory = (files: Record<string, string>) =>
+  readHostFacts(madeHost(t, { '/sys/kernel/x': '', ...files }), MEMORY)
+
+t.test('huge pages are counted by size and node, reserved ones taken off', async (t) => {
+  const pool = '/sys/kernel/mm/hugepages'
+  const node = '/sys/devices/system/node'
+  const { hugePages } = memory({
+    [`${pool}/hugepages-1048576kB/free_hugepages`]: '4\n',
+    [`${pool}/hugepages-1048576kB/resv_hugepages`]: '1\n',
+    [`${pool}/hugepages-2048kB/free_hugepages`]: '0\n',
+    [`${node}/node0/hugepages/hugepages-1048576kB/free_hugepages`]: '3\n',
+    [`${node}/node1/hugepages/hugepages-1048576kB/free_hugepages`]: '1\n',
+  })
+  t.strictSame(hugePages, [
+    { size: 2n << 20n, free: 0, freeByNode: {} },
+    { size: 1n << 30n, free: 3, freeByNode: { 0: 3, 1: 1 } },
+  ])
+  t.strictSame(memory({}).hugePages, [])
+})
+
+t.test('the limit on locked memory is this process’s own, unless it may lock any amount', async (t) => {
+  const limits = (
+    value: string,
+  ) => `Limit                     Soft Limit           Hard Limit           Units     
+Max locked memory         ${value.padEnd(20)} 8388608              bytes     
+`
+  const limit = (value: string, capabilities: string) =>
+    memory({
+      '/proc/self/limits': limits(value),
+      '/proc/self/status': `Name:\tnode\nCapEff:\t${capabilities}\n`,
+    }).memoryLockLimit
+  t.equal(limit('8388608', '0000000000000000'), 8388608n)
+  t.equal(limit('unlimited', '0000000000000000'), 'unlimited')
+  t.equal(limit('8388608', '0000000000004000'), 'unlimited', 'CAP_IPC_LOCK')
+  t.equal(memory({}).memoryLockLimit, null, 'a captured host does not say')
+})
+
+t.test('this machine says what it has', { skip: process.platform !== 'linux' }, async (t) => {
+  const { hugePages, memoryLockLimit } = readHostFacts('/', MEMORY)
+  t.ok(Array.isArray(hugePages))
+  t.not(memoryLockLimit, null)
+})
