@@ -30,6 +30,11 @@ export function parseProperties(text: string, impliedKey: string | null, json: b
   return json && text.startsWith('{') ? jsonProperties(text) : keyvalProperties(text, impliedKey)
 }
 
+/** Sets several keys, in their order. */
+export function setAll(properties: Properties, values: Readonly<Record<string, PropertyValue>>): Properties {
+  return Object.entries(values).reduce((written, [key, value]) => written.set(key, value), properties)
+}
+
 /** Reads a boolean as QEMU does (qapi/qapi-util.c, qapi_bool_parse); null when it is none. */
 export function parseSwitch(value: string | undefined): boolean | null {
   if (value === undefined) return null

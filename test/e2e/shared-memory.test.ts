@@ -16,6 +16,12 @@ const GUEST_RAM: Record<string, readonly string[]> = {
   '-m twice': ['-m', '128M', '-m', '192M'],
   q35: ['-machine', 'q35', '-m', '256M'],
   'an old machine type': ['-machine', 'pc-i440fx-4.2', '-m', '256M'],
+  // Before 4.0 QEMU names a memfd and a file after their path (hw_compat_3_1).
+  'a machine type before 4.0': ['-machine', 'pc-i440fx-3.1', '-m', '256M'],
+  'memory-backend-ram of a machine type before 4.0': [
+    ...['-machine', 'pc-q35-2.12,memory-backend=pc.ram', '-m', '256M'],
+    ...['-object', '{"qom-type":"memory-backend-ram","id":"pc.ram","size":268435456}'],
+  ],
   '-mem-path': ['-m', '256M', '-mem-path', '/dev/shm'],
   '-mem-path, -mem-prealloc': ['-m', '128M', '-mem-path', '/dev/shm', '-mem-prealloc'],
   'memory-backend-ram': [
@@ -105,6 +111,7 @@ async function memoryOf(t: Test, through: 'launcher' | 'qemu', ram: readonly str
   const qmp = await qemu.qmp()
   const backends = (await qmp.execute('query-memdev')) as Memdev[]
   const sizes = await qmp.execute('query-memory-size-summary')
+  const blocks = await qmp.execute('human-monitor-command', { 'command-line': 'info ramblock' })
   const pid = qemu.pid
   const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
   await qemu.stop()
@@ -112,9 +119,16 @@ async function memoryOf(t: Test, through: 'launcher' | 'qemu', ram: readonly str
   return {
     backends,
     sizes,
+    blockNames: ramBlockNames(String(blocks)),
     name,
     messages: messages.filter((line) => !line.includes('terminating on signal')),
   }
+}
+
+/** First column of `info ramblock`, below its heading: what a migration stream knows the memory by. */
+function ramBlockNames(table: string): string[] {
+  const lines = table.trim().split(/\r?\n/).slice(1)
+  return lines.map((line) => line.trim().split(/\s+/)[0] ?? '').sort()
 }
 
 const sizesOf = (backends: readonly Memdev[]) => backends.map(({ size }) => size).sort((a, b) => a - b)
@@ -150,6 +164,7 @@ t.test('guest RAM of a vhost-user guest is shared in the real QEMU, and as large
         expectedIds(before.backends, after.backends),
         'ids stay',
       )
+      t.same(after.blockNames, before.blockNames, 'a migration finds the same RAM blocks')
       t.equal(after.name, 'qemu-system-x86', 'the launcher has become QEMU')
       t.same(
         after.messages.filter((line) => !before.messages.includes(line)),

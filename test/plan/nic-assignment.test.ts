@@ -282,6 +282,12 @@ t.test('errors say what was looked at and what mends it', async (t) => {
       "no vfio-pci device with id 'hostdev9' to put NIC 'fieldbus0' in: qemu-rt.toml:8; there are hostdev0; name one of these, or write nics = [\"fieldbus0\"] to add it",
     ],
     [
+      'no name',
+      [device('vfio-pci,host=nic:,id=a'), { pci: FOUR_NICS }],
+      65,
+      "NIC request 'host=nic:' does not parse: a name is missing; write NAME or NAME,key=value,…",
+    ],
+    [
       'malformed --nic',
       [NAMED, { options: ['--nic', 'a,=b'], pci: FOUR_NICS }],
       65,

@@ -183,6 +183,30 @@ t.test('the default RAM id and size are those of the machine type and architectu
   ])
 })
 
+t.test('machine types before 4.0 keep the name that migration knows their RAM by', async (t) => {
+  const off = 'x-use-canonical-path-for-ramblock-id'
+  const ram = (machine: string) => [
+    '-machine',
+    `${machine},memory-backend=r`,
+    '-object',
+    'memory-backend-ram,id=r,size=1G',
+  ]
+  for (const old of ['pc-i440fx-3.1', 'pc-q35-2.12', 'pc-i440fx-rhel7.6.0']) {
+    t.match(shared(ram(old))[3], `memory-backend-memfd,id=r,size=1G,${off}=off,share=on`, old)
+    t.match(shared(['-machine', old])[3], new RegExp(`${off}=off`), old)
+  }
+  for (const machine of ['pc', 'q35', 'pc-i440fx-4.0', 'pc-q35-10.1', 'pc-q35-rhel8.1.0']) {
+    t.notMatch(shared(ram(machine)).join(' '), off, machine)
+  }
+  const file = [
+    '-machine',
+    'pc-i440fx-3.1,memory-backend=r',
+    '-object',
+    'memory-backend-file,id=r,size=1G,mem-path=/x',
+  ]
+  t.notMatch(shared(file).join(' '), off, 'a file keeps the name that it has')
+})
+
 t.test('everything that speaks vhost-user is noticed', async (t) => {
   const speakers = [
     ['-netdev', '{"type":"vhost-user","id":"n"}'],
@@ -190,6 +214,8 @@ t.test('everything that speaks vhost-user is noticed', async (t) => {
     ['-nic', 'vhost-user,chardev=c'],
     ['-net', 'vhost-user,chardev=c'],
     ['-netdev', 'passt,id=n,vhost-user=on'],
+    ['-netdev', 'passt,id=n,vhost-user'],
+    ['-netdev', '{"type":"passt","id":"n","vhost-user":true}'],
     ['-object', 'cryptodev-vhost-user,id=c'],
     ...'blk-pci blk-pci-non-transitional scsi-pci fs-pci fs-ccw gpu-pci vga input-pci vsock-pci i2c-pci gpio-pci rng-pci snd-pci scmi-pci device-pci from-the-future-pci'
       .split(' ')

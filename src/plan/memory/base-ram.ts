@@ -1,9 +1,10 @@
-import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
-import { type PropertyValue, parseProperties } from '../../argv/properties.js'
+import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import { type PropertyValue, parseProperties, setAll } from '../../argv/properties.js'
 import type { Bytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
-import { baseRamBytes, baseRamUses, memoryBackends } from './guest-ram.js'
-import { DEFAULT_BYTES, defaultMachine, defaultRam } from './machines.js'
+import { baseRamBytes, baseRamUses, machineType, memoryBackends } from './guest-ram.js'
+import { DEFAULT_BYTES, defaultRam } from './machines.js'
+import { keepRamName } from './ram-name.js'
 
 /**
  * Base RAM that no backend is named for, so that QEMU allocates it by itself: plain `-m`, `-mem-path`, and legacy
@@ -13,6 +14,7 @@ export interface PlainRam {
   /** The machine type's own id, which migration knows the RAM by (QEMU 5.0, MachineClass.default_ram_id). */
   readonly id: string
   readonly bytes: Bytes
+  readonly machine: string | null
   /** Argument of `-mem-path`; null without. */
   readonly path: string | null
   readonly warnings: readonly string[]
@@ -26,13 +28,14 @@ const UNKNOWN_RAM_ID = 'qemu-rt.ram'
  * @returns null when the command line names backends for it, or is for no machine
  */
 export function plainRam(line: CommandLine, arch: string): PlainRam | null {
-  const machine = mergedValue(line, 'machine', 'type') ?? defaultMachine(arch)
+  const machine = machineType(line, arch)
   if (baseRamUses(line).length > 0 || machine === 'none') return null
   const known = defaultRam(arch, machine)
   const id = freeId(line, known?.id ?? UNKNOWN_RAM_ID)
   const unknown = `machine type '${machine ?? 'unknown'}': name of its RAM not known, '${id}' is used; migration needs the same`
   return {
     id,
+    machine,
     bytes: baseRamBytes(line) ?? known?.bytes ?? DEFAULT_BYTES,
     path: findOptions(line, 'mem-path').at(-1)?.option.argument?.text ?? null,
     warnings: known === null ? [unknown] : [],
@@ -50,10 +53,12 @@ export function backPlainRam(
   properties: Readonly<Record<string, PropertyValue>>,
   reason: string,
 ): Edit[] {
-  const object = Object.entries({ id: ram.id, size: ram.bytes, ...properties }).reduce(
-    (written, [key, value]) => written.set(key, value),
-    parseProperties('', 'qom-type', false),
-  )
+  const object = setAll(parseProperties('', 'qom-type', false), {
+    id: ram.id,
+    size: ram.bytes,
+    ...properties,
+    ...keepRamName(ram.machine),
+  })
   return [
     ...findOptions(line, 'mem-path').map(({ index }): Edit => {
       return {

@@ -4,7 +4,7 @@ import { badMemorySize } from '../../errors/command-line.js'
 import { type Bytes, parseBytes } from '../../units/bytes.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
 import { DEFAULT_BYTES, defaultMachine, defaultRam } from './machines.js'
-import { MEMORY_DEVICES } from './memory-devices.js'
+import { ENCLAVE, MEMORY_DEVICES } from './memory-devices.js'
 
 /** A `memory-backend-*` object of the command line. */
 export interface Backend {
@@ -35,9 +35,28 @@ export function memoryBackends(line: CommandLine): Backend[] {
   })
 }
 
+/** The machine type as given, or the one that QEMU takes when none is; null when there is no such. */
+export function machineType(line: CommandLine, arch: string): string | null {
+  return mergedValue(line, 'machine', 'type') ?? defaultMachine(arch)
+}
+
 /** Every use of a memory backend on the command line, base RAM first. */
 export function backendUses(line: CommandLine): BackendUse[] {
-  return [...baseRamUses(line), ...deviceUses(line)]
+  return [...baseRamUses(line), ...enclaveUses(line), ...deviceUses(line)]
+}
+
+/** `-machine sgx-epc.0.memdev=ID` (QEMU 6.2, hw/i386/sgx.c). */
+function enclaveUses(line: CommandLine): BackendUse[] {
+  return findOptions(line, 'machine').flatMap(({ index }) => {
+    const machine = propertiesAt(line, index)
+    const keys = machine.keys.filter((key) => /^sgx-epc\.\d+\.memdev$/.test(key))
+    return keys.map((key) => ({
+      id: machine.get(key) ?? '',
+      user: `-machine ${key}=`,
+      guestRam: false,
+      because: ENCLAVE,
+    }))
+  })
 }
 
 const RAM = { guestRam: true, because: null }
@@ -101,8 +120,7 @@ export function backendBytes(line: CommandLine, { index, properties }: Backend):
 
 /** All RAM of the guest: the base RAM, and what memory devices map from the start. */
 export function guestRamBytes(line: CommandLine, arch: string): Bytes {
-  const machine = mergedValue(line, 'machine', 'type') ?? defaultMachine(arch)
-  const base = baseRamBytes(line) ?? defaultRam(arch, machine)?.bytes ?? DEFAULT_BYTES
+  const base = baseRamBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? DEFAULT_BYTES
   const devices = deviceUses(line).filter(({ guestRam }) => guestRam)
   const backends = memoryBackends(line).filter(({ id }) => devices.some((use) => use.id === id))
   return backends.reduce((sum, backend) => sum + backendBytes(line, backend), base)

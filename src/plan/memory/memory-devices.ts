@@ -10,7 +10,8 @@ export interface MemoryDevice {
 }
 
 const WRITES_IMAGE = 'sharing it would write what the guest changes into its image'
-const ENCLAVE = 'enclave memory is not for other processes'
+/** Why SGX memory is left alone. */
+export const ENCLAVE = 'enclave memory is not for other processes'
 
 /**
  * Devices with a memory backend. Sources: QEMU 7.2 hw/mem/pc-dimm.c, nvdimm.c, sgx-epc.c, hw/virtio/virtio-mem.c,

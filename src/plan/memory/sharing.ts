@@ -1,5 +1,6 @@
 import { parseSwitch } from '../../argv/properties.js'
 import type { Backend } from './guest-ram.js'
+import { asMemfd } from './memfd.js'
 
 /** What to do with a backend that holds guest RAM, so that another process can map it. */
 export interface Sharing {
@@ -10,7 +11,10 @@ export interface Sharing {
   readonly leftAlone: string | null
 }
 
-type ShareBackend = (backend: Backend) => Omit<Sharing, 'leftAlone'> | { readonly leftAlone: string }
+type ShareBackend = (
+  backend: Backend,
+  machine: string | null,
+) => Omit<Sharing, 'leftAlone'> | { readonly leftAlone: string }
 
 /**
  * How each kind of memory backend is shared. Measured with QEMU 7.2 and DPDK 22.11: memory-backend-ram has no
@@ -18,8 +22,8 @@ type ShareBackend = (backend: Backend) => Omit<Sharing, 'leftAlone'> | { readonl
  * packet; memory-backend-memfd is shared unless told otherwise (QEMU backends/hostmem-memfd.c).
  */
 const KINDS: Readonly<Record<string, ShareBackend>> = {
-  'memory-backend-ram': ({ properties }) => ({
-    argument: properties.set('qom-type', 'memory-backend-memfd').set('share', true).text,
+  'memory-backend-ram': ({ properties }, machine) => ({
+    argument: asMemfd(properties, machine).set('share', true).text,
     reason: 'anonymous memory has no descriptor that a vhost-user back end could map, so it becomes a memfd',
   }),
   'memory-backend-memfd': ({ properties }) => ({
@@ -38,15 +42,18 @@ const KINDS: Readonly<Record<string, ShareBackend>> = {
   'memory-backend-epc': () => ({ leftAlone: 'enclave memory is not for other processes' }),
 }
 
-/** Says how a backend that holds guest RAM is shared, id and everything else kept. */
-export function shareBackend(backend: Backend): Sharing {
-  const known = KINDS[backend.type]?.(backend) ?? { leftAlone: `${backend.type} is not known here` }
+/**
+ * Says how a backend that holds guest RAM is shared, id and everything else kept.
+ * @param machine the machine type; null when not known
+ */
+export function shareBackend(backend: Backend, machine: string | null): Sharing {
+  const known = KINDS[backend.type]?.(backend, machine) ?? { leftAlone: `${backend.type} is not known here` }
   return 'leftAlone' in known ? { argument: null, reason: '', ...known } : { ...known, leftAlone: null }
 }
 
 /** Whether a backend is shared as it stands. */
 export function isShared(backend: Backend): boolean {
-  const sharing = shareBackend(backend)
+  const sharing = shareBackend(backend, null)
   return sharing.leftAlone === null
     ? sharing.argument === null
     : parseSwitch(backend.properties.get('share')) === true

@@ -1,4 +1,5 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import { parseSwitch } from '../../argv/properties.js'
 import { findVhostUser, VHOST_USER } from './vhost-user.js'
 
 /** Options that can name a vhost-user device: `device`, `netdev`, `nic`, `net`, `object`. */
@@ -11,8 +12,8 @@ export function vhostUserDevices(line: CommandLine): string[] {
       const properties = propertiesAt(line, index)
       const driver = properties.get(option.spec?.impliedKey ?? '') ?? ''
       const found = findVhostUser(name, driver)
-      if (found === null || (found.only !== undefined && properties.get(found.only.key) !== found.only.value))
-        return []
+      if (found === null) return []
+      if (found.only !== undefined && parseSwitch(properties.get(found.only)) !== true) return []
       const id = properties.get('id')
       return [`-${name} ${driver}${id === undefined ? '' : ` '${id}'`}`]
     }),

@@ -3,8 +3,8 @@ export interface VhostUserDevice {
   /** The option that makes it: its driver, type or qom-type is `driver`. */
   readonly option: 'device' | 'netdev' | 'nic' | 'net' | 'object'
   readonly driver: string
-  /** Only with this property. */
-  readonly only?: { readonly key: string; readonly value: string }
+  /** Only while this property is on. */
+  readonly only?: string
   /** First QEMU version that has it; absent for 4.2 and before. */
   readonly since?: string
 }
@@ -25,8 +25,8 @@ export const VHOST_USER: readonly VhostUserDevice[] = [
   { option: 'netdev', driver: 'vhost-user' },
   { option: 'nic', driver: 'vhost-user' },
   { option: 'net', driver: 'vhost-user' },
-  { option: 'netdev', driver: 'passt', only: { key: 'vhost-user', value: 'on' }, since: '10.1' },
-  { option: 'nic', driver: 'passt', only: { key: 'vhost-user', value: 'on' }, since: '10.1' },
+  { option: 'netdev', driver: 'passt', only: 'vhost-user', since: '10.1' },
+  { option: 'nic', driver: 'passt', only: 'vhost-user', since: '10.1' },
   { option: 'object', driver: 'cryptodev-vhost-user' },
   ...device('vhost-user-blk', ['', '-pci', '-pci-transitional', '-pci-non-transitional']),
   ...device('vhost-user-scsi', ['', '-pci', '-pci-transitional', '-pci-non-transitional']),

@@ -75,7 +75,11 @@ export function collectRequests(
   })
   const named = devices.flatMap((device): NicRequest[] => {
     const taken = replacements.some(([id]) => id === device.id)
-    return device.nic === null || taken ? [] : [{ kind: 'device', name: device.nic, device }]
+    if (device.nic === null || taken) return []
+    if (device.nic === '') {
+      throw malformedNicRequest({ request: `host=${NIC_PREFIX}`, problem: 'a name is missing' })
+    }
+    return [{ kind: 'device', name: device.nic, device }]
   })
   const listed = domain !== null && 'add' in domain ? domain.add : []
   return [

@@ -4,9 +4,26 @@ import { notWholeHugePages } from '../../errors/memory.js'
 import { type Bytes, formatBytes, parseBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, plainRam } from '../memory/base-ram.js'
-import { type Backend, backendBytes, backendUses, hostNodes, memoryBackends } from '../memory/guest-ram.js'
+import {
+  type Backend,
+  backendBytes,
+  backendUses,
+  hostNodes,
+  machineType,
+  memoryBackends,
+} from '../memory/guest-ram.js'
 import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
-import type { Pass, PassInput } from '../pass.js'
+import { asMemfd } from '../memory/memfd.js'
+import type { Pass } from '../pass.js'
+
+/** What pages are wanted, and for which guest. */
+interface Wanted {
+  readonly line: CommandLine
+  readonly machine: string | null
+  readonly size: Bytes
+  /** The size as the configuration has it. */
+  readonly written: string
+}
 
 /** What is changed, and the pages that takes. */
 interface Backed {
@@ -28,19 +45,17 @@ export const hugepages: Pass = {
     const written = input.profile?.settings.hugepages ?? null
     const size = written === null ? null : parseBytes(written)
     if (input.profile === null || written === null || size === null) return { edits: [] }
-    const { needs, ...result } = backAll(input, size, written)
+    const { line, arch } = input
+    const { needs, ...result } = backAll({ line, machine: machineType(line, arch), size, written }, arch)
     checkHugePages({ profile: input.profile.name, size, written, needs, host: input.host.hugePages })
     return result
   },
 }
 
-function backAll({ line, arch }: PassInput, size: Bytes, written: string): Backed {
-  const ram = backendUses(line).filter(({ guestRam }) => guestRam)
-  const backends = memoryBackends(line).filter(({ id }) => ram.some((use) => use.id === id))
-  const all = [
-    backPlain(line, arch, size, written),
-    ...backends.map((one) => backOne(line, one, size, written)),
-  ]
+function backAll(wanted: Wanted, arch: string): Backed {
+  const ram = backendUses(wanted.line).filter(({ guestRam }) => guestRam)
+  const backends = memoryBackends(wanted.line).filter(({ id }) => ram.some((use) => use.id === id))
+  const all = [backPlain(wanted, arch), ...backends.map((backend) => backOne(wanted, backend))]
   return {
     edits: all.flatMap(({ edits }) => edits),
     warnings: all.flatMap(({ warnings }) => warnings),
@@ -48,7 +63,7 @@ function backAll({ line, arch }: PassInput, size: Bytes, written: string): Backe
   }
 }
 
-function backPlain(line: CommandLine, arch: string, size: Bytes, written: string): Backed {
+function backPlain({ line, size, written }: Wanted, arch: string): Backed {
   const ram = plainRam(line, arch)
   if (ram === null) return NOTHING
   // Whoever names a path has chosen where the memory is.
@@ -59,9 +74,8 @@ function backPlain(line: CommandLine, arch: string, size: Bytes, written: string
   return { edits, warnings: ram.warnings, needs: [need({ ...ram, nodes: [] }, size, written)] }
 }
 
-function backOne(line: CommandLine, backend: Backend, size: Bytes, written: string): Backed {
+function backOne({ line, machine, size, written }: Wanted, backend: Backend): Backed {
   const { properties, type, index, id } = backend
-  const wanted = need({ id, bytes: backendBytes(line, backend), nodes: hostNodes(backend) }, size, written)
   if (type !== 'memory-backend-ram' && type !== 'memory-backend-memfd') {
     const { option, number } = placeOf(line, index)
     const warning = `memory backend '${id}' of ${option} (option ${number}) is left as it is: ${type} has its own place`
@@ -69,17 +83,16 @@ function backOne(line: CommandLine, backend: Backend, size: Bytes, written: stri
   }
   // A size that the command line has chosen is for this memory alone, as libvirt's <page nodeset=…>.
   if (parseSwitch(properties.get('hugetlb')) === true) return NOTHING
-  const edit: Edit = {
-    kind: 'replace',
-    index,
-    argument: properties
-      .set('qom-type', 'memory-backend-memfd')
-      .set('hugetlb', true)
-      .set('hugetlbsize', properties.text.startsWith('{') ? size : written)
-      .set('prealloc', true).text,
-    reason: reason(written),
+  const argument = asMemfd(properties, machine)
+    .set('hugetlb', true)
+    .set('hugetlbsize', properties.text.startsWith('{') ? size : written)
+    .set('prealloc', true).text
+  const pages = need({ id, bytes: backendBytes(line, backend), nodes: hostNodes(backend) }, size, written)
+  return {
+    edits: [{ kind: 'replace', index, argument, reason: reason(written) }],
+    warnings: [],
+    needs: [pages],
   }
-  return { edits: [edit], warnings: [], needs: [wanted] }
 }
 
 function reason(written: string): string {

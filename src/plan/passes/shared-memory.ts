@@ -1,7 +1,13 @@
 import { type CommandLine, placeOf } from '../../argv/command-line.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, plainRam } from '../memory/base-ram.js'
-import { type Backend, type BackendUse, backendUses, memoryBackends } from '../memory/guest-ram.js'
+import {
+  type Backend,
+  type BackendUse,
+  backendUses,
+  machineType,
+  memoryBackends,
+} from '../memory/guest-ram.js'
 import { isShared, shareBackend } from '../memory/sharing.js'
 import { vhostUserDevices } from '../memory/vhost-user-devices.js'
 import type { Pass, PassResult } from '../pass.js'
@@ -25,13 +31,13 @@ function shareAll(line: CommandLine, arch: string): PassResult {
   const base = sharePlainRam(line, arch)
   const uses = backendUses(line)
   const backends = memoryBackends(line)
-  const results = backends.map((backend) =>
-    shareOne(
-      line,
-      backend,
-      uses.filter(({ id }) => id === backend.id),
-    ),
-  )
+  const machine = machineType(line, arch)
+  const results = backends.map((backend) => {
+    const own = uses.filter(({ id }) => id === backend.id)
+    const place = placeOf(line, backend.index)
+    const label = `memory backend '${backend.id}' of ${place.option} (option ${place.number})`
+    return shareOne(label, backend, own, machine)
+  })
   return {
     edits: [...results.flatMap(({ edits }) => edits), ...base.edits],
     warnings: [
@@ -65,11 +71,15 @@ function sharePlainRam(line: CommandLine, arch: string): PassResult {
   return { edits, warnings }
 }
 
-function shareOne(line: CommandLine, backend: Backend, uses: readonly BackendUse[]): PassResult {
-  const label = `memory backend '${backend.id}' of ${placeOf(line, backend.index).option} (option ${placeOf(line, backend.index).number})`
+function shareOne(
+  label: string,
+  backend: Backend,
+  uses: readonly BackendUse[],
+  machine: string | null,
+): PassResult {
   if (!uses.some(({ guestRam }) => guestRam))
     return { edits: [], warnings: aloneWarnings(label, backend, uses) }
-  const { argument, reason, leftAlone } = shareBackend(backend)
+  const { argument, reason, leftAlone } = shareBackend(backend, machine)
   if (leftAlone !== null) return { edits: [], warnings: [`${label} is left alone: ${leftAlone}`] }
   const edit: Edit[] = argument === null ? [] : [{ kind: 'replace', index: backend.index, argument, reason }]
   return { edits: edit }
