@@ -102,8 +102,11 @@ function closes(cursor: Cursor, bracket: '}' | ']', needsComma: boolean): boolea
     cursor.at++
     return true
   }
-  if (needsComma) expect(cursor, ',')
-  skipSpace(cursor)
+  if (needsComma) {
+    if (cursor.text.charAt(cursor.at) !== ',') fail(cursor, `',' or '${bracket}' is missing`)
+    cursor.at++
+    skipSpace(cursor)
+  }
   return false
 }
 

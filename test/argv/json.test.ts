@@ -57,10 +57,10 @@ for (const [text, message] of [
   ['{"a":}', /value is missing at character 6/],
   ['{"a":1,}', /string is missing at character 8/],
   ['{"a":"b}', /string is missing at character 6/],
-  ['{"a":1 "b":2}', /',' is missing at character 8/],
+  ['{"a":1 "b":2}', /',' or '\}' is missing at character 8/],
   ['{"a":1}x', /text after the object at character 8/],
   ['{"a":"\\x"}', /bad escape at character 6/],
-  ['{"a":01}', /',' is missing at character 7/],
+  ['{"a":01}', /',' or '\}' is missing at character 7/],
   [`{"a":${'['.repeat(2000)}`, /nested too deeply/],
 ] as const) {
   t.test(`${text.slice(0, 20)} is refused with the place`, async (t) => {
