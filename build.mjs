@@ -32,7 +32,7 @@ else {
     // The executable must not read .env or bunfig.toml of the directory that QEMU is started in.
     [
       'build',
-      'src/main.ts',
+      'src/planner.ts',
       '--compile',
       '--bytecode',
       '--minify-syntax',

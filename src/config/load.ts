@@ -7,9 +7,17 @@ import { DEFAULT_CONFIG_PATH, type Policy } from './policy.js'
 
 export { parsePolicy } from './parse.js'
 
+/** Without a prototype, as records of a file have none: no name is found that nobody wrote. */
+const NOTHING: Readonly<Record<string, never>> = Object.create(null)
+
 /** No configuration: the default file is not there. */
 export const EMPTY_POLICY: Policy = {
-  ...parsePolicy('', DEFAULT_CONFIG_PATH),
+  emulators: NOTHING,
+  host: { housekeeping: null, realtime: null, switch: null },
+  nics: NOTHING,
+  profiles: NOTHING,
+  domains: [],
+  rules: [],
   place: () => DEFAULT_CONFIG_PATH,
 }
 

@@ -45,7 +45,5 @@ function checkTree(tree: unknown): { readonly settings: Settings; readonly probl
     path: path.map(({ key }) => key as string | number),
     message,
   }))
-  return { settings: EMPTY_SETTINGS, problems }
+  return { settings: v.parse(configuration, {}), problems }
 }
-
-const EMPTY_SETTINGS: Settings = v.parse(configuration, {})

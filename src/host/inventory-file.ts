@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -53,7 +52,7 @@ function readSaved(file: string): string | null {
  */
 export function writeInventory(sysroot: string, entries: readonly InventoryEntry[]): void {
   const file = openSysroot(sysroot) + INVENTORY_PATH
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`
+  const temporary = `${file}.${process.pid}`
   try {
     // The umask of a hardened root shell is 077.
     if (mkdirSync(dirname(file), { recursive: true }) !== undefined) chmodSync(dirname(file), 0o755)

@@ -1,4 +1,3 @@
-import parse from 'yargs-parser'
 import { type CommandLine, type Option, parseCommandLine, type Word } from '../argv/command-line.js'
 import { findOption, type OptionSpec } from '../argv/options.js'
 import { badFlagValue, unknownFlag } from '../errors/command-line.js'
@@ -16,18 +15,35 @@ export interface Flags {
 }
 
 const VALUED = ['config', 'profile', 'nic', 'emulator', 'sysroot', 'format'] as const
-const SWITCHES = ['dry-run', 'help'] as const
+type Valued = (typeof VALUED)[number]
 
-/** Options of `run` by name, for messages and for `--rt-` spelling. `help` is QEMU's own in an emulator command line. */
-const KNOWN = [...VALUED, ...SWITCHES].map((name) => `--${name}`)
-const KNOWN_IN_LINE = [...VALUED, 'dry-run'].map((name) => `--rt-${name}`).concat('--dry-run')
+/** One of the wrapper's own options where it stands. */
+interface Given {
+  /** With its dashes and without a value, for messages. */
+  readonly spelled: string
+  /** Without dashes and `rt-`. */
+  readonly name: string
+  /** null when there is none. */
+  readonly value: string | null
+}
 
 /**
  * Reads the words between `run` and `--`.
  * @throws {UserError} exit 64 for an unknown option, a missing or doubled value, or a stray word
  */
 export function parseRunFlags(words: readonly string[]): Flags {
-  return parseFlags(words, '', KNOWN)
+  const given: Given[] = []
+  for (let at = 0; at < words.length; at++) {
+    const [, spelled = words[at] ?? '', name = '', value = null] =
+      /^(--([^=]+))(?:=(.*))?$/s.exec(words[at] ?? '') ?? []
+    const takesNext = value === null && isValued(name)
+    given.push({ spelled, name, value: takesNext ? (words[at + 1] ?? null) : value })
+    if (takesNext) at++
+  }
+  return collect(
+    given,
+    [...VALUED, 'dry-run', 'help'].map((name) => `--${name}`),
+  )
 }
 
 /**
@@ -37,71 +53,54 @@ export function parseRunFlags(words: readonly string[]): Flags {
  */
 export function extractFlags(words: readonly Word[]): { readonly flags: Flags; readonly line: CommandLine } {
   const all = parseCommandLine(words, lookup)
-  const own = all.filter((item): item is Option => item.kind === 'option' && item.spec?.name === OWN)
-  const typed = own.flatMap(ownWords)
+  const own = all.filter((item) => item.kind === 'option' && item.spec?.name === OWN)
   return {
-    flags: parseFlags(typed, 'rt-', KNOWN_IN_LINE),
-    line: all.filter((item) => !own.includes(item as Option)),
+    flags: collect(
+      own.flatMap(givenIn),
+      [...VALUED, 'dry-run'].map((name) => `--rt-${name}`).concat('--dry-run'),
+    ),
+    line: own.length === 0 ? all : all.filter((item) => !own.includes(item)),
   }
 }
 
+/** How the parser of QEMU's command line knows the wrapper's own options. */
 const OWN = 'rt'
-const OWN_FLAG = /^--?(rt-[^=]*|dry-run)(=.*)?$/s
+const OWN_FLAG = /^--?(?:rt-([^=]*)|(dry-run))(?:=(.*))?$/s
 
 function lookup(spelled: string): OptionSpec | null {
   const match = OWN_FLAG.exec(spelled)
   if (match === null) return findOption(spelled)
-  const [, name = '', value] = match
-  const takesArgument = value === undefined && VALUED.some((valued) => name === `rt-${valued}`)
+  const takesArgument = match[3] === undefined && isValued(match[1] ?? '')
   return { name: OWN, takesArgument, syntax: 'plain', repeats: 'list' }
 }
 
-function ownWords({ word, argument, spec }: Option): string[] {
-  const spelled = word.text.replace(/^--?(?:rt-dry-run|dry-run)/, '--rt-dry-run').replace(/^-(?!-)/, '--')
-  if (spec?.takesArgument && argument === null) throw valueMissing(spelled)
-  return argument === null ? [spelled] : [`${spelled}=${argument.text}`]
+function givenIn(item: CommandLine[number]): Given[] {
+  const [, name, dryRun = '', value = null] = OWN_FLAG.exec(item.word.text) ?? []
+  const spelled = item.word.text.replace(/=.*/s, '').replace(/^--?/, '--')
+  const next = (item as Option).argument?.text ?? null
+  return [{ spelled, name: name ?? dryRun, value: value ?? next }]
 }
 
-function parseFlags(words: readonly string[], prefix: string, known: readonly string[]): Flags {
-  const { argv, error } = parse.detailed([...words], {
-    string: VALUED.map((name) => prefix + name),
-    boolean: SWITCHES.map((name) => prefix + name),
-    narg: Object.fromEntries(VALUED.map((name) => [prefix + name, 1])),
-    configuration: {
-      'boolean-negation': false,
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'duplicate-arguments-array': true,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'short-option-groups': false,
-      'unknown-options-as-args': true,
-    },
-  })
-  const stray = argv._[0]
-  if (stray !== undefined) throw unknownFlag({ flag: String(stray).replace(/=.*/s, ''), known })
-  // yargs-parser's one complaint: "Not enough arguments following: profile".
-  if (error !== null) throw valueMissing(`--${error.message.split(': ').at(-1)}`)
-  const values = (name: (typeof VALUED)[number]) => [argv[prefix + name] ?? []].flat().map(String)
-  const single = (name: (typeof VALUED)[number]) => {
-    const given = values(name)
-    const [value] = given
-    if (given.length > 1) throw badFlagValue({ flag: `--${prefix}${name}`, problem: 'given more than once' })
-    if (value === '') throw valueMissing(`--${prefix}${name}`)
-    return value === undefined ? {} : { [name]: value }
-  }
-  return {
-    ...single('config'),
-    ...single('profile'),
-    ...single('emulator'),
-    ...single('sysroot'),
-    ...single('format'),
-    nic: values('nic'),
-    dryRun: [argv[`${prefix}dry-run`]].flat().at(-1) === true,
-    help: argv.help === true,
-  }
+function isValued(name: string): name is Valued {
+  return VALUED.some((valued) => valued === name)
 }
 
-function valueMissing(flag: string) {
-  return badFlagValue({ flag, problem: 'a value is missing' })
+function collect(given: readonly Given[], known: readonly string[]): Flags {
+  const values: Partial<Record<Valued, string>> = {}
+  const nic: string[] = []
+  const switches = new Set<string>()
+  for (const { spelled, name, value } of given) {
+    if (!known.includes(spelled)) throw unknownFlag({ flag: spelled, known })
+    if (!isValued(name)) {
+      if (value !== null) throw badFlagValue({ flag: spelled, problem: 'takes no value' })
+      switches.add(name)
+      continue
+    }
+    if (value === null || value === '') throw badFlagValue({ flag: spelled, problem: 'a value is missing' })
+    if (name === 'nic') nic.push(value)
+    else if (values[name] !== undefined)
+      throw badFlagValue({ flag: spelled, problem: 'given more than once' })
+    else values[name] = value
+  }
+  return { ...values, nic, dryRun: switches.has('dry-run'), help: switches.has('help') }
 }
