@@ -13,6 +13,11 @@ export function start(modes: Modes): void {
       process.exitCode = error.exitCode
       return
     }
+    // Whoever read the output has seen enough (`… | head -n 1`); the code is a shell's for SIGPIPE.
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') {
+      process.exitCode = 141
+      return
+    }
     const detail = error instanceof Error ? error.message : String(error)
     report(`internal error: ${detail}; please report it, with what QEMU_RT_DEBUG=1 adds`)
     if (process.env.QEMU_RT_DEBUG && error instanceof Error) console.error(error.stack)

@@ -77,3 +77,15 @@ t.test('golden verify counts, and fails when a case differs', async (t) => {
   })
   t.match(run('golden', 'verify', directory), { status: 0, stdout: '1 passed, 0 failed\n' })
 })
+
+t.test('a reader that has seen enough is no error', async (t) => {
+  const command = `"$0" nics list --sysroot "$1"; echo $? >&2`
+  const enough = spawnSync(
+    'sh',
+    ['-c', `{ ${command}; } | true`, `${root}bin/qemu-rt`, `${root}fixtures/hosts/sriov`],
+    {
+      encoding: 'utf8',
+    },
+  )
+  t.match(enough.stderr, /^(0|141)\n$/)
+})
