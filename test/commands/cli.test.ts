@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { VERSION } from '../../src/version.js'
@@ -88,4 +89,31 @@ t.test('a reader that has seen enough is no error', async (t) => {
     },
   )
   t.match(enough.stderr, /^(0|141)\n$/)
+})
+
+t.test('nics scan saves what is there, and a NIC is found by it when vfio-pci has it', async (t) => {
+  const host = join(t.testdir({}), 'host')
+  cpSync(sysroot, host, { recursive: true, verbatimSymlinks: true })
+  rmSync(join(host, 'var'), { recursive: true })
+  const scan = () => run('nics', 'scan', '--sysroot', host)
+  t.match(scan(), {
+    status: 0,
+    stdout: '3 NICs with an interface: saved in /var/lib/qemu-rt/nics.json\n',
+    stderr: '',
+  })
+  const saved = JSON.parse(readFileSync(join(host, 'var/lib/qemu-rt/nics.json'), 'utf8'))
+  t.match(saved, {
+    version: 1,
+    devices: [
+      { address: '0000:00:1f.6', interfaces: [{ name: 'eno1' }] },
+      { address: '0000:03:00.0', interfaces: [{ name: 'ens1f0', mac: 'a0:36:9f:12:34:54' }] },
+      { address: '0000:03:00.1' },
+    ],
+  })
+  // vfio-pci takes the first port of the card: its interface goes.
+  const device = join(host, 'sys/bus/pci/devices/0000:03:00.0')
+  rmSync(join(device, 'net'), { recursive: true })
+  rmSync(join(host, 'sys/class/net/ens1f0'))
+  t.match(scan().stdout, '2 NICs with an interface, 1 remembered that have none now')
+  t.match(run('nics', 'show', 'a0:36:9f:12:34:54', '--sysroot', host).stdout, /address +0000:03:00\.0/)
 })
