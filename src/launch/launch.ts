@@ -1,5 +1,5 @@
-import { accessSync, constants, readlinkSync, statSync } from 'node:fs'
-import { noEmulator } from '../errors/plan.js'
+import { accessSync, constants, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { emulatorIsWrapper, noEmulator } from '../errors/plan.js'
 import { emulatorArch } from '../plan/plan.js'
 import { type Invocation, readRequest } from '../plan/request.js'
 import { report, writeAll } from '../report/output.js'
@@ -37,6 +37,8 @@ function launchText(invocation: Invocation): string {
 function checkEmulator(path: string): void {
   const arch = emulatorArch(path) ?? 'x86_64'
   try {
+    // Becoming itself again and again would look like a hung start.
+    if (/\/qemu-rt[^/]*$/.test(realpathSync(path))) throw emulatorIsWrapper({ path })
     if (!statSync(path).isFile()) throw noEmulator({ path, reason: 'is not a file', arch })
     accessSync(path, constants.X_OK)
   } catch (error) {

@@ -16,12 +16,12 @@ import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
 export function preparePlan(request: Request): Plan {
   const { path, explicit } = request.config
   const policy = loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
-  return planWith(request, policy, process.cwd())
+  return planWith(request, policy, '')
 }
 
 /**
  * As `preparePlan`, with a policy that was read before.
- * @param directory where relative paths of `-readconfig` start
+ * @param directory where relative paths of `-readconfig` start; empty for the working directory, which may be gone
  */
 export function planWith(request: Request, policy: Policy, directory: string): Plan {
   const readConfigs = readConfigFiles(request, directory)
@@ -46,7 +46,7 @@ function wantedFacts(request: Request, policy: Policy): WantedFacts {
 function readConfigFiles(request: Request, directory: string): ReadConfig[] {
   return readConfigPaths(request.line).map((path) => {
     try {
-      return { path, text: readFileSync(resolve(directory, path), 'utf8') }
+      return { path, text: readFileSync(directory === '' ? path : resolve(directory, path), 'utf8') }
     } catch {
       // QEMU itself reports a file that it cannot read; a descriptor (/dev/fdset/…) must not be consumed here.
       return { path, text: null }

@@ -1,7 +1,7 @@
 import type { CommandLine } from '../argv/command-line.js'
 import { renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
-import { emulatorIsWrapper, unknownCpus } from '../errors/plan.js'
+import { unknownCpus } from '../errors/plan.js'
 import type { HostFacts } from '../host/facts.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { chooseProfile, flavorWarnings, matchDomain } from './domain.js'
@@ -101,10 +101,7 @@ export function emulatorArch(path: string): string | null {
 function chooseEmulator(request: Request, policy: Policy): string {
   const arch = emulatorArch(request.defaultEmulator)
   const configured = arch === null ? undefined : policy.emulators[arch]
-  const path = request.emulator ?? configured ?? request.defaultEmulator
-  // Becoming itself again and again would look like a hung start.
-  if (/\/qemu-rt[^/]*$/.test(path)) throw emulatorIsWrapper({ path })
-  return path
+  return request.emulator ?? configured ?? request.defaultEmulator
 }
 
 function checkHostCpus(policy: Policy, present: CpuSet | null): void {

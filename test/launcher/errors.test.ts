@@ -145,3 +145,15 @@ for (const form of plannerForms()) {
     }
   })
 }
+
+t.test('a link to the launcher in place of QEMU is not started without end', async (t) => {
+  const link = join(temporaryDirectory(t), 'qemu-system-x86_64')
+  symlinkSync(launcher('qemu-rt'), link)
+  for (const { env } of plannerForms()) {
+    for (const args of [ARGS, ['-machine', 'none']]) {
+      const { code, line } = await failure(t, launcher(), { args, env: { ...env, QEMU_RT_EMULATOR: link } })
+      t.equal(code, 78)
+      t.match(line, /^qemu-rt: the emulator is the wrapper itself: .*qemu-system-x86_64; name the real QEMU/)
+    }
+  }
+})
