@@ -34,8 +34,8 @@ interface Given {
 export function parseRunFlags(words: readonly string[]): Flags {
   const given: Given[] = []
   for (let at = 0; at < words.length; at++) {
-    const [, spelled = words[at] ?? '', name = '', value = null] =
-      /^(--([^=]+))(?:=(.*))?$/s.exec(words[at] ?? '') ?? []
+    const word = words[at] === '-h' ? '--help' : (words[at] ?? '')
+    const [, spelled = word, name = '', value = null] = /^(--([^=]+))(?:=(.*))?$/s.exec(word) ?? []
     const takesNext = value === null && isValued(name)
     given.push({ spelled, name, value: takesNext ? (words[at + 1] ?? null) : value })
     if (takesNext) at++

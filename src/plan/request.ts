@@ -28,6 +28,8 @@ export interface Request {
   readonly line: CommandLine
 }
 
+const HELP = ['--help', '-h']
+
 /** What the launcher was called with. */
 export interface Invocation {
   /** Basename of the launcher: `qemu-rt`, `qemu-rt-system-x86_64`, … */
@@ -47,7 +49,7 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
   const isRun = entry === 'qemu-rt'
   const words = wordsOf(args)
   const separator = isRun ? words.findIndex(({ text }) => text === '--') : -1
-  if (isRun && separator < 0 && !args.includes('--help')) throw noSeparator()
+  if (isRun && separator < 0 && !args.some((word) => HELP.includes(word))) throw noSeparator()
   const runFlags = isRun ? parseRunFlags(args.slice(1, separator < 0 ? undefined : separator)) : null
   const { flags, line } = extractFlags(words.slice(isRun && separator < 0 ? words.length : separator + 1))
   const config = flags.config ?? runFlags?.config ?? env.QEMU_RT_CONFIG

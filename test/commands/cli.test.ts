@@ -18,6 +18,7 @@ t.test('the version is that of the package', async (t) => {
 
 t.test('help lists the commands, and run has its own', async (t) => {
   t.match(run('--help').stdout, /run[\s\S]*nics[\s\S]*golden/)
+  t.match(run('run', '-h'), { status: 0, stdout: /--dry-run/ })
   t.match(run('run', '--help'), { status: 0, stdout: /--dry-run[\s\S]*--nic <name/ })
 })
 
