@@ -11,4 +11,4 @@ const bundle = async () => {
   await import(path)
 }
 
-start({ launch, report: bundle, cli: bundle })
+start({ launch, report: bundle, tuner: bundle, cli: bundle })

@@ -48,6 +48,7 @@ function addRun(root: Command): void {
     .option('--profile <name>', 'profile of the configuration')
     .option('--config <file>', 'configuration', '/etc/qemu-rt/qemu-rt.toml')
     .option('--emulator <path>', 'the real QEMU', '/usr/bin/qemu-system-<architecture of this host>')
+    .option('--wait <seconds>', 'wait for NICs and CPUs that other VMs hold', '0')
     .option('--sysroot <dir>', 'read /sys, /proc, /dev and /run beneath a directory', '/')
     .addHelpText(
       'after',

@@ -47,6 +47,21 @@ export function nicAmbiguous(
   })
 }
 
+/** Another VM has the device. */
+export function nicHeld(facts: {
+  readonly name: string
+  readonly device: string
+  readonly holder: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' is held by ${facts.holder}`,
+    where: facts.device,
+    todo: 'stop that VM, or wait for it with --wait SECONDS',
+    mayPass: true,
+  })
+}
+
 export function nicNotReady(facts: {
   readonly name: string
   readonly what: string
@@ -74,12 +89,18 @@ export function nicUsedTwice(facts: {
   })
 }
 
-export function poolExhausted(facts: NicPlace & { readonly devices: string }): UserError {
+/** `mayPass`: other VMs have some of the pool's devices. */
+export function poolExhausted(
+  facts: NicPlace & { readonly devices: string; readonly mayPass: boolean },
+): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `NIC pool '${facts.name}' has no free device`,
     where: facts.devices,
-    todo: `bind another one to vfio-pci, or widen the pool${at(facts.place)}`,
+    todo: facts.mayPass
+      ? `stop a VM or wait for one with --wait SECONDS, bind another device to vfio-pci, or widen the pool${at(facts.place)}`
+      : `bind another one to vfio-pci, or widen the pool${at(facts.place)}`,
+    mayPass: facts.mayPass,
   })
 }
 

@@ -14,10 +14,13 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export class UserError extends Error {
   override readonly name = 'UserError'
   readonly exitCode: ExitCode
+  /** Whether it is so only as long as other VMs run: `--wait` tries again. */
+  readonly mayPass: boolean
 
-  constructor(exitCode: ExitCode, message: string) {
+  constructor(exitCode: ExitCode, message: string, mayPass = false) {
     super(message)
     this.exitCode = exitCode
+    this.mayPass = mayPass
   }
 }
 
@@ -27,13 +30,14 @@ export interface Complaint {
   readonly what: string
   readonly where?: string | null
   readonly todo?: string | null
+  readonly mayPass?: boolean
 }
 
 /** Makes the one line `what: where; todo`. Control characters in names are escaped, so that it stays one line. */
-export function userError({ exitCode, what, where, todo }: Complaint): UserError {
+export function userError({ exitCode, what, where, todo, mayPass }: Complaint): UserError {
   const place = where ? `: ${where}` : ''
   const advice = todo ? `; ${todo}` : ''
-  return new UserError(exitCode, oneLine(`${what}${place}${advice}`))
+  return new UserError(exitCode, oneLine(`${what}${place}${advice}`), mayPass)
 }
 
 /** Escapes control characters: libvirt and journald show a message up to its first newline. */

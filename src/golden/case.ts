@@ -4,7 +4,8 @@ import { splitWords } from '../argv/shell.js'
 import { EMPTY_POLICY, parsePolicy } from '../config/load.js'
 import { goldenInputMissing, goldenInputUnreadable } from '../errors/golden.js'
 import { UserError } from '../errors/user-error.js'
-import { planWith } from '../launch/prepare.js'
+import { readLeases } from '../launch/leases/read.js'
+import { plannerFor } from '../launch/prepare.js'
 import { readRequest } from '../plan/request.js'
 import { formatPlan } from '../report/format.js'
 
@@ -72,11 +73,11 @@ function planCase(directory: string) {
   const config = readIfThere(join(directory, CONFIG))
   const policy = config === null ? EMPTY_POLICY : parsePolicy(config, CONFIG)
   const sysroot = host === undefined ? request.sysroot : resolve(directory, host)
-  const plan = planWith(
+  const plan = plannerFor(
     { ...request, sysroot, defaultEmulator: emulator.replace('qemu-rt-', 'qemu-') },
     policy,
     directory,
-  )
+  )(host === undefined ? [] : readLeases(sysroot, 'assume').held)
   return { env, plan }
 }
 

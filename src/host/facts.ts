@@ -18,12 +18,32 @@ export interface HostFacts {
   readonly pci: readonly PciDevice[]
   /** What was found wrong while the saved inventory was checked against the devices, one line each. */
   readonly inventoryWarnings: readonly string[]
-  /** CPUs that are there, online or not (/sys/devices/system/cpu/present); null when the host does not say. */
-  readonly presentCpus: CpuSet | null
+  /** null when the host does not say, or they were not asked for. */
+  readonly cpus: HostCpus | null
   /** Huge pages by size; null when they were not asked for. */
   readonly hugePages: readonly HugePages[] | null
   /** How much memory QEMU may lock; null when nobody says. */
   readonly memoryLockLimit: Bytes | 'unlimited' | null
+}
+
+/** The host's CPUs. */
+export interface HostCpus {
+  /** There, online or not. */
+  readonly present: CpuSet
+  readonly online: CpuSet
+  /** Taken out of the scheduler's balancing at boot (isolcpus=); null when the host does not say. */
+  readonly isolated: CpuSet | null
+  /** What the cgroup's cpuset leaves to the VM; null when nothing limits it. */
+  readonly cpuset: CpuSet | null
+  /** CPU → all CPUs of its core, itself included; empty when it was not asked for. */
+  readonly siblings: Readonly<Record<number, CpuSet>>
+  /** NUMA node → its CPUs; empty when it was not asked for. */
+  readonly nodes: Readonly<Record<number, CpuSet>>
+  /**
+   * How long real-time threads may run in a second, in microseconds; -1 without a limit (sched(7), "Limiting the CPU
+   * usage of real-time and deadline processes"); null when the host does not say.
+   */
+  readonly realtimeRuntime: number | null
 }
 
 export interface PciDevice {
@@ -83,7 +103,7 @@ export interface InventoryEntry {
 export const EMPTY_HOST: HostFacts = {
   pci: [],
   inventoryWarnings: [],
-  presentCpus: null,
+  cpus: null,
   hugePages: null,
   memoryLockLimit: null,
 }

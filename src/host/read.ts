@@ -17,10 +17,12 @@ import { readVfioNodes } from './vfio.js'
 export interface WantedFacts {
   readonly pci: boolean
   readonly cpus: boolean
+  /** CPUs with all that a thread plan looks at. */
+  readonly topology: boolean
   readonly memory: boolean
 }
 
-const EVERYTHING: WantedFacts = { pci: true, cpus: true, memory: true }
+const EVERYTHING: WantedFacts = { pci: true, cpus: true, topology: true, memory: true }
 
 /**
  * Reads what a plan may know of a host.
@@ -34,7 +36,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
   const root = openSysroot(sysroot)
   return {
     ...(wanted.pci ? readPci(root, sysroot) : EMPTY_HOST),
-    presentCpus: wanted.cpus ? readCpus(root) : null,
+    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
     memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
   }

@@ -1,19 +1,26 @@
 import { accessSync, constants, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { findOptions } from '../argv/command-line.js'
 import { emulatorIsWrapper, noEmulator } from '../errors/plan.js'
-import { emulatorArch } from '../plan/plan.js'
+import { EXIT } from '../errors/user-error.js'
+import { emulatorArch, type Plan } from '../plan/plan.js'
 import { type Invocation, readRequest } from '../plan/request.js'
+import { formatRuntimePlan, PLAN_VARIABLE, type RuntimePlan } from '../plan/runtime-plan.js'
+import { countVcpus } from '../plan/threads/smp.js'
 import { report, writeAll } from '../report/output.js'
+import { formatCpuSet } from '../units/cpu-set.js'
+import { reserve } from './leases/reserve.js'
 import { launchLine } from './line.js'
-import { preparePlan } from './prepare.js'
+import { preparePlanner } from './prepare.js'
 import { shellsOwnVariables } from './shell-environment.js'
+import { startTuner } from './start-tuner.js'
 
 /**
  * Prints the sh text for a launch.
  * @param args the launcher's basename, then its "$@"
  * @throws {UserError} see `launchText`
  */
-export function launch([entry = '', ...args]: readonly string[]): void {
-  writeAll(1, launchText({ entry, args, env: process.env, hostArch: process.arch }))
+export async function launch([entry = '', ...args]: readonly string[]): Promise<void> {
+  writeAll(1, await launchText({ entry, args, env: process.env, hostArch: process.arch }))
 }
 
 /**
@@ -22,16 +29,48 @@ export function launch([entry = '', ...args]: readonly string[]): void {
  *   calls the planner again
  * @throws {UserError} when the plan cannot be made or the emulator is missing
  */
-function launchText(invocation: Invocation): string {
+async function launchText(invocation: Invocation): Promise<string> {
   const request = readRequest(invocation)
   if (request.help) return 'qemu_rt_planner cli run --help'
   if (request.dryRun) return 'qemu_rt_planner report "$qemu_rt_entry" "$@"'
-  const plan = preparePlan(request)
+  const launcher = process.ppid
+  const { plan, id, leaseFile } = await reserve(request, preparePlanner(request), launcher)
   checkEmulator(plan.emulator)
   // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
   if (stderrIsTerminal()) for (const warning of plan.warnings) report(`warning: ${warning}`)
-  const unset = shellsOwnVariables(invocation.env, process.ppid)
-  return launchLine(plan.emulator, plan.words, invocation.args.length, unset)
+  const runtimePlan = planForQemu(plan, id)
+  if (runtimePlan?.threads) await startTuner(runtimePlan, launcher, plan.tunerCpus)
+  const inherited = invocation.env[PLAN_VARIABLE] === undefined ? [] : [PLAN_VARIABLE]
+  return launchLine({
+    chain: [
+      ...(leaseFile === null ? [] : [['flock', '-F', '-n', '-E', String(EXIT.unavailable), leaseFile]]),
+      ...(plan.affinity === null ? [] : [['taskset', '-c', formatCpuSet(plan.affinity)]]),
+    ],
+    emulator: plan.emulator,
+    words: plan.words,
+    positionals: invocation.args.length,
+    unset: [...shellsOwnVariables(invocation.env, launcher), ...(runtimePlan === null ? inherited : [])],
+    set: runtimePlan === null ? {} : { [PLAN_VARIABLE]: formatRuntimePlan(runtimePlan) },
+  })
+}
+
+/** What travels with QEMU for `status` and `tune`; null for a VM of which nothing was planned but its arguments. */
+function planForQemu(plan: Plan, id: string): RuntimePlan | null {
+  const { guest, profile, nics, lease, threads, line, strict } = plan
+  if (profile === null && lease === null) return null
+  const has = (option: string) => findOptions(line, option).length > 0
+  return {
+    id,
+    guest,
+    profile,
+    strict,
+    nics: nics.map(({ name, address }) => ({ name, address })),
+    lease,
+    threads,
+    vcpusAtStart: countVcpus(line).present,
+    startsPaused: has('S') || has('incoming'),
+    daemonizes: has('daemonize'),
+  }
 }
 
 function checkEmulator(path: string): void {

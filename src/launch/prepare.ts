@@ -4,32 +4,40 @@ import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { chooseProfile, matchDomain } from '../plan/domain.js'
+import type { HeldLease } from '../plan/leases.js'
 import { asksForNics } from '../plan/nics/requests.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
+import { placesThreads } from '../plan/threads/plan-threads.js'
 import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
+import { readLeases } from './leases/read.js'
 
 /**
  * Reads what a request's plan needs (configuration, host facts, `-readconfig` files) and makes the plan.
  * @throws {UserError} see `loadPolicy`, `readHostFacts` and `makePlan`
  */
 export function preparePlan(request: Request): Plan {
-  const { path, explicit } = request.config
-  const policy = loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
-  return planWith(request, policy, '')
+  const isThisHost = request.sysroot === '/'
+  return preparePlanner(request)(readLeases(request.sysroot, isThisHost ? 'check' : 'assume').held)
 }
 
+/** As `preparePlan`, but makes the plan when it is known what other VMs hold, and again when that has changed. */
+export function preparePlanner(request: Request): Planner {
+  const { path, explicit } = request.config
+  const policy = loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
+  return plannerFor(request, policy, '')
+}
+
+export type Planner = (held: readonly HeldLease[]) => Plan
+
 /**
- * As `preparePlan`, with a policy that was read before.
+ * As `preparePlanner`, with a policy that was read before.
  * @param directory where relative paths of `-readconfig` start; empty for the working directory, which may be gone
  */
-export function planWith(request: Request, policy: Policy, directory: string): Plan {
+export function plannerFor(request: Request, policy: Policy, directory: string): Planner {
   const readConfigs = readConfigFiles(request, directory)
-  return makePlan(request, {
-    policy,
-    host: readHostFacts(request.sysroot, wantedFacts(request, policy)),
-    readConfigs,
-  })
+  const host = readHostFacts(request.sysroot, wantedFacts(request, policy))
+  return (held) => makePlan(request, { policy, host, readConfigs, held })
 }
 
 /** A VM pays only for the facts that its plan looks at. */
@@ -39,6 +47,7 @@ function wantedFacts(request: Request, policy: Policy): WantedFacts {
   return {
     pci: asksForNics(request.line, { nics: request.nics, domain: domain?.settings.nics ?? null }),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),
+    topology: settings !== undefined && placesThreads(settings),
     memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),
   }
 }

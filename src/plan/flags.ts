@@ -11,10 +11,12 @@ export interface Flags {
   readonly sysroot?: string
   readonly dryRun: boolean
   readonly format?: string
+  /** Seconds, as typed. */
+  readonly wait?: string
   readonly help: boolean
 }
 
-const VALUED = ['config', 'profile', 'nic', 'emulator', 'sysroot', 'format'] as const
+const VALUED = ['config', 'profile', 'nic', 'emulator', 'sysroot', 'format', 'wait'] as const
 type Valued = (typeof VALUED)[number]
 
 /** One of the wrapper's own options where it stands. */

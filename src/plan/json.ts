@@ -1,4 +1,6 @@
+import { formatCpuSet } from '../units/cpu-set.js'
 import type { Plan } from './plan.js'
+import { leaseToJson, threadsToJson } from './runtime-plan.js'
 
 /** The plan as JSON: a contract with those who read it. */
 export function planToJson(plan: Plan): object {
@@ -8,9 +10,9 @@ export function planToJson(plan: Plan): object {
     argv: plan.words.map(({ text }) => text),
     changes: plan.changes,
     nics: plan.nics,
-    affinity: null,
-    lease: null,
-    threads: null,
+    affinity: plan.affinity === null ? null : formatCpuSet(plan.affinity),
+    lease: plan.lease === null ? null : leaseToJson(plan.lease),
+    threads: plan.threads === null ? null : threadsToJson(plan.threads),
     warnings: plan.warnings,
   }
 }

@@ -3,6 +3,7 @@ import type { DomainPolicy, Policy, Profile } from '../config/policy.js'
 import type { HostFacts } from '../host/facts.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
+import type { HeldLease } from './leases.js'
 
 /** What a pass may look at. It opens no file and prints nothing. */
 export interface PassInput {
@@ -17,6 +18,8 @@ export interface PassInput {
   readonly nics: readonly string[]
   /** QEMU's name of the guest's architecture: `x86_64`. */
   readonly arch: string
+  /** What other VMs hold. */
+  readonly held: readonly HeldLease[]
 }
 
 export interface PassResult {

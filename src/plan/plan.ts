@@ -2,10 +2,11 @@ import type { CommandLine } from '../argv/command-line.js'
 import { renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { unknownCpus } from '../errors/plan.js'
-import type { HostFacts } from '../host/facts.js'
+import type { HostCpus, HostFacts } from '../host/facts.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { chooseProfile, flavorWarnings, matchDomain } from './domain.js'
 import { applyEdits, type Change } from './edit.js'
+import type { HeldLease } from './leases.js'
 import type { PassInput, PlannedNic } from './pass.js'
 import { hugepages } from './passes/hugepages.js'
 import { memoryLock } from './passes/memory-lock.js'
@@ -14,6 +15,12 @@ import { applyRules } from './passes/rules.js'
 import { sharedMemory } from './passes/shared-memory.js'
 import { threadNames } from './passes/thread-names.js'
 import type { Request } from './request.js'
+import type { Lease } from './runtime-plan.js'
+import { usableCpus } from './threads/cpu-choice.js'
+import { numaWarnings } from './threads/numa.js'
+import { type PlannedThreads, planThreads } from './threads/plan-threads.js'
+import { realtimeWarnings } from './threads/realtime-host.js'
+import type { ThreadPlan } from './threads/thread-plan.js'
 import { type ReadConfig, unseenWarnings } from './unseen.js'
 
 /** What becomes of a command line, and why. */
@@ -29,8 +36,17 @@ export interface Plan {
   readonly before: CommandLine
   readonly changes: readonly Change[]
   readonly nics: readonly PlannedNic[]
+  /** What no other VM may have while this one runs; null when that is nothing. */
+  readonly lease: Lease | null
+  /** CPUs to start QEMU on; null leaves the launcher's. */
+  readonly affinity: CpuSet | null
+  readonly threads: ThreadPlan | null
   readonly warnings: readonly string[]
   readonly profile: string | null
+  /** Whether the VM is to be stopped when its threads cannot be set. */
+  readonly strict: boolean
+  /** CPUs for the tuner; null leaves the launcher's. */
+  readonly tunerCpus: CpuSet | null
   readonly guest: Request['guest']
 }
 
@@ -39,6 +55,8 @@ export interface PlanFacts {
   readonly policy: Policy
   readonly host: HostFacts
   readonly readConfigs: readonly ReadConfig[]
+  /** What other VMs hold. */
+  readonly held: readonly HeldLease[]
 }
 
 /** The passes in their order; the rules come after them, one by one. */
@@ -49,15 +67,16 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(request: Request, { policy, host, readConfigs }: PlanFacts): Plan {
-  checkHostCpus(policy, host.presentCpus)
+export function makePlan(request: Request, { policy, host, readConfigs, held }: PlanFacts): Plan {
+  checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy)
   const domain = matchDomain(policy, request.guest)
   const profile = chooseProfile(policy, request, domain)
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
-  const base = { policy, host, profile, domain, nics: request.nics, arch }
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held }
   const passed = runPasses(request.line, base)
   const ruled = applyRules({ ...base, line: passed.line })
+  const threads = profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })
   return {
     emulator,
     arch,
@@ -66,13 +85,18 @@ export function makePlan(request: Request, { policy, host, readConfigs }: PlanFa
     before: request.line,
     changes: [...passed.changes, ...ruled.changes],
     nics: passed.nics,
+    lease: leaseOf(passed.nics, threads),
+    affinity: threads?.affinity ?? null,
+    threads: threads?.threads ?? null,
     warnings: [
       ...passed.warnings,
       ...unseenWarnings(ruled.line, readConfigs),
       ...flavorWarnings(policy),
-      ...notYetApplied(profile),
+      ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,
+    strict: profile?.settings.strict ?? false,
+    tunerCpus: tunerCpus(policy, threads, host.cpus),
     guest: request.guest,
   }
 }
@@ -114,13 +138,23 @@ function checkHostCpus(policy: Policy, present: CpuSet | null): void {
   }
 }
 
-/** Settings that the configuration may have and this version does not carry out: said rather than passed over. */
-function notYetApplied(profile: PassInput['profile']): string[] {
-  if (profile === null) return []
-  const { vcpus, emulator, iothreads, workers, vhost } = profile.settings
-  const settings = { vcpus, emulator, iothreads, workers, vhost }
-  const ignored = Object.entries(settings).flatMap(([key, value]) => (value === null ? [] : [key]))
-  return ignored.length === 0
-    ? []
-    : [`profile '${profile.name}': ${ignored.join(', ')} not applied by this version`]
+/** Housekeeping CPUs, else those of the emulator: wherever the tuner takes nothing from a vCPU. */
+function tunerCpus(policy: Policy, threads: PlannedThreads | null, cpus: HostCpus | null): CpuSet | null {
+  const housekeeping = usableCpus(policy.host.housekeeping ?? [], cpus)
+  return housekeeping.length > 0 ? housekeeping : (threads?.affinity ?? null)
+}
+
+function leaseOf(nics: readonly PlannedNic[], threads: PlannedThreads | null): Lease | null {
+  const lease = { nics: nics.map(({ address }) => address), cpus: threads?.leased ?? [] }
+  return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
+}
+
+function threadWarnings(
+  threads: ThreadPlan,
+  line: CommandLine,
+  nics: readonly PlannedNic[],
+  cpus: HostCpus | null,
+): string[] {
+  if (cpus === null) return []
+  return [...numaWarnings({ line, threads, nics, nodes: cpus.nodes }), ...realtimeWarnings(threads, cpus)]
 }

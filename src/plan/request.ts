@@ -22,6 +22,8 @@ export interface Request {
   readonly sysroot: string
   readonly dryRun: boolean
   readonly format: Format
+  /** How long to wait for devices and CPUs that other VMs hold, in milliseconds. */
+  readonly waitMs: number
   readonly help: boolean
   readonly guest: { readonly name: string | null; readonly uuid: string | null }
   /** QEMU's command line without the wrapper's own options. */
@@ -53,7 +55,7 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
   const runFlags = isRun ? parseRunFlags(args.slice(1, separator < 0 ? undefined : separator)) : null
   const { flags, line } = extractFlags(words.slice(isRun && separator < 0 ? words.length : separator + 1))
   const config = flags.config ?? runFlags?.config ?? env.QEMU_RT_CONFIG
-  const pick = (name: 'profile' | 'emulator' | 'sysroot' | 'format') =>
+  const pick = (name: 'profile' | 'emulator' | 'sysroot' | 'format' | 'wait') =>
     flags[name] ?? runFlags?.[name] ?? (env[`QEMU_RT_${name.toUpperCase()}`] || null)
   return {
     entry: isRun ? 'run' : 'emulator',
@@ -65,6 +67,7 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
     sysroot: pick('sysroot') ?? '/',
     dryRun: flags.dryRun || runFlags?.dryRun === true || isOn(env.QEMU_RT_DRY_RUN),
     format: format(pick('format') ?? 'text'),
+    waitMs: waitMs(pick('wait') ?? '0'),
     help: runFlags?.help === true,
     guest: guestOf(line),
     line,
@@ -97,6 +100,11 @@ function defaultEmulator(entry: string, hostArch: string): string {
   const name =
     entry === 'qemu-rt' ? `qemu-system-${QEMU_ARCH[hostArch] ?? hostArch}` : entry.replace('-rt', '')
   return `/usr/bin/${name}`
+}
+
+function waitMs(seconds: string): number {
+  if (/^\d{1,6}(\.\d+)?$/.test(seconds)) return Number(seconds) * 1000
+  throw badFlagValue({ flag: '--wait', problem: `'${seconds}' is not a number of seconds` })
 }
 
 function format(name: string): Format {

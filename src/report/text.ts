@@ -1,7 +1,10 @@
 import type { Change } from '../plan/edit.js'
 import type { PlannedNic } from '../plan/pass.js'
 import type { Plan } from '../plan/plan.js'
+import type { ThreadSetting } from '../plan/threads/thread-plan.js'
+import { formatCpuSet } from '../units/cpu-set.js'
 import { formatArgs } from './args.js'
+import { formatTable } from './table.js'
 
 /** The plan for people: what changes and why, the NICs, the command, the warnings. */
 export function formatText(plan: Plan): string {
@@ -16,6 +19,8 @@ export function formatText(plan: Plan): string {
         : plan.changes.flatMap(change),
     ),
     ...section('NICs', plan.nics.map(nic)),
+    ...section('Threads', threads(plan)),
+    ...section('Lease', lease(plan)),
     ...section(
       'Command',
       formatArgs({ env: [], emulator: plan.emulator, line: plan.line }).trimEnd().split('\n'),
@@ -35,6 +40,37 @@ function change({ pass, option, before, after, reason }: Change): string[] {
     `${pass}: ${reason}`,
     ...(before === null ? [] : [`  - ${shown(before)}`]),
     ...(after === null ? [] : [`  + ${shown(after)}`]),
+  ]
+}
+
+/** CPUs and policies by kind of thread, in columns. */
+function threads({ threads, affinity }: Plan): string[] {
+  if (threads === null) return []
+  const { vcpus, emulator, iothreads, workers, vhost } = threads
+  const kinds: [string, ThreadSetting | null][] = [
+    ...vcpus.map((vcpu): [string, ThreadSetting] => [`vCPU ${vcpu.vcpu}`, vcpu]),
+    ['emulator', emulator],
+    ...iothreads.map((one): [string, ThreadSetting] => [`I/O thread ${one.id}`, one]),
+    ['workers', workers],
+    ['vhost', vhost],
+  ]
+  const rows = kinds.flatMap(([kind, setting]) => (setting === null ? [] : [row(kind, setting)]))
+  const start = affinity === null ? [] : [`QEMU starts on CPUs ${formatCpuSet(affinity)}`]
+  return [...formatTable(rows).trimEnd().split('\n'), ...start]
+}
+
+function row(kind: string, { cpus, policy, priority }: ThreadSetting): string[] {
+  const place = cpus === null ? 'CPUs as they are' : `CPU ${formatCpuSet(cpus)}`
+  return [kind, place, [policy, priority].filter((part) => part !== null).join(' ')]
+}
+
+/** What no other VM may have; a dry run does not take it. */
+function lease({ lease }: Plan): string[] {
+  if (lease === null) return []
+  const { nics, cpus } = lease
+  return [
+    ...(nics.length === 0 ? [] : [`NICs ${nics.join(', ')}`]),
+    ...(cpus.length === 0 ? [] : [`CPUs ${formatCpuSet(cpus)}`]),
   ]
 }
 

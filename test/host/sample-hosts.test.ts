@@ -12,7 +12,7 @@ const brief = ({ address, driver, iommuGroup, interfaces, inventory, vfioNode }:
   )
 
 t.test('four-nics: two ports are the host’s, two are on vfio-pci and known from the inventory', async (t) => {
-  const { pci, inventoryWarnings, presentCpus } = read('four-nics')
+  const { pci, inventoryWarnings, cpus } = read('four-nics')
   t.strictSame(pci.map(brief), [
     '0000:00:00.0 skl_uncore 0  missing',
     '0000:00:01.0 pcieport 1  missing',
@@ -28,7 +28,7 @@ t.test('four-nics: two ports are the host’s, two are on vfio-pci and known fro
     '0000:03:00.3 vfio-pci 14 ens1f3 ok',
   ])
   t.strictSame(inventoryWarnings, [])
-  t.equal(formatCpuSet(presentCpus ?? []), '0-7')
+  t.equal(formatCpuSet(cpus?.present ?? []), '0-7')
 })
 
 t.test('four-nics: all that is known of a port with its kernel driver', async (t) => {
@@ -63,7 +63,7 @@ t.test('four-nics: a port on vfio-pci has no interface, and its MAC from the inv
 })
 
 t.test('sriov: each physical function has 64 virtual ones, on its own NUMA node', async (t) => {
-  const { pci, presentCpus } = read('sriov')
+  const { pci, cpus } = read('sriov')
   const physical = pci.filter(({ sriov }) => sriov !== null)
   t.strictSame(
     physical.map(({ address, sriov, numaNode, slot, interfaces }) => [
@@ -87,7 +87,7 @@ t.test('sriov: each physical function has 64 virtual ones, on its own NUMA node'
     t.ok(virtual.every((vf) => vf.numaNode === numaNode && vf.iommuGroup !== null))
     t.equal(new Set(virtual.map(({ iommuGroup }) => iommuGroup)).size, 64)
   }
-  t.equal(formatCpuSet(presentCpus ?? []), '0-15')
+  t.equal(formatCpuSet(cpus?.present ?? []), '0-15')
 })
 
 t.test(
@@ -124,7 +124,7 @@ t.test('shared-group: group 7 holds a NIC on vfio-pci and a USB controller of th
 })
 
 t.test('this machine itself can be read', async (t) => {
-  const { pci, presentCpus } = readHostFacts('/')
+  const { pci, cpus } = readHostFacts('/')
   t.ok(pci.every(({ vendor, device }) => /^[\da-f]{4}$/.test(vendor) && /^[\da-f]{4}$/.test(device)))
-  t.ok(presentCpus?.includes(0))
+  t.ok(cpus?.present.includes(0))
 })

@@ -24,15 +24,23 @@ t.test('a sysroot must be a directory with a /sys', async (t) => {
 
 t.test('a host without PCI has no devices', async (t) => {
   const root = madeHost(t, { '/sys/devices/system/cpu/present': '0-1\n' })
-  t.strictSame(readHostFacts(root, { pci: true, cpus: true, memory: false }), {
+  t.strictSame(readHostFacts(root, { pci: true, cpus: true, topology: false, memory: false }), {
     ...EMPTY_HOST,
-    presentCpus: [0, 1],
+    cpus: {
+      present: [0, 1],
+      online: [0, 1],
+      isolated: null,
+      cpuset: null,
+      siblings: {},
+      nodes: {},
+      realtimeRuntime: null,
+    },
   })
 })
 
 t.test('a host that does not say which CPUs it has', async (t) => {
   const readPresentCpus = (sysroot: string) =>
-    readHostFacts(sysroot, { pci: false, cpus: true, memory: false }).presentCpus
+    readHostFacts(sysroot, { pci: false, cpus: true, topology: false, memory: false }).cpus?.present ?? null
   t.equal(readPresentCpus(madeHost(t, { '/sys/devices/x': '' })), null)
   t.equal(readPresentCpus(madeHost(t, { '/sys/devices/system/cpu/present': '\n' })), null)
   t.strictSame(readPresentCpus(madeHost(t, { '/sys/devices/system/cpu/present': '0-2,8\n' })), [0, 1, 2, 8])

@@ -1,8 +1,10 @@
 import { parsePolicy } from '../../src/config/load.js'
-import type { HostFacts, PciDevice } from '../../src/host/facts.js'
+import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
+import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import type { ReadConfig } from '../../src/plan/unseen.js'
+import { parseCpuSet } from '../../src/units/cpu-set.js'
 import { parseMac } from '../../src/units/mac.js'
 import { type PciAddress, parsePciAddress } from '../../src/units/pci-address.js'
 
@@ -11,9 +13,11 @@ interface Given {
   readonly options?: readonly string[]
   readonly config?: string
   readonly pci?: readonly PciDevice[]
-  readonly presentCpus?: readonly number[]
+  readonly cpus?: HostFacts['cpus']
   readonly readConfigs?: readonly ReadConfig[]
   readonly arch?: string
+  /** What other VMs hold. */
+  readonly held?: readonly HeldLease[]
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
 }
@@ -29,13 +33,16 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
   const host: HostFacts = {
     pci: given.pci ?? [],
     inventoryWarnings: [],
-    presentCpus: given.presentCpus ?? null,
+    cpus: given.cpus ?? null,
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
-  return makePlan({ ...request, defaultEmulator }, { policy, host, readConfigs: given.readConfigs ?? [] })
+  return makePlan(
+    { ...request, defaultEmulator },
+    { policy, host, readConfigs: given.readConfigs ?? [], held: given.held ?? [] },
+  )
 }
 
 /** The plan's final arguments. */
@@ -45,6 +52,21 @@ export function argv(plan: Plan): string[] {
 
 /** `-name` with thread names on, so that a test sees only what it is about. */
 export const NAMED = ['-name', 'guest=vm,debug-threads=on']
+
+/** A host's CPUs: all online, each a core of its own, on one NUMA node. */
+export function cpusOf(list: string, facts: Partial<HostCpus> = {}): HostCpus {
+  const present = parseCpuSet(list) ?? []
+  return {
+    present,
+    online: present,
+    isolated: null,
+    cpuset: null,
+    siblings: Object.fromEntries(present.map((cpu) => [cpu, [cpu]])),
+    nodes: { 0: present },
+    realtimeRuntime: null,
+    ...facts,
+  }
+}
 
 export function address(text: string): PciAddress {
   const parsed = parsePciAddress(text)

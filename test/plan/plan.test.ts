@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { planToJson } from '../../src/plan/json.js'
-import { argv, FOUR_NICS, NAMED, planOf } from './make.js'
+import { argv, cpusOf, FOUR_NICS, NAMED, planOf } from './make.js'
 
 t.test('threads get names, unless somebody said off', async (t) => {
   const names = (args: string[], given = {}) => argv(planOf(args, given))
@@ -51,7 +51,7 @@ t.test('the JSON form is the contract', async (t) => {
       },
     ],
     affinity: null,
-    lease: null,
+    lease: { nics: ['0000:03:00.1'], cpus: '' },
     threads: null,
     warnings: [],
   })
@@ -89,15 +89,9 @@ t.test('a profile that is not defined is an error', async (t) => {
   t.throws(() => planOf([], { options: ['--profile', 'x'] }), { message: /it defines none/ })
 })
 
-t.test('settings that this version does not carry out are said', async (t) => {
-  const config = '[profile.rt]\nvcpus = { cpus = "auto" }\nworkers = { cpus = "housekeeping" }\n'
-  const { warnings } = planOf([], { config, options: ['--profile', 'rt'] })
-  t.strictSame(warnings, ["profile 'rt': vcpus, workers not applied by this version"])
-})
-
 t.test('CPUs that the host has not are an error', async (t) => {
   const config = '[host]\nhousekeeping = "0-1"\nrealtime = "4-15"\n'
-  t.throws(() => planOf([], { config, presentCpus: [0, 1, 2, 3, 4, 5, 6, 7] }), {
+  t.throws(() => planOf([], { config, cpus: cpusOf('0-7') }), {
     message: "CPU 8-15 of 'realtime' does not exist on this host: qemu-rt.toml:3; this host has CPUs 0-7",
     exitCode: 78,
   })

@@ -1,7 +1,8 @@
 import type { Policy } from '../../config/policy.js'
-import { nicNotReady, nicUsedTwice, poolExhausted } from '../../errors/nics.js'
+import { nicHeld, nicNotReady, nicUsedTwice, poolExhausted } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
+import { describeHolder, type HeldLease, holderOfNic } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
 import { obstacle } from './readiness.js'
@@ -13,6 +14,14 @@ export interface Assignment {
   readonly device: PciDevice
   /** The command line's own device that has it already; null when one has to be made or changed. */
   readonly present: VfioDevice | null
+}
+
+/** What devices are given from, and who has which already. */
+export interface AssignableHost {
+  readonly policy: Policy
+  readonly pci: readonly PciDevice[]
+  /** What other VMs hold. */
+  readonly held: readonly HeldLease[]
 }
 
 /** Who has a device in this command line, for a message: `device 'hostdev0'`. */
@@ -27,16 +36,20 @@ type Holders = Map<PciAddress, string>
 export function assignNics(
   requests: readonly NicRequest[],
   devices: readonly VfioDevice[],
-  policy: Policy,
-  pci: readonly PciDevice[],
+  host: AssignableHost,
 ): Assignment[] {
+  const { policy, pci } = host
   const found = requests.map((request) => ({ request, nic: findNic(request.name, policy, pci) }))
   const held = holders(requests, devices)
   const ensured = new Set<VfioDevice>()
   const assign = ({ request, nic }: (typeof found)[number]): Assignment => {
     const present = presentDevice(request, nic, devices, ensured)
     if (present !== null) ensured.add(present)
-    const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(nic, held, pci)
+    const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(nic, held, host)
+    const lease = holderOfNic(host.held, device.address)
+    if (lease !== undefined) {
+      throw nicHeld({ name: nic.name, device: describeDevice(device), holder: describeHolder(lease) })
+    }
     held.set(device.address, holderName(request))
     return { request, device, present }
   }
@@ -44,11 +57,11 @@ export function assignNics(
   return found.map((one) => certain.get(one.request) ?? assign(one))
 }
 
-function choose(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevice {
-  return nic.pool ? chooseFromPool(nic, held, pci) : only(nic, held, pci)
+function choose(nic: FoundNic, held: Holders, host: AssignableHost): PciDevice {
+  return nic.pool ? chooseFromPool(nic, held, host) : only(nic, held, host)
 }
 
-function only(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevice {
+function only(nic: FoundNic, held: Holders, { pci }: AssignableHost): PciDevice {
   const [device] = nic.devices
   if (device === undefined) throw new RangeError(`NIC ${nic.name} has no device`)
   const other = held.get(device.address)
@@ -58,18 +71,21 @@ function only(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevic
   return device
 }
 
-function chooseFromPool(nic: FoundNic, held: Holders, pci: readonly PciDevice[]): PciDevice {
+function chooseFromPool(nic: FoundNic, held: Holders, { pci, held: leases }: AssignableHost): PciDevice {
   const ordered = [...nic.devices].sort(byNodeThenAddress)
-  const free = ordered.find((device) => !held.has(device.address) && obstacle(device, pci) === null)
+  const holder = ({ address }: PciDevice) => {
+    const lease = holderOfNic(leases, address)
+    return lease === undefined ? held.get(address) : describeHolder(lease)
+  }
+  const free = ordered.find((device) => holder(device) === undefined && obstacle(device, pci) === null)
   if (free !== undefined) return free
-  const reasons = ordered.map(({ address, ...device }) => {
-    const other = held.get(address)
-    return other === undefined
-      ? obstacle({ address, ...device }, pci)?.what
-      : `${address} is taken by ${other}`
+  const reasons = ordered.map((device) => {
+    const other = holder(device)
+    return other === undefined ? obstacle(device, pci)?.what : `${device.address} is taken by ${other}`
   })
   const place = nic.place?.() ?? null
-  throw poolExhausted({ name: nic.name, place, devices: shorten(reasons.map(String)) })
+  const mayPass = nic.devices.some(({ address }) => holderOfNic(leases, address) !== undefined)
+  throw poolExhausted({ name: nic.name, place, devices: shorten(reasons.map(String)), mayPass })
 }
 
 function byNodeThenAddress(a: PciDevice, b: PciDevice): number {

@@ -13,7 +13,7 @@ import type { Pass, PlannedNic } from '../pass.js'
  */
 export const nicAssignment: Pass = {
   name: 'nic-assignment',
-  run({ line, policy, host, domain, nics }) {
+  run({ line, policy, host, domain, nics, held }) {
     const devices = vfioDevices(line)
     const known = devices.flatMap(({ id }) => id ?? [])
     const wishes = { nics, domain: domain?.settings.nics ?? null }
@@ -26,7 +26,7 @@ export const nicAssignment: Pass = {
       }),
     )
     if (requests.length === 0) return { edits: [] }
-    const assignments = assignNics(requests, devices, policy, host.pci)
+    const assignments = assignNics(requests, devices, { policy, pci: host.pci, held })
     return {
       edits: assignments.flatMap(edit),
       nics: assignments.map((assignment) => planned(assignment, host.pci)),

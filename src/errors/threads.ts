@@ -1,0 +1,189 @@
+import { EXIT, type UserError, userError } from './user-error.js'
+
+export function badVcpuCount(facts: { readonly key: string; readonly value: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `number of vCPUs '${facts.value}' does not parse`,
+    where: `${facts.key} of -smp`,
+    todo: 'write a whole number, such as -smp 4 or -smp 2,maxcpus=4',
+  })
+}
+
+/** A choice by name of a set that [host] does not define. */
+export function hostSetMissing(facts: { readonly set: string; readonly where: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `'${facts.set}' is not defined under [host]`,
+    where: facts.where,
+    todo: `write ${facts.set} = "…" under [host], or give the CPUs as a list`,
+  })
+}
+
+export function unknownCpus(facts: {
+  readonly cpus: string
+  readonly present: string
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `CPU ${facts.cpus} does not exist on this host`,
+    where: facts.where,
+    todo: `this host has CPUs ${facts.present}`,
+  })
+}
+
+export function cpusOffline(facts: { readonly cpus: string; readonly where: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `CPU ${facts.cpus} is offline`,
+    where: facts.where,
+    todo: `run as root: chcpu -e ${facts.cpus}, or choose others`,
+  })
+}
+
+export function cpusNotAllowed(facts: {
+  readonly cpus: string
+  readonly online: string
+  readonly cpuset: string | null
+  readonly where: string
+}): UserError {
+  const limit =
+    facts.cpuset === null ? `CPUs ${facts.online} are online` : `the cgroup's cpuset is ${facts.cpuset}`
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `none of CPUs ${facts.cpus} can be used: ${limit}`,
+    where: facts.where,
+    todo:
+      facts.cpuset === null ? 'bring them online, or choose others' : 'widen the cpuset, or choose others',
+  })
+}
+
+export function tooFewCpus(facts: {
+  readonly vcpus: number
+  readonly cpus: string
+  readonly cpuset: string | null
+  readonly where: string
+}): UserError {
+  const limit = facts.cpuset === null ? '' : ` within the cgroup's cpuset ${facts.cpuset}`
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `the guest may have ${count(facts.vcpus, 'vCPU')}, for which there are CPUs ${facts.cpus}${limit}`,
+    where: facts.where,
+    todo: 'give each vCPU a CPU of its own, or the guest fewer vCPUs (maxcpus of -smp counts)',
+  })
+}
+
+/** `cpus = "auto"` and too few CPUs that are free. */
+export function noFreeCpus(facts: {
+  readonly wanted: number
+  readonly what: string
+  readonly realtime: string
+  readonly free: string
+  readonly holders: readonly string[]
+  readonly where: string
+}): UserError {
+  const free = facts.free === '' ? 'none is free' : `only ${facts.free} can be had`
+  const holders = facts.holders.length === 0 ? '' : ` (${facts.holders.join(', ')})`
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.what} need ${count(facts.wanted, 'CPU')}, of the realtime CPUs ${facts.realtime} ${free}${holders}`,
+    where: facts.where,
+    todo:
+      facts.holders.length === 0
+        ? 'widen realtime under [host], or give the guest fewer vCPUs'
+        : 'stop a VM or wait for one with --wait SECONDS, or widen realtime under [host]',
+    mayPass: facts.holders.length > 0,
+  })
+}
+
+/** A real-time vCPU on a CPU that another VM holds. */
+export function cpusHeld(facts: {
+  readonly cpus: string
+  readonly holder: string
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `CPU ${facts.cpus} is held by ${facts.holder}`,
+    where: facts.where,
+    todo: 'stop that VM or wait for it with --wait SECONDS, or choose other CPUs (cpus = "auto" finds free ones)',
+    mayPass: true,
+  })
+}
+
+export function realtimeWithoutCpus(facts: { readonly vcpu: number; readonly where: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `vCPU ${facts.vcpu} is real-time and has no CPUs of its own`,
+    where: facts.where,
+    todo: 'add cpus = "auto", or name a CPU for it',
+  })
+}
+
+export function noRealtimeVcpu(facts: {
+  readonly mask: string
+  readonly vcpus: number
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `realtime-mask "${facts.mask}" leaves none of ${count(facts.vcpus, 'vCPU')} real-time`,
+    where: facts.where,
+    todo: 'give the guest more vCPUs, or change the mask',
+  })
+}
+
+/** A real-time vCPU on a CPU that [host] keeps for housekeeping. */
+export function realtimeOnReservedCpu(facts: {
+  readonly what: string
+  readonly cpus: string
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `${facts.what} would run on housekeeping CPU ${facts.cpus}`,
+    where: facts.where,
+    todo: 'give it realtime CPUs, or cpus = "auto"',
+  })
+}
+
+export function switchCpusTaken(facts: {
+  readonly what: string
+  readonly cpus: string
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `${facts.what} would run on switch CPU ${facts.cpus}`,
+    where: facts.where,
+    todo: "switch CPUs are the poll-mode switch's alone; choose others",
+  })
+}
+
+export function realtimeShared(facts: {
+  readonly what: string
+  readonly other: string
+  readonly cpus: string
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `${facts.what} would share CPU ${facts.cpus} with ${facts.other}, which it would starve`,
+    where: facts.where,
+    todo: 'give one of the two other CPUs',
+  })
+}
+
+/** Nothing is left for QEMU's main thread besides its real-time vCPUs. */
+export function noEmulatorCpus(facts: { readonly cpus: string; readonly where: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `no CPU is left for emulator threads beside the real-time vCPUs on CPU ${facts.cpus}`,
+    where: facts.where,
+    todo: 'set housekeeping under [host], or emulator = { cpus = "…" } in the profile',
+  })
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`
+}

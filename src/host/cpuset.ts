@@ -1,0 +1,38 @@
+import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { findGroup, type Group } from './cgroup.js'
+import { readProc } from './proc.js'
+import { readAttribute } from './sysfs.js'
+import type { Root } from './sysroot.js'
+
+/**
+ * Names of the file with the CPUs that a group may use, first the one that takes its parents into account: cgroup v1
+ * (Documentation/admin-guide/cgroup-v1/cpusets.rst) and v2 (Documentation/admin-guide/cgroup-v2.rst).
+ */
+const FILES = { 1: ['cpuset.effective_cpus', 'cpuset.cpus'], 2: ['cpuset.cpus.effective'] }
+
+/**
+ * The CPUs that the cgroup leaves to the VM's threads.
+ *
+ * libvirt starts the emulator in `…/emulator`, whose cpuset is for emulator threads alone; vCPU and I/O threads get
+ * groups beside it. So there the domain's group counts (libvirt docs/cgroups.rst).
+ * @returns null when no cpuset limits them
+ */
+export function readCpusetCpus(root: Root): CpuSet | null {
+  const group = findGroup(
+    'cpuset',
+    readProc(`${root}/proc/self/cgroup`) ?? '',
+    readProc(`${root}/proc/self/mountinfo`) ?? '',
+  )
+  return group && cpusOfGroup(root, { ...group, path: group.path.replace(/\/emulator$/, '') })
+}
+
+/** The CPUs of a group, or of the nearest one above that has the controller; null when none has. */
+export function cpusOfGroup(root: string, { version, mountPoint, path }: Group): CpuSet | null {
+  for (const file of FILES[version]) {
+    const cpus = parseCpuSet(readAttribute(`${root}${mountPoint}${path}/${file}`) ?? '')
+    if (cpus !== null && cpus.length > 0) return cpus
+  }
+  return path === ''
+    ? null
+    : cpusOfGroup(root, { version, mountPoint, path: path.slice(0, path.lastIndexOf('/')) })
+}

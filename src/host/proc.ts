@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+
+/** A process's or thread's stat file. */
+export interface Stat {
+  readonly name: string
+  /** `R`, `S`, `Z` for one that has ended and was not waited for, … */
+  readonly state: string
+  /** A number of it, by its place in proc(5): 22 is the start time. */
+  readonly field: (place: number) => number
+}
+
+/** Reads a stat file's text; null when it is none. The name may have blanks and parentheses in it. */
+export function parseStat(text: string): Stat | null {
+  const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(text) ?? []
+  if (name === undefined || rest === undefined) return null
+  const fields = rest.trimEnd().split(' ')
+  return { name, state: fields[0] ?? '', field: (place) => Number(fields[place - 3] ?? 0) }
+}
+
+/** Reads a file of /proc; null when the process has ended, or is not this user's to look at. */
+export function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,70 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { type Lease, leaseToJson, parseLease } from '../../plan/runtime-plan.js'
+
+/** What stands in a lease file. */
+export interface LeaseFile extends Lease {
+  readonly guest: string | null
+  /** The process that becomes QEMU: its start tells it from a later one with the same number. */
+  readonly launcher: { readonly pid: number; readonly startTicks: number }
+}
+
+/** A lease file as it lies in the directory. */
+export interface FoundLease extends LeaseFile {
+  readonly path: string
+  /** Device and inode as /proc/locks has them: `00:1a:1234`. */
+  readonly lockName: string
+}
+
+/** Longer than any lease: nobody who may write to the directory can make us read without end. */
+const MAX_BYTES = 65536
+
+export function formatLeaseFile({ guest, launcher, ...lease }: LeaseFile): string {
+  return `${JSON.stringify({ version: 1, guest, launcher, ...leaseToJson(lease) })}\n`
+}
+
+/**
+ * Reads a lease file. Other users may have written it, so links and pipes are not followed and nothing in it is taken
+ * for granted.
+ * @returns null when it is not there or no lease
+ */
+export function readLeaseFile(path: string): FoundLease | null {
+  try {
+    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const { dev, ino, size } = fstatSync(file)
+      if (size === 0 || size > MAX_BYTES || !fstatSync(file).isFile()) return null
+      const lease = parseLeaseFile(readFileSync(file, 'utf8'))
+      return lease === null ? null : { ...lease, path, lockName: lockName(dev, ino) }
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return null
+  }
+}
+
+/** Parses a lease file's text; null when it is none. */
+export function parseLeaseFile(text: string): LeaseFile | null {
+  try {
+    const json = JSON.parse(text)
+    const lease = parseLease(json)
+    const { pid, startTicks } = json.launcher
+    if (json.version !== 1 || lease === null || !Number.isInteger(pid) || !Number.isInteger(startTicks))
+      return null
+    return {
+      ...lease,
+      guest: typeof json.guest === 'string' ? json.guest : null,
+      launcher: { pid, startTicks },
+    }
+  } catch {
+    return null
+  }
+}
+
+/** The way the kernel writes a file in /proc/locks (fs/locks.c, lock_get_status; makedev(3) for the numbers). */
+function lockName(device: number, inode: number): string {
+  const major = ((device >>> 8) & 0xfff) | (Math.floor(device / 2 ** 32) & 0xfffff000)
+  const minor = (device & 0xff) | ((device >>> 12) & 0xfff00)
+  const hex = (number: number) => number.toString(16).padStart(2, '0')
+  return `${hex(major)}:${hex(minor)}:${inode}`
+}

@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process'
+import { tunerNotStarted } from '../errors/tune.js'
+import { listDirectory } from '../host/sysfs.js'
+import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
+import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
+
+/**
+ * Starts the tuner, which goes on when this process has ended. It gets none of this process's descriptors, which are
+ * libvirt's and QEMU's: not the pipe of `$(…)` that waits for its last holder either.
+ * @param launcher PID of the process that becomes QEMU
+ * @param cpus where it may run; null leaves this process's
+ * @throws {UserError} exit 69 when it cannot be started
+ */
+export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuSet | null): Promise<void> {
+  const self =
+    process.versions.bun === undefined ? [process.execPath, process.argv[1] ?? ''] : [process.execPath]
+  const chain = cpus === null ? [] : ['taskset', '-c', formatCpuSet(cpus)]
+  const [program = '', ...args] = [...chain, ...self, 'tuner', String(launcher)]
+  const tuner = spawn(program, args, {
+    detached: true,
+    stdio: everyDescriptor().map(() => 'ignore'),
+    cwd: '/',
+    env: { PATH: process.env.PATH, LC_ALL: 'C', [TUNE_VARIABLE]: formatRuntimePlan(plan) },
+  })
+  await new Promise<void>((resolve, reject) => {
+    tuner.once('spawn', resolve)
+    tuner.once('error', (error) => reject(tunerNotStarted({ reason: error.message })))
+  })
+  tuner.unref()
+}
+
+/**
+ * 0 up to the highest descriptor that is open. Node passes on those that it did not mark at its start: it marks 0 to 15
+ * and from there up to the first gap. Each gets /dev/null in its place.
+ */
+function everyDescriptor(): number[] {
+  const open = (listDirectory('/proc/self/fd') ?? []).map(Number)
+  return Array.from({ length: Math.max(2, ...open) + 1 }, (_, descriptor) => descriptor)
+}

@@ -1,0 +1,148 @@
+import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import type { Profile, ThreadProfile } from '../../config/policy.js'
+import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import { describeHolder, type HeldLease, holderOfCpus } from '../leases.js'
+import type { PassInput, PlannedNic } from '../pass.js'
+import { checkConflicts } from './conflicts.js'
+import { type CpuContext, usableCpus } from './cpu-choice.js'
+import { cpusFor, type HandOut, makeHandOut, namedChoices, sorted, type Wish } from './hand-out.js'
+import { countVcpus } from './smp.js'
+import { type IothreadSetting, isRealtime, type ThreadPlan, type ThreadSetting } from './thread-plan.js'
+import { planVcpus } from './vcpus.js'
+
+/** What a thread plan is made from. */
+export interface ThreadInput extends Pick<PassInput, 'line' | 'policy' | 'host'> {
+  readonly profile: NonNullable<PassInput['profile']>
+  readonly nics: readonly PlannedNic[]
+  /** What other VMs hold. */
+  readonly held: readonly HeldLease[]
+}
+
+export interface PlannedThreads {
+  readonly threads: ThreadPlan
+  /** CPUs that no other VM may have: those handed out, and those of real-time vCPUs. */
+  readonly leased: CpuSet
+  /** CPUs to start QEMU on; null when vCPU threads, which inherit them, are not placed afterwards. */
+  readonly affinity: CpuSet | null
+}
+
+/** Whether a profile says anything of threads. */
+export function placesThreads({ vcpus, emulator, iothreads, workers, vhost }: Profile): boolean {
+  return [vcpus, emulator, iothreads, workers, vhost].some((kind) => kind !== null)
+}
+
+/**
+ * Says which CPUs and policy each thread of a VM gets.
+ * @returns null when the profile says nothing of threads
+ * @throws {UserError} exit 69 when this host cannot give what the profile asks for, 78 when it asks for what must not be
+ */
+export function planThreads(input: ThreadInput): PlannedThreads | null {
+  const { settings, name } = input.profile
+  if (!placesThreads(settings)) return null
+  const context = { policy: input.policy, cpus: input.host.cpus, profile: name }
+  const nodes = input.nics.flatMap(({ numaNode }) => numaNode ?? [])
+  const handOut = makeHandOut(context, input.held, namedChoices(settings), nodes)
+  const threads = settle(placeAll(input, context, handOut), context)
+  checkConflicts(threads, context)
+  const realtime = threads.vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
+  checkHeld(realtime, input.held, context)
+  const vcpusArePlaced = threads.vcpus.length > 0 && threads.vcpus.every(({ cpus }) => cpus !== null)
+  return {
+    threads,
+    leased: sorted([...realtime, ...handOut.given()]),
+    affinity: vcpusArePlaced ? (threads.emulator?.cpus ?? null) : null,
+  }
+}
+
+function placeAll({ profile, line }: ThreadInput, context: CpuContext, handOut: HandOut): ThreadPlan {
+  const { vcpus, emulator, iothreads, workers, vhost } = profile.settings
+  const place = (thread: ThreadProfile | null, what: string, key: readonly string[]) =>
+    thread === null ? null : setting(thread, { what, key }, context, handOut)
+  return {
+    vcpus: vcpus === null ? [] : planVcpus(vcpus, countVcpus(line).possible, context, handOut),
+    iothreads: planIothreads(iothreads, line, context, handOut),
+    emulator: place(emulator, 'emulator threads', ['emulator']),
+    workers: place(workers, 'worker threads', ['workers']),
+    vhost: place(vhost, 'vhost threads', ['vhost']),
+  }
+}
+
+function setting(
+  { cpus, policy, priority }: ThreadProfile,
+  wish: Wish,
+  context: CpuContext,
+  handOut: HandOut,
+): ThreadSetting {
+  return { cpus: cpus === null ? null : cpusFor(cpus, 1, wish, context, handOut), policy, priority }
+}
+
+function planIothreads(
+  profile: Profile['iothreads'],
+  line: CommandLine,
+  context: CpuContext,
+  handOut: HandOut,
+): IothreadSetting[] {
+  if (profile === null) return []
+  return iothreadIds(line).flatMap((id) => {
+    const isForAll = isThreadProfile(profile)
+    const thread = isForAll ? profile : profile[id]
+    const key = isForAll ? ['iothreads'] : ['iothreads', id]
+    const wish = { what: `I/O thread '${id}'`, key }
+    return thread === undefined ? [] : [{ id, ...setting(thread, wish, context, handOut) }]
+  })
+}
+
+/** Ids of the command line's I/O threads, in their order. */
+export function iothreadIds(line: CommandLine): string[] {
+  return findOptions(line, 'object')
+    .map(({ index }) => propertiesAt(line, index))
+    .filter((object) => object.get('qom-type') === 'iothread')
+    .flatMap((object) => object.get('id') ?? [])
+}
+
+function isThreadProfile(profile: NonNullable<Profile['iothreads']>): profile is ThreadProfile {
+  return 'cpus' in profile
+}
+
+/**
+ * Gives emulator threads CPUs when the profile does not but places vCPUs: the housekeeping CPUs, else whatever is not
+ * spoken for. I/O, worker and vhost threads with a policy alone run where emulator threads do.
+ */
+function settle(threads: ThreadPlan, context: CpuContext): ThreadPlan {
+  const emulator = settleEmulator(threads, context)
+  const follow = <T extends ThreadSetting>(one: T): T => ({
+    ...one,
+    cpus: one.cpus ?? emulator?.cpus ?? null,
+  })
+  return {
+    ...threads,
+    emulator,
+    iothreads: threads.iothreads.map(follow),
+    workers: threads.workers === null ? null : follow(threads.workers),
+  }
+}
+
+function settleEmulator({ vcpus, emulator }: ThreadPlan, context: CpuContext): ThreadSetting | null {
+  const { host } = context.policy
+  const placed = vcpus.flatMap(({ cpus }) => cpus ?? [])
+  if (placed.length === 0 || (emulator?.cpus ?? null) !== null) return emulator
+  const unused = subtractCpuSets(context.cpus?.online ?? [], [
+    ...(host.realtime ?? []),
+    ...(host.switch ?? []),
+    ...placed,
+  ])
+  const cpus = usableCpus(host.housekeeping ?? unused, context.cpus)
+  if (cpus.length > 0) return { policy: null, priority: null, ...emulator, cpus }
+  const isNeeded = vcpus.some(isRealtime)
+  if (!isNeeded) return emulator
+  const where = context.policy.place(['profile', context.profile, 'vcpus'])
+  throw noEmulatorCpus({ cpus: formatCpuSet(sorted(placed)), where })
+}
+
+function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context: CpuContext): void {
+  const conflict = holderOfCpus(held, realtime)
+  if (conflict === null) return
+  const where = context.policy.place(['profile', context.profile, 'vcpus'])
+  throw cpusHeld({ cpus: formatCpuSet(conflict.cpus), holder: describeHolder(conflict.lease), where })
+}

@@ -1,0 +1,69 @@
+import { execa } from 'execa'
+import type { SchedPolicy } from '../config/policy.js'
+import { formatCpuSet } from '../units/cpu-set.js'
+import type { Aspect, Deviation } from './deviations.js'
+
+/** What the kernel would not do. */
+export interface Refusal {
+  readonly deviation: Deviation
+  readonly aspect: Aspect
+  /** `narrowed`: the kernel took the CPUs, but the cpuset left fewer of them. */
+  readonly reason: 'EPERM' | 'EINVAL' | 'narrowed' | 'other'
+  /** What the program that was to do it said. */
+  readonly message: string
+}
+
+/** chrt(1). */
+const CHRT: Readonly<Record<SchedPolicy, string>> = {
+  other: '--other',
+  batch: '--batch',
+  idle: '--idle',
+  fifo: '--fifo',
+  rr: '--rr',
+}
+
+/**
+ * Sets CPUs first and the policy then: a thread that became real-time where it must not be would stop what runs there.
+ * Threads that have ended meanwhile are no refusal.
+ */
+export async function apply(deviations: readonly Deviation[]): Promise<Refusal[]> {
+  const refusals = await Promise.all(deviations.map(applyOne))
+  return refusals.flatMap((refusal) => refusal ?? [])
+}
+
+async function applyOne(deviation: Deviation): Promise<Refusal | null> {
+  for (const aspect of deviation.differs) {
+    const [program = '', ...args] = COMMANDS[aspect](deviation)
+    const result = await execa(program, args, { reject: false, stdin: 'ignore', env: { LC_ALL: 'C' } })
+    if (!result.failed) continue
+    const message = result.stderr || (result.shortMessage ?? program)
+    if (/No such process/.test(message)) return null
+    return { deviation, aspect, reason: reasonOf(message), message: message.split('\n')[0] ?? '' }
+  }
+  return null
+}
+
+/** The command that sets one aspect of a thread, by util-linux. */
+export const COMMANDS: Readonly<Record<Aspect, (deviation: Deviation) => string[]>> = {
+  cpus: ({ thread, setting }) => [
+    'taskset',
+    '--pid',
+    '--cpu-list',
+    formatCpuSet(setting.cpus ?? []),
+    String(thread.tid),
+  ],
+  policy: ({ thread, role, setting }) => [
+    'chrt',
+    // Threads that a vCPU's thread never makes: without it workers and plugged vCPUs would be real-time too.
+    ...(role.kind === 'vcpu' || setting.priority === null ? [] : ['--reset-on-fork']),
+    CHRT[setting.policy ?? 'other'],
+    '--pid',
+    String(setting.priority ?? 0),
+    String(thread.tid),
+  ],
+}
+
+function reasonOf(message: string): Refusal['reason'] {
+  if (/Operation not permitted|Permission denied/.test(message)) return 'EPERM'
+  return /Invalid argument/.test(message) ? 'EINVAL' : 'other'
+}

@@ -1,0 +1,45 @@
+import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
+import { isRealtime } from '../plan/threads/thread-plan.js'
+import { formatCpuSet } from '../units/cpu-set.js'
+import { type Role, rolesOf, settingFor } from './roles.js'
+import type { Thread } from './threads.js'
+
+/** A thread that is not as it is to be. */
+export interface Deviation {
+  readonly thread: Thread
+  readonly role: Role
+  readonly setting: ThreadSetting
+  /** What of it is different: CPUs are set before the policy. */
+  readonly differs: readonly Aspect[]
+}
+
+export type Aspect = 'cpus' | 'policy'
+
+/**
+ * Compares threads with their plan.
+ * @param threads oldest first, see `readQemuThreads`
+ */
+export function deviations(threads: readonly Thread[], plan: ThreadPlan): Deviation[] {
+  const roles = rolesOf(
+    threads,
+    plan.iothreads.map(({ id }) => id),
+  )
+  return [...roles].flatMap(([thread, role]) => {
+    const setting = settingFor(role, plan)
+    return setting === null ? [] : deviation(thread, role, setting)
+  })
+}
+
+/** A list of one when a thread is not as a setting says, else of none. */
+export function deviation(thread: Thread, role: Role, setting: ThreadSetting): Deviation[] {
+  const differs = (['cpus', 'policy'] as const).filter((aspect) => !isAs[aspect](thread, setting))
+  return differs.length === 0 ? [] : [{ thread, role, setting, differs }]
+}
+
+const isAs: Readonly<Record<Aspect, (thread: Thread, setting: ThreadSetting) => boolean>> = {
+  cpus: (thread, { cpus }) => cpus === null || formatCpuSet(cpus) === formatCpuSet(thread.cpus),
+  policy: (thread, setting) =>
+    setting.policy === null ||
+    (thread.policy === setting.policy &&
+      (!isRealtime(setting) || thread.priority === (setting.priority ?? thread.priority))),
+}

@@ -1,0 +1,32 @@
+import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
+import { execa } from 'execa'
+import { oneLine } from '../errors/user-error.js'
+
+/**
+ * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. The stream is
+ * opened through /proc when there is something to say, so that it was not held until then. Where QEMU has none
+ * (`-daemonize`), or is gone, the line goes to the system's log.
+ */
+export async function logLine(pid: number, message: string): Promise<void> {
+  const line = oneLine(message)
+  if (writeToStderrOf(pid, `qemu-rt: ${line}\n`)) return
+  await execa('logger', ['--tag', 'qemu-rt', '--', line], { reject: false, stdin: 'ignore' })
+}
+
+function writeToStderrOf(pid: number, text: string): boolean {
+  const stderr = `/proc/${pid}/fd/2`
+  try {
+    if (readlinkSync(stderr) === '/dev/null') return false
+    // O_NONBLOCK: a pipe that nobody reads, or is full, must not keep us.
+    const { O_WRONLY, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants
+    const file = openSync(stderr, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK)
+    try {
+      writeSync(file, text)
+      return true
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,71 @@
+import { readAttribute } from '../host/sysfs.js'
+import { parseRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
+import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { parseCpuSet } from '../units/cpu-set.js'
+import { explainAll, readCircumstances } from './explain.js'
+import { logLine } from './log.js'
+import { summarize } from './summary.js'
+import { type Outcome, tuneLaunch } from './tuner.js'
+
+/** How long QEMU gets to end by itself before it is killed. */
+const STOP_MS = 10_000
+
+/**
+ * The tuner: sets the threads of the QEMU that a launcher becomes, and ends with one line in its log.
+ * @param args PID of the launcher; the plan is in the environment
+ */
+export async function runTuner([launcher]: readonly string[]): Promise<void> {
+  const plan = parseRuntimePlan(process.env[TUNE_VARIABLE] ?? '')
+  if (plan?.threads == null || launcher === undefined) return
+  const outcome = await tuneLaunch(plan, plan.threads, Number(launcher))
+  await report(plan, plan.threads, outcome, Number(launcher))
+}
+
+async function report(
+  plan: RuntimePlan,
+  threads: ThreadPlan,
+  outcome: Outcome,
+  launcher: number,
+): Promise<void> {
+  const guest = plan.guest.name === null ? '' : `guest '${plan.guest.name}': `
+  if (outcome.kind === 'ended') {
+    return logLine(launcher, `${guest}QEMU ended before its threads had been set for long enough`)
+  }
+  const { pid } = outcome
+  if (outcome.kind === 'held') {
+    return logLine(pid, `${guest}${summarize(outcome.threads, threads)}; set after ${outcome.tunedMs} ms`)
+  }
+  const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
+  const causes = explainAll(outcome.refusals, ({ deviation }) =>
+    readCircumstances(pid, deviation.thread.tid, online),
+  )
+  const end = plan.strict ? '; the VM is stopped (strict)' : '; the VM runs on without'
+  await logLine(pid, `${plan.strict ? 'error' : 'warning'}: ${guest}${causes.join('; also ')}${end}`)
+  if (plan.strict) await stop(pid)
+}
+
+/** Stops QEMU as libvirt does: it may write out what its disks have, but not for ever. */
+async function stop(pid: number): Promise<void> {
+  const signal = (name: 'SIGTERM' | 'SIGKILL') => {
+    try {
+      return process.kill(pid, name)
+    } catch {
+      return false
+    }
+  }
+  const deadline = Date.now() + STOP_MS
+  signal('SIGTERM')
+  while (Date.now() < deadline) {
+    if (!isAlive(pid)) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  signal('SIGKILL')
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,23 @@
+import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
+import { formatCpuSet } from '../units/cpu-set.js'
+import { describeRole, type Role, rolesOf, settingFor } from './roles.js'
+import type { Thread } from './threads.js'
+
+/** Says in a few words what threads have: `vCPU 0 on CPU 4 fifo 1, vCPU 1 on CPU 5 fifo 1, emulator on CPU 0-1`. */
+export function summarize(threads: readonly Thread[], plan: ThreadPlan): string {
+  const roles = rolesOf(
+    threads,
+    plan.iothreads.map(({ id }) => id),
+  )
+  const phrases = [...roles.values()].flatMap((role) => {
+    const setting = settingFor(role, plan)
+    return setting === null ? [] : describeSetting(role, setting)
+  })
+  return [...new Set(phrases)].join(', ')
+}
+
+function describeSetting(role: Role, { cpus, policy, priority }: ThreadSetting): string {
+  const place = cpus === null ? '' : ` on CPU ${formatCpuSet(cpus)}`
+  const scheduling = policy === null ? '' : ` ${policy}${isRealtime({ policy }) ? ` ${priority}` : ''}`
+  return `${describeRole(role)}${place}${scheduling}`
+}

@@ -1,0 +1,56 @@
+import { readdirSync } from 'node:fs'
+import type { SchedPolicy } from '../config/policy.js'
+import { parseStat, readProc } from '../host/proc.js'
+import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+
+/** A thread as the kernel shows it. */
+export interface Thread {
+  readonly tid: number
+  /** At most 15 bytes (TASK_COMM_LEN). */
+  readonly name: string
+  readonly cpus: CpuSet
+  /** `deadline` is never set by us, but somebody may have. */
+  readonly policy: SchedPolicy | 'deadline'
+  /** 0 for best effort, else 1 to 99. */
+  readonly priority: number
+  /** The CPU that it ran on last. */
+  readonly lastCpu: number
+  /** CPU time so far, in clock ticks of 10 ms. */
+  readonly ticks: number
+  /** How often it was taken off its CPU while it had work. */
+  readonly involuntarySwitches: number
+}
+
+/** Numbers of policies (linux/sched.h). */
+const POLICIES = ['other', 'fifo', 'rr', 'batch', undefined, 'idle', 'deadline'] as const
+
+/** Threads of a process, oldest first; null when it has ended. */
+export function readThreads(pid: number): Thread[] | null {
+  try {
+    const tids = readdirSync(`/proc/${pid}/task`).map(Number)
+    return tids.sort((a, b) => a - b).flatMap((tid) => readThread(`/proc/${pid}/task/${tid}`, tid) ?? [])
+  } catch {
+    return null
+  }
+}
+
+/** A thread of its own PID, such as one of the kernel's; null when it has ended. */
+export function readSingleThread(tid: number): Thread | null {
+  return readThread(`/proc/${tid}`, tid)
+}
+
+function readThread(directory: string, tid: number): Thread | null {
+  const stat = parseStat(readProc(`${directory}/stat`) ?? '')
+  const status = readProc(`${directory}/status`)
+  if (stat === null || status === null) return null
+  return {
+    tid,
+    name: stat.name,
+    cpus: parseCpuSet(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '') ?? [],
+    policy: POLICIES[stat.field(41)] ?? 'other',
+    priority: stat.field(40),
+    lastCpu: stat.field(39),
+    ticks: stat.field(14) + stat.field(15),
+    involuntarySwitches: Number(/^nonvoluntary_ctxt_switches:\s*(\d+)$/m.exec(status)?.[1] ?? 0),
+  }
+}

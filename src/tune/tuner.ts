@@ -1,0 +1,103 @@
+import type { RuntimePlan } from '../plan/runtime-plan.js'
+import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { apply, type Refusal } from './apply.js'
+import { type Deviation, deviations } from './deviations.js'
+import { findQemu } from './follow.js'
+import { readQemuThreads } from './processes.js'
+import { rolesOf } from './roles.js'
+import { makeSettledCheck } from './settle.js'
+import type { Thread } from './threads.js'
+
+/** How it ended. */
+export type Outcome =
+  | {
+      readonly kind: 'held'
+      readonly pid: number
+      readonly threads: readonly Thread[]
+      readonly tunedMs: number
+    }
+  | { readonly kind: 'refused'; readonly pid: number; readonly refusals: readonly Refusal[] }
+  | { readonly kind: 'ended'; readonly pid: number | null }
+
+/** How long everything must have been as planned. libvirt sets threads itself before it lets the guest run. */
+const HOLD_MS = { running: 1000, paused: 5000 }
+
+/** How long a refusal may last: libvirt moves threads between groups, and a group may not have its CPUs yet. */
+const REFUSAL_MS = 5000
+
+/**
+ * Follows a launch until its threads are as planned and have stayed so. Waits for as long as QEMU does: a vhost-user
+ * server socket can hold it up for minutes before its vCPU threads are there.
+ * @param launcher PID that the launcher had
+ */
+export async function tuneLaunch(plan: RuntimePlan, threads: ThreadPlan, launcher: number): Promise<Outcome> {
+  const started = Date.now()
+  for (;;) {
+    const pid = findQemu(launcher, plan)
+    if (pid === 'ended') return { kind: 'ended', pid: null }
+    if (pid !== 'not yet') return tuneQemu(plan, threads, pid, started)
+    await sleep(pause(Date.now() - started))
+  }
+}
+
+async function tuneQemu(
+  plan: RuntimePlan,
+  threads: ThreadPlan,
+  pid: number,
+  started: number,
+): Promise<Outcome> {
+  const isSettled = makeSettledCheck(pid, plan.startsPaused)
+  const hold = plan.startsPaused ? HOLD_MS.paused : HOLD_MS.running
+  let heldSince: number | null = null
+  let refusedSince: number | null = null
+  for (;;) {
+    const all = readQemuThreads(pid)
+    if (all === null || all.length === 0) return { kind: 'ended', pid }
+    const complete = isComplete(all, plan, threads)
+    const different = deviations(all, threads)
+    const now = Date.now()
+    const refusals = await apply(different.flatMap((one) => postpone(one, isSettled)))
+    if (different.length > 0 || !complete) heldSince = null
+    else heldSince ??= now
+    refusedSince = refusals.length === 0 ? null : (refusedSince ?? now)
+    if (heldSince !== null && now - heldSince >= hold) {
+      return { kind: 'held', pid, threads: all, tunedMs: heldSince - started }
+    }
+    if (complete && refusedSince !== null && now - refusedSince >= REFUSAL_MS) {
+      return { kind: 'refused', pid, refusals }
+    }
+    // What was set is looked at again at once: the kernel may have taken less than was asked for.
+    await sleep(complete && different.length === 0 ? 50 : pause(now - started))
+  }
+}
+
+/** Leaves out a policy whose time has not come. */
+function postpone(deviation: Deviation, isSettled: (deviation: Deviation) => boolean): Deviation[] {
+  if (!deviation.differs.includes('policy') || isSettled(deviation)) return [deviation]
+  return deviation.differs.includes('cpus') ? [{ ...deviation, differs: ['cpus'] }] : []
+}
+
+/** Whether every thread is there that QEMU makes at its start. */
+function isComplete(all: readonly Thread[], { vcpusAtStart }: RuntimePlan, plan: ThreadPlan): boolean {
+  const roles = [
+    ...rolesOf(
+      all,
+      plan.iothreads.map(({ id }) => id),
+    ).values(),
+  ]
+  const vcpus = roles.filter(({ kind }) => kind === 'vcpu').length
+  const hasVcpus = vcpus >= vcpusAtStart || roles.some(({ kind }) => kind === 'all-vcpus')
+  return (
+    hasVcpus &&
+    plan.iothreads.every(({ id }) => roles.some((role) => role.kind === 'iothread' && role.id === id))
+  )
+}
+
+/** A twentieth of the time that went by, so that a thread waits a little of what it took to appear. */
+function pause(elapsedMs: number): number {
+  return Math.min(250, Math.max(1, elapsedMs / 20))
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
