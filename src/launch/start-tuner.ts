@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { tunerNotStarted } from '../errors/tune.js'
 import { listDirectory } from '../host/sysfs.js'
 import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
@@ -16,9 +17,10 @@ export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuS
     process.versions.bun === undefined ? [process.execPath, process.argv[1] ?? ''] : [process.execPath]
   const chain = cpus === null ? [] : ['taskset', '-c', formatCpuSet(cpus)]
   const [program = '', ...args] = [...chain, ...self, 'tuner', String(launcher)]
+  const devNull = openSync('/dev/null', 'r+')
   const tuner = spawn(program, args, {
     detached: true,
-    stdio: everyDescriptor().map(() => 'ignore'),
+    stdio: everyDescriptor().map(() => devNull),
     cwd: '/',
     env: { PATH: process.env.PATH, LC_ALL: 'C', [TUNE_VARIABLE]: formatRuntimePlan(plan) },
   })
@@ -27,11 +29,13 @@ export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuS
     tuner.once('error', (error) => reject(tunerNotStarted({ reason: error.message })))
   })
   tuner.unref()
+  closeSync(devNull)
 }
 
 /**
  * 0 up to the highest descriptor that is open. Node passes on those that it did not mark at its start: it marks 0 to 15
- * and from there up to the first gap. Each gets /dev/null in its place.
+ * and from there up to the first gap. Each gets /dev/null in its place; 'ignore' does that for
+ * 0 to 2 alone.
  */
 function everyDescriptor(): number[] {
   const open = (listDirectory('/proc/self/fd') ?? []).map(Number)

@@ -1,7 +1,7 @@
-import { execa } from 'execa'
 import type { SchedPolicy } from '../config/policy.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import type { Aspect, Deviation } from './deviations.js'
+import { run } from './program.js'
 
 /** What the kernel would not do. */
 export interface Refusal {
@@ -33,10 +33,8 @@ export async function apply(deviations: readonly Deviation[]): Promise<Refusal[]
 
 async function applyOne(deviation: Deviation): Promise<Refusal | null> {
   for (const aspect of deviation.differs) {
-    const [program = '', ...args] = COMMANDS[aspect](deviation)
-    const result = await execa(program, args, { reject: false, stdin: 'ignore', env: { LC_ALL: 'C' } })
-    if (!result.failed) continue
-    const message = result.stderr || (result.shortMessage ?? program)
+    const message = await run(COMMANDS[aspect](deviation))
+    if (message === null) continue
     if (/No such process/.test(message)) return null
     return { deviation, aspect, reason: reasonOf(message), message: message.split('\n')[0] ?? '' }
   }

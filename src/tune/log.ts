@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
-import { execa } from 'execa'
 import { oneLine } from '../errors/user-error.js'
+import { run } from './program.js'
 
 /**
  * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. The stream is
@@ -10,7 +10,7 @@ import { oneLine } from '../errors/user-error.js'
 export async function logLine(pid: number, message: string): Promise<void> {
   const line = oneLine(message)
   if (writeToStderrOf(pid, `qemu-rt: ${line}\n`)) return
-  await execa('logger', ['--tag', 'qemu-rt', '--', line], { reject: false, stdin: 'ignore' })
+  await run(['logger', '--tag', 'qemu-rt', '--', line])
 }
 
 function writeToStderrOf(pid: number, text: string): boolean {

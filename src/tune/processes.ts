@@ -52,11 +52,12 @@ export function listPids(): number[] {
 /**
  * QEMU's threads, with the kernel's vhost threads: they are QEMU's own since Linux 6.4, before that processes of the
  * kernel (drivers/vhost/vhost.c).
+ * @param kernels whether those of the kernel are looked for, which takes a file for each of its threads
  * @returns oldest first; null when QEMU has ended
  */
-export function readQemuThreads(pid: number): Thread[] | null {
+export function readQemuThreads(pid: number, { kernels = true } = {}): Thread[] | null {
   const threads = readThreads(pid)
-  if (threads === null || threads.some(({ name }) => name === `vhost-${pid}`)) return threads
+  if (!kernels || threads === null || threads.some(({ name }) => name === `vhost-${pid}`)) return threads
   return [...threads, ...readVhostProcesses(pid)]
 }
 

@@ -25,6 +25,9 @@ const HOLD_MS = { running: 1000, paused: 5000 }
 /** How long a refusal may last: libvirt moves threads between groups, and a group may not have its CPUs yet. */
 const REFUSAL_MS = 5000
 
+/** How long before what was refused is tried again. */
+const RETRY_MS = 100
+
 /**
  * Follows a launch until its threads are as planned and have stayed so. Waits for as long as QEMU does: a vhost-user
  * server socket can hold it up for minutes before its vCPU threads are there.
@@ -51,7 +54,7 @@ async function tuneQemu(
   let heldSince: number | null = null
   let refusedSince: number | null = null
   for (;;) {
-    const all = readQemuThreads(pid)
+    const all = readQemuThreads(pid, { kernels: threads.vhost !== null })
     if (all === null || all.length === 0) return { kind: 'ended', pid }
     const complete = isComplete(all, plan, threads)
     const different = deviations(all, threads)
@@ -67,7 +70,9 @@ async function tuneQemu(
       return { kind: 'refused', pid, refusals }
     }
     // What was set is looked at again at once: the kernel may have taken less than was asked for.
-    await sleep(complete && different.length === 0 ? 50 : pause(now - started))
+    await sleep(
+      complete && different.length === 0 ? 50 : refusals.length > 0 ? RETRY_MS : pause(now - started),
+    )
   }
 }
 

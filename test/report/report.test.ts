@@ -33,6 +33,9 @@ Changes:
 NICs:
   ens1f1 = 0000:03:00.1 (device 'h0', IOMMU group 3001, NUMA node 0)
 
+Lease:
+  NICs 0000:03:00.1
+
 Command:
   /usr/bin/qemu-system-x86_64 \\
   -name 'plc 1,debug-threads=on' \\

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { flockMissing, leasesBusy } from '../../errors/leases.js'
 
 /** Far longer than all launches of a host starting at once take together. */
-const PATIENCE_SECONDS = 60
+const PATIENCE_SECONDS = 120
 
 /**
  * Runs something while no other launch changes the leases.
