@@ -298,3 +298,49 @@ t.test('errors say what was looked at and what mends it', async (t) => {
     t.throws(() => planOf(args, given), { message, exitCode }, name)
   }
 })
+
+t.test('no device is given twice, also where the command line has one of the wanted already', async (t) => {
+  const config = (nics: string) =>
+    `[nic.any]\nid = "8086:1521"\npool = true\n${byMac}[[domain]]\nname = "vm"\nnics = ${nics}\n`
+  const args = device('vfio-pci,host=0000:03:00.0,id=h0', 'vfio-pci,host=0000:03:00.2,id=h1')
+  const hosts = (nics: string) =>
+    argv(planOf(args, { config: config(nics), pci: FOUR_NICS })).filter((word) => word.startsWith('vfio-pci'))
+  t.strictSame(hosts('{ h0 = "fieldbus0", h1 = "any" }'), [
+    'vfio-pci,host=0000:03:00.2,id=h0',
+    'vfio-pci,host=0000:03:00.0,id=h1',
+  ])
+  t.throws(() => hosts('{ h0 = "fieldbus0", h1 = "fieldbus0" }'), {
+    exitCode: 69,
+    message: /^NIC 'fieldbus0' is 0000:03:00\.2 .*which this command line has already: device 'h0'/,
+  })
+})
+
+t.test('a device that is named by sysfsdev has its address', async (t) => {
+  const args = device('vfio-pci,sysfsdev=/sys/bus/pci/devices/0000:03:00.2,id=h0')
+  t.throws(() => planOf(args, { config: byMac, pci: FOUR_NICS, options: ['--nic', 'fieldbus0'] }), {
+    exitCode: 69,
+    message: /which this command line has already: device 'h0'/,
+  })
+})
+
+t.test("an entry of a domain's list is content with what --nic or host=nic: gives", async (t) => {
+  const pool = '[nic.any]\nid = "8086:1521"\npool = true\n'
+  const config = `${pool}${byMac}[[domain]]\nname = "vm"\nnics = ["fieldbus0", "any"]\n`
+  const count = (args: string[], options: string[]) =>
+    planOf(args, { config, pci: FOUR_NICS, options }).nics.map(({ name, address }) => `${name} ${address}`)
+  t.strictSame(count(NAMED, ['--nic', 'fieldbus0']), ['fieldbus0 0000:03:00.2', 'any 0000:03:00.0'])
+  t.strictSame(count(device('vfio-pci,host=nic:fieldbus0'), []), [
+    'fieldbus0 0000:03:00.2',
+    'any 0000:03:00.0',
+  ])
+  t.strictSame(count(NAMED, ['--nic', 'any']), ['any 0000:03:00.0', 'fieldbus0 0000:03:00.2'])
+})
+
+t.test('of pools that overlap the smaller one chooses first', async (t) => {
+  const config = '[nic.any]\nid = "8086:1521"\npool = true\n[nic.low]\naddress = "03:00.0"\npool = true\n'
+  const { nics } = planOf(NAMED, { config, pci: FOUR_NICS, options: ['--nic', 'any', '--nic', 'low'] })
+  t.strictSame(
+    nics.map(({ name, address: at }) => `${name} ${at}`),
+    ['any 0000:03:00.1', 'low 0000:03:00.0'],
+  )
+})

@@ -27,9 +27,15 @@ export interface AssignableHost {
 /** Who has a device in this command line, for a message: `device 'hostdev0'`. */
 type Holders = Map<PciAddress, string>
 
+interface Wish {
+  readonly request: NicRequest
+  readonly nic: FoundNic
+}
+
 /**
- * Gives every wish a device. Wishes for one certain device go first, so that no pool takes it from them; a pool gives
- * its first free device by NUMA node, then by address.
+ * Gives every wish a device, but for an entry of a domain's list that another wish fulfils already. Wishes for one
+ * certain device go first, so that no pool takes it from them, then pools, the smallest first; a pool gives its first
+ * free device by NUMA node, then by address.
  * @param devices the command line's vfio-pci devices; their addresses are taken
  * @throws {UserError} exit 69 or 77, see `findNic` and `obstacle`
  */
@@ -38,23 +44,57 @@ export function assignNics(
   devices: readonly VfioDevice[],
   host: AssignableHost,
 ): Assignment[] {
-  const { policy, pci } = host
-  const found = requests.map((request) => ({ request, nic: findNic(request.name, policy, pci) }))
+  const wishes = requests.map((request) => ({ request, nic: findNic(request.name, host.policy, host.pci) }))
   const held = holders(requests, devices)
-  const ensured = new Set<VfioDevice>()
-  const assign = ({ request, nic }: (typeof found)[number]): Assignment => {
-    const present = presentDevice(request, nic, devices, ensured)
-    if (present !== null) ensured.add(present)
-    const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(nic, held, host)
-    const lease = holderOfNic(host.held, device.address)
-    if (lease !== undefined) {
-      throw nicHeld({ name: nic.name, device: describeDevice(device), holder: describeHolder(lease) })
+  const assignments = new Map<NicRequest, Assignment>()
+  const counted = new Set<VfioDevice | Assignment>()
+  for (const wish of [...wishes].sort(byCertainty)) {
+    const other = wish.request.kind === 'ensure' ? fulfilment(wish.nic, assignments, counted) : null
+    if (other !== null) {
+      counted.add(other)
+      continue
     }
-    held.set(device.address, holderName(request))
-    return { request, device, present }
+    const assignment = assign(wish, devices, counted, held, host)
+    held.set(assignment.device.address, holderName(wish.request))
+    assignments.set(wish.request, assignment)
   }
-  const certain = new Map(found.filter(({ nic }) => !nic.pool).map((one) => [one.request, assign(one)]))
-  return found.map((one) => certain.get(one.request) ?? assign(one))
+  return requests.flatMap((request) => assignments.get(request) ?? [])
+}
+
+/** Certain devices before pools, smaller pools before larger ones, and a list's entries after what may fulfil them. */
+function byCertainty(a: Wish, b: Wish): number {
+  return (
+    Number(a.nic.pool) - Number(b.nic.pool) ||
+    a.nic.devices.length - b.nic.devices.length ||
+    Number(a.request.kind === 'ensure') - Number(b.request.kind === 'ensure')
+  )
+}
+
+/** A wish of another kind that has got one of a NIC's devices, and that no other entry of the list counts on. */
+function fulfilment(
+  nic: FoundNic,
+  assignments: ReadonlyMap<NicRequest, Assignment>,
+  counted: ReadonlySet<VfioDevice | Assignment>,
+): Assignment | null {
+  const others = [...assignments.values()].filter(({ request }) => request.kind !== 'ensure')
+  return others.find((one) => nic.devices.includes(one.device) && !counted.has(one)) ?? null
+}
+
+function assign(
+  { request, nic }: Wish,
+  devices: readonly VfioDevice[],
+  counted: Set<VfioDevice | Assignment>,
+  held: Holders,
+  host: AssignableHost,
+): Assignment {
+  const present = presentDevice(request, nic, devices, counted, held)
+  if (present !== null) counted.add(present)
+  const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(nic, held, host)
+  const lease = holderOfNic(host.held, device.address)
+  if (lease !== undefined) {
+    throw nicHeld({ name: nic.name, device: describeDevice(device), holder: describeHolder(lease) })
+  }
+  return { request, device, present }
 }
 
 function choose(nic: FoundNic, held: Holders, host: AssignableHost): PciDevice {
@@ -109,12 +149,17 @@ function presentDevice(
   request: NicRequest,
   nic: FoundNic,
   devices: readonly VfioDevice[],
-  ensured: ReadonlySet<VfioDevice>,
+  counted: ReadonlySet<VfioDevice | Assignment>,
+  held: Holders,
 ): VfioDevice | null {
   const isOne = (device: VfioDevice) => nic.devices.some(({ address }) => address === device.address)
-  if (request.kind === 'replace') return isOne(request.device) ? request.device : null
+  if (request.kind === 'replace') {
+    const { device } = request
+    // Another wish may have got its address before.
+    return isOne(device) && device.address !== null && !held.has(device.address) ? device : null
+  }
   if (request.kind !== 'ensure') return null
-  return devices.find((device) => isOne(device) && !ensured.has(device)) ?? null
+  return devices.find((device) => isOne(device) && !counted.has(device)) ?? null
 }
 
 function holderName(request: NicRequest): string {

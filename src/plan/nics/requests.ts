@@ -42,8 +42,16 @@ export function vfioDevices(line: CommandLine): VfioDevice[] {
     if (!VFIO_PCI.has(properties.get('driver') ?? '')) return []
     const host = properties.get('host') ?? ''
     const nic = host.startsWith(NIC_PREFIX) ? host.slice(NIC_PREFIX.length) : null
-    return [{ index, id: properties.get('id') ?? null, properties, nic, address: parsePciAddress(host) }]
+    return [
+      { index, id: properties.get('id') ?? null, properties, nic, address: addressOf(host, properties) },
+    ]
   })
+}
+
+/** The device by `host=`, or by `sysfsdev=/sys/bus/pci/devices/ADDRESS` (hw/vfio/pci.c has both). */
+function addressOf(host: string, properties: Properties): PciAddress | null {
+  const directory = properties.get('sysfsdev')?.replace(/\/+$/, '')
+  return parsePciAddress(host === '' && directory ? directory.slice(directory.lastIndexOf('/') + 1) : host)
 }
 
 /** What `--nic` and the domain's configuration ask for besides the command line. */
