@@ -25,6 +25,7 @@ function program(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'qemu-rt: ')) })
     .showSuggestionAfterError()
   addRun(root)
+  addTune(root)
   addNics(root)
   addGolden(root)
   return root
@@ -59,6 +60,32 @@ function addRun(root: Command): void {
         "\notherwise QEMU's own.",
     )
     .action(() => root.error("qemu-rt: 'run' is carried out by the launcher bin/qemu-rt"))
+}
+
+function addTune(root: Command): void {
+  root
+    .command('tune')
+    .description(
+      'set the CPUs and policies of a QEMU that runs, as planned, by a profile, or thread by thread',
+    )
+    .option('--pid <n>', 'the QEMU with this PID, started by qemu-rt or not')
+    .option('--domain <name>', 'the QEMU of the guest with this name')
+    .option('--all', 'every QEMU that has a plan')
+    .option('--profile <name>', 'as this profile of the configuration says, instead of the plan')
+    .option('--set <who=cpus[:policy[:priority]]>', 'these threads alone; repeatable', collect, [])
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .option('--dry-run', 'print the commands that would do it')
+    .addHelpText(
+      'after',
+      '\nWHO is vcpus (one CPU each, in order), vcpu:N, iothread:ID, emulator, worker, vhost or name:GLOB;' +
+        '\nN and ID may be *. Policies are other, batch, idle, fifo and rr; CPUs may be left out:' +
+        '\n  qemu-rt tune --domain plc-1 --set emulator=0-1 --set vcpus=4-7:fifo:1 --set iothread:disk=:fifo',
+    )
+    .action(async (options) => (await import('./tune.js')).tuneCommand(options))
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value]
 }
 
 function addNics(root: Command): void {

@@ -7,3 +7,72 @@ export function tunerNotStarted(facts: { readonly reason: string }): UserError {
     todo: 'install util-linux (taskset) and see that it is in PATH',
   })
 }
+
+export function badSelector(facts: { readonly text: string; readonly problem: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `--set '${facts.text}' does not parse`,
+    where: facts.problem,
+    todo: 'write WHO=CPUS[:POLICY[:PRIORITY]], such as vcpus=4-7:fifo:1 or iothread:disk=0-1',
+  })
+}
+
+/** `--set` and no thread that it means. */
+export function selectorMatchesNothing(facts: {
+  readonly text: string
+  readonly threads: readonly string[]
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `--set '${facts.text}' means no thread`,
+    where: `there are ${facts.threads.join(', ')}`,
+  })
+}
+
+export function noTarget(): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: 'tune needs to know which QEMU',
+    todo: 'give one of --pid N, --domain NAME, --all',
+  })
+}
+
+export function noSuchProcess(facts: { readonly pid: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `there is no process ${facts.pid} that this user may look at`,
+    todo: "see 'qemu-rt status', or run as root",
+  })
+}
+
+export function noSuchDomain(facts: { readonly name: string; readonly known: readonly string[] }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `no QEMU of guest '${facts.name}' is running that this user may look at`,
+    todo:
+      facts.known.length === 0 ? 'none runs at all; root sees all' : `there are ${facts.known.join(', ')}`,
+  })
+}
+
+/** Neither a plan in its environment, nor one given. */
+export function noPlan(facts: { readonly pid: number }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `PID ${facts.pid} has no plan for its threads: it was not started by qemu-rt, or its profile places none`,
+    todo: 'give --profile NAME, or --set WHO=CPUS',
+  })
+}
+
+/** A vCPU that would starve QEMU's main thread. */
+export function vcpuStarvesMain(facts: { readonly what: string; readonly cpus: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.what} would be real-time on CPU ${facts.cpus}, where QEMU's main thread runs: it would starve it`,
+    todo: 'give the two different CPUs, such as --set emulator=0-1 --set vcpus=4-7:fifo',
+  })
+}
+
+/** `causes`: each with what to do about it. */
+export function tuneRefused(facts: { readonly causes: readonly string[] }): UserError {
+  return userError({ exitCode: EXIT.permission, what: facts.causes.join('; also ') })
+}

@@ -43,7 +43,7 @@ export function plannerFor(request: Request, policy: Policy, directory: string):
 /** A VM pays only for the facts that its plan looks at. */
 function wantedFacts(request: Request, policy: Policy): WantedFacts {
   const domain = matchDomain(policy, request.guest)
-  const settings = chooseProfile(policy, request, domain)?.settings
+  const settings = chooseProfile(policy, request.profile, domain)?.settings
   return {
     pci: asksForNics(request.line, { nics: request.nics, domain: domain?.settings.nics ?? null }),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),

@@ -14,10 +14,10 @@ export function matchDomain(policy: Policy, guest: Request['guest']): PassInput[
 /** The profile that applies: the request's own, else the domain's. */
 export function chooseProfile(
   policy: Policy,
-  request: Request,
+  requested: string | null,
   domain: PassInput['domain'],
 ): PassInput['profile'] {
-  const name = request.profile ?? domain?.settings.profile ?? null
+  const name = requested ?? domain?.settings.profile ?? null
   if (name === null) return null
   const settings = policy.profiles[name]
   if (settings === undefined) {

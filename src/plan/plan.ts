@@ -71,7 +71,7 @@ export function makePlan(request: Request, { policy, host, readConfigs, held }: 
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy)
   const domain = matchDomain(policy, request.guest)
-  const profile = chooseProfile(policy, request, domain)
+  const profile = chooseProfile(policy, request.profile, domain)
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
   const base = { policy, host, profile, domain, nics: request.nics, arch, held }
   const passed = runPasses(request.line, base)

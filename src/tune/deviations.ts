@@ -1,8 +1,9 @@
 import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import { formatCpuSet } from '../units/cpu-set.js'
-import { type Role, rolesOf, settingFor } from './roles.js'
+import type { Role } from './roles.js'
 import type { Thread } from './threads.js'
+import { type Wanted, wantedByPlan } from './wanted.js'
 
 /** A thread that is not as it is to be. */
 export interface Deviation {
@@ -20,14 +21,14 @@ export type Aspect = 'cpus' | 'policy'
  * @param threads oldest first, see `readQemuThreads`
  */
 export function deviations(threads: readonly Thread[], plan: ThreadPlan): Deviation[] {
-  const roles = rolesOf(
-    threads,
-    plan.iothreads.map(({ id }) => id),
+  return deviationsFrom(wantedByPlan(threads, plan))
+}
+
+/** The threads that are not as they are wanted. */
+export function deviationsFrom(wanted: readonly Wanted[]): Deviation[] {
+  return wanted.flatMap(({ thread, role, setting }) =>
+    setting === null ? [] : deviation(thread, role, setting),
   )
-  return [...roles].flatMap(([thread, role]) => {
-    const setting = settingFor(role, plan)
-    return setting === null ? [] : deviation(thread, role, setting)
-  })
 }
 
 /** A list of one when a thread is not as a setting says, else of none. */

@@ -1,12 +1,9 @@
-import { unlinkSync, writeFileSync } from 'node:fs'
 import { UserError } from '../../errors/user-error.js'
 import type { Plan } from '../../plan/plan.js'
 import type { Request } from '../../plan/request.js'
 import type { Planner } from '../prepare.js'
-import { ensureLeaseDirectory } from './directory.js'
-import { formatLeaseFile, type LeaseFile } from './lease-file.js'
-import { withLock } from './lock.js'
-import { readLeases, startOf } from './read.js'
+import { hold } from './hold.js'
+import { startOf } from './read.js'
 
 /** A plan whose devices and CPUs no other VM has. */
 export interface Reserved {
@@ -27,14 +24,16 @@ const RETRY_MS = 250
  */
 export async function reserve(request: Request, planner: Planner, launcher: number): Promise<Reserved> {
   const startTicks = startOf(launcher) ?? 0
-  const id = `${launcher}-${startTicks}-${Math.random().toString(36).slice(2, 10)}`
+  const id = launchId(launcher, startTicks)
   const deadline = Date.now() + request.waitMs
   for (;;) {
     try {
       // Most VMs hold nothing, and need no lock to find that out.
       const plan = planner([])
       if (plan.lease === null) return { plan, id, leaseFile: null }
-      return await takeLease(request.sysroot, planner, { id, launcher: { pid: launcher, startTicks } })
+      const holder = { id, guest: plan.guest.name, launcher: { pid: launcher, startTicks } }
+      const { chosen, leaseFile } = await hold(request.sysroot, holder, planner)
+      return { plan: chosen, id, leaseFile }
     } catch (error) {
       if (!(error instanceof UserError && error.mayPass) || Date.now() >= deadline) throw error
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
@@ -42,30 +41,7 @@ export async function reserve(request: Request, planner: Planner, launcher: numb
   }
 }
 
-/** With the leases locked, so that two launches never choose the same. */
-function takeLease(
-  sysroot: string,
-  planner: Planner,
-  { id, launcher }: { readonly id: string; readonly launcher: LeaseFile['launcher'] },
-): Promise<Reserved> {
-  const { shared, own } = ensureLeaseDirectory(sysroot)
-  return withLock(shared, () => {
-    const { held, ended } = readLeases(sysroot, 'check')
-    for (const { path } of ended) removeIfMine(path)
-    const plan = planner(held)
-    if (plan.lease === null) return { plan, id, leaseFile: null }
-    const leaseFile = `${own}/${id}.lease`
-    const text = formatLeaseFile({ ...plan.lease, guest: plan.guest.name, launcher })
-    writeFileSync(leaseFile, text, { flag: 'wx', mode: 0o640 })
-    return { plan, id, leaseFile }
-  })
-}
-
-/** What is left of a VM that has ended. Another user's stays: it counts for nothing. */
-function removeIfMine(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch {
-    // Not this user's, or gone already.
-  }
+/** An id that no other launch of this host has. */
+export function launchId(pid: number, startTicks: number): string {
+  return `${pid}-${startTicks}-${Math.random().toString(36).slice(2, 10)}`
 }

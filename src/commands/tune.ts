@@ -1,0 +1,94 @@
+import { quoteIfNeeded } from '../argv/shell.js'
+import { loadPolicy } from '../config/load.js'
+import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
+import { tuneRefused } from '../errors/tune.js'
+import { readAttribute } from '../host/sysfs.js'
+import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
+import { writeAll } from '../report/output.js'
+import { formatTable } from '../report/table.js'
+import { COMMANDS } from '../tune/apply.js'
+import { deviationsFrom } from '../tune/deviations.js'
+import { explainAll, readCircumstances } from '../tune/explain.js'
+import { describeRole } from '../tune/roles.js'
+import { parseSelector } from '../tune/selectors.js'
+import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
+import { look, type Source, tune, type Wish, wishFor } from '../tune/tune.js'
+import { checkMainThreadRuns } from '../tune/wanted.js'
+import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
+
+export interface TuneOptions extends TargetOptions {
+  readonly profile?: string
+  readonly set: readonly string[]
+  readonly config?: string
+  readonly dryRun?: boolean
+}
+
+/**
+ * Sets the CPUs and policies of QEMUs that run, and prints what was done.
+ * @throws {UserError} exit 64 for wrong usage, 69 when there is no such QEMU or no plan for it, 77 when the kernel refuses
+ */
+export async function tuneCommand(options: TuneOptions): Promise<void> {
+  const source = sourceOf(options)
+  const targets = findTargets(options)
+  if (targets.length === 0) return writeAll(1, 'no QEMU with a plan is running that this user may see\n')
+  const failures: string[] = []
+  for (const target of targets) {
+    // One VM without a plan for its threads is no reason to leave the others as they are.
+    if (options.all && source.kind === 'plan' && target.plan?.threads === null) continue
+    const wish = await wishFor(target, source, options.dryRun === true)
+    if (options.dryRun) printCommands(target, wish)
+    else failures.push(...(await tuneOne(target, wish)))
+  }
+  if (failures.length > 0) throw tuneRefused({ causes: failures })
+}
+
+function sourceOf({ profile, set, config }: TuneOptions): Source {
+  if (set.length > 0) return { kind: 'selectors', selectors: set.map(parseSelector) }
+  if (profile === undefined) return { kind: 'plan' }
+  const path = config ?? DEFAULT_CONFIG_PATH
+  const policy = loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
+  return { kind: 'profile', name: profile, policy }
+}
+
+/** The commands that would set what differs, for a shell. */
+function printCommands(target: RunningQemu, wish: Wish): void {
+  const wanted = look(target.pid, wish)
+  checkMainThreadRuns(wanted)
+  const lines = deviationsFrom(wanted).flatMap((deviation) =>
+    deviation.differs.map((aspect) => {
+      const command = COMMANDS[aspect](deviation).map(quoteIfNeeded).join(' ')
+      return `${command}  # ${describeRole(deviation.role)}`
+    }),
+  )
+  const nothing = ['# every thread is as wanted']
+  writeAll(1, `# ${describeTarget(target)}\n${(lines.length === 0 ? nothing : lines).join('\n')}\n`)
+}
+
+async function tuneOne(target: RunningQemu, wish: Wish): Promise<string[]> {
+  const { before, refusals } = await tune(target.pid, wish)
+  const changed = deviationsFrom(before)
+  const rows = before.flatMap(({ thread, role, setting }) => {
+    if (setting === null) return []
+    const refused = refusals.some(({ deviation }) => deviation.thread.tid === thread.tid)
+    const differed = changed.some((deviation) => deviation.thread.tid === thread.tid)
+    return [
+      [
+        describeRole(role),
+        String(thread.tid),
+        ...describe(setting),
+        refused ? 'refused' : differed ? 'set' : 'was so',
+      ],
+    ]
+  })
+  writeAll(1, `${describeTarget(target)}\n${formatTable([['THREAD', 'TID', 'CPUS', 'POLICY', ''], ...rows])}`)
+  const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
+  const causes = explainAll(refusals, ({ deviation }) =>
+    readCircumstances(target.pid, deviation.thread.tid, online),
+  )
+  return causes.map((cause) => `${describeTarget(target)}: ${cause}`)
+}
+
+function describe({ cpus, policy, priority }: ThreadSetting): [string, string] {
+  const scheduling = policy === null ? '-' : `${policy}${isRealtime({ policy }) ? ` ${priority}` : ''}`
+  return [cpus === null ? '-' : formatCpuSet(cpus), scheduling]
+}

@@ -1,0 +1,46 @@
+import { unlinkSync, writeFileSync } from 'node:fs'
+import type { HeldLease } from '../../plan/leases.js'
+import type { Lease } from '../../plan/runtime-plan.js'
+import { ensureLeaseDirectory } from './directory.js'
+import { formatLeaseFile, type LeaseFile } from './lease-file.js'
+import { withLock } from './lock.js'
+import { readLeases } from './read.js'
+
+/** For whom a lease is. */
+export interface Holder extends Pick<LeaseFile, 'guest' | 'launcher'> {
+  /** For the file's name: told from every other since the host was booted. */
+  readonly id: string
+}
+
+/**
+ * Chooses what a VM takes and writes it down, with the leases locked: two never choose the same.
+ * @param choose given what others hold; its `lease` may be null, when nothing is taken
+ * @returns what was chosen, and the lease file; null when nothing was taken
+ * @throws {UserError} what `choose` throws; exit 77 without a usable directory, 69 when the leases stay locked
+ */
+export function hold<T extends { readonly lease: Lease | null }>(
+  sysroot: string,
+  { id, guest, launcher }: Holder,
+  choose: (held: readonly HeldLease[]) => T,
+): Promise<{ readonly chosen: T; readonly leaseFile: string | null }> {
+  const { shared, own } = ensureLeaseDirectory(sysroot)
+  return withLock(shared, () => {
+    const { held, ended } = readLeases(sysroot, 'check')
+    for (const { path } of ended) removeIfMine(path)
+    const chosen = choose(held)
+    if (chosen.lease === null) return { chosen, leaseFile: null }
+    const leaseFile = `${own}/${id}.lease`
+    const text = formatLeaseFile({ ...chosen.lease, guest, launcher })
+    writeFileSync(leaseFile, text, { flag: 'wx', mode: 0o640 })
+    return { chosen, leaseFile }
+  })
+}
+
+/** What is left of a VM that has ended. Another user's stays: it counts for nothing. */
+function removeIfMine(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // Not this user's, or gone already.
+  }
+}

@@ -1,0 +1,87 @@
+import picomatch from 'picomatch'
+import type { SchedPolicy } from '../config/policy.js'
+import { badSelector } from '../errors/tune.js'
+import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
+import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import type { Role } from './roles.js'
+import type { Thread } from './threads.js'
+
+/** One `--set`: which threads, and what they get. */
+export interface Selector {
+  readonly text: string
+  /** What a thread gets; null when it is none of these. */
+  readonly settingFor: (thread: Thread, role: Role) => ThreadSetting | null
+}
+
+const POLICIES: readonly SchedPolicy[] = ['other', 'batch', 'idle', 'fifo', 'rr']
+
+/** Kinds of thread that a selector names by one word. */
+const WORDS: Readonly<Record<string, Role['kind']>> = {
+  emulator: 'emulator',
+  worker: 'worker',
+  vhost: 'vhost',
+}
+
+/**
+ * Reads `WHO=CPUS[:POLICY[:PRIORITY]]`. WHO is `vcpus` (a CPU for each, in order), `vcpu:N`, `iothread:ID`, `emulator`,
+ * `worker`, `vhost` or `name:GLOB`; N and ID may be `*`. CPUS may be empty, to leave them as they are.
+ * @throws {UserError} exit 64 when it does not parse
+ */
+export function parseSelector(text: string): Selector {
+  const [, who = '', what = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? []
+  if (who === '') throw badSelector({ text, problem: 'an = is missing' })
+  const setting = parseSetting(text, what)
+  if (who === 'vcpus') return forEachVcpu(text, setting)
+  const matches = matcher(text, who)
+  return { text, settingFor: (thread, role) => (matches(thread, role) ? setting : null) }
+}
+
+function parseSetting(text: string, what: string): ThreadSetting {
+  const [list = '', policyName, rank, ...rest] = what.split(':')
+  const cpus = parseCpuSet(list)
+  if (cpus === null || rest.length > 0) throw badSelector({ text, problem: `'${list}' is no list of CPUs` })
+  const policy = POLICIES.find((name) => name === policyName) ?? null
+  if (policyName !== undefined && policy === null) {
+    throw badSelector({ text, problem: `'${policyName}' is no policy; there are ${POLICIES.join(', ')}` })
+  }
+  const priority = rank === undefined ? (isRealtime({ policy }) ? 1 : null) : Number(rank)
+  const isRank = priority !== null && Number.isInteger(priority) && priority >= 1 && priority <= 99
+  if (priority !== null && !(isRealtime({ policy }) && isRank)) {
+    throw badSelector({ text, problem: 'a priority is 1 to 99, and for fifo and rr only' })
+  }
+  return { cpus: cpus.length === 0 ? null : cpus, policy, priority }
+}
+
+function forEachVcpu(text: string, setting: ThreadSetting): Selector {
+  return {
+    text,
+    settingFor(_, role) {
+      if (role.kind !== 'vcpu') return null
+      return { ...setting, cpus: setting.cpus === null ? null : nth(setting.cpus, role.vcpu, text) }
+    },
+  }
+}
+
+function nth(cpus: CpuSet, vcpu: number, text: string): CpuSet {
+  const cpu = cpus[vcpu]
+  if (cpu === undefined) throw badSelector({ text, problem: `there is no CPU for vCPU ${vcpu}` })
+  return [cpu]
+}
+
+function matcher(text: string, who: string): (thread: Thread, role: Role) => boolean {
+  const [kind = '', name] = who.split(/:(.*)/s)
+  if (kind === 'vcpu' && name !== undefined && /^(\*|\d+)$/.test(name)) {
+    return (_, role) => role.kind === 'vcpu' && (name === '*' || role.vcpu === Number(name))
+  }
+  if (kind === 'iothread' && name) {
+    return (_, role) => role.kind === 'iothread' && (name === '*' || role.id === name)
+  }
+  if (kind === 'name' && name)
+    return (thread) => picomatch.isMatch(thread.name, name, { bash: true, dot: true })
+  const word = Object.hasOwn(WORDS, who) ? WORDS[who] : undefined
+  if (word !== undefined) return (_, role) => role.kind === word
+  throw badSelector({
+    text,
+    problem: `'${who}' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, name:GLOB`,
+  })
+}

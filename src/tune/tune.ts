@@ -1,0 +1,106 @@
+import type { Policy } from '../config/policy.js'
+import { noPlan, noSuchProcess } from '../errors/tune.js'
+import { readHostFacts } from '../host/read.js'
+import { hold } from '../launch/leases/hold.js'
+import { startOf } from '../launch/leases/read.js'
+import { launchId } from '../launch/leases/reserve.js'
+import { chooseProfile } from '../plan/domain.js'
+import type { HeldLease } from '../plan/leases.js'
+import { iothreadIds, planThreads } from '../plan/threads/plan-threads.js'
+import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { apply, type Refusal } from './apply.js'
+import { deviationsFrom } from './deviations.js'
+import { readQemuThreads } from './processes.js'
+import type { Selector } from './selectors.js'
+import type { RunningQemu } from './targets.js'
+import { checkMainThreadRuns, type Wanted, wantedByPlan, wantedBySelectors } from './wanted.js'
+
+/** Where the settings come from: the plan in QEMU's environment, a profile of the configuration, or selectors. */
+export type Source =
+  | { readonly kind: 'plan' }
+  | { readonly kind: 'profile'; readonly name: string; readonly policy: Policy }
+  | { readonly kind: 'selectors'; readonly selectors: readonly Selector[] }
+
+/** Says what each thread of a QEMU is to get, given its threads now. */
+export type Wish = (threads: NonNullable<ReturnType<typeof readQemuThreads>>) => Wanted[]
+
+/**
+ * Finds out what a QEMU's threads are to get. CPUs that a profile hands out, or gives to real-time vCPUs, are leased for
+ * as long as this QEMU lives.
+ * @param isDryRun takes no lease
+ * @throws {UserError} exit 69 when nothing says what they are to get, and what `planThreads` throws
+ */
+export async function wishFor(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Wish> {
+  if (source.kind === 'selectors') {
+    return (threads) => wantedBySelectors(threads, iothreadIds(target.line), source.selectors)
+  }
+  const plan =
+    source.kind === 'plan' ? (target.plan?.threads ?? null) : await planFromProfile(target, source, isDryRun)
+  if (plan === null) throw noPlan({ pid: target.pid })
+  return (threads) => wantedByPlan(threads, plan)
+}
+
+async function planFromProfile(
+  { pid, line, guest, plan }: RunningQemu,
+  { name, policy }: Extract<Source, { kind: 'profile' }>,
+  isDryRun: boolean,
+): Promise<ThreadPlan | null> {
+  const host = readHostFacts('/', { pci: false, cpus: true, topology: true, memory: false })
+  const profile = chooseProfile(policy, name, null)
+  if (profile === null) return null
+  const isOwn = (lease: HeldLease) =>
+    lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(plan?.lease?.cpus))
+  const choose = (held: readonly HeldLease[]) => {
+    const others = held.filter((lease) => !isOwn(lease))
+    const planned = planThreads({ line, policy, host, profile, nics: [], held: others })
+    const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
+    const leased = planned?.leased ?? []
+    const cpus = leased.every((cpu) => own.includes(cpu)) ? [] : leased
+    return { threads: planned?.threads ?? null, lease: cpus.length === 0 ? null : { nics: [], cpus } }
+  }
+  if (isDryRun || choose([]).lease === null) return choose([]).threads
+  const startTicks = startOf(pid) ?? 0
+  const holder = { id: launchId(pid, startTicks), guest, launcher: { pid, startTicks } }
+  return (await hold('/', holder, choose)).chosen.threads
+}
+
+/** What became of a QEMU's threads. */
+export interface Tuned {
+  readonly before: readonly Wanted[]
+  readonly refusals: readonly Refusal[]
+}
+
+/** How often what differs is set: the kernel may take less than it is asked for, and threads come and go. */
+const ATTEMPTS = 3
+
+/**
+ * Sets a QEMU's threads and looks whether they are so.
+ * @throws {UserError} exit 69 when QEMU has ended, or a real-time vCPU would starve its main thread
+ */
+export async function tune(pid: number, wish: Wish): Promise<Tuned> {
+  const before = look(pid, wish)
+  checkMainThreadRuns(before)
+  let refusals: Refusal[] = []
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const different = deviationsFrom(look(pid, wish))
+    if (different.length === 0) return { before, refusals: [] }
+    refusals = await apply(different)
+  }
+  const narrowed = deviationsFrom(look(pid, wish)).filter(
+    ({ thread }) => !refusals.some(({ deviation }) => deviation.thread.tid === thread.tid),
+  )
+  return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)] }
+}
+
+/** What is wanted now, with nothing set. */
+export function look(pid: number, wish: Wish): Wanted[] {
+  const threads = readQemuThreads(pid)
+  if (threads === null) throw noSuchProcess({ pid: String(pid) })
+  return wish(threads)
+}
+
+/** The kernel said nothing, and yet it is not so. */
+export function narrowedBy(deviation: Refusal['deviation']): Refusal {
+  const aspect = deviation.differs[0] ?? 'cpus'
+  return { deviation, aspect, reason: 'narrowed', message: 'it does not stay so' }
+}

@@ -1,0 +1,66 @@
+import { selectorMatchesNothing, vcpuStarvesMain } from '../errors/tune.js'
+import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
+import { formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
+import { describeRole, type Role, rolesOf, settingFor } from './roles.js'
+import type { Selector } from './selectors.js'
+import type { Thread } from './threads.js'
+
+/** A thread, what it does, and what it is to get. */
+export interface Wanted {
+  readonly thread: Thread
+  readonly role: Role
+  /** null leaves it as it is. */
+  readonly setting: ThreadSetting | null
+}
+
+/** What a plan wants for each of a QEMU's threads, oldest first. */
+export function wantedByPlan(threads: readonly Thread[], plan: ThreadPlan): Wanted[] {
+  const ids = plan.iothreads.map(({ id }) => id)
+  return [...rolesOf(threads, ids)].map(([thread, role]) => ({
+    thread,
+    role,
+    setting: settingFor(role, plan),
+  }))
+}
+
+/**
+ * What selectors want; of several that mean a thread the last one counts.
+ * @param iothreads ids of I/O threads in the order of the command line
+ * @throws {UserError} exit 69 for one that means no thread
+ */
+export function wantedBySelectors(
+  threads: readonly Thread[],
+  iothreads: readonly string[],
+  selectors: readonly Selector[],
+): Wanted[] {
+  const roles = [...rolesOf(threads, iothreads)]
+  for (const { text, settingFor: settingOf } of selectors) {
+    if (roles.some(([thread, role]) => settingOf(thread, role) !== null)) continue
+    throw selectorMatchesNothing({ text, threads: [...new Set(roles.map(([, role]) => describeRole(role)))] })
+  }
+  return roles.map(([thread, role]) => {
+    const settings = selectors.flatMap((selector) => selector.settingFor(thread, role) ?? [])
+    return { thread, role, setting: settings.at(-1) ?? null }
+  })
+}
+
+/**
+ * Refuses a real-time vCPU where QEMU's main thread is, or would be: the vCPU waits for it and does not let it run.
+ * @throws {UserError} exit 69
+ */
+export function checkMainThreadRuns(wanted: readonly Wanted[]): void {
+  // The main thread is the oldest.
+  const main = wanted[0]
+  if (main === undefined) return
+  for (const one of wanted.filter(({ role }) => role.kind === 'vcpu' || role.kind === 'all-vcpus')) {
+    const shared = intersectCpuSets(cpusOf(one), cpusOf(main))
+    const isUrgent = isRealtime({ policy: one.setting?.policy ?? null })
+    if (isUrgent && shared.length > 0) {
+      throw vcpuStarvesMain({ what: describeRole(one.role), cpus: formatCpuSet(shared) })
+    }
+  }
+}
+
+function cpusOf({ thread, setting }: Wanted) {
+  return setting?.cpus ?? thread.cpus
+}
