@@ -26,6 +26,7 @@ function program(): Command {
     .showSuggestionAfterError()
   addRun(root)
   addTune(root)
+  addJitter(root)
   addNics(root)
   addGolden(root)
   return root
@@ -82,6 +83,21 @@ function addTune(root: Command): void {
         '\n  qemu-rt tune --domain plc-1 --set emulator=0-1 --set vcpus=4-7:fifo:1 --set iothread:disk=:fifo',
     )
     .action(async (options) => (await import('./tune.js')).tuneCommand(options))
+}
+
+function addJitter(root: Command): void {
+  root
+    .command('jitter')
+    .description('measure how long a guest is kept from running on this host, with a guest made for it')
+    .option('--profile <name>', 'run it as this profile of the configuration says (default: best effort)')
+    .option('--seconds <n>', 'how long to measure', '10')
+    .option('--load <command>', 'a shell command to run beside it, such as "stress-ng --cpu 4"')
+    .option('--compare', 'best effort and the profile, one after the other')
+    .addOption(new Option('--accel <name>', 'default: KVM where it works').choices(['kvm', 'tcg']))
+    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .option('--emulator <path>', 'the real QEMU')
+    .action(async (options) => (await import('./jitter.js')).jitterCommand(options))
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

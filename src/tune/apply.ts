@@ -50,10 +50,11 @@ export const COMMANDS: Readonly<Record<Aspect, (deviation: Deviation) => string[
     formatCpuSet(setting.cpus ?? []),
     String(thread.tid),
   ],
-  policy: ({ thread, role, setting }) => [
+  policy: ({ thread, setting }) => [
     'chrt',
-    // Threads that a vCPU's thread never makes: without it workers and plugged vCPUs would be real-time too.
-    ...(role.kind === 'vcpu' || setting.priority === null ? [] : ['--reset-on-fork']),
+    // QEMU makes worker threads from whatever thread waits for a disk, a vCPU's too, and KVM its own from the first vCPU
+    // that runs: these must not be real-time because that one is (sched(7), SCHED_RESET_ON_FORK).
+    ...(setting.priority === null ? [] : ['--reset-on-fork']),
     CHRT[setting.policy ?? 'other'],
     '--pid',
     String(setting.priority ?? 0),

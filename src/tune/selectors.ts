@@ -39,7 +39,9 @@ export function parseSelector(text: string): Selector {
 function parseSetting(text: string, what: string): ThreadSetting {
   const [list = '', policyName, rank, ...rest] = what.split(':')
   const cpus = parseCpuSet(list)
-  if (cpus === null || rest.length > 0) throw badSelector({ text, problem: `'${list}' is no list of CPUs` })
+  if (cpus === null) throw badSelector({ text, problem: `'${list}' is no list of CPUs` })
+  if (rest.length > 0)
+    throw badSelector({ text, problem: `there is more after the priority: '${rest.join(':')}'` })
   const policy = POLICIES.find((name) => name === policyName) ?? null
   if (policyName !== undefined && policy === null) {
     throw badSelector({ text, problem: `'${policyName}' is no policy; there are ${POLICIES.join(', ')}` })

@@ -19,8 +19,11 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly pid: number; readonly refusals: readonly Refusal[] }
   | { readonly kind: 'ended'; readonly pid: number | null }
 
-/** How long everything must have been as planned. libvirt sets threads itself before it lets the guest run. */
-const HOLD_MS = { running: 1000, paused: 5000 }
+/**
+ * How long everything must have been as planned. libvirt sets threads itself before it lets the guest run; and while its
+ * firmware reads disks, QEMU makes worker threads, which start where the thread is that waits for them.
+ */
+const HOLD_MS = { running: 3000, paused: 5000 }
 
 /** How long a refusal may last: libvirt moves threads between groups, and a group may not have its CPUs yet. */
 const REFUSAL_MS = 5000
@@ -71,7 +74,7 @@ async function tuneQemu(
     }
     // What was set is looked at again at once: the kernel may have taken less than was asked for.
     await sleep(
-      complete && different.length === 0 ? 50 : refusals.length > 0 ? RETRY_MS : pause(now - started),
+      complete && different.length === 0 ? 100 : refusals.length > 0 ? RETRY_MS : pause(now - started),
     )
   }
 }

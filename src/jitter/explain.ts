@@ -1,0 +1,64 @@
+import { isRealtime } from '../plan/threads/thread-plan.js'
+import type { Thread } from '../tune/threads.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+
+/** What may explain a result. */
+export interface JitterFacts {
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly worstMicroseconds: number
+  /** The vCPU's thread while the guest ran; null when it was not found. */
+  readonly vcpu: Pick<Thread, 'cpus' | 'policy' | 'priority'> | null
+  /** null when the host does not say. */
+  readonly isolated: CpuSet | null
+  readonly fullDynticks: CpuSet | null
+  /** kernel.sched_rt_runtime_us: -1 is without a limit. */
+  readonly realtimeRuntime: number | null
+  /** Whether the kernel is PREEMPT_RT. */
+  readonly isRealtimeKernel: boolean
+}
+
+/** What control loops of a millisecond can bear; a host that is set up stays below. */
+const GOOD_MICROSECONDS = 100
+
+/** Explains a result that is worse than a real-time host's: each what, and what to do; none when it is good. */
+export function explainJitter(facts: JitterFacts): string[] {
+  return facts.worstMicroseconds < GOOD_MICROSECONDS ? [] : CAUSES.flatMap((cause) => cause(facts) ?? [])
+}
+
+const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
+  ({ vcpu, realtimeRuntime }) =>
+    vcpu !== null && isUrgent(vcpu) && realtimeRuntime !== null && realtimeRuntime !== -1
+      ? `real-time throttling is on: a busy vCPU is stopped for up to ${(1e6 - realtimeRuntime) / 1000} ms at a time, ` +
+        'which is worse than no real-time policy; run as root: sysctl kernel.sched_rt_runtime_us=-1'
+      : null,
+  ({ vcpu }) =>
+    vcpu === null || isUrgent(vcpu)
+      ? null
+      : `the vCPU was ${vcpu.policy}: whatever runs on its CPU takes turns with it; use a profile with policy = "fifo"`,
+  ({ vcpu, isolated }) => {
+    const unreserved = vcpu === null || isolated === null ? [] : subtractCpuSets(vcpu.cpus, isolated)
+    return unreserved.length === 0
+      ? null
+      : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there; ` +
+          `boot with isolcpus=${formatCpuSet(unreserved)}`
+  },
+  ({ vcpu, fullDynticks }) => {
+    const ticking =
+      vcpu === null || vcpu.cpus.length > 1 ? [] : subtractCpuSets(vcpu.cpus, fullDynticks ?? [])
+    return ticking.length === 0
+      ? null
+      : `CPU ${formatCpuSet(ticking)} has the scheduler's tick; boot with nohz_full=${formatCpuSet(ticking)} rcu_nocbs=${formatCpuSet(ticking)}`
+  },
+  ({ isRealtimeKernel }) =>
+    isRealtimeKernel
+      ? null
+      : 'the kernel is not PREEMPT_RT (/sys/kernel/realtime); install one, such as linux-image-rt-amd64',
+  ({ accelerator }) =>
+    accelerator === 'tcg'
+      ? 'the guest was emulated (TCG): translating its code and the emulator’s locks are gaps too; use --accel kvm'
+      : null,
+]
+
+function isUrgent({ policy }: Pick<Thread, 'policy'>): boolean {
+  return policy !== 'deadline' && isRealtime({ policy })
+}
