@@ -26,6 +26,7 @@ function program(): Command {
     .showSuggestionAfterError()
   addRun(root)
   addTune(root)
+  addStatus(root)
   addJitter(root)
   addNics(root)
   addGolden(root)
@@ -83,6 +84,22 @@ function addTune(root: Command): void {
         '\n  qemu-rt tune --domain plc-1 --set emulator=0-1 --set vcpus=4-7:fifo:1 --set iothread:disk=:fifo',
     )
     .action(async (options) => (await import('./tune.js')).tuneCommand(options))
+}
+
+function addStatus(root: Command): void {
+  root
+    .command('status')
+    .description('VMs that were launched with a plan: their threads against it, and what the CPUs are for')
+    .option('--watch', 'draw anew until q is pressed', false)
+    .option(
+      '--interval <seconds>',
+      'between two drawings (default: 1); without --watch, what CPU % is counted over (default: 0.5)',
+      Number,
+    )
+    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .option('--sysroot <dir>', 'show the CPUs of a captured host', '/')
+    .action(async (options) => (await import('./status.js')).status(options))
 }
 
 function addJitter(root: Command): void {

@@ -68,6 +68,8 @@ export async function runJitter(run: JitterRun): Promise<JitterResult> {
   try {
     const guest = startGuest(run, directory)
     children.push(guest.child)
+    await placed(run, guest)
+    // Only now: firmware that shares a CPU with a load takes minutes.
     const load = run.load === null ? null : startLoad(run.load)
     if (load !== null) children.push(load)
     return await measure(run, guest, load)
@@ -130,30 +132,34 @@ function startLoad(command: string): ChildProcess {
   return spawn('sh', ['-c', command], { stdio: 'ignore', detached: true })
 }
 
-async function measure(
-  run: JitterRun,
-  { child, arrivals, said }: Guest,
-  load: ChildProcess | null,
-): Promise<JitterResult> {
-  const check = () => {
-    if (hasEnded(child)) throw guestSilent({ reason: `QEMU ended: ${how(child)}`, said: said() })
-    if (load !== null && hasEnded(load)) throw loadEnded({ command: run.load ?? '', how: how(load) })
-  }
+/** Waits until the guest runs and its vCPU is as planned. */
+async function placed({ profile }: JitterRun, guest: Guest): Promise<void> {
   const bootEnd = performance.now() + BOOT_MS
-  for (; arrivals.length < 2; await sleep(50)) {
-    check()
-    if (performance.now() > bootEnd) throw guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: said() })
+  for (; guest.arrivals.length < 2; await sleep(50)) {
+    checkRuns(guest)
+    if (performance.now() > bootEnd) {
+      throw guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: guest.said() })
+    }
   }
   const placeEnd = performance.now() + PLACE_MS
-  for (; !isPlaced(child.pid ?? 0); await sleep(50)) {
-    check()
-    if (performance.now() > placeEnd) throw guestNotPlaced({ profile: run.profile ?? '', said: said() })
+  for (; !isPlaced(guest.child.pid ?? 0); await sleep(50)) {
+    checkRuns(guest)
+    if (performance.now() > placeEnd) throw guestNotPlaced({ profile: profile ?? '', said: guest.said() })
   }
+}
+
+function checkRuns({ child, said }: Guest): void {
+  if (hasEnded(child)) throw guestSilent({ reason: `QEMU ended: ${how(child)}`, said: said() })
+}
+
+async function measure(run: JitterRun, guest: Guest, load: ChildProcess | null): Promise<JitterResult> {
+  const { child, arrivals } = guest
   // The record that is being made has seen the time before.
   const from = arrivals.length + 1
   let vcpu: Thread | null = null
   for (; coveredMs(arrivals, from) < run.seconds * 1000 || arrivals.length < from + 2; await sleep(50)) {
-    check()
+    checkRuns(guest)
+    if (load !== null && hasEnded(load)) throw loadEnded({ command: run.load ?? '', how: how(load) })
     vcpu = vcpuThread(child.pid ?? 0) ?? vcpu
   }
   const result = summarize(arrivals.slice(from))

@@ -1,0 +1,63 @@
+import { loadPolicy } from '../config/load.js'
+import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
+import { badInterval } from '../errors/status.js'
+import { writeAll } from '../report/output.js'
+import { statusJson } from '../status/json.js'
+import { paint } from '../status/line.js'
+import { readSnapshot } from '../status/read.js'
+import type { Status } from '../status/status.js'
+import { openTerminal, type Terminal } from '../status/terminal.js'
+import { statusText, watchHeading } from '../status/text.js'
+import { forgetUsage } from '../status/usage.js'
+import { follow, lookOnce, watchOnScreen } from '../status/watch.js'
+
+export interface StatusOptions {
+  readonly watch: boolean
+  readonly format: 'text' | 'json'
+  /** Seconds between two drawings; without `watch`, what rates are counted over. */
+  readonly interval?: number
+  readonly config?: string
+  readonly sysroot?: string
+}
+
+const INTERVAL = { least: 0.1, most: 3600 }
+const DEFAULT_SECONDS = { watch: 1, once: 0.5 }
+
+/**
+ * Shows every QEMU that was launched with a plan, its threads against the plan, and what the host's CPUs are for.
+ * @throws {UserError} exit 64 for an interval that cannot be waited, and what reading the configuration and the host does
+ */
+export async function status(options: StatusOptions): Promise<void> {
+  const { watch, format, config, interval = DEFAULT_SECONDS[watch ? 'watch' : 'once'] } = options
+  if (!(interval >= INTERVAL.least && interval <= INTERVAL.most)) throw badInterval(INTERVAL)
+  const intervalMs = interval * 1000
+  const { host } = loadPolicy({
+    path: config ?? DEFAULT_CONFIG_PATH,
+    explicit: config !== undefined,
+    emulatorMode: false,
+  })
+  const read = () => readSnapshot({ sysroot: options.sysroot ?? '/', sets: host, intervalMs })
+  const terminal = openTerminal(process.env)
+  const textOf = (now: Status, hint: string) => {
+    const heading = watch ? watchHeading(now.time, interval) + hint : null
+    return statusText(now, { width: terminal.size().columns, heading })
+  }
+  const print = (now: Status) =>
+    writeAll(
+      1,
+      format === 'json' ? statusJson(now, watch ? 0 : 2) : printed(textOf(now, ''), watch, terminal),
+    )
+  try {
+    if (!watch) print(await lookOnce(read, intervalMs))
+    else if (format === 'json' || !terminal.isAddressable) await follow(read, print, intervalMs)
+    else await watchOnScreen(read, (now) => textOf(now, '  (q quits)'), terminal, intervalMs)
+  } finally {
+    forgetUsage()
+  }
+}
+
+/** One snapshot after another has a blank line between. */
+function printed(lines: ReturnType<typeof statusText>, isRepeated: boolean, { hasColour }: Terminal): string {
+  const text = lines.map((line) => `${paint(line, hasColour)}\n`).join('')
+  return isRepeated ? `${text}\n` : text
+}

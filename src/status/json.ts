@@ -1,0 +1,82 @@
+import type { ThreadSetting } from '../plan/threads/thread-plan.js'
+import { formatCpuSet } from '../units/cpu-set.js'
+import type { CpuRow, CpuUse } from './cpu.js'
+import { isFree } from './cpu-map.js'
+import type { Status } from './status.js'
+import { countDrift, type ThreadStatus, type VmStatus } from './vms.js'
+
+/** Writes a status as docs/status.md describes it. @param indent blanks by level; 0 for one line */
+export function statusJson({ time, seconds, seesAll, vms, map }: Status, indent: number): string {
+  const json = {
+    version: 1,
+    time: time.toISOString(),
+    seconds: rounded(seconds, 3),
+    allUsers: seesAll,
+    vms: vms.map(vmJson),
+    cpus: map.map(rowJson),
+  }
+  return `${escapeControls(JSON.stringify(json, null, indent))}\n`
+}
+
+function vmJson(vm: VmStatus): object {
+  const { usage } = vm
+  return {
+    guest: vm.guest,
+    pid: vm.pid,
+    profile: vm.profile,
+    uptimeSeconds: rounded(usage?.uptimeSeconds, 0),
+    cpuPercent: rounded(usage?.cpuPercent, 1),
+    memoryBytes: usage?.memory ?? null,
+    hugePagesBytes: usage?.hugePages ?? null,
+    planned: countDrift([vm]).planned,
+    drifted: countDrift([vm]).drifted,
+    missing: vm.missing,
+    threads: vm.threads.map(threadJson),
+  }
+}
+
+function threadJson({ thread, role, wanted, drift, newSwitches, cpuPercent }: ThreadStatus): object {
+  return {
+    tid: thread.tid,
+    name: thread.name,
+    role,
+    cpus: formatCpuSet(thread.cpus),
+    policy: thread.policy,
+    priority: thread.priority,
+    wanted: wanted === null ? null : wantedJson(wanted),
+    drift,
+    lastCpu: thread.lastCpu,
+    involuntarySwitches: thread.involuntarySwitches,
+    newInvoluntarySwitches: newSwitches,
+    cpuPercent: rounded(cpuPercent, 1),
+  }
+}
+
+function wantedJson({ cpus, policy, priority }: ThreadSetting): object {
+  return { cpus: cpus === null ? null : formatCpuSet(cpus), policy, priority }
+}
+
+function rowJson(row: CpuRow): object {
+  return {
+    cpus: formatCpuSet(row.cpus),
+    node: row.node,
+    set: row.set,
+    online: row.isOnline,
+    isolated: row.isIsolated,
+    free: isFree(row),
+    uses: row.uses.map(({ pid, vcpus, others }: CpuUse) => ({ pid, vcpus, others })),
+    conflicts: row.conflicts,
+  }
+}
+
+function rounded(value: number | null | undefined, digits: number): number | null {
+  return value == null ? null : Number(value.toFixed(digits))
+}
+
+/** JSON itself escapes only ASCII's first 32: the others must not reach a terminal either. */
+function escapeControls(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

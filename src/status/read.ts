@@ -1,0 +1,34 @@
+import type { HostPolicy } from '../config/policy.js'
+import { readHostFacts } from '../host/read.js'
+import { findManaged, readQemuThreads } from '../tune/processes.js'
+import type { Snapshot } from './snapshot.js'
+import { readUsage } from './usage.js'
+
+/** Where a snapshot is taken. */
+export interface Source {
+  /** `/`, or a directory with a captured host, which has CPUs but no VMs. */
+  readonly sysroot: string
+  readonly sets: HostPolicy
+  /** Time until the next snapshot, in milliseconds. */
+  readonly intervalMs: number
+}
+
+/**
+ * Looks at the host's CPUs and at every QEMU with a plan that this user may see.
+ * @throws {UserError} exit 65 when the sysroot is no directory, 77 when this user may not read it
+ */
+export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promise<Snapshot> {
+  const { cpus } = readHostFacts(sysroot, { pci: false, cpus: true, topology: true, memory: false })
+  const managed = sysroot === '/' ? findManaged() : []
+  const usage = await readUsage(
+    managed.map(({ pid }) => pid),
+    intervalMs,
+  )
+  const at = performance.now()
+  const vms = managed.flatMap(({ pid, plan }) => {
+    // Before Linux 6.4 looking for the kernel's vhost threads takes a file for each of its threads.
+    const threads = readQemuThreads(pid, { kernels: (plan.threads?.vhost ?? null) !== null }) ?? []
+    return threads.length === 0 ? [] : [{ pid, plan, threads, usage: usage.get(pid) ?? null }]
+  })
+  return { time: new Date(), at, vms, seesAll: process.geteuid?.() === 0, cpus, sets }
+}

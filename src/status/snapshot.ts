@@ -1,0 +1,38 @@
+import type { HostPolicy } from '../config/policy.js'
+import type { HostCpus } from '../host/facts.js'
+import type { RuntimePlan } from '../plan/runtime-plan.js'
+import type { Thread } from '../tune/threads.js'
+
+/** What the host and its VMs were like at one moment. Plain data, so that a test can make one. */
+export interface Snapshot {
+  readonly time: Date
+  /** Of a clock that nobody sets, to tell how long it was since another snapshot; milliseconds. */
+  readonly at: number
+  readonly vms: readonly VmSnapshot[]
+  /** Whether this user may look at every user's VMs. */
+  readonly seesAll: boolean
+  /** null when the host does not say which CPUs it has. */
+  readonly cpus: HostCpus | null
+  /** What the configuration has the host's CPUs for. */
+  readonly sets: HostPolicy
+}
+
+export interface VmSnapshot {
+  readonly pid: number
+  readonly plan: RuntimePlan
+  /** Oldest first. */
+  readonly threads: readonly Thread[]
+  /** null when QEMU has ended meanwhile. */
+  readonly usage: Usage | null
+}
+
+/** What a process takes of the host. */
+export interface Usage {
+  /** Of one CPU, since the snapshot before; null when there was none. */
+  readonly cpuPercent: number | null
+  /** Resident bytes, without huge pages. */
+  readonly memory: number
+  /** Bytes in huge pages, which the kernel does not count as resident (proc(5), HugetlbPages). */
+  readonly hugePages: number
+  readonly uptimeSeconds: number
+}

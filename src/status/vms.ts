@@ -1,0 +1,114 @@
+import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
+import { describeRole, type Role, rolesOf, settingFor } from '../tune/roles.js'
+import type { Thread } from '../tune/threads.js'
+import { type Drift, driftOf } from './drift.js'
+import type { Snapshot, Usage, VmSnapshot } from './snapshot.js'
+
+/** A VM as `status` shows it. */
+export interface VmStatus {
+  readonly guest: { readonly name: string | null; readonly uuid: string | null }
+  readonly pid: number
+  readonly profile: string | null
+  readonly usage: Usage | null
+  /** Whether the plan says anything of threads. */
+  readonly isPlanned: boolean
+  /** vCPUs first, then I/O threads, then the others. */
+  readonly threads: readonly ThreadStatus[]
+  /** Roles whose thread is not there: QEMU is not that far, or its threads have no names. */
+  readonly missing: readonly string[]
+}
+
+export interface ThreadStatus {
+  readonly thread: Thread
+  readonly role: Role
+  /** null when the plan says nothing of it. */
+  readonly wanted: ThreadSetting | null
+  readonly drift: readonly Drift[]
+  /** Since the snapshot before; null when there was none, or the thread was not there. */
+  readonly newSwitches: number | null
+  readonly cpuPercent: number | null
+}
+
+/** Clock ticks of /proc are 10 ms (USER_HZ of every architecture that QEMU runs virtual machines on). */
+const TICK_MS = 10
+
+const ORDER: readonly Role['kind'][] = ['vcpu', 'all-vcpus', 'iothread', 'emulator', 'worker', 'vhost']
+
+/** VMs by name, each with its threads compared with their plan. @param before to tell what happened since then */
+export function vmStatuses(now: Snapshot, before: Snapshot | null): VmStatus[] {
+  return now.vms
+    .map((vm) => {
+      const earlier = before?.vms.find(({ pid, plan }) => pid === vm.pid && plan.id === vm.plan.id)
+      return vmStatus(vm, earlier?.threads ?? [], before === null ? 0 : now.at - before.at)
+    })
+    .sort(byName)
+}
+
+function byName(a: VmStatus, b: VmStatus): number {
+  const [first, second] = [a.guest.name ?? '', b.guest.name ?? '']
+  return first.localeCompare(second, 'en', { numeric: true }) || a.pid - b.pid
+}
+
+function vmStatus(
+  { pid, plan, threads, usage }: VmSnapshot,
+  earlier: readonly Thread[],
+  ms: number,
+): VmStatus {
+  const settings = plan.threads
+  const roles = rolesOf(threads, settings?.iothreads.map(({ id }) => id) ?? [])
+  return {
+    guest: plan.guest,
+    pid,
+    profile: plan.profile,
+    usage,
+    isPlanned: settings !== null,
+    threads: [...roles]
+      .map(([thread, role]) => threadStatus(thread, role, settings, earlier, ms))
+      .sort(byRole),
+    missing: settings === null ? [] : missing([...roles.values()], settings, plan.vcpusAtStart),
+  }
+}
+
+function threadStatus(
+  thread: Thread,
+  role: Role,
+  settings: ThreadPlan | null,
+  earlier: readonly Thread[],
+  ms: number,
+): ThreadStatus {
+  const wanted = settings === null ? null : settingFor(role, settings)
+  const past = earlier.find(({ tid }) => tid === thread.tid)
+  const isComparable = past !== undefined && ms > 0
+  return {
+    thread,
+    role,
+    wanted,
+    drift: driftOf(thread, role, wanted),
+    newSwitches: isComparable ? Math.max(0, thread.involuntarySwitches - past.involuntarySwitches) : null,
+    cpuPercent: isComparable ? (Math.max(0, thread.ticks - past.ticks) * TICK_MS * 100) / ms : null,
+  }
+}
+
+function byRole(a: ThreadStatus, b: ThreadStatus): number {
+  const rank = ({ role }: ThreadStatus) => ORDER.indexOf(role.kind)
+  const vcpu = ({ role }: ThreadStatus) => (role.kind === 'vcpu' ? role.vcpu : 0)
+  return rank(a) - rank(b) || vcpu(a) - vcpu(b) || a.thread.tid - b.thread.tid
+}
+
+function missing(roles: readonly Role[], { vcpus, iothreads }: ThreadPlan, vcpusAtStart: number): string[] {
+  const isThere = (wanted: Role) => roles.some((role) => describeRole(role) === describeRole(wanted))
+  // Any vCPUs may be the ones that are there from the start: those of the plan that can be plugged are not told apart.
+  const running = roles.filter(({ kind }) => kind === 'vcpu').length
+  const hasVcpus = running >= vcpusAtStart || roles.some(({ kind }) => kind === 'all-vcpus')
+  const expected: Role[] = [
+    ...(hasVcpus ? [] : vcpus.slice(0, vcpusAtStart).map(({ vcpu }): Role => ({ kind: 'vcpu', vcpu }))),
+    ...iothreads.map(({ id }): Role => ({ kind: 'iothread', id })),
+  ]
+  return expected.filter((role) => !isThere(role)).map(describeRole)
+}
+
+/** How many threads the plan says something of, and how many of them are not so. */
+export function countDrift(vms: readonly VmStatus[]): { readonly planned: number; readonly drifted: number } {
+  const planned = vms.flatMap(({ threads }) => threads.filter(({ wanted }) => wanted !== null))
+  return { planned: planned.length, drifted: planned.filter(({ drift }) => drift.length > 0).length }
+}
