@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { readAttribute } from '../host/sysfs.js'
 import { parseRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
@@ -17,8 +18,18 @@ const STOP_MS = 10_000
 export async function runTuner([launcher]: readonly string[]): Promise<void> {
   const plan = parseRuntimePlan(process.env[TUNE_VARIABLE] ?? '')
   if (plan?.threads == null || launcher === undefined) return
+  goFirst()
   const outcome = await tuneLaunch(plan, plan.threads, Number(launcher))
   await report(plan, plan.threads, outcome, Number(launcher))
+}
+
+/** Until it is placed a vCPU runs on the tuner's CPUs: it must not keep the tuner waiting. Only root may ask for this. */
+function goFirst(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_HIGHEST)
+  } catch {
+    // Then it takes its turn.
+  }
 }
 
 async function report(

@@ -101,9 +101,9 @@ function isComplete(all: readonly Thread[], { vcpusAtStart }: RuntimePlan, plan:
   )
 }
 
-/** A twentieth of the time that went by, so that a thread waits a little of what it took to appear. */
+/** A hundredth of the time that went by, so that a thread waits a little of what it took to appear. */
 function pause(elapsedMs: number): number {
-  return Math.min(250, Math.max(1, elapsedMs / 20))
+  return Math.min(250, Math.max(1, elapsedMs / 100))
 }
 
 function sleep(ms: number): Promise<void> {
