@@ -34,7 +34,8 @@ function section(result: JitterResult): string[] {
     (limit) => `${gapsOver(result, limit)} over ${formatMicroseconds(limit)}`,
   )
   return [
-    `${name}, ${accelerator.toUpperCase()}, ${seconds.toFixed(0)} s: worst gap ${formatMicroseconds(worstMicroseconds)}; ${over.join(', ')}`,
+    `${name}, ${accelerator.toUpperCase()}, ${seconds.toFixed(0)} s: worst gap ${formatMicroseconds(worstMicroseconds)}`,
+    `  gaps: ${over.join(', ')}`,
     ...bars(histogram),
     ...explanations.flatMap((text) => wrap(`- ${text}`)),
   ]
