@@ -23,7 +23,7 @@ const WORDS: Readonly<Record<string, Role['kind']>> = {
 }
 
 /**
- * Reads `WHO=CPUS[:POLICY[:PRIORITY]]`. WHO is `vcpus` (a CPU for each, in order), `vcpu:N`, `iothread:ID`, `emulator`,
+ * Reads `WHO=CPUS[:POLICY[:PRIORITY]]`. WHO is `vcpus` (a CPU for each, in ascending order), `vcpu:N`, `iothread:ID`, `emulator`,
  * `worker`, `vhost` or `name:GLOB`; N and ID may be `*`. CPUS may be empty, to leave them as they are.
  * @throws {UserError} exit 64 when it does not parse
  */

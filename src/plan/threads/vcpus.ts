@@ -9,7 +9,7 @@ import { isRealtime, type VcpuSetting } from './thread-plan.js'
 const KEY = ['vcpus']
 
 /**
- * CPUs and policy of each vCPU. A list, `realtime` and `auto` give each vCPU one CPU of its own, in their order;
+ * CPUs and policy of each vCPU. A list, `realtime` and `auto` give each vCPU one CPU of its own, in ascending order (`auto`: core by core);
  * `housekeeping` lets all of them share the set.
  * @param count vCPUs that the guest may have
  * @throws {UserError} exit 69 for fewer CPUs than vCPUs, 78 for a real-time vCPU without CPUs

@@ -1,0 +1,199 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { formatRuntimePlan } from '../../src/plan/runtime-plan.js'
+import { readThreads } from '../../src/tune/threads.js'
+import { formatCpuSet } from '../../src/units/cpu-set.js'
+import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { QEMU, stopChild } from './launch.js'
+import { needs } from './needs.js'
+import { waitFor } from './wait.js'
+
+const NOBODY = '65534'
+
+const tune = (args: readonly string[], prefix: readonly string[] = []) => {
+  const [program = '', ...rest] = [...prefix, launcher('qemu-rt'), 'tune', ...args]
+  const { status, stdout, stderr } = spawnSync(program, rest, { env: { PATH }, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+/** A QEMU that the wrapper did not start, paused, on CPU 0; its PID. */
+async function start(
+  t: Test,
+  name: string,
+  { env = {}, prefix = [] as readonly string[] } = {},
+): Promise<number> {
+  const [program = '', ...rest] = [
+    ...prefix,
+    ...[
+      'taskset',
+      '-c',
+      '0',
+      QEMU,
+      '-name',
+      `guest=${name},debug-threads=on`,
+      '-S',
+      '-accel',
+      'tcg',
+      '-m',
+      '32',
+    ],
+    ...['-smp', '2', '-object', 'iothread,id=disk', '-nodefaults', '-display', 'none'],
+  ]
+  const child = spawn(program, rest, { stdio: 'ignore', env: { PATH, ...env } })
+  t.teardown(() => stopChild(child))
+  await waitFor(
+    'the vCPUs',
+    30,
+    () => readThreads(child.pid ?? 0)?.some(({ name }) => name === 'CPU 1/TCG') ?? false,
+  )
+  return child.pid ?? 0
+}
+
+const threads = (pid: number) =>
+  (readThreads(pid) ?? []).map(
+    ({ name, cpus, policy, priority }) => `${name} ${formatCpuSet(cpus)} ${policy} ${priority}`,
+  )
+
+function canTune(t: Test): boolean {
+  const problem =
+    cpus().length < 2 ? 'this machine has one CPU' : process.getuid?.() === 0 ? null : 'this needs root'
+  if (problem === null) return needs(t, [QEMU, 'taskset', 'chrt', 'setpriv'])
+  t.pass(problem, { skip: problem })
+  return false
+}
+
+const WITHOUT_TIDS = (text: string) => text.replace(/\b\d{2,}\b/g, 'N')
+
+t.test('threads of a QEMU that was started without the wrapper, by selectors', async (t) => {
+  if (!canTune(t)) return
+  const pid = await start(t, 'tune-a')
+  const sets = [
+    '--set',
+    'vcpu:*=1',
+    '--set',
+    'vcpu:1=0-1:batch',
+    '--set',
+    'iothread:disk=0:fifo:2',
+    '--set',
+    'emulator=0',
+  ]
+  const dry = tune(['--pid', String(pid), ...sets, '--dry-run'])
+  t.equal(
+    WITHOUT_TIDS(dry.stdout),
+    `# guest 'tune-a' (PID N)
+chrt --reset-on-fork --fifo --pid 2 N  # I/O thread disk
+taskset --pid --cpu-list 1 N  # vCPU 0
+taskset --pid --cpu-list 0-1 N  # vCPU 1
+chrt --batch --pid 0 N  # vCPU 1
+`,
+  )
+  t.ok(
+    threads(pid).every((thread) => thread.endsWith(' 0 other 0')),
+    'a dry run sets nothing',
+  )
+  const set = tune(['--domain', 'tune-a', ...sets])
+  t.equal(set.status, 0, set.stderr)
+  t.equal(
+    WITHOUT_TIDS(set.stdout),
+    `guest 'tune-a' (PID N)
+THREAD           TID    CPUS  POLICY
+emulator         N  0     -       was so
+emulator         N  0     -       was so
+I/O thread disk  N  0     fifo 2  set
+vCPU 0           N  1     -       set
+vCPU 1           N  0-1   batch   set
+`.replace('TID  ', `TID${' '.repeat(String(pid).length - 3)}`),
+  )
+  t.strictSame(
+    threads(pid).filter((thread) => /^(CPU|IO)/.test(thread)),
+    ['IO disk 0 fifo 2', 'CPU 0/TCG 1 other 0', 'CPU 1/TCG 0-1 batch 0'],
+  )
+})
+
+t.test('by the plan in its environment, one or all; and what is as planned stays', async (t) => {
+  if (!canTune(t)) return
+  const setting = { policy: null, priority: null }
+  const plan = formatRuntimePlan({
+    id: `tune-test-${process.pid}`,
+    guest: { name: 'tune-b', uuid: null },
+    profile: 'rt',
+    strict: false,
+    nics: [],
+    lease: null,
+    threads: {
+      vcpus: [
+        { vcpu: 0, cpus: [1], policy: 'fifo', priority: 1 },
+        { vcpu: 1, cpus: [0, 1], ...setting },
+      ],
+      emulator: { cpus: [0], ...setting },
+      iothreads: [],
+      workers: null,
+      vhost: null,
+    },
+    vcpusAtStart: 2,
+    startsPaused: true,
+    daemonizes: false,
+  })
+  const pid = await start(t, 'tune-b', { env: { QEMU_RT_PLAN: plan } })
+  const all = tune(['--all'])
+  t.match(all.stdout, `guest 'tune-b' (PID ${pid})`)
+  t.strictSame(
+    threads(pid).filter((thread) => thread.startsWith('CPU')),
+    ['CPU 0/TCG 1 fifo 1', 'CPU 1/TCG 0-1 other 0'],
+  )
+  const again = tune(['--pid', String(pid)])
+  t.equal(again.status, 0)
+  t.notMatch(again.stdout, / set$/m)
+})
+
+t.test('by a profile: its CPUs are leased until QEMU ends', async (t) => {
+  if (!canTune(t)) return
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  chmodSync(dirname(config), 0o755)
+  writeFileSync(
+    config,
+    '[host]\nhousekeeping = "0"\nrealtime = "1"\n[profile.one]\nvcpus = { cpus = "auto" }\n[profile.io]\niothreads = { cpus = "1" }\n',
+  )
+  const pid = await start(t, 'tune-c')
+  const profile = (name: string) => tune(['--pid', String(pid), '--config', config, '--profile', name])
+  t.match(profile('one'), {
+    status: 69,
+    stderr: /^qemu-rt: vCPUs need 2 CPUs, of the realtime CPUs 1 only 1 can be had/,
+  })
+  t.equal(profile('io').status, 0)
+  t.ok(threads(pid).includes('IO disk 1 other 0'))
+})
+
+t.test('what cannot be is said', async (t) => {
+  if (!canTune(t)) return
+  const pid = await start(t, 'tune-d')
+  const target = ['--pid', String(pid)]
+  t.match(tune(target), {
+    status: 69,
+    stderr: /has no plan for its threads: .*; give --profile NAME, or --set WHO=CPUS/,
+  })
+  t.match(tune([...target, '--set', 'vcpus=0-1:fifo']), {
+    status: 69,
+    stderr: /^qemu-rt: vCPU 0 would be real-time on CPU 0, where QEMU's main thread runs: /,
+  })
+  t.match(tune([...target, '--set', 'iothread:x=1']), {
+    status: 69,
+    stderr: /^qemu-rt: --set 'iothread:x=1' means no thread: there are emulator,/,
+  })
+  t.match(tune([...target, '--set', 'emulator=0-999999']), { status: 77, stderr: /CPU .* is offline; / })
+  t.match(tune(['--domain', 'tune-nobody']), {
+    status: 69,
+    stderr: /^qemu-rt: no QEMU of guest 'tune-nobody' is running/,
+  })
+  t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: there is no process 999999999/ })
+  t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give one of/ })
+  t.match(tune([...target, '--all']), { status: 64 })
+  const asNobody = ['setpriv', '--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']
+  t.match(tune([...target, '--set', 'vcpu:0=1'], asNobody), {
+    status: 77,
+    stderr: `qemu-rt: guest 'tune-d' (PID ${pid}): vCPU 0 cannot have CPU 1: it is another user's and CAP_SYS_NICE is missing; run as root: qemu-rt tune\n`,
+  })
+})
