@@ -100,7 +100,7 @@ install_all() {
   install_launcher
   rm -rf "$doc"
   mkdir -p "$doc"
-  install -m 644 "$source/README.md" "$source/LICENSE" "$source"/docs/*.md "$doc/"
+  install -m 644 "$source/README.md" "$source/LICENSE" "$source"/docs/*.md "$source"/examples/*.toml "$doc/"
 }
 
 remove_all() {
