@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs qemu-rt from a checkout that is built (npm ci && npm run build), or removes it again.
 set -eu
+# libvirt's user must be able to run what root installs.
+umask 022
 
 usage() {
   cat <<'END'

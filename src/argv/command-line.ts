@@ -106,16 +106,32 @@ export function findOptions(line: CommandLine, name: string): Found[] {
 export function propertiesAt(line: CommandLine, index: number): Properties {
   const option = line[index]
   if (option?.kind !== 'option') throw new RangeError(`no option at ${index}`)
-  const where = placeOf(line, index)
-  if (option.argument === null) throw missingArgument(where)
+  if (option.argument === null) throw missingArgument(placeOf(line, index))
   const { spec } = option
   try {
     return parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
   } catch (error) {
     if (error instanceof MalformedArgument) {
-      throw malformedArgument({ ...where, argument: option.argument.text, reason: error.message })
+      throw malformedArgument({
+        ...placeOf(line, index),
+        argument: option.argument.text,
+        reason: error.message,
+      })
     }
     throw error
+  }
+}
+
+/**
+ * Checks that no option lacks its argument, as QEMU does (`-D: requires an argument`): it would take what is added after
+ * it.
+ * @throws {UserError} exit 65
+ */
+export function checkArguments(line: CommandLine): void {
+  const index = line.length - 1
+  const last = line[index]
+  if (last?.kind === 'option' && last.spec?.takesArgument === true && last.argument === null) {
+    throw missingArgument(placeOf(line, index))
   }
 }
 

@@ -106,24 +106,54 @@ function jsonProperties(text: string): Properties {
 function jsonView(text: string, object: JsonObject): Properties {
   const { members } = object
   const find = (key: string) => members.findLast((member) => member.key === key)
+  const replaced = (member: JsonMember, value: string) =>
+    jsonProperties(text.slice(0, member.valueStart) + value + text.slice(member.valueEnd))
+  // What keyval writes as cache.direct=on is {"cache":{"direct":true}} here.
+  const inner = (key: string) => {
+    const [outer = '', rest] = key.split(/\.(.*)/s)
+    const member = find(key) === undefined && rest !== undefined ? find(outer) : undefined
+    return member?.value.kind === 'nested' && member.value.text.startsWith('{') && rest !== undefined
+      ? { member, rest, properties: jsonProperties(member.value.text) }
+      : null
+  }
   return {
     text,
     keys: [...new Set(members.map((member) => member.key))],
     get(key) {
+      const nested = inner(key)
+      if (nested !== null) return nested.properties.get(nested.rest)
       const value = find(key)?.value
       return value?.kind === 'boolean' ? propertyText(value.text === 'true') : value?.text
     },
     set(key, value) {
+      const nested = inner(key)
+      if (nested !== null) {
+        const { member, rest, properties } = nested
+        const after = properties.set(rest, value)
+        return after === properties ? this : replaced(member, after.text)
+      }
       const member = find(key)
       if (member === undefined) return jsonProperties(withMember(text, object, key, value))
-      if (this.get(key) === propertyText(value) && sameKind(member, value)) return this
-      return jsonProperties(text.slice(0, member.valueStart) + jsonText(value) + text.slice(member.valueEnd))
+      const asked = asKindOf(member, value)
+      if (this.get(key) === propertyText(asked) && sameKind(member, asked)) return this
+      return replaced(member, jsonText(asked))
     },
     delete(key) {
+      const nested = inner(key)
+      if (nested !== null) {
+        const after = nested.properties.delete(nested.rest)
+        return after === nested.properties ? this : replaced(nested.member, after.text)
+      }
       const index = members.findIndex((member) => member.key === key)
       return index < 0 ? this : jsonProperties(withoutMember(text, members, index)).delete(key)
     },
   }
+}
+
+/** A switch in words stays a boolean where one stands: QEMU takes no "on" for it in JSON. */
+function asKindOf({ value: { kind } }: JsonMember, value: PropertyValue): PropertyValue {
+  const asSwitch = kind === 'boolean' && typeof value === 'string' ? parseSwitch(value) : null
+  return asSwitch ?? value
 }
 
 function sameKind(member: JsonMember, value: PropertyValue): boolean {

@@ -13,7 +13,7 @@ export const emulators = names(
     '$setting is not an absolute path; write where the real QEMU is, from / on',
   ),
   {
-    isName: (name) => /^[a-z0-9_]+$/.test(name),
+    isName: (name) => /^[a-z0-9_]+(-microvm)?$/.test(name),
     notName: "'$key' is no architecture of QEMU; write it as in qemu-system-x86_64",
   },
 )

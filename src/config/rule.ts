@@ -14,6 +14,16 @@ const value = v.union(
   NOT_A_VALUE,
 )
 
+const keys = names(value, {
+  isName: (name) => /^[^=,\s]+$/.test(name),
+  notName: "'$key' is no key of QEMU's; write one without = , and blanks",
+})
+
+/** What picomatch takes for a pattern. */
+function isGlob(match: unknown): boolean {
+  return typeof match === 'string' && /[*?[\]{}()!]/.test(match)
+}
+
 /** One [[rule]]: general rewriting of an option's argument. */
 const rule = v.pipe(
   table({
@@ -27,8 +37,8 @@ const rule = v.pipe(
     // Only for VMs with this profile.
     profile: v.optional(text),
     // Every key must have this value; globs.
-    match: v.optional(names(value)),
-    set: v.optional(names(value)),
+    match: v.optional(keys),
+    set: v.optional(keys),
     delete: v.optional(v.array(text, '$setting is not a list; write ["key"]')),
     // Add the option when there is none that matches.
     add: v.optional(flag),
@@ -36,6 +46,14 @@ const rule = v.pipe(
   v.check(
     (given) => Object.keys(given.set ?? {}).length > 0 || (given.delete ?? []).length > 0,
     'a rule changes nothing; add set = { key = value } or delete = ["key"]',
+  ),
+  v.check(
+    (given) => given.add !== true || !Object.values(given.match ?? {}).some(isGlob),
+    'a rule with add = true matches by a glob, which is nothing to add; match by a value',
+  ),
+  v.check(
+    (given) => given.add !== true || !(given.delete ?? []).some((key) => key in (given.match ?? {})),
+    'a rule with add = true deletes a key that it matches, so that it would add without end; delete another',
   ),
   v.transform(
     (given): Rule => ({

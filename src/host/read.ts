@@ -32,8 +32,8 @@ const EVERYTHING: WantedFacts = { pci: true, cpus: true, topology: true, memory:
  *   77 when this user may not read them
  */
 export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING): HostFacts {
-  if (!Object.values(wanted).includes(true)) return EMPTY_HOST
   const root = openSysroot(sysroot)
+  if (!Object.values(wanted).includes(true)) return EMPTY_HOST
   return {
     ...(wanted.pci ? readPci(root, sysroot) : EMPTY_HOST),
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology) : null,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
@@ -55,10 +55,20 @@ function wantedFacts(request: Request, policy: Policy): WantedFacts {
 function readConfigFiles(request: Request, directory: string): ReadConfig[] {
   return readConfigPaths(request.line).map((path) => {
     try {
-      return { path, text: readFileSync(directory === '' ? path : resolve(directory, path), 'utf8') }
+      return { path, text: readRegularFile(directory === '' ? path : resolve(directory, path)) }
     } catch {
-      // QEMU itself reports a file that it cannot read; a descriptor (/dev/fdset/…) must not be consumed here.
+      // QEMU itself reports a file that it cannot read.
       return { path, text: null }
     }
   })
+}
+
+/** Null for whatever is no file: what comes out of a pipe once (`-readconfig <(…)`, /dev/fdset/…) is QEMU's to read. */
+function readRegularFile(path: string): string | null {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    return fstatSync(file).isFile() ? readFileSync(file, 'utf8') : null
+  } finally {
+    closeSync(file)
+  }
 }

@@ -44,7 +44,8 @@ function matchesGuest({ name, uuid, flavor }: DomainPolicy, guest: Request['gues
 }
 
 function matchesGlob(value: string | null, glob: string | null): boolean {
-  if (glob === null) return true
+  // Every VM, one without a name too.
+  if (glob === null || glob === '*') return true
   // `bash` lets a star match slashes too: names of domains are not paths.
   return value !== null && picomatch.isMatch(value, glob, { bash: true, dot: true })
 }

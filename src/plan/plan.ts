@@ -75,7 +75,7 @@ export function makePlan(request: Request, { policy, host, readConfigs, held }: 
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
   const base = { policy, host, profile, domain, nics: request.nics, arch, held }
   const passed = runPasses(request.line, base)
-  const ruled = applyRules({ ...base, line: passed.line })
+  const ruled = applyRulesAndShare(passed.line, base)
   const threads = profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })
   return {
     emulator,
@@ -89,7 +89,7 @@ export function makePlan(request: Request, { policy, host, readConfigs, held }: 
     affinity: threads?.affinity ?? null,
     threads: threads?.threads ?? null,
     warnings: [
-      ...passed.warnings,
+      ...new Set([...passed.warnings, ...ruled.warnings]),
       ...unseenWarnings(ruled.line, readConfigs),
       ...flavorWarnings(policy),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
@@ -117,9 +117,27 @@ function runPasses(line: CommandLine, base: Omit<PassInput, 'line'>) {
   return { line: current, changes, nics, warnings }
 }
 
+/**
+ * Applies the rules, and shares guest RAM once more after them: a rule may have made a device of vhost-user. What that
+ * adds the rules see, too.
+ */
+function applyRulesAndShare(line: CommandLine, base: Omit<PassInput, 'line'>) {
+  const ruled = applyRules({ ...base, line })
+  if (ruled.changes.length === 0) return { ...ruled, warnings: [] }
+  const shared = sharedMemory.run({ ...base, line: ruled.line })
+  const applied = applyEdits(ruled.line, sharedMemory.name, shared.edits)
+  const again = applied.changes.length === 0 ? applied : applyRules({ ...base, line: applied.line })
+  const changes = again === applied ? [] : again.changes
+  return {
+    line: again.line,
+    changes: [...ruled.changes, ...applied.changes, ...changes],
+    warnings: shared.warnings ?? [],
+  }
+}
+
 /** QEMU's architecture name in an emulator's path: `x86_64` of /usr/bin/qemu-system-x86_64; null when it has none. */
 export function emulatorArch(path: string): string | null {
-  return /qemu-(?:rt-)?system-([a-z0-9_]+)$/.exec(path)?.[1] ?? null
+  return /qemu-(?:rt-)?system-([a-z0-9_]+(?:-microvm)?)$/.exec(path)?.[1] ?? null
 }
 
 function chooseEmulator(request: Request, policy: Policy): string {

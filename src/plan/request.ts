@@ -1,4 +1,4 @@
-import { type CommandLine, findOptions, mergedValue, wordsOf } from '../argv/command-line.js'
+import { type CommandLine, checkArguments, findOptions, mergedValue, wordsOf } from '../argv/command-line.js'
 import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
 import { badFlagValue, noSeparator, unknownFormat } from '../errors/command-line.js'
 import { extractFlags, type Flags, parseRunFlags } from './flags.js'
@@ -54,6 +54,7 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
   if (isRun && separator < 0 && !args.some((word) => HELP.includes(word))) throw noSeparator()
   const runFlags = isRun ? parseRunFlags(args.slice(1, separator < 0 ? undefined : separator)) : null
   const { flags, line } = extractFlags(words.slice(isRun && separator < 0 ? words.length : separator + 1))
+  checkArguments(line)
   const config = flags.config ?? runFlags?.config ?? env.QEMU_RT_CONFIG
   const pick = (name: 'profile' | 'emulator' | 'sysroot' | 'format' | 'wait') =>
     flags[name] ?? runFlags?.[name] ?? (env[`QEMU_RT_${name.toUpperCase()}`] || null)

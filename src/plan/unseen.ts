@@ -39,7 +39,7 @@ function readConfigWarnings(line: CommandLine, files: readonly ReadConfig[]): st
     const text = files.find((file) => file.path === path)?.text ?? null
     const where = `-readconfig ${path} (option ${placeOf(line, index).number})`
     if (text === null) return [`${where} could not be read here: devices and memory in it are not looked at`]
-    const groups = sections(text).filter((section) => section in TOUCHES)
+    const groups = sections(text).filter((section) => Object.hasOwn(TOUCHES, section))
     if (groups.length === 0) return []
     return [
       `${where} defines ${[...new Set(groups)].join(', ')}: these are not looked at; put them on the command line`,
@@ -55,7 +55,8 @@ function sections(text: string): string[] {
 function setWarnings(line: CommandLine): string[] {
   return findOptions(line, 'set').flatMap(({ index, option }) => {
     const argument = option.argument?.text ?? ''
-    const touched = TOUCHES[argument.split('.')[0] ?? '']
+    const group = argument.split('.')[0] ?? ''
+    const touched = Object.hasOwn(TOUCHES, group) ? TOUCHES[group] : undefined
     const where = `-set ${argument} (option ${placeOf(line, index).number})`
     return touched === undefined
       ? []

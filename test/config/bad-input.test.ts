@@ -334,6 +334,18 @@ const CASES: Readonly<Record<string, readonly (readonly [toml: string, message: 
       'a rule changes nothing: q.toml:1, [[rule]]; add set = { key = value } or delete = ["key"]',
     ],
     [
+      '[[rule]]\noption = "device"\nmatch = { driver = "virtio-*" }\nset = { a = 1 }\nadd = true',
+      'a rule with add = true matches by a glob, which is nothing to add: q.toml:1, [[rule]]; match by a value',
+    ],
+    [
+      '[[rule]]\noption = "device"\nmatch = { bus = "a" }\ndelete = ["bus"]\nadd = true',
+      'a rule with add = true deletes a key that it matches, so that it would add without end: q.toml:1, [[rule]]; delete another',
+    ],
+    [
+      '[[rule]]\noption = "device"\nset = { "a,b" = 1 }',
+      "'a,b' is no key of QEMU's: q.toml:3, [[rule]] set; write one without = , and blanks",
+    ],
+    [
       '[[rule]]\noption = "device"\nset = {}\ndelete = []',
       'a rule changes nothing: q.toml:1, [[rule]]; add set = { key = value } or delete = ["key"]',
     ],

@@ -344,3 +344,12 @@ t.test('of pools that overlap the smaller one chooses first', async (t) => {
     ['any 0000:03:00.1', 'low 0000:03:00.0'],
   )
 })
+
+t.test('what a name stands for cannot be said again after it', async (t) => {
+  for (const key of ['host=0000:03:00.0', 'driver=e1000', 'sysfsdev=/x']) {
+    t.throws(() => planOf(NAMED, { pci: FOUR_NICS, options: ['--nic', `ens1f0,${key}`] }), {
+      exitCode: 65,
+      message: `NIC request 'ens1f0,${key}' does not parse: '${key.split('=')[0]}' is what the name stands for; leave it out; write NAME or NAME,key=value,…`,
+    })
+  }
+})

@@ -186,3 +186,35 @@ t.test('what no pass is about is passed on by position', async () => {
     }),
   )
 })
+
+t.test('an option without its argument at the end is an error, as QEMU has it', async (t) => {
+  t.throws(() => planOf(['-M', 'none', '-D']), {
+    exitCode: 65,
+    message: 'an option has no argument: -D (option 2); give it one or leave it out',
+  })
+})
+
+t.test('the microvm emulator is its own', async (t) => {
+  const config = '[emulators]\nx86_64-microvm = "/q"\n[profile.p]\nshare = "always"\n'
+  const plan = planOf([...NAMED, '-m', '64'], { config, arch: 'x86_64-microvm', options: ['--profile', 'p'] })
+  t.equal(plan.emulator, '/q')
+  t.match(
+    argv(
+      planOf([...NAMED, '-m', '64'], {
+        config: '[profile.p]\nshare = "always"\n',
+        arch: 'x86_64-microvm',
+        options: ['--profile', 'p'],
+      }),
+    ).join(' '),
+    /id=microvm\.ram/,
+  )
+})
+
+t.test('a domain for every VM is for one without a name, too', async (t) => {
+  const config = '[profile.p]\nshare = "auto"\n[[domain]]\nname = "*"\nprofile = "p"\n'
+  t.equal(planOf(['-m', '64'], { config }).profile, 'p')
+})
+
+t.test('-set of a group that no table has warns of nothing', async (t) => {
+  t.strictSame(planOf([...NAMED, '-set', 'constructor.x.y=z']).warnings, [])
+})

@@ -87,3 +87,82 @@ t.test('a rule that can never apply is an error', async (t) => {
     exitCode: 78,
   })
 })
+
+t.test('keys with dots are members of members in JSON', async (t) => {
+  const rule =
+    '[[rule]]\noption = "blockdev"\nmatch = { "cache.direct" = false }\nset = { "cache.direct" = true }\n'
+  t.strictSame(
+    after(rule, '-blockdev', '{"driver":"file","cache":{"direct":false,"no-flush":false},"node-name":"a"}'),
+    ['-blockdev', '{"driver":"file","cache":{"direct":true,"no-flush":false},"node-name":"a"}'],
+  )
+  t.strictSame(after(rule, '-blockdev', 'driver=file,cache.direct=off'), [
+    '-blockdev',
+    'driver=file,cache.direct=on',
+  ])
+  const remove = '[[rule]]\noption = "blockdev"\ndelete = ["cache.direct"]\n'
+  t.strictSame(after(remove, '-blockdev', '{"cache":{"direct":false,"a":1}}'), [
+    '-blockdev',
+    '{"cache":{"a":1}}',
+  ])
+})
+
+t.test('a switch in words stays a boolean in JSON, and is matched however keyval spells it', async (t) => {
+  const rule = '[[rule]]\noption = "device"\nmatch = { packed = true }\nset = { packed = "on", x = 1 }\n'
+  t.strictSame(after(rule, '-device', '{"driver":"a","packed":true}'), [
+    '-device',
+    '{"driver":"a","packed":true,"x":1}',
+  ])
+  t.strictSame(after(rule, '-device', 'a,packed=yes'), ['-device', 'a,packed=on,x=1'])
+})
+
+t.test('empty values match, and a star matches them', async (t) => {
+  const rule = (match: string) =>
+    `[[rule]]\noption = "device"\nmatch = { mac = "${match}" }\nset = { x = 1 }\n`
+  t.strictSame(after(rule(''), '-device', 'a,mac='), ['-device', 'a,mac=,x=1'])
+  t.strictSame(after(rule(''), '-device', 'a,mac=b'), ['-device', 'a,mac=b'])
+  t.strictSame(after(rule('*'), '-device', 'a,mac='), ['-device', 'a,mac=,x=1'])
+})
+
+t.test('options that merge are one: what counts is matched and set, and deleted everywhere', async (t) => {
+  const machine = (rule: string, ...args: string[]) =>
+    after(`[[rule]]\noption = "machine"\n${rule}\n`, ...args.flatMap((arg) => ['-machine', arg])).filter(
+      (_, at) => at % 2,
+    )
+  t.strictSame(machine('match = { type = "q35" }\nset = { accel = "tcg" }', 'q35', 'accel=kvm'), [
+    'q35',
+    'accel=tcg',
+  ])
+  t.strictSame(machine('match = { type = "q35" }\nset = { usb = false }', 'q35', 'accel=kvm'), [
+    'q35',
+    'accel=kvm,usb=off',
+  ])
+  t.strictSame(machine('delete = ["accel"]', 'q35,accel=tcg', 'accel=kvm,usb=off'), ['q35', 'usb=off'])
+})
+
+t.test(
+  'a rule that makes a device of vhost-user has guest RAM shared, and its output is left alone',
+  async (t) => {
+    const config = `
+[[rule]]
+option = "device"
+match  = { driver = "virtio-blk-pci" }
+set    = { driver = "vhost-user-blk-pci", chardev = "c0" }
+delete = ["drive"]
+
+[[rule]]
+option = "object"
+match  = { qom-type = "memory-backend-memfd" }
+set    = { prealloc = true }
+`
+    const plan = planOf([...NAMED, '-m', '256', '-device', 'virtio-blk-pci,drive=d'], { config })
+    t.strictSame(argv(plan).slice(4), [
+      '-device',
+      'vhost-user-blk-pci,chardev=c0',
+      '-object',
+      'memory-backend-memfd,id=pc.ram,size=268435456,share=on,prealloc=on',
+      '-machine',
+      'memory-backend=pc.ram',
+    ])
+    t.strictSame(planOf(argv(plan), { config }).changes, [])
+  },
+)

@@ -15,7 +15,7 @@ export const ENCLAVE = 'enclave memory is not for other processes'
 
 /**
  * Devices with a memory backend. Sources: QEMU 7.2 hw/mem/pc-dimm.c, nvdimm.c, sgx-epc.c, hw/virtio/virtio-mem.c,
- * virtio-pmem.c, hw/misc/ivshmem.c; QEMU 8.1 hw/mem/cxl_type3.c (volatile-memdev, persistent-memdev, lsa).
+ * virtio-pmem.c, hw/misc/ivshmem.c; QEMU 8.2 hw/hyperv/hv-balloon.c; QEMU 8.1 hw/mem/cxl_type3.c (volatile-memdev, persistent-memdev, lsa).
  */
 export const MEMORY_DEVICES: readonly MemoryDevice[] = [
   { driver: 'pc-dimm', keys: ['memdev'], guestRam: true },
@@ -33,6 +33,7 @@ export const MEMORY_DEVICES: readonly MemoryDevice[] = [
   },
   { driver: 'cxl-type3', keys: ['volatile-memdev'], guestRam: true },
   { driver: 'sgx-epc', keys: ['memdev'], guestRam: false, because: ENCLAVE },
+  { driver: 'hv-balloon', keys: ['memdev'], guestRam: true },
   // Memory shared with other programs on purpose: its share setting is its owner's business.
   { driver: 'ivshmem-plain', keys: ['memdev'], guestRam: false },
 ]

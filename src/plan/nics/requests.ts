@@ -98,12 +98,17 @@ export function collectRequests(
   ]
 }
 
+/** Keys of the new device that a name gives. */
+const GIVEN = ['host', 'sysfsdev', 'driver']
+
 /** `NAME[,key=value…]` → the name, and the rest as it stands, for the new device. */
 function parseNicFlag(request: string): NicRequest {
   try {
     const properties = parseProperties(request, 'nic', false)
     const name = properties.get('nic')
     if (!name) throw new MalformedArgument('a name is missing')
+    const own = properties.keys.find((key) => GIVEN.includes(key))
+    if (own !== undefined) throw new MalformedArgument(`'${own}' is what the name stands for; leave it out`)
     return { kind: 'add', name, id: properties.get('id') ?? null, rest: properties.delete('nic').text }
   } catch (error) {
     if (error instanceof MalformedArgument) throw malformedNicRequest({ request, problem: error.message })

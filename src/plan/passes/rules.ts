@@ -1,7 +1,13 @@
 import picomatch from 'picomatch'
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { findOption, OPTIONS } from '../../argv/options.js'
-import { type PropertyValue, parseProperties, propertyText } from '../../argv/properties.js'
+import {
+  type Properties,
+  type PropertyValue,
+  parseProperties,
+  parseSwitch,
+  propertyText,
+} from '../../argv/properties.js'
 import type { Policy, Rule, RuleValue } from '../../config/policy.js'
 import { ruleNeedsKeyval, unknownRuleOption } from '../../errors/rules.js'
 import { applyEdits, type Change, type Edit } from '../edit.js'
@@ -42,19 +48,45 @@ function ruleOption(rule: Rule, index: number, policy: Policy): string {
 }
 
 function ruleEdits(line: CommandLine, rule: Rule, reason: string): Edit[] {
-  const found = findOptions(line, rule.option)
-  const edits = found.flatMap(({ index }): Edit[] => {
-    const before = propertiesAt(line, index)
-    if (!matches(rule.match, (key) => before.get(key))) return []
-    const kept = rule.delete.reduce((properties, key) => properties.delete(key), before)
-    const after = Object.entries(rule.set).reduce(
-      (properties, [key, value]) => properties.set(key, typed(value)),
-      kept,
-    )
-    return [{ kind: 'replace', index, argument: after.text, reason }]
-  })
+  const places = findOptions(line, rule.option).map(({ index }) => ({
+    index,
+    properties: propertiesAt(line, index),
+  }))
+  // What merges when it is repeated (-machine q35 -machine accel=kvm) is one thing.
+  const things =
+    findOption(`-${rule.option}`)?.repeats === 'merge' ? [places] : places.map((place) => [place])
+  const edits = things
+    .filter((thing) => thing.length > 0 && matches(rule.match, (key) => valueIn(thing, key)))
+    .flatMap((thing) => changed(thing, rule))
+    .map(({ index, properties }): Edit => ({ kind: 'replace', index, argument: properties.text, reason }))
   if (edits.length > 0 || !rule.add || isThere(line, rule)) return edits
   return [{ kind: 'append', option: rule.option, argument: added(rule), reason }]
+}
+
+/** An option's place in the command line, and what it says. */
+interface Place {
+  readonly index: number
+  readonly properties: Properties
+}
+
+/** The value that counts of several places: the last one. */
+function valueIn(places: readonly Place[], key: string): string | undefined {
+  return places.findLast(({ properties }) => properties.get(key) !== undefined)?.properties.get(key)
+}
+
+/** Deletes keys wherever they are; sets each where it counts, a new one at the end. */
+function changed(places: readonly Place[], rule: Rule): Place[] {
+  const kept = places.map(({ index, properties }) => ({
+    index,
+    properties: rule.delete.reduce((rest, key) => rest.delete(key), properties),
+  }))
+  return Object.entries(rule.set).reduce((now, [key, value]) => {
+    const has = now.findLastIndex(({ properties }) => properties.get(key) !== undefined)
+    const at = has < 0 ? now.length - 1 : has
+    return now.map((place, index) =>
+      index === at ? { ...place, properties: place.properties.set(key, typed(value)) } : place,
+    )
+  }, kept)
 }
 
 /** Whether an option is as the rule would leave it already, although it does not match (any longer). */
@@ -68,10 +100,13 @@ function isThere(line: CommandLine, rule: Rule): boolean {
 function matches(wanted: Rule['match'], get: (key: string) => string | undefined): boolean {
   return Object.entries(wanted).every(([key, value]) => {
     const actual = get(key)
+    if (actual === undefined) return false
+    if (typeof value === 'boolean') return parseSwitch(actual) === value
+    const glob = propertyText(typed(value))
+    // picomatch takes neither an empty glob nor an empty text.
+    if (actual === '' || glob === '') return actual === glob || glob === '*'
     // `bash` lets a star match slashes too, as in file names of disks.
-    return (
-      actual !== undefined && picomatch.isMatch(actual, propertyText(typed(value)), { bash: true, dot: true })
-    )
+    return picomatch.isMatch(actual, glob, { bash: true, dot: true })
   })
 }
 
