@@ -4,6 +4,7 @@ import type { HostFacts } from '../host/facts.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
 import type { HeldLease } from './leases.js'
+import type { ReadConfig } from './unseen.js'
 
 /** What a pass may look at. It opens no file and prints nothing. */
 export interface PassInput {
@@ -18,6 +19,8 @@ export interface PassInput {
   readonly nics: readonly string[]
   /** QEMU's name of the guest's architecture: `x86_64`. */
   readonly arch: string
+  /** `-readconfig` files, as they were read. */
+  readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
 }

@@ -73,7 +73,7 @@ export function makePlan(request: Request, { policy, host, readConfigs, held }: 
   const domain = matchDomain(policy, request.guest)
   const profile = chooseProfile(policy, request.profile, domain)
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
-  const base = { policy, host, profile, domain, nics: request.nics, arch, held }
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held, readConfigs }
   const passed = runPasses(request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
   const threads = profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })

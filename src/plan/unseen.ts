@@ -47,6 +47,12 @@ function readConfigWarnings(line: CommandLine, files: readonly ReadConfig[]): st
   })
 }
 
+/** The first `-readconfig` file that says how large the RAM is or what backs it; null when none does. */
+export function fileWithRam(files: readonly ReadConfig[]): string | null {
+  const says = (group: string) => TOUCHES[group] === 'memory' && group !== 'object'
+  return files.find(({ text }) => sections(text ?? '').some(says))?.path ?? null
+}
+
 /** Section names of a -readconfig file: `[group]` or `[group "id"]` (docs: qemu-config.c, qemu_config_foreach). */
 function sections(text: string): string[] {
   return [...text.matchAll(/^\s*\[\s*([\w-]+)/gm)].map(([, group = '']) => group)

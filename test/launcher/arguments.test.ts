@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -137,4 +138,17 @@ for (const form of plannerForms()) {
 t.test('without a guest the arguments arrive to the byte', async (t) => {
   const args = [...bytes('-machine', 'none'), ...asArguments(ODD)]
   for (const prefix of Object.values(SHELLS)) t.same(await receivedFor(t, args, { prefix }), args)
+})
+
+t.test('a -readconfig that is a pipe is left for QEMU to read', async (t) => {
+  const fifo = join(temporaryDirectory(t), 'fifo')
+  execFileSync('mkfifo', [fifo])
+  for (const form of plannerForms()) {
+    // Nobody writes to it: opening it to read would wait.
+    const { received } = await start(t, launcher(), { args: ['-readconfig', fifo], env: form.env })
+    t.ok(
+      received?.args.some((arg) => arg.toString() === fifo),
+      form.name,
+    )
+  }
 })

@@ -98,13 +98,23 @@ export function baseRamBytes(line: CommandLine): Bytes | null {
   const sized = findOptions(line, 'm').findLast(
     ({ index }) => propertiesAt(line, index).get('size') !== undefined,
   )
-  if (sized === undefined) return null
+  if (sized === undefined) return machineRamBytes(line)
   const size = propertiesAt(line, sized.index).get('size') ?? ''
   const bytes = parseBytes(size, 'm')
   if (bytes === null) throw badMemorySize({ ...placeOf(line, sized.index), size })
   // A size of 0 means the machine's default.
   if (bytes === 0n) return null
   return ((bytes + 8191n) / 8192n) * 8192n
+}
+
+/** `-machine memory.size=`, which -m is short for (QEMU 7.1, hw/core/machine.c, machine_set_mem): in bytes, not MiB. */
+function machineRamBytes(line: CommandLine): Bytes | null {
+  const size = mergedValue(line, 'machine', 'memory.size')
+  if (size === undefined) return null
+  const bytes = parseBytes(size)
+  const index = findOptions(line, 'machine').at(-1)?.index ?? 0
+  if (bytes === null) throw badMemorySize({ ...placeOf(line, index), size })
+  return bytes
 }
 
 /**

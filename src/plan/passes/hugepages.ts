@@ -3,7 +3,7 @@ import { parseSwitch } from '../../argv/properties.js'
 import { notWholeHugePages } from '../../errors/memory.js'
 import { type Bytes, formatBytes, parseBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
-import { backPlainRam, plainRam } from '../memory/base-ram.js'
+import { backPlainRam, type PlainRam, plainRam } from '../memory/base-ram.js'
 import {
   type Backend,
   backendBytes,
@@ -46,16 +46,17 @@ export const hugepages: Pass = {
     const size = written === null ? null : parseBytes(written)
     if (input.profile === null || written === null || size === null) return { edits: [] }
     const { line, arch } = input
-    const { needs, ...result } = backAll({ line, machine: machineType(line, arch), size, written }, arch)
+    const wanted = { line, machine: machineType(line, arch), size, written }
+    const { needs, ...result } = backAll(wanted, plainRam(input))
     checkHugePages({ profile: input.profile.name, size, written, needs, host: input.host.hugePages })
     return result
   },
 }
 
-function backAll(wanted: Wanted, arch: string): Backed {
+function backAll(wanted: Wanted, plain: PlainRam | null): Backed {
   const ram = backendUses(wanted.line).filter(({ guestRam }) => guestRam)
   const backends = memoryBackends(wanted.line).filter(({ id }) => ram.some((use) => use.id === id))
-  const all = [backPlain(wanted, arch), ...backends.map((backend) => backOne(wanted, backend))]
+  const all = [backPlain(wanted, plain), ...backends.map((backend) => backOne(wanted, backend))]
   return {
     edits: all.flatMap(({ edits }) => edits),
     warnings: all.flatMap(({ warnings }) => warnings),
@@ -63,8 +64,7 @@ function backAll(wanted: Wanted, arch: string): Backed {
   }
 }
 
-function backPlain({ line, size, written }: Wanted, arch: string): Backed {
-  const ram = plainRam(line, arch)
+function backPlain({ line, size, written }: Wanted, ram: PlainRam | null): Backed {
   if (ram === null) return NOTHING
   // Whoever names a path has chosen where the memory is.
   if (ram.path !== null)

@@ -10,7 +10,7 @@ import {
 } from '../memory/guest-ram.js'
 import { isShared, shareBackend } from '../memory/sharing.js'
 import { vhostUserDevices } from '../memory/vhost-user-devices.js'
-import type { Pass, PassResult } from '../pass.js'
+import type { Pass, PassInput, PassResult } from '../pass.js'
 
 /**
  * Makes all guest RAM shared, with a descriptor, when a vhost-user device is there: its back end (a switch, a storage
@@ -18,17 +18,19 @@ import type { Pass, PassResult } from '../pass.js'
  */
 export const sharedMemory: Pass = {
   name: 'shared-memory',
-  run({ line, profile, arch }) {
+  run(input) {
+    const { line, profile } = input
     const share = profile?.settings.share ?? 'auto'
     const devices = vhostUserDevices(line)
     if (share === 'never') return { edits: [], warnings: neverWarning(line, devices, profile?.name ?? '') }
     if (share === 'auto' && devices.length === 0) return { edits: [] }
-    return shareAll(line, arch)
+    return shareAll(input)
   },
 }
 
-function shareAll(line: CommandLine, arch: string): PassResult {
-  const base = sharePlainRam(line, arch)
+function shareAll(input: PassInput): PassResult {
+  const { line, arch } = input
+  const base = sharePlainRam(input)
   const uses = backendUses(line)
   const backends = memoryBackends(line)
   const machine = machineType(line, arch)
@@ -48,8 +50,9 @@ function shareAll(line: CommandLine, arch: string): PassResult {
   }
 }
 
-function sharePlainRam(line: CommandLine, arch: string): PassResult {
-  const ram = plainRam(line, arch)
+function sharePlainRam(input: PassInput): PassResult {
+  const { line } = input
+  const ram = plainRam(input)
   if (ram === null) return { edits: [] }
   const { path, warnings } = ram
   const edits =
