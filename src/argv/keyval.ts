@@ -41,7 +41,10 @@ export function escapeCommas(value: string): string {
 
 function parseEntry(raw: string, impliedKey: string | null): KeyvalEntry {
   const equals = raw.indexOf('=')
-  if (equals >= 0) {
+  const comma = raw.indexOf(',')
+  // `-name foo,,bar=baz` names a guest: with a comma before it, = is of the value (util/qemu-option.c, get_opt_name_value).
+  const isValue = impliedKey !== null && comma >= 0 && comma < equals
+  if (equals >= 0 && !isValue) {
     return { raw, key: raw.slice(0, equals), value: unescapeCommas(raw.slice(equals + 1)), form: 'pair' }
   }
   if (impliedKey !== null) return { raw, key: impliedKey, value: unescapeCommas(raw), form: 'implied' }

@@ -65,3 +65,11 @@ t.test('an implied value with = in it is written with its key', async (t) => {
   t.equal(keyvalImplied('guest', 'a=b,c').raw, 'guest=a=b,,c')
   t.equal(keyvalImplied('guest', 'a,c').raw, 'a,,c')
 })
+
+t.test('an equals sign after a doubled comma is of the implied value', async (t) => {
+  t.strictSame(shape('foo,,bar=baz,debug-threads=on', 'guest'), [
+    ['guest', 'foo,bar=baz', 'implied'],
+    ['debug-threads', 'on', 'pair'],
+  ])
+  t.strictSame(shape('guest=foo,,bar=baz', 'guest'), [['guest', 'foo,bar=baz', 'pair']])
+})
