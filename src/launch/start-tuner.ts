@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { tunerNotStarted } from '../errors/tune.js'
-import { listDirectory } from '../host/sysfs.js'
+import { errorCode, listDirectory } from '../host/sysfs.js'
 import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
 
 /**
  * Starts the tuner, which goes on when this process has ended. It gets none of this process's descriptors, which are
- * libvirt's and QEMU's: not the pipe of `$(…)` that waits for its last holder either.
+ * libvirt's and QEMU's: not the pipe of `$(…)` that waits for its last holder either. With one exception: stderr, where
+ * it could not be opened by its name when the tuner has its line to write. libvirt's pipe to the domain's log is root's.
  * @param launcher PID of the process that becomes QEMU
  * @param cpus where it may run; null leaves this process's
  * @throws {UserError} exit 69 when it cannot be started
@@ -20,7 +21,7 @@ export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuS
   const devNull = openSync('/dev/null', 'r+')
   const tuner = spawn(program, args, {
     detached: true,
-    stdio: everyDescriptor().map(() => devNull),
+    stdio: everyDescriptor().map((descriptor) => (descriptor === 2 && mustBeKept(2) ? 2 : devNull)),
     cwd: '/',
     env: { PATH: process.env.PATH, LC_ALL: 'C', [TUNE_VARIABLE]: formatRuntimePlan(plan) },
   })
@@ -40,4 +41,16 @@ export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuS
 function everyDescriptor(): number[] {
   const open = (listDirectory('/proc/self/fd') ?? []).map(Number)
   return Array.from({ length: Math.max(2, ...open) + 1 }, (_, descriptor) => descriptor)
+}
+
+/** Whether a descriptor that is open cannot be opened again: a pipe of another user, a socket. */
+function mustBeKept(descriptor: number): boolean {
+  try {
+    closeSync(
+      openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK),
+    )
+    return false
+  } catch (error) {
+    return errorCode(error) === 'EACCES' || errorCode(error) === 'ENXIO'
+  }
 }

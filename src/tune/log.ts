@@ -3,13 +3,14 @@ import { oneLine } from '../errors/user-error.js'
 import { run } from './program.js'
 
 /**
- * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. The stream is
- * opened through /proc when there is something to say, so that it was not held until then. Where QEMU has none
- * (`-daemonize`), or is gone, the line goes to the system's log.
+ * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. That stream is
+ * opened through /proc when there is something to say, so that it was not held until then; where that is not permitted,
+ * the tuner was given it. Where QEMU has none (`-daemonize`), or is gone, the line goes to the system's log.
  */
 export async function logLine(pid: number, message: string): Promise<void> {
   const line = oneLine(message)
-  if (writeToStderrOf(pid, `qemu-rt: ${line}\n`)) return
+  const text = `qemu-rt: ${line}\n`
+  if (writeToStderrOf(pid, text) || writeToOwnStderr(text)) return
   await run(['logger', '--tag', 'qemu-rt', '--', line])
 }
 
@@ -26,6 +27,16 @@ function writeToStderrOf(pid: number, text: string): boolean {
     } finally {
       closeSync(file)
     }
+  } catch {
+    return false
+  }
+}
+
+function writeToOwnStderr(text: string): boolean {
+  try {
+    if (readlinkSync('/proc/self/fd/2') === '/dev/null') return false
+    writeSync(2, text)
+    return true
   } catch {
     return false
   }

@@ -64,12 +64,14 @@ interface Start {
   /** Programs that become their command. */
   readonly prefix?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** What QEMU's stderr is: a file, or a socket, as a pipe of Node's. */
+  readonly stderr?: 'file' | 'socket'
 }
 
 /** Starts a real QEMU through the launcher, with leases of its own. */
 function start(
   t: Test,
-  { args = [], profile = 'rt', user = 0, files = [], env = {}, prefix = [] }: Start,
+  { args = [], profile = 'rt', user = 0, files = [], env = {}, prefix = [], stderr = 'file' }: Start,
 ): Vm {
   const site = temporaryDirectory(t)
   // Only CPUs: whatever else a plan reads there is not there.
@@ -97,10 +99,11 @@ function start(
   ]
   const child = spawn(program, rest, {
     env: { PATH, QEMU_RT_EMULATOR: QEMU, QEMU_RT_CONFIG: config, QEMU_RT_SYSROOT: site, ...env },
-    // libvirt's is a pipe to its log; a socket, which Node makes, cannot be opened by its name.
-    stdio: ['ignore', log, log, ...files],
+    stdio: ['ignore', log, stderr === 'file' ? log : 'pipe', ...files],
   })
-  const output = () => readFileSync(`${site}/log`, 'utf8')
+  let fromSocket = ''
+  child.stderr?.on('data', (chunk) => (fromSocket += chunk))
+  const output = () => (stderr === 'file' ? readFileSync(`${site}/log`, 'utf8') : fromSocket)
   t.teardown(() => stopChild(child))
   return {
     pid: child.pid ?? 0,
@@ -314,5 +317,15 @@ t.test(
       'it was tried after the move',
     )
     await vm.stop()
+  },
+)
+
+t.test(
+  'stderr that cannot be opened by its name, as libvirt’s or a socket, gets the line, too',
+  async (t) => {
+    if (!canPlace(t)) return
+    const vm = start(t, { stderr: 'socket' })
+    t.match(await vm.line(), /^qemu-rt: guest 'vm': .*vCPU 0 on CPU 1 fifo 3; set after \d+ ms$/)
+    await waitFor('the tuner to end', 10, () => tuners(vm).length === 0)
   },
 )
