@@ -19,12 +19,12 @@ try {
 }
 
 function module(base64) {
-  const lines = base64.match(/.{1,90}/g).map((line) => `  '${line}'`)
+  const lines = base64.match(/.{1,90}/g).map((line) => `'${line}'`)
   return `// Made by guest/assemble.mjs from guest/jitter.S; do not edit.
 
 /** The guest: a boot sector of 512 bytes. */
 export const GUEST_IMAGE = Buffer.from(
-${lines.join(' +\n')},
+  ${lines.join(' +\n    ')},
   'base64',
 )
 `

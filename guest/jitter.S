@@ -5,6 +5,10 @@
 # ticks, which is about a second, it reports through the debug console (port 0xe9) and begins anew; what reporting takes
 # is not counted.
 #
+# The vCPU that measures is the one whose APIC ID is in the byte MEASURER, which whoever starts the guest may change: a
+# profile may leave vCPU 0 to the guest's own housekeeping, and then another is the one to look at. vCPU 0 starts it and
+# halts.
+#
 # A record, little endian: "QRTJ", number of the record, ticks that it covers, largest gap in it, 32 counts: the n-th is
 # of gaps of 2^n ticks up to 2^(n+1) - 1. Assembled by guest/assemble.mjs into src/jitter/guest-image.ts.
 
@@ -22,6 +26,14 @@
 	.set	LAST_LOW, RECORD + RECORD_BYTES
 	.set	LAST_HIGH, LAST_LOW + 4
 	.set	START_LOW, LAST_LOW + 8
+	# The local APIC (Intel SDM, volume 3, "Advanced Programmable Interrupt Controller"): the interrupt command register.
+	.set	COMMAND, 0xfee00300
+	.set	DESTINATION, 0xfee00310
+	.set	INIT, 0x4500
+	.set	STARTUP, 0x4600
+	# A CPU that is started begins at the page that the startup message names.
+	.set	STARTUP_PAGE, 0x9
+	.set	JUMP, 0xea
 
 _start:
 	# No interrupt is of any use here, and each would be a gap of the guest's own making.
@@ -33,6 +45,46 @@ _start:
 	ljmp	$0, $begin
 
 begin:
+	cmpb	$0, MEASURER
+	je	first
+
+	# Not this one. What the other begins with: a jump to here.
+	movb	$JUMP, STARTUP_PAGE << 12
+	movl	$other, (STARTUP_PAGE << 12) + 1
+
+	# The APIC is beyond what real mode reaches, unless a segment's limit is from protected mode.
+	lgdtl	descriptors
+	movl	%cr0, %eax
+	incw	%ax
+	movl	%eax, %cr0
+	movw	$8, %bx
+	movw	%bx, %fs
+	decw	%ax
+	movl	%eax, %cr0
+
+	movl	$DESTINATION, %edi
+	movl	$COMMAND, %esi
+	movb	MEASURER, %al
+	shll	$24, %eax
+	movl	%eax, %fs:(%edi)
+	movl	$INIT, %fs:(%esi)
+	# It takes a moment: the manual has 10 ms; a write to this port takes about a microsecond.
+	movw	$10000, %cx
+4:	outb	%al, $0x80
+	loop	4b
+	movl	%eax, %fs:(%edi)
+	movl	$STARTUP | STARTUP_PAGE, %fs:(%esi)
+5:	hlt
+	jmp	5b
+
+other:
+	cli
+	cld
+	xorw	%ax, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+
+first:
 	movl	$0x4a545251, RECORD
 	movl	$0, NUMBER
 
@@ -76,6 +128,16 @@ measure:
 	rep outsb
 	jmp	period
 
+	# None, and all memory for data.
+	.balign	8
+table:	.quad	0
+	.quad	0x00cf92000000ffff
+descriptors:
+	.word	descriptors - table - 1
+	.long	table
+
+	.org	509
+MEASURER:
+	.byte	0
 	# What makes a sector one that can be booted.
-	.org	510
 	.word	0xaa55

@@ -1,10 +1,13 @@
 import { accessSync, constants } from 'node:fs'
-import { badSeconds, compareNeedsProfile } from '../errors/jitter.js'
-import { UserError } from '../errors/user-error.js'
+import { loadPolicy } from '../config/load.js'
+import { DEFAULT_CONFIG_PATH, type Policy } from '../config/policy.js'
+import { badSeconds, compareNeedsProfile, isGuestSilent } from '../errors/jitter.js'
+import { guestFor } from '../jitter/guest.js'
 import { jitterToJson } from '../jitter/json.js'
 import type { JitterResult } from '../jitter/result.js'
 import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
+import { chooseProfile } from '../plan/domain.js'
 import { report, writeAll } from '../report/output.js'
 
 export interface JitterOptions {
@@ -18,33 +21,40 @@ export interface JitterOptions {
   readonly emulator?: string
 }
 
+/** The guest is of one architecture, whatever the host is. */
+const GUEST_ARCH = 'x86_64'
+const EMULATOR = '/usr/bin/qemu-system-x86_64'
+
 /**
  * Measures how long a guest's vCPU does not run, and prints it.
- * @throws {UserError} exit 64 for wrong usage, 69 when the guest does not run or is not placed as planned
+ * @throws {UserError} exit 64 for wrong usage, 69 when the guest does not run or is not placed as planned, and what
+ *   reading the configuration and the launcher do
  */
 export async function jitterCommand(options: JitterOptions): Promise<void> {
   const { profile = null, compare = false, accel } = options
   if (compare && profile === null) throw compareNeedsProfile()
   const seconds = Number(options.seconds)
   if (!(seconds >= 2 && seconds <= 86_400)) throw badSeconds({ seconds: options.seconds })
+  const policy = readPolicy(options.config)
+  const settings = chooseProfile(policy, profile, null)?.settings ?? null
+  const common = {
+    launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
+    // The same machine for both: only the profile is to make a difference.
+    machine: guestFor(settings),
+    seconds,
+    load: options.load ?? null,
+    config: options.config ?? null,
+    emulator: options.emulator ?? (process.env.QEMU_RT_EMULATOR || policy.emulators[GUEST_ARCH] || EMULATOR),
+  }
   const results: JitterResult[] = []
   let accelerator = accel ?? (hasKvm() ? 'kvm' : 'tcg')
   for (const wanted of compare ? [null, profile] : [profile]) {
-    const run = {
-      launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
-      profile: wanted,
-      seconds,
-      load: options.load ?? null,
-      options: [
-        ...(options.config === undefined ? [] : ['--config', options.config]),
-        ...(options.emulator === undefined ? [] : ['--emulator', options.emulator]),
-      ],
-    }
+    const run = { ...common, profile: wanted }
     try {
       results.push(await runJitter({ ...run, accelerator }))
     } catch (error) {
-      const mayBeKvm = error instanceof UserError && error.message.startsWith('the guest reported nothing')
-      if (!mayBeKvm || accel !== undefined || accelerator === 'tcg' || results.length > 0) throw error
+      const isChosen = accel !== undefined || accelerator === 'tcg' || results.length > 0
+      if (isChosen || !isGuestSilent(error)) throw error
       report('the guest does not run with KVM here; it is emulated instead (--accel kvm shows why)')
       accelerator = 'tcg'
       results.push(await runJitter({ ...run, accelerator }))
@@ -54,6 +64,11 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
     1,
     options.format === 'json' ? `${JSON.stringify(jitterToJson(results), null, 2)}\n` : formatJitter(results),
   )
+}
+
+function readPolicy(config = process.env.QEMU_RT_CONFIG): Policy {
+  const path = config || DEFAULT_CONFIG_PATH
+  return loadPolicy({ path, explicit: Boolean(config), emulatorMode: false })
 }
 
 function hasKvm(): boolean {

@@ -1,10 +1,11 @@
-import { EXIT, type UserError, userError } from './user-error.js'
+import { EXIT, type ExitCode, UserError, userError } from './user-error.js'
 
 export function badSeconds(facts: { readonly seconds: string }): UserError {
   return userError({
     exitCode: EXIT.usage,
-    what: `'${facts.seconds}' is not a number of seconds from 2 to 86400`,
+    what: `'${facts.seconds}' is not from 2 to 86400`,
     where: '--seconds',
+    todo: 'write a number of seconds, such as --seconds 10',
   })
 }
 
@@ -16,14 +17,35 @@ export function compareNeedsProfile(): UserError {
   })
 }
 
-/** QEMU ended, or the guest never said anything. `said`: the last line on QEMU's stderr. */
+const SILENT = 'the guest reported nothing'
+
+/** The guest never said anything. `said`: the last line on QEMU's stderr. */
 export function guestSilent(facts: { readonly reason: string; readonly said: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `the guest reported nothing (${facts.reason})`,
+    what: `${SILENT} (${facts.reason})`,
     where: facts.said,
     todo: 'see whether QEMU starts by hand, or give --accel tcg',
   })
+}
+
+/** Whether it may be the accelerator's fault that there is no result. */
+export function isGuestSilent(error: unknown): boolean {
+  return error instanceof UserError && error.message.startsWith(SILENT)
+}
+
+/** Somebody has ended it. `said`: the last line on QEMU's stderr. */
+export function guestEnded(facts: { readonly how: string; readonly said: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `QEMU ended before there was a result (${facts.how})`,
+    where: facts.said,
+  })
+}
+
+/** The launcher's own line, which says all. */
+export function launchRefused(facts: { readonly exitCode: ExitCode; readonly said: string }): UserError {
+  return userError({ exitCode: facts.exitCode, what: facts.said })
 }
 
 /** The profile's threads are not as planned, so that a measurement would be of something else. */

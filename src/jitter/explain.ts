@@ -35,19 +35,25 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
     vcpu === null || isUrgent(vcpu)
       ? null
       : `the vCPU was ${vcpu.policy}: whatever runs on its CPU takes turns with it; use a profile with policy = "fifo"`,
+  ({ vcpu }) =>
+    vcpu === null || isPinned(vcpu)
+      ? null
+      : `the vCPU was not pinned: it may be moved among CPUs ${formatCpuSet(vcpu.cpus)}, and waits where it comes to; ` +
+        'use a profile that gives vcpus cpus of their own',
   ({ vcpu, isolated }) => {
-    const unreserved = vcpu === null || isolated === null ? [] : subtractCpuSets(vcpu.cpus, isolated)
+    const unreserved =
+      vcpu === null || !isPinned(vcpu) || isolated === null ? [] : subtractCpuSets(vcpu.cpus, isolated)
     return unreserved.length === 0
       ? null
       : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there; ` +
           `boot with isolcpus=${formatCpuSet(unreserved)}`
   },
   ({ vcpu, fullDynticks }) => {
-    const ticking =
-      vcpu === null || vcpu.cpus.length > 1 ? [] : subtractCpuSets(vcpu.cpus, fullDynticks ?? [])
+    const ticking = vcpu === null || !isPinned(vcpu) ? [] : subtractCpuSets(vcpu.cpus, fullDynticks ?? [])
     return ticking.length === 0
       ? null
-      : `CPU ${formatCpuSet(ticking)} has the scheduler's tick; boot with nohz_full=${formatCpuSet(ticking)} rcu_nocbs=${formatCpuSet(ticking)}`
+      : `CPU ${formatCpuSet(ticking)} has the scheduler's tick; ` +
+          `boot with nohz_full=${formatCpuSet(ticking)} rcu_nocbs=${formatCpuSet(ticking)}`
   },
   ({ isRealtimeKernel }) =>
     isRealtimeKernel
@@ -58,6 +64,10 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? 'the guest was emulated (TCG): translating its code and the emulator’s locks are gaps too; use --accel kvm'
       : null,
 ]
+
+function isPinned({ cpus }: Pick<Thread, 'cpus'>): boolean {
+  return cpus.length === 1
+}
 
 function isUrgent({ policy }: Pick<Thread, 'policy'>): boolean {
   return policy !== 'deadline' && isRealtime({ policy })

@@ -12,6 +12,13 @@ export interface JitterResult {
   /** null for best effort. */
   readonly profile: string | null
   readonly accelerator: 'kvm' | 'tcg'
+  /** The vCPU that measured, and what its thread had; null where it was not found. */
+  readonly vcpu: {
+    readonly number: number
+    readonly cpus: string | null
+    readonly policy: string | null
+    readonly priority: number | null
+  }
   readonly seconds: number
   readonly ticksPerMicrosecond: number
   readonly worstMicroseconds: number
@@ -37,11 +44,18 @@ export function summarize(
   const [first, ...rest] = arrivals
   const last = rest.at(-1)
   if (first === undefined || last === undefined) throw new RangeError('one record is too few')
-  const microseconds = (last.atMs - first.atMs) * 1000
-  const ticksPerMicrosecond = sum(rest.map(({ record }) => record.ticks)) / microseconds
+  const measured = rest.map(({ record, atMs }, index) => ({
+    record,
+    microseconds: (atMs - (arrivals[index]?.atMs ?? 0)) * 1000,
+  }))
+  // A gap that long may have gone once around the 32 bits that a record has for ticks.
+  const sound = measured.filter(({ record }) => record.largest < 2 ** 31)
+  const used = sound.length > 0 ? sound : measured
+  const ticksPerMicrosecond =
+    sum(used.map(({ record }) => record.ticks)) / sum(used.map(({ microseconds }) => microseconds))
   const largest = Math.max(...arrivals.map(({ record }) => record.largest))
   return {
-    seconds: sum(arrivals.map(({ record }) => record.ticks)) / ticksPerMicrosecond / 1e6,
+    seconds: (last.atMs - first.atMs) / 1000 + first.record.ticks / ticksPerMicrosecond / 1e6,
     ticksPerMicrosecond,
     worstMicroseconds: largest / ticksPerMicrosecond,
     histogram: histogram(

@@ -3,16 +3,17 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { guestNotPlaced, guestSilent, loadEnded } from '../errors/jitter.js'
+import { guestEnded, guestNotPlaced, guestSilent, launchRefused, loadEnded } from '../errors/jitter.js'
+import { EXIT } from '../errors/user-error.js'
 import { readCpus } from '../host/cpus.js'
 import { readAttribute, readNumber } from '../host/sysfs.js'
 import { openSysroot } from '../host/sysroot.js'
 import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
-import { parseCpuSet } from '../units/cpu-set.js'
+import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { explainJitter } from './explain.js'
-import { GUEST_IMAGE } from './guest-image.js'
+import { type GuestMachine, guestImage, machineArguments } from './guest.js'
 import { makeRecordReader } from './record.js'
 import { type Arrival, type JitterResult, summarize } from './result.js'
 
@@ -20,12 +21,14 @@ export interface JitterRun {
   /** Path of the launcher. */
   readonly launcher: string
   readonly profile: string | null
+  readonly machine: GuestMachine
   readonly accelerator: 'kvm' | 'tcg'
   readonly seconds: number
   /** A shell command that runs beside the guest; null for none. */
   readonly load: string | null
-  /** Options of `run` besides: configuration, emulator. */
-  readonly options: readonly string[]
+  /** Path of the configuration that has the profile; null for the default. */
+  readonly config: string | null
+  readonly emulator: string
 }
 
 /** How long the firmware may take until the guest runs; emulated on a busy machine it is slow. */
@@ -34,23 +37,16 @@ const BOOT_MS = 60_000
 /** How long until the threads must be as planned. */
 const PLACE_MS = 15_000
 
-/** As for libvirt's domains: no device that is not needed. A processor that every KVM has. */
-const MACHINE = [
-  '-machine',
-  'pc',
-  '-cpu',
-  'pentium',
-  '-m',
-  '32',
-  '-nodefaults',
-  '-display',
-  'none',
-  '-no-user-config',
-]
+/** How often the guest is looked after. Seldom, since whoever looks may be what keeps it from running. */
+const LOOK_MS = 200
+
+/** What `run` would take from the environment, and what only the options are to say here. */
+const OWN_VARIABLES = ['QEMU_RT_PROFILE', 'QEMU_RT_NIC', 'QEMU_RT_DRY_RUN', 'QEMU_RT_FORMAT']
 
 /**
  * Runs the guest once, through the launcher, and says what it has seen.
- * @throws {UserError} exit 69 when the guest does not run or is not placed, 64 when the load ends by itself
+ * @throws {UserError} exit 69 when the guest does not run or is not placed, 64 when the load ends by itself, and the
+ *   launcher's own when it refuses
  */
 export async function runJitter(run: JitterRun): Promise<JitterResult> {
   const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-jitter-'))
@@ -64,7 +60,7 @@ export async function runJitter(run: JitterRun): Promise<JitterResult> {
     stopAll()
     process.exit(130)
   }
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  for (const signal of SIGNALS) process.once(signal, onSignal)
   try {
     const guest = startGuest(run, directory)
     children.push(guest.child)
@@ -74,43 +70,38 @@ export async function runJitter(run: JitterRun): Promise<JitterResult> {
     if (load !== null) children.push(load)
     return await measure(run, guest, load)
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+    for (const signal of SIGNALS) process.off(signal, onSignal)
     stopAll()
   }
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 interface Guest {
   readonly child: ChildProcess
   readonly arrivals: Arrival[]
-  /** The last line that QEMU, the launcher or the tuner wrote. */
+  /** The last line of a reason that QEMU, the launcher or the tuner wrote; the latter two begin it with `qemu-rt: `. */
   readonly said: () => string
 }
 
-function startGuest({ launcher, profile, accelerator, options }: JitterRun, directory: string): Guest {
+function startGuest(run: JitterRun, directory: string): Guest {
+  const { launcher, accelerator, machine } = run
   const image = join(directory, 'guest.img')
-  writeFileSync(image, GUEST_IMAGE)
+  writeFileSync(image, guestImage(machine.measured))
   // A file, since the tuner opens it by its name, which it cannot with the socket that Node makes.
   const log = join(directory, 'log')
   const stderr = openSync(log, 'a')
-  const chosen = profile === null ? [] : ['--profile', profile]
-  const child = spawn(
-    launcher,
-    [
-      ...[
-        'run',
-        ...options,
-        ...chosen,
-        '--',
-        '-name',
-        'guest=qemu-rt-jitter',
-        ...MACHINE,
-        '-accel',
-        accelerator,
-      ],
-      ...['-drive', `if=floppy,format=raw,readonly=on,file=${image}`, '-debugcon', 'stdio'],
-    ],
-    { stdio: ['ignore', 'pipe', stderr] },
+  const args = [
+    ...['run', '--emulator', run.emulator, ...profileOptions(run, directory), '--'],
+    ...[...machineArguments(machine), '-accel', accelerator],
+    ...['-drive', `if=floppy,format=raw,readonly=on,file=${image}`, '-debugcon', 'stdio'],
+  ]
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.includes(name)),
   )
+  const child = spawn(launcher, args, { env, stdio: ['ignore', 'pipe', stderr] })
+  // Without a listener it would end this program; `hasEnded` sees it.
+  child.on('error', () => {})
   closeSync(stderr)
   const arrivals: Arrival[] = []
   const read = makeRecordReader()
@@ -118,13 +109,18 @@ function startGuest({ launcher, profile, accelerator, options }: JitterRun, dire
     const atMs = performance.now()
     for (const record of read(chunk)) arrivals.push({ record, atMs })
   })
-  const said = () =>
-    readFileSync(log, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .at(-1)
-      ?.replace(/^qemu-rt: /, '') ?? ''
+  // Who stopped QEMU has said why before QEMU says that it was stopped.
+  const isReason = (line: string) => line !== '' && !line.includes(': terminating on signal ')
+  const said = () => readFileSync(log, 'utf8').split('\n').findLast(isReason) ?? ''
   return { child, arrivals, said }
+}
+
+/** Best effort is without any configuration: a [[domain]] for every VM would make it something else. */
+function profileOptions({ profile, config }: JitterRun, directory: string): string[] {
+  if (profile !== null) return [...(config === null ? [] : ['--config', config]), '--profile', profile]
+  const nothing = join(directory, 'nothing.toml')
+  writeFileSync(nothing, '')
+  return ['--config', nothing]
 }
 
 /** In a process group of its own, so that all of it can be ended. */
@@ -138,34 +134,52 @@ async function placed({ profile }: JitterRun, guest: Guest): Promise<void> {
   for (; guest.arrivals.length < 2; await sleep(50)) {
     checkRuns(guest)
     if (performance.now() > bootEnd) {
-      throw guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: guest.said() })
+      throw guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: ourWords(guest.said()) })
     }
   }
   const placeEnd = performance.now() + PLACE_MS
   for (; !isPlaced(guest.child.pid ?? 0); await sleep(50)) {
     checkRuns(guest)
-    if (performance.now() > placeEnd) throw guestNotPlaced({ profile: profile ?? '', said: guest.said() })
+    if (performance.now() > placeEnd)
+      throw guestNotPlaced({ profile: profile ?? '', said: ourWords(guest.said()) })
   }
 }
 
-function checkRuns({ child, said }: Guest): void {
-  if (hasEnded(child)) throw guestSilent({ reason: `QEMU ended: ${how(child)}`, said: said() })
+/** @throws {UserError} when QEMU has ended, or was never started */
+function checkRuns({ child, said, arrivals }: Guest): void {
+  if (!hasEnded(child)) return
+  const line = said()
+  const exitCode = Object.values(EXIT).find((code) => code === child.exitCode)
+  if (exitCode !== undefined && line !== '') throw launchRefused({ exitCode, said: ourWords(line) })
+  // The tuner stops a VM whose profile is strict; another accelerator would not help.
+  if (arrivals.length > 0 || line !== ourWords(line))
+    throw guestEnded({ how: how(child), said: ourWords(line) })
+  throw guestSilent({ reason: `QEMU ended: ${how(child)}`, said: line })
+}
+
+function ourWords(line: string): string {
+  return line.replace(/^qemu-rt: /, '')
 }
 
 async function measure(run: JitterRun, guest: Guest, load: ChildProcess | null): Promise<JitterResult> {
   const { child, arrivals } = guest
   // The record that is being made has seen the time before.
   const from = arrivals.length + 1
-  let vcpu: Thread | null = null
-  for (; coveredMs(arrivals, from) < run.seconds * 1000 || arrivals.length < from + 2; await sleep(50)) {
+  for (; coveredMs(arrivals, from) < run.seconds * 1000 || arrivals.length < from + 2; await sleep(LOOK_MS)) {
     checkRuns(guest)
     if (load !== null && hasEnded(load)) throw loadEnded({ command: run.load ?? '', how: how(load) })
-    vcpu = vcpuThread(child.pid ?? 0) ?? vcpu
   }
+  const vcpu = vcpuThread(child.pid ?? 0, run.machine.measured)
   const result = summarize(arrivals.slice(from))
   return {
     profile: run.profile,
     accelerator: run.accelerator,
+    vcpu: {
+      number: run.machine.measured,
+      cpus: vcpu === null ? null : formatCpuSet(vcpu.cpus),
+      policy: vcpu?.policy ?? null,
+      priority: vcpu?.priority ?? null,
+    },
     ...result,
     explanations: explainJitter({
       accelerator: run.accelerator,
@@ -188,10 +202,10 @@ function isPlaced(pid: number): boolean {
   return !different.some(({ role }) => role.kind === 'vcpu' || role.kind === 'all-vcpus')
 }
 
-function vcpuThread(pid: number): Thread | null {
-  return (
-    readQemuThreads(pid, { kernels: false })?.find(({ name }) => /^(CPU 0|ALL CPUs)\//.test(name)) ?? null
-  )
+/** The thread of a vCPU; `ALL CPUs` is TCG's when one thread has them all. */
+function vcpuThread(pid: number, vcpu: number): Thread | null {
+  const threads = readQemuThreads(pid, { kernels: false }) ?? []
+  return threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/')) ?? null
 }
 
 function readHost() {
@@ -207,10 +221,11 @@ function readHost() {
 }
 
 function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 }
 
 function how(child: ChildProcess): string {
+  if (child.pid === undefined) return `${child.spawnfile} cannot be run`
   return child.signalCode ?? `exit code ${child.exitCode}`
 }
 

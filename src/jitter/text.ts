@@ -1,13 +1,28 @@
-import { type Bucket, gapsOver, type JitterResult } from './result.js'
+import { formatBars } from './bars.js'
+import { formatMicroseconds } from './microseconds.js'
+import { gapsOver, type JitterResult } from './result.js'
 
+/** A terminal's. */
 const WIDTH = 80
+
 const LIMITS_MICROSECONDS = [100, 1000, 10_000]
 
-/** One or two results for people: a histogram of what the guest saw, and what explains it. 80 columns at most. */
+/**
+ * One or two results for people: what the guest saw as a histogram, two side by side, and what explains it. 80 columns at
+ * most, no colour.
+ */
 export function formatJitter(results: readonly JitterResult[]): string {
   const ratio = worstRatio(results)
+  // Best effort beside a profile is what that is compared with: nobody asks how to mend it.
+  const explained = results.at(-1)?.explanations ?? []
   return [
-    ...results.flatMap((result, index) => [...(index === 0 ? [] : ['']), ...section(result)]),
+    ...results.flatMap(summary),
+    '',
+    ...formatBars(
+      results.map((result) => ({ ...result, title: nameOf(result) })),
+      WIDTH,
+    ),
+    ...(explained.length === 0 ? [] : ['', ...explained.flatMap((text) => wrap(`- ${text}`))]),
     ...(ratio === null ? [] : ['', describeRatio(ratio)]),
     '',
   ].join('\n')
@@ -27,52 +42,26 @@ function describeRatio(ratio: number): string {
     : `Worst gap with the profile: ${times(1 / ratio)} times HIGHER than best effort.`
 }
 
-function section(result: JitterResult): string[] {
-  const { profile, accelerator, seconds, worstMicroseconds, histogram, explanations } = result
-  const name = profile === null ? 'Best effort' : `Profile '${profile}'`
+function nameOf({ profile }: JitterResult): string {
+  return profile === null ? 'Best effort' : `Profile '${profile}'`
+}
+
+function summary(result: JitterResult): string[] {
+  const { accelerator, seconds, worstMicroseconds, vcpu } = result
   const over = LIMITS_MICROSECONDS.map(
     (limit) => `${gapsOver(result, limit)} over ${formatMicroseconds(limit)}`,
   )
+  const head = `${nameOf(result)}, ${accelerator.toUpperCase()}, ${seconds.toFixed(0)} s`
+  const thread = vcpu.cpus === null ? [] : [`  vCPU ${vcpu.number} on CPU ${vcpu.cpus}, ${scheduling(vcpu)}`]
   return [
-    `${name}, ${accelerator.toUpperCase()}, ${seconds.toFixed(0)} s: worst gap ${formatMicroseconds(worstMicroseconds)}`,
+    `${head}: worst gap ${formatMicroseconds(worstMicroseconds)}`,
+    ...thread,
     `  gaps: ${over.join(', ')}`,
-    ...bars(histogram),
-    ...explanations.flatMap((text) => wrap(`- ${text}`)),
   ]
 }
 
-/** One row a bucket; the bars are logarithmic, since a few long gaps matter among millions of short ones. */
-function bars(histogram: readonly Bucket[]): string[] {
-  const labels = [
-    'gaps from',
-    ...histogram.map(({ fromMicroseconds }) => formatMicroseconds(fromMicroseconds)),
-  ]
-  const counts = ['count', ...histogram.map(({ count }) => String(count))]
-  const labelWidth = Math.max(...labels.map((label) => label.length))
-  const countWidth = Math.max(...counts.map((count) => count.length))
-  const room = WIDTH - labelWidth - countWidth - 6
-  const most = Math.log2(Math.max(...histogram.map(({ count }) => count)) + 1)
-  return labels.map((label, index) => {
-    const count = histogram[index - 1]?.count ?? 0
-    const length = count === 0 ? 0 : Math.max(1, Math.round((Math.log2(count + 1) / most) * room))
-    const columns = [
-      label.padStart(labelWidth),
-      (counts[index] ?? '').padStart(countWidth),
-      '#'.repeat(length),
-    ]
-    return `  ${columns.join('  ')}`.trimEnd()
-  })
-}
-
-/** `700 ns`, `8.4 us`, `13 ms`. */
-export function formatMicroseconds(microseconds: number): string {
-  const [number, unit] =
-    microseconds < 0.95
-      ? [microseconds * 1000, 'ns']
-      : microseconds < 1000
-        ? [microseconds, 'us']
-        : [microseconds / 1000, 'ms']
-  return `${number < 9.95 && unit !== 'ns' ? Number(number.toFixed(1)) : number.toFixed(0)} ${unit}`
+function scheduling({ policy, priority }: JitterResult['vcpu']): string {
+  return priority ? `${policy} ${priority}` : `${policy}`
 }
 
 function wrap(text: string): string[] {
