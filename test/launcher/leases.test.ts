@@ -49,7 +49,7 @@ function site(t: Test, { vfs = 2, cpus = 300, env = {} as Readonly<Record<string
   const config = join(sysroot, 'qemu-rt.toml')
   writeFileSync(config, CONFIG)
   const start: Site['start'] = (args = ['--rt-profile', 'rt', '--rt-nic', 'line'], more = {}) => {
-    const child = spawn(launcher(), [...args, '-name', 'guest=vm'], {
+    const child = spawn(launcher('qemu-rt'), ['run', '--', ...args, '-name', 'guest=vm'], {
       env: {
         PATH,
         QEMU_RT_CONFIG: config,
