@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import type { SchedPolicy } from '../config/policy.js'
 import { parseStat, readProc } from '../host/proc.js'
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
@@ -32,6 +32,11 @@ export function readThreads(pid: number): Thread[] | null {
   } catch {
     return null
   }
+}
+
+/** How many threads a process has; 0 when it has ended. A directory has a link for each in it, and two of its own. */
+export function countThreads(pid: number): number {
+  return (statSync(`/proc/${pid}/task`, { throwIfNoEntry: false })?.nlink ?? 2) - 2
 }
 
 /** A thread of its own PID, such as one of the kernel's; null when it has ended. */

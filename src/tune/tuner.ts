@@ -6,7 +6,7 @@ import { findQemu } from './follow.js'
 import { readQemuThreads } from './processes.js'
 import { rolesOf } from './roles.js'
 import { makeSettledCheck } from './settle.js'
-import type { Thread } from './threads.js'
+import { countThreads, type Thread } from './threads.js'
 
 /** How it ended. */
 export type Outcome =
@@ -52,6 +52,7 @@ async function tuneQemu(
   pid: number,
   started: number,
 ): Promise<Outcome> {
+  const threadsChange = makeThreadWatch(pid, started)
   const isSettled = makeSettledCheck(pid, plan.startsPaused)
   const hold = plan.startsPaused ? HOLD_MS.paused : HOLD_MS.running
   let heldSince: number | null = null
@@ -72,10 +73,34 @@ async function tuneQemu(
     if (complete && refusedSince !== null && now - refusedSince >= REFUSAL_MS) {
       return { kind: 'refused', pid, refusals }
     }
+    if (refusals.length > 0) await sleep(RETRY_MS)
+    else if (different.length === 0) await threadsChange()
     // What was set is looked at again at once: the kernel may have taken less than was asked for.
-    await sleep(
-      complete && different.length === 0 ? 100 : refusals.length > 0 ? RETRY_MS : pause(now - started),
-    )
+    else await sleep(1)
+  }
+}
+
+/** How long after a thread has come it may still have no name: it gives itself one. */
+const NAMING_MS = 50
+
+/** How long threads are not looked at while none comes or goes: somebody may set them. */
+const LOOK_MS = 100
+
+/**
+ * Makes a wait that ends when a thread may have come, gone or got its name, and now and then besides. To count threads
+ * takes a small part of what it takes to look at each.
+ */
+function makeThreadWatch(pid: number, started: number): () => Promise<void> {
+  let count = 0
+  let changedAt = 0
+  return async () => {
+    const end = Date.now() + LOOK_MS
+    do {
+      await sleep(pause(Date.now() - started))
+      const now = countThreads(pid)
+      if (now !== count) changedAt = Date.now()
+      count = now
+    } while (Date.now() - changedAt >= NAMING_MS && Date.now() < end)
   }
 }
 
