@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import {
+  accessSync,
   chmodSync,
   chownSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
@@ -66,12 +68,22 @@ interface Start {
   readonly env?: Readonly<Record<string, string>>
   /** What QEMU's stderr is: a file, or a socket, as a pipe of Node's. */
   readonly stderr?: 'file' | 'socket'
+  readonly accel?: string
 }
 
 /** Starts a real QEMU through the launcher, with leases of its own. */
 function start(
   t: Test,
-  { args = [], profile = 'rt', user = 0, files = [], env = {}, prefix = [], stderr = 'file' }: Start,
+  {
+    args = [],
+    profile = 'rt',
+    user = 0,
+    files = [],
+    env = {},
+    prefix = [],
+    stderr = 'file',
+    accel = 'tcg',
+  }: Start,
 ): Vm {
   const site = temporaryDirectory(t)
   // Only CPUs: whatever else a plan reads there is not there.
@@ -84,7 +96,19 @@ function start(
   const config = join(temporaryDirectory(t), 'qemu-rt.toml')
   writeFileSync(config, CONFIG)
   chmodSync(dirname(config), 0o755)
-  const options = ['-nodefaults', '-display', 'none', '-accel', 'tcg', '-m', '32', '-name', 'guest=vm']
+  const options = [
+    '-nodefaults',
+    '-display',
+    'none',
+    '-accel',
+    accel,
+    '-cpu',
+    'pentium',
+    '-m',
+    '32',
+    '-name',
+    'guest=vm',
+  ]
   const command = user === 0 ? [] : ['setpriv', '--reuid', `${user}`, '--regid', `${user}`, '--clear-groups']
   const log = openSync(`${site}/log`, 'a')
   chownSync(`${site}/log`, user, user)
@@ -127,6 +151,16 @@ const tuners = ({ pid }: Vm) =>
     return command?.endsWith(`\0tuner\0${pid}\0`) === true
   })
 
+/** Whether this user may use KVM; firmware runs wherever that is so. */
+function hasKvm(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Two CPUs, and root: a real-time policy for any thread. */
 function canPlace(t: Test): boolean {
   const message =
@@ -136,33 +170,41 @@ function canPlace(t: Test): boolean {
   return false
 }
 
-t.test('each thread has its CPUs and its policy, and the tuner ends with one line', async (t) => {
-  if (!canPlace(t)) return
-  const disk = join(temporaryDirectory(t), 'disk.img')
-  writeFileSync(disk, Buffer.alloc(1 << 20))
-  // The firmware reads the disk to see whether it can be booted, by worker threads.
-  const vm = start(t, {
-    args: [
-      ...['-object', 'iothread,id=disk', '-object', 'iothread,id=other'],
-      ...['-drive', `if=none,id=d,format=raw,file=${disk},aio=threads`, '-device', 'virtio-blk-pci,drive=d'],
-    ],
+for (const accel of ['tcg', ...(hasKvm() ? ['kvm'] : [])]) {
+  t.test(`${accel}: each thread has its CPUs and its policy, and the tuner ends with one line`, async (t) => {
+    if (!canPlace(t)) return
+    const disk = join(temporaryDirectory(t), 'disk.img')
+    writeFileSync(disk, Buffer.alloc(1 << 20))
+    // The firmware reads the disk to see whether it can be booted, by worker threads.
+    const vm = start(t, {
+      accel,
+      args: [
+        ...['-object', 'iothread,id=disk', '-object', 'iothread,id=other'],
+        ...[
+          '-drive',
+          `if=none,id=d,format=raw,file=${disk},aio=threads`,
+          '-device',
+          'virtio-blk-pci,drive=d',
+        ],
+      ],
+    })
+    const line = await vm.line()
+    t.match(
+      line,
+      /^qemu-rt: guest 'vm': .*I\/O thread disk on CPU 0 batch.*vCPU 0 on CPU 1 fifo 3.*; set after \d+ ms$/,
+    )
+    const threads = vm.threads()
+    t.ok(threads.includes(`CPU 0/${accel.toUpperCase()} 1 fifo 3`))
+    t.ok(threads.includes('IO disk 0 batch 0'))
+    t.ok(threads.includes('IO other 0 other 0'), 'as emulator threads are')
+    t.equal(threads[0], 'qemu-system-x86 0 other 0')
+    const workers = threads.filter((thread) => thread.startsWith('worker'))
+    for (const worker of workers) t.equal(worker, 'worker 0 idle 0')
+    t.comment(`${workers.length} worker threads`)
+    await waitFor('the tuner to end', 10, () => tuners(vm).length === 0)
+    t.equal(vm.output().trimEnd(), line, 'nothing else is printed')
   })
-  const line = await vm.line()
-  t.match(
-    line,
-    /^qemu-rt: guest 'vm': .*I\/O thread disk on CPU 0 batch.*vCPU 0 on CPU 1 fifo 3.*; set after \d+ ms$/,
-  )
-  const threads = vm.threads()
-  t.ok(threads.includes('CPU 0/TCG 1 fifo 3'))
-  t.ok(threads.includes('IO disk 0 batch 0'))
-  t.ok(threads.includes('IO other 0 other 0'), 'as emulator threads are')
-  t.equal(threads[0], 'qemu-system-x86 0 other 0')
-  const workers = threads.filter((thread) => thread.startsWith('worker'))
-  for (const worker of workers) t.equal(worker, 'worker 0 idle 0')
-  t.comment(`${workers.length} worker threads`)
-  await waitFor('the tuner to end', 10, () => tuners(vm).length === 0)
-  t.equal(vm.output().trimEnd(), line, 'nothing else is printed')
-})
+}
 
 t.test(
   'vCPUs by number, best effort; threads that are set by somebody else meanwhile are set again',
