@@ -18,25 +18,27 @@ const replaced = v.pipe(
   v.transform((replace): DomainPolicy['nics'] => ({ replace })),
 )
 
-/** One [[domain]]: what VMs get whose name, UUID and flavor match; globs. */
+/** One [[domain]]: what VMs get whose name, UUID, flavor and instance name match; globs. */
 const domain = v.pipe(
   table({
     name: v.optional(text),
     uuid: v.optional(text),
     // Nova's, from libvirt's metadata.
     flavor: v.optional(text),
+    instance: v.optional(text),
     profile: v.optional(text),
     nics: v.optional(nics),
   }),
   v.check(
-    ({ name, uuid, flavor }) => name !== undefined || uuid !== undefined || flavor !== undefined,
-    'a domain says nothing about the VM; add name, uuid or flavor, or name = "*" for every VM',
+    (given) => [given.name, given.uuid, given.flavor, given.instance].some((glob) => glob !== undefined),
+    'a domain says nothing about the VM; add name, uuid, flavor or instance, or name = "*" for every VM',
   ),
   v.transform(
     (given): DomainPolicy => ({
       name: given.name ?? null,
       uuid: given.uuid?.toLowerCase() ?? null,
       flavor: given.flavor ?? null,
+      instance: given.instance ?? null,
       profile: given.profile ?? null,
       nics: given.nics ?? null,
     }),

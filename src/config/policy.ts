@@ -79,7 +79,10 @@ export interface Profile {
 export interface DomainPolicy {
   readonly name: string | null
   readonly uuid: string | null
+  /** Nova's flavor. */
   readonly flavor: string | null
+  /** Nova's name of the instance, which its owner has given. */
+  readonly instance: string | null
   readonly profile: string | null
   readonly nics:
     | { readonly replace: Readonly<Record<string, string>> }

@@ -108,6 +108,7 @@ export function replacedDeviceMissing(facts: {
   readonly id: string
   readonly nic: string
   readonly place: string
+  readonly toAdd: string
   readonly known: readonly string[]
 }): UserError {
   const there = facts.known.length === 0 ? 'there is none' : `there are ${facts.known.join(', ')}`
@@ -115,7 +116,7 @@ export function replacedDeviceMissing(facts: {
     exitCode: EXIT.config,
     what: `no vfio-pci device with id '${facts.id}' to put NIC '${facts.nic}' in`,
     where: facts.place,
-    todo: `${there}; name one of these, or write nics = ["${facts.nic}"] to add it`,
+    todo: `${there}; name one of these, or write ${facts.toAdd} to add it`,
   })
 }
 

@@ -39,7 +39,7 @@ async function launchText(invocation: Invocation): Promise<string> {
   // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
   if (stderrIsTerminal()) for (const warning of plan.warnings) report(`warning: ${warning}`)
   const runtimePlan = planForQemu(plan, id)
-  if (runtimePlan?.threads) await startTuner(runtimePlan, launcher, plan.tunerCpus)
+  if (runtimePlan?.threads && !plan.isHooked) await startTuner(runtimePlan, launcher, plan.tunerCpus)
   const inherited = invocation.env[PLAN_VARIABLE] === undefined ? [] : [PLAN_VARIABLE]
   return launchLine({
     chain: [

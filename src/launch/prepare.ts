@@ -4,12 +4,14 @@ import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { chooseProfile, matchDomain } from '../plan/domain.js'
+import type { HookRequest } from '../plan/hook-request.js'
 import type { HeldLease } from '../plan/leases.js'
 import { asksForNics } from '../plan/nics/requests.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
 import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
+import { readHookRequest } from './hook-requests.js'
 import { readLeases } from './leases/read.js'
 
 /**
@@ -36,16 +38,20 @@ export type Planner = (held: readonly HeldLease[]) => Plan
  */
 export function plannerFor(request: Request, policy: Policy, directory: string): Planner {
   const readConfigs = readConfigFiles(request, directory)
-  const host = readHostFacts(request.sysroot, wantedFacts(request, policy))
-  return (held) => makePlan(request, { policy, host, readConfigs, held })
+  const hook = readHookRequest(request.sysroot, request.guest.uuid)
+  const host = readHostFacts(request.sysroot, wantedFacts(request, policy, hook))
+  return (held) => {
+    const others = held.filter(({ uuid }) => uuid === undefined || uuid !== hook?.uuid)
+    return makePlan(request, { policy, host, readConfigs, held: others, hook })
+  }
 }
 
 /** A VM pays only for the facts that its plan looks at. */
-function wantedFacts(request: Request, policy: Policy): WantedFacts {
-  const domain = matchDomain(policy, request.guest)
+function wantedFacts(request: Request, policy: Policy, hook: HookRequest | null): WantedFacts {
+  const domain = matchDomain(policy, request.guest, hook)
   const settings = chooseProfile(policy, request.profile, domain)?.settings
   return {
-    pci: asksForNics(request.line, { nics: request.nics, domain: domain?.settings.nics ?? null }),
+    pci: asksForNics(request.line, { nics: request.nics, domain: domain?.nics ?? null }),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),
     topology: settings !== undefined && placesThreads(settings),
     memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),

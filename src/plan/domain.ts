@@ -1,14 +1,41 @@
 import picomatch from 'picomatch'
 import type { DomainPolicy, Policy } from '../config/policy.js'
 import { unknownProfile } from '../errors/plan.js'
-import type { PassInput } from './pass.js'
+import type { DomainRequest } from './hook-request.js'
+import type { DomainSettings, PassInput } from './pass.js'
 import type { Request } from './request.js'
 
-/** The `[[domain]]` entry that applies: the first whose globs all match the guest's name and UUID. */
-export function matchDomain(policy: Policy, guest: Request['guest']): PassInput['domain'] {
-  const index = policy.domains.findIndex((domain) => matchesGuest(domain, guest))
-  const settings = policy.domains[index]
-  return settings === undefined ? null : { index, settings }
+/**
+ * What a VM's domain gives it: the first `[[domain]]` entry whose globs all match, and before that what the domain asks
+ * for itself in its metadata.
+ * @param asked null when libvirt's hook has left nothing
+ */
+export function matchDomain(
+  policy: Policy,
+  guest: Request['guest'],
+  asked: DomainRequest | null,
+): PassInput['domain'] {
+  const index = policy.domains.findIndex((domain) => matchesGuest(domain, guest, asked))
+  const settings = policy.domains[index] ?? null
+  if (settings === null && asked === null) return null
+  const isAsked = asked !== null && asked.nics !== null
+  return {
+    profile: asked?.profile ?? settings?.profile ?? null,
+    nics: isAsked ? asked.nics : (settings?.nics ?? null),
+    ...(isAsked ? IN_METADATA : inConfiguration(policy, index)),
+  }
+}
+
+const IN_METADATA: Pick<DomainSettings, 'place' | 'toAdd'> = {
+  place: () => "<metadata> of the domain's XML",
+  toAdd: (nic) => `<nic name="${nic}"/>`,
+}
+
+function inConfiguration(policy: Policy, index: number): typeof IN_METADATA {
+  return {
+    place: (device) => policy.place(['domain', index, 'nics', device]),
+    toAdd: (nic) => `nics = ["${nic}"]`,
+  }
 }
 
 /** The profile that applies: the request's own, else the domain's. */
@@ -17,7 +44,7 @@ export function chooseProfile(
   requested: string | null,
   domain: PassInput['domain'],
 ): PassInput['profile'] {
-  const name = requested ?? domain?.settings.profile ?? null
+  const name = requested ?? domain?.profile ?? null
   if (name === null) return null
   const settings = policy.profiles[name]
   if (settings === undefined) {
@@ -26,21 +53,34 @@ export function chooseProfile(
   return { name, settings }
 }
 
-/** Domains that select by flavor: only libvirt's metadata knows that, which the command line does not carry. */
-export function flavorWarnings(policy: Policy): string[] {
-  return policy.domains.flatMap(({ flavor }, index) =>
-    flavor === null
-      ? []
-      : [
-          `[[domain]] ${index + 1} of ${policy.place([])} selects by flavor, which a command line does not tell; passed over`,
-        ],
+/** Domains that select by what only libvirt's hook knows, when it has left nothing: a command line does not carry it. */
+export function unknownToCommandLine(policy: Policy, asked: DomainRequest | null): string[] {
+  if (asked !== null) return []
+  return policy.domains.flatMap(({ flavor, instance }, index) => {
+    if (flavor === null && instance === null) return []
+    const what = flavor === null ? 'instance' : 'flavor'
+    return [
+      `[[domain]] ${index + 1} of ${policy.place([])} selects by ${what}, which only libvirt's hook can tell; passed over`,
+    ]
+  })
+}
+
+function matchesGuest(
+  { name, uuid, flavor, instance }: DomainPolicy,
+  guest: Request['guest'],
+  asked: DomainRequest | null,
+): boolean {
+  return (
+    matchesGlob(guest.name, name) &&
+    matchesGlob(guest.uuid?.toLowerCase() ?? null, uuid) &&
+    matchesNova(asked?.flavor ?? null, flavor) &&
+    matchesNova(asked?.instance ?? null, instance)
   )
 }
 
-function matchesGuest({ name, uuid, flavor }: DomainPolicy, guest: Request['guest']): boolean {
-  return (
-    flavor === null && matchesGlob(guest.name, name) && matchesGlob(guest.uuid?.toLowerCase() ?? null, uuid)
-  )
+/** Of a VM that Nova did not make, even `*` says nothing. */
+function matchesNova(value: string | null, glob: string | null): boolean {
+  return glob === null || (value !== null && matchesGlob(value, glob))
 }
 
 function matchesGlob(value: string | null, glob: string | null): boolean {

@@ -6,6 +6,8 @@ export interface HeldLease {
   readonly guest: string | null
   /** The VM's QEMU, or the launcher that is about to become it; 0 when it is not known. */
   readonly pid: number
+  /** The guest's UUID, when libvirt's hook holds it and no lease. */
+  readonly uuid?: string
   readonly nics: readonly PciAddress[]
   readonly cpus: CpuSet
 }

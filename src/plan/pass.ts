@@ -3,6 +3,7 @@ import type { DomainPolicy, Policy, Profile } from '../config/policy.js'
 import type { HostFacts } from '../host/facts.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
+import type { AssignedNic } from './hook-request.js'
 import type { HeldLease } from './leases.js'
 import type { ReadConfig } from './unseen.js'
 
@@ -13,8 +14,8 @@ export interface PassInput {
   readonly host: HostFacts
   /** The profile that applies, with its name; null when none does. */
   readonly profile: { readonly name: string; readonly settings: Profile } | null
-  /** The `[[domain]]` entry that applies, with its index; null when none does. */
-  readonly domain: { readonly index: number; readonly settings: DomainPolicy } | null
+  /** What the VM gets by its domain; null when that says nothing. */
+  readonly domain: DomainSettings | null
   /** `--nic` as written. */
   readonly nics: readonly string[]
   /** QEMU's name of the guest's architecture: `x86_64`. */
@@ -23,6 +24,18 @@ export interface PassInput {
   readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
+  /** Devices that libvirt's hook has got ready for this VM. */
+  readonly assigned: readonly AssignedNic[]
+}
+
+/** What a VM gets by the domain that it is: from the configuration, or as the domain's XML asks for. */
+export interface DomainSettings {
+  readonly profile: string | null
+  readonly nics: DomainPolicy['nics']
+  /** Where a device is named whose NIC is to be replaced, for a message. */
+  readonly place: (device: string) => string
+  /** How a NIC is added there instead. */
+  readonly toAdd: (nic: string) => string
 }
 
 export interface PassResult {

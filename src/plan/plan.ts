@@ -4,8 +4,9 @@ import type { Policy } from '../config/policy.js'
 import { unknownCpus } from '../errors/plan.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
-import { chooseProfile, flavorWarnings, matchDomain } from './domain.js'
+import { chooseProfile, matchDomain, unknownToCommandLine } from './domain.js'
 import { applyEdits, type Change } from './edit.js'
+import type { HookRequest } from './hook-request.js'
 import type { HeldLease } from './leases.js'
 import type { PassInput, PlannedNic } from './pass.js'
 import { hugepages } from './passes/hugepages.js'
@@ -48,6 +49,8 @@ export interface Plan {
   /** CPUs for the tuner; null leaves the launcher's. */
   readonly tunerCpus: CpuSet | null
   readonly guest: Request['guest']
+  /** Whether libvirt's hook sets the threads when libvirt has done its own settings, so that no tuner has to. */
+  readonly isHooked: boolean
 }
 
 /** Facts that the plan is made from, besides the request: all of them read before. */
@@ -57,6 +60,8 @@ export interface PlanFacts {
   readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
+  /** What libvirt's hook has left for this VM; null when it has left nothing. */
+  readonly hook: HookRequest | null
 }
 
 /** The passes in their order; the rules come after them, one by one. */
@@ -67,13 +72,14 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(request: Request, { policy, host, readConfigs, held }: PlanFacts): Plan {
+export function makePlan(request: Request, { policy, host, readConfigs, held, hook }: PlanFacts): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy)
-  const domain = matchDomain(policy, request.guest)
+  const domain = matchDomain(policy, request.guest, hook)
   const profile = chooseProfile(policy, request.profile, domain)
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
-  const base = { policy, host, profile, domain, nics: request.nics, arch, held, readConfigs }
+  const assigned = hook?.assigned ?? []
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
   const passed = runPasses(request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
   const threads = profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })
@@ -91,13 +97,14 @@ export function makePlan(request: Request, { policy, host, readConfigs, held }: 
     warnings: [
       ...new Set([...passed.warnings, ...ruled.warnings]),
       ...unseenWarnings(ruled.line, readConfigs),
-      ...flavorWarnings(policy),
+      ...unknownToCommandLine(policy, hook),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
     tunerCpus: tunerCpus(policy, threads, host.cpus),
     guest: request.guest,
+    isHooked: hook !== null,
   }
 }
 

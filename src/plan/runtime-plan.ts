@@ -2,6 +2,7 @@ import type { SchedPolicy } from '../config/policy.js'
 import { type CpuSet, formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import type { ThreadPlan, ThreadSetting } from './threads/thread-plan.js'
+import { asList, asNumber, asObject, asText, parseObject } from './untrusted-json.js'
 
 /** Variable of QEMU's environment that carries the plan, so that `status` and `tune` need no state of their own. */
 export const PLAN_VARIABLE = 'QEMU_RT_PLAN'
@@ -129,28 +130,4 @@ function parseSetting({ cpus, policy, priority }: Record<string, unknown>): Thre
     policy: POLICIES.find((known) => known === policy) ?? null,
     priority: rank !== null && rank >= 1 && rank <= 99 ? rank : null,
   }
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    return asObject(JSON.parse(text))
-  } catch {
-    return null
-  }
-}
-
-function asObject(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-function asList(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.map(asObject) : []
-}
-
-function asText(value: unknown): string | null {
-  return typeof value === 'string' ? value : null
-}
-
-function asNumber(value: unknown): number | null {
-  return Number.isInteger(value) && Number(value) >= 0 ? Number(value) : null
 }

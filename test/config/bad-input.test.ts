@@ -295,7 +295,7 @@ const CASES: Readonly<Record<string, readonly (readonly [toml: string, message: 
   '[[domain]]': [
     [
       '[[domain]]\nprofile = "rt"\n[profile.rt]',
-      'a domain says nothing about the VM: q.toml:1, [[domain]]; add name, uuid or flavor, or name = "*" for every VM',
+      'a domain says nothing about the VM: q.toml:1, [[domain]]; add name, uuid, flavor or instance, or name = "*" for every VM',
     ],
     ['[[domain]]\nname = ""', 'name = "" is empty: q.toml:2, [[domain]]; write something or leave it out'],
     [

@@ -77,6 +77,7 @@ t.test('the example of the documentation parses to what it says', async (t) => {
         name: 'plc-*',
         uuid: null,
         flavor: null,
+        instance: null,
         profile: 'rt',
         nics: { replace: { hostdev0: 'fieldbus0' } },
       },
@@ -186,8 +187,15 @@ t.test(
     const toml =
       '[[domain]]\nuuid = "4DEA22B3-*"\nnics = ["fieldbus0", "ens1f0"]\n[[domain]]\nflavor = "rt.*"'
     t.same(parsePolicy(toml, 'q.toml').domains, [
-      { name: null, uuid: '4dea22b3-*', flavor: null, profile: null, nics: { add: ['fieldbus0', 'ens1f0'] } },
-      { name: null, uuid: null, flavor: 'rt.*', profile: null, nics: null },
+      {
+        name: null,
+        uuid: '4dea22b3-*',
+        flavor: null,
+        instance: null,
+        profile: null,
+        nics: { add: ['fieldbus0', 'ens1f0'] },
+      },
+      { name: null, uuid: null, flavor: 'rt.*', instance: null, profile: null, nics: null },
     ])
   },
 )

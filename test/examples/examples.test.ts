@@ -16,7 +16,9 @@ function plan(args: readonly string[], config = example): string[] {
   const policy = parsePolicy(config, 'real-time.toml')
   const request = readRequest({ entry: 'qemu-rt', args: ['run', '--', ...args], env: {}, hostArch: 'x64' })
   const host = readHostFacts(`${root}/fixtures/hosts/sriov`)
-  return makePlan(request, { policy, host, readConfigs: [], held: [] }).words.map(({ text }) => text)
+  return makePlan(request, { policy, host, readConfigs: [], held: [], hook: null }).words.map(
+    ({ text }) => text,
+  )
 }
 
 const GUEST = ['-name', 'plc-1', '-machine', 'q35', '-cpu', 'qemu64', '-smp', '2', '-m', '1G']

@@ -1,5 +1,6 @@
 import { parsePolicy } from '../../src/config/load.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
+import type { HookRequest } from '../../src/plan/hook-request.js'
 import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
@@ -18,6 +19,8 @@ interface Given {
   readonly arch?: string
   /** What other VMs hold. */
   readonly held?: readonly HeldLease[]
+  /** What libvirt's hook has left. */
+  readonly hook?: HookRequest
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
 }
@@ -41,7 +44,13 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
   return makePlan(
     { ...request, defaultEmulator },
-    { policy, host, readConfigs: given.readConfigs ?? [], held: given.held ?? [] },
+    {
+      policy,
+      host,
+      readConfigs: given.readConfigs ?? [],
+      held: given.held ?? [],
+      hook: given.hook ?? null,
+    },
   )
 }
 

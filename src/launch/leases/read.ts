@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseStat, readProc } from '../../host/proc.js'
 import { listDirectory } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
+import { readHookHolds } from '../hook-requests.js'
 import { leaseDirectory } from './directory.js'
 import { type FoundLease, readLeaseFile } from './lease-file.js'
 
@@ -18,14 +19,18 @@ export interface Leases {
  */
 export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
   const found = findLeases(leaseDirectory(sysroot))
-  if (alive === 'assume') return { held: found.map((lease) => describe(lease, false)), ended: [] }
+  const byHook = readHookHolds(sysroot)
+  if (alive === 'assume') {
+    return { held: [...found.map((lease) => describe(lease, false)), ...byHook], ended: [] }
+  }
   const locked = found.length === 0 ? new Set<string>() : readLocks()
   const states = found.map((lease) => {
     const isAlive = lives(lease.launcher)
     return { lease, isAlive, isHeld: isAlive || locked.has(lease.lockName) }
   })
+  const held = states.filter(({ isHeld }) => isHeld)
   return {
-    held: states.filter(({ isHeld }) => isHeld).map(({ lease, isAlive }) => describe(lease, isAlive)),
+    held: [...held.map(({ lease, isAlive }) => describe(lease, isAlive)), ...byHook],
     ended: states.filter(({ isHeld }) => !isHeld).map(({ lease }) => lease),
   }
 }

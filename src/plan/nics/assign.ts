@@ -2,10 +2,11 @@ import type { Policy } from '../../config/policy.js'
 import { nicHeld, nicNotReady, nicUsedTwice, poolExhausted } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
+import type { AssignedNic } from '../hook-request.js'
 import { describeHolder, type HeldLease, holderOfNic } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
-import { obstacle } from './readiness.js'
+import type { Obstacle } from './readiness.js'
 import type { NicRequest, VfioDevice } from './requests.js'
 
 /** A wish and the device it gets. */
@@ -22,6 +23,10 @@ export interface AssignableHost {
   readonly pci: readonly PciDevice[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
+  /** Devices that were chosen for this VM before, by the NIC's name: it gets these. */
+  readonly assigned: readonly AssignedNic[]
+  /** What keeps a device from being given; null when nothing does. */
+  readonly obstacleOf: (device: PciDevice, pci: readonly PciDevice[]) => Obstacle | null
 }
 
 /** Who has a device in this command line, for a message: `device 'hostdev0'`. */
@@ -44,7 +49,7 @@ export function assignNics(
   devices: readonly VfioDevice[],
   host: AssignableHost,
 ): Assignment[] {
-  const wishes = requests.map((request) => ({ request, nic: findNic(request.name, host.policy, host.pci) }))
+  const wishes = requests.map((request) => ({ request, nic: findAssigned(request.name, host) }))
   const held = holders(requests, devices)
   const assignments = new Map<NicRequest, Assignment>()
   const counted = new Set<VfioDevice | Assignment>()
@@ -97,31 +102,44 @@ function assign(
   return { request, device, present }
 }
 
+/** What a name stands for, of which a choice that was made before leaves the chosen. */
+function findAssigned(name: string, { policy, pci, assigned }: AssignableHost): FoundNic {
+  const nic = findNic(name, policy, pci)
+  const chosen = nic.devices.filter(({ address }) =>
+    assigned.some((one) => one.name === name && one.address === address),
+  )
+  return chosen.length === 0 ? nic : { ...nic, devices: chosen }
+}
+
 function choose(nic: FoundNic, held: Holders, host: AssignableHost): PciDevice {
   return nic.pool ? chooseFromPool(nic, held, host) : only(nic, held, host)
 }
 
-function only(nic: FoundNic, held: Holders, { pci }: AssignableHost): PciDevice {
+function only(nic: FoundNic, held: Holders, { pci, obstacleOf }: AssignableHost): PciDevice {
   const [device] = nic.devices
   if (device === undefined) throw new RangeError(`NIC ${nic.name} has no device`)
   const other = held.get(device.address)
   if (other !== undefined) throw nicUsedTwice({ name: nic.name, device: describeDevice(device), other })
-  const trouble = obstacle(device, pci)
+  const trouble = obstacleOf(device, pci)
   if (trouble !== null) throw nicNotReady({ name: nic.name, ...trouble })
   return device
 }
 
-function chooseFromPool(nic: FoundNic, held: Holders, { pci, held: leases }: AssignableHost): PciDevice {
+function chooseFromPool(
+  nic: FoundNic,
+  held: Holders,
+  { pci, held: leases, obstacleOf }: AssignableHost,
+): PciDevice {
   const ordered = [...nic.devices].sort(byNodeThenAddress)
   const holder = ({ address }: PciDevice) => {
     const lease = holderOfNic(leases, address)
     return lease === undefined ? held.get(address) : describeHolder(lease)
   }
-  const free = ordered.find((device) => holder(device) === undefined && obstacle(device, pci) === null)
+  const free = ordered.find((device) => holder(device) === undefined && obstacleOf(device, pci) === null)
   if (free !== undefined) return free
   const reasons = ordered.map((device) => {
     const other = holder(device)
-    return other === undefined ? obstacle(device, pci)?.what : `${device.address} is taken by ${other}`
+    return other === undefined ? obstacleOf(device, pci)?.what : `${device.address} is taken by ${other}`
   })
   const place = nic.place?.() ?? null
   const mayPass = nic.devices.some(({ address }) => holderOfNic(leases, address) !== undefined)

@@ -1,11 +1,11 @@
 import { replacedDeviceMissing } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { Edit } from '../edit.js'
-import { type Assignment, assignNics } from '../nics/assign.js'
+import { type AssignableHost, type Assignment, assignNics } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
 import { obstacle } from '../nics/readiness.js'
 import { collectRequests, vfioDevices } from '../nics/requests.js'
-import type { Pass, PlannedNic } from '../pass.js'
+import type { Pass, PassInput, PlannedNic } from '../pass.js'
 
 /**
  * Turns every named NIC request into the PCI address that it means on this host: `host=nic:NAME`, `--nic`, and the
@@ -13,26 +13,44 @@ import type { Pass, PlannedNic } from '../pass.js'
  */
 export const nicAssignment: Pass = {
   name: 'nic-assignment',
-  run({ line, policy, host, domain, nics, held }) {
-    const devices = vfioDevices(line)
-    const known = devices.flatMap(({ id }) => id ?? [])
-    const wishes = { nics, domain: domain?.settings.nics ?? null }
-    const requests = collectRequests(devices, wishes, (id, nic) =>
-      replacedDeviceMissing({
-        id,
-        nic,
-        known,
-        place: policy.place(['domain', domain?.index ?? 0, 'nics', id]),
-      }),
-    )
-    if (requests.length === 0) return { edits: [] }
-    const assignments = assignNics(requests, devices, { policy, pci: host.pci, held })
+  run(input) {
+    const assignments = assignRequested(input, obstacle)
+    if (assignments.length === 0) return { edits: [] }
     return {
       edits: assignments.flatMap(edit),
-      nics: assignments.map((assignment) => planned(assignment, host.pci)),
-      warnings: host.inventoryWarnings,
+      nics: assignments.map((assignment) => planned(assignment, input.host.pci)),
+      warnings: input.host.inventoryWarnings,
     }
   },
+}
+
+/** What the assignment looks at. */
+export type AssignmentInput = Pick<
+  PassInput,
+  'line' | 'policy' | 'host' | 'domain' | 'nics' | 'held' | 'assigned'
+>
+
+/**
+ * Finds the device for each named NIC that is asked for.
+ * @param obstacleOf what keeps a device from being given
+ * @throws {UserError} see `collectRequests` and `assignNics`
+ */
+export function assignRequested(
+  { line, policy, host, domain, nics, held, assigned }: AssignmentInput,
+  obstacleOf: AssignableHost['obstacleOf'],
+): Assignment[] {
+  const devices = vfioDevices(line)
+  const known = devices.flatMap(({ id }) => id ?? [])
+  const requests = collectRequests(devices, { nics, domain: domain?.nics ?? null }, (id, nic) =>
+    replacedDeviceMissing({
+      id,
+      nic,
+      known,
+      place: domain?.place(id) ?? '',
+      toAdd: domain?.toAdd(nic) ?? '',
+    }),
+  )
+  return assignNics(requests, devices, { policy, pci: host.pci, held, assigned, obstacleOf })
 }
 
 function edit({ request, device, present }: Assignment): Edit[] {
