@@ -1,0 +1,103 @@
+import { badDomainXml } from '../errors/libvirt.js'
+import type { DomainRequest } from '../plan/hook-request.js'
+import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
+import { readMetadata } from './metadata.js'
+import { childOf, childrenOf, parseXml, type XmlElement } from './xml.js'
+
+/** Namespace of `<qemu:commandline>` (https://libvirt.org/drvqemu.html, "Pass-through of arbitrary QEMU commands"). */
+export const QEMU_NAMESPACE = 'http://libvirt.org/schemas/domain/qemu/1.0'
+
+/** What libvirt's XML says of a domain, as far as the wrapper looks at it. */
+export interface Domain {
+  readonly name: string
+  readonly uuid: string | null
+  /** Absolute path in `<emulator>`; null when libvirt chooses. */
+  readonly emulator: string | null
+  readonly request: DomainRequest & { readonly isAsked: boolean }
+  /** `<qemu:arg>`. */
+  readonly args: readonly string[]
+  /** `<qemu:env>`. */
+  readonly env: Readonly<Record<string, string>>
+  readonly hostdevs: readonly PciHostdev[]
+  /** The user that QEMU runs as, when the XML says (`<seclabel model='dac'>`): `+64055` or a name. */
+  readonly user: string | null
+  readonly root: XmlElement
+}
+
+/** A PCI device that libvirt gives to the domain. */
+export interface PciHostdev {
+  /** The id that QEMU's device gets: `hostdev0`. */
+  readonly id: string
+  readonly address: PciAddress
+  /** Whether libvirt binds it to vfio-pci itself. */
+  readonly managed: boolean
+}
+
+/**
+ * Reads a domain's XML as `virsh dumpxml` and libvirt's hooks give it.
+ * @param source for messages: a file's name, or where the text comes from
+ * @throws {UserError} exit 65 when it is no domain or its `<request>` is not understood
+ */
+export function readDomain(xml: string, source: string): Domain {
+  const root = parseXml(xml)
+  if ('problem' in root) throw badDomainXml({ source: `${source}:${root.line}`, problem: root.problem })
+  if (root.name !== 'domain') {
+    throw badDomainXml({ source, problem: `its root is <${root.name}>, not <domain>` })
+  }
+  const name = childOf(root, 'name')?.text
+  if (!name) throw badDomainXml({ source, problem: '<name> is missing' })
+  const commandline = childOf(root, 'commandline', QEMU_NAMESPACE)
+  return {
+    name,
+    uuid: childOf(root, 'uuid')?.text.toLowerCase() || null,
+    emulator: childOf(childOf(root, 'devices'), 'emulator')?.text || null,
+    request: readMetadata(root),
+    args: childrenOf(commandline, 'arg', QEMU_NAMESPACE).map(({ attributes }) => attributes.value ?? ''),
+    env: Object.fromEntries(
+      childrenOf(commandline, 'env', QEMU_NAMESPACE).map(({ attributes }) => [
+        attributes.name ?? '',
+        attributes.value ?? '',
+      ]),
+    ),
+    hostdevs: pciHostdevs(childOf(root, 'devices')),
+    user: dacUser(root),
+    root,
+  }
+}
+
+/**
+ * In libvirt's order, which its ids follow: interfaces before others (src/conf/domain_conf.c, virDomainDefParseXML;
+ * src/qemu/qemu_alias.c, qemuAssignDeviceAliases). Every `<hostdev>` counts, PCI or not.
+ */
+function pciHostdevs(devices: XmlElement | null): PciHostdev[] {
+  const interfaces = childrenOf(devices, 'interface').filter(
+    ({ attributes }) => attributes.type === 'hostdev',
+  )
+  return [...interfaces, ...childrenOf(devices, 'hostdev')].flatMap((element, index) => {
+    const source = childOf(element, 'source')
+    const isPci = element.name === 'interface' || element.attributes.type === 'pci'
+    const address = isPci && source !== null ? addressOf(childOf(source, 'address')) : null
+    if (address === null) return []
+    const id = childOf(element, 'alias')?.attributes.name ?? `hostdev${index}`
+    return [{ id, address, managed: element.attributes.managed === 'yes' }]
+  })
+}
+
+/** `<address domain='0x0000' bus='0x03' slot='0x00' function='0x1'/>`; numbers may be decimal, too. */
+function addressOf(element: XmlElement | null): PciAddress | null {
+  if (element === null) return null
+  const { domain = '0', bus, slot, function: fn = '0' } = element.attributes
+  const hex = (text: string | undefined, digits: number) =>
+    Number(text ?? '')
+      .toString(16)
+      .padStart(digits, '0')
+  if (bus === undefined || slot === undefined) return null
+  return parsePciAddress(`${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${Number(fn)}`)
+}
+
+/** `<seclabel type='static' model='dac'><label>qemu:kvm</label>`: user and group. */
+function dacUser(root: XmlElement): string | null {
+  const dac = childrenOf(root, 'seclabel').find(({ attributes }) => attributes.model === 'dac')
+  const label = childOf(dac ?? null, 'label')?.text
+  return label?.split(':')[0] || null
+}

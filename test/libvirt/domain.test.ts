@@ -1,0 +1,114 @@
+import t from 'tap'
+import { readDomain } from '../../src/libvirt/domain.js'
+
+const domain = (inside: string) =>
+  readDomain(
+    `<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>plc-1</name>${inside}</domain>`,
+    'd.xml',
+  )
+const request = (inside: string, attributes = '') =>
+  domain(`<metadata><q:request xmlns:q="urn:qemu-rt:request" ${attributes}>${inside}</q:request></metadata>`)
+    .request
+
+t.test('name, UUID, emulator and what is passed to QEMU', async (t) => {
+  const found = domain(`
+    <uuid>C1B6C8A4-5d8e-4a9b-9d4c-6f5e4d3c2b1a</uuid>
+    <devices><emulator>/usr/local/bin/qemu-rt-system-x86_64</emulator></devices>
+    <seclabel type='dynamic' model='apparmor'/>
+    <seclabel type='static' model='dac' relabel='yes'><label>+64055:+109</label></seclabel>
+    <qemu:commandline><qemu:arg value='--rt-nic'/><qemu:arg value='fieldbus0'/>
+    <qemu:env name='QEMU_RT_PROFILE' value='rt'/></qemu:commandline>`)
+  t.match(found, {
+    name: 'plc-1',
+    uuid: 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a',
+    emulator: '/usr/local/bin/qemu-rt-system-x86_64',
+    args: ['--rt-nic', 'fieldbus0'],
+    env: { QEMU_RT_PROFILE: 'rt' },
+    user: '+64055',
+  })
+  t.match(domain(''), { uuid: null, emulator: null, args: [], env: {}, user: null, hostdevs: [] })
+})
+
+t.test("PCI devices have the ids that libvirt's QEMU gives them", async (t) => {
+  const found = domain(`<devices>
+    <hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/></source></hostdev>
+    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <source><address domain='0x0000' bus='0x03' slot='0x00' function='0x1'/></source></hostdev>
+    <interface type='hostdev'><source><address type='pci' domain='0x0000' bus='0x1a' slot='0x1f' function='0x7'/></source></interface>
+    <hostdev mode='subsystem' type='pci'><source><address bus='5' slot='0'/></source><alias name='ua-nic'/></hostdev>
+    <interface type='network'><source network='x'/></interface></devices>`)
+  t.strictSame(found.hostdevs, [
+    { id: 'hostdev0', address: '0000:1a:1f.7', managed: false },
+    { id: 'hostdev2', address: '0000:03:00.1', managed: true },
+    { id: 'ua-nic', address: '0000:05:00.0', managed: false },
+  ])
+})
+
+t.test("a request in the domain's metadata", async (t) => {
+  t.match(request('<q:nic name="a"/><q:nic name="b"/>', 'profile="rt"'), {
+    isAsked: true,
+    profile: 'rt',
+    nics: { add: ['a', 'b'] },
+  })
+  t.match(request('<nic name="a" device="hostdev0"/>'), {
+    profile: null,
+    nics: { replace: { hostdev0: 'a' } },
+  })
+  t.match(request(''), { isAsked: true, profile: null, nics: null })
+  t.match(domain('<metadata><request xmlns="urn:other" profile="x"/></metadata>').request, {
+    isAsked: false,
+    profile: null,
+    nics: null,
+  })
+})
+
+t.test("Nova's flavor and instance name", async (t) => {
+  const nova = (version: string) =>
+    domain(`<metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/${version}">
+      <nova:name>Line 1 &amp; 2</nova:name><nova:flavor name="rt.large"><nova:vcpus>4</nova:vcpus></nova:flavor>
+      </nova:instance></metadata>`).request
+  for (const version of ['1.0', '1.1']) {
+    t.match(nova(version), { isAsked: false, flavor: 'rt.large', instance: 'Line 1 & 2' })
+  }
+  t.match(domain('').request, { flavor: null, instance: null })
+})
+
+t.test('what is not understood is said in one line', async (t) => {
+  const mend = "; mend it with 'virsh metadata' or 'virsh edit'"
+  const cases: [() => unknown, string][] = [
+    [
+      () => request('', 'profil="rt"'),
+      `the <request> in <metadata> is not understood: <request> has an unknown attribute 'profil'; did you mean 'profile'?${mend}`,
+    ],
+    [
+      () => request('<nic nam="a"/>'),
+      `the <request> in <metadata> is not understood: <nic> has an unknown attribute 'nam'; did you mean 'name'?${mend}`,
+    ],
+    [() => request('<nic/>'), `the <request> in <metadata> is not understood: <nic> has no name${mend}`],
+    [
+      () => request('<disk/>'),
+      `the <request> in <metadata> is not understood: <disk> is not known there; <nic> is${mend}`,
+    ],
+    [
+      () => request('<nic name="a" device="d"/><nic name="b"/>'),
+      `the <request> in <metadata> is not understood: some <nic> have a device and some have not; give all of them one, or none${mend}`,
+    ],
+    [
+      () => request('<nic name="a" device="d"/><nic name="b" device="d"/>'),
+      `the <request> in <metadata> is not understood: two <nic> for device 'd'${mend}`,
+    ],
+    [
+      () => readDomain('<network><name>x</name></network>', 'd.xml'),
+      "this is no domain's XML: d.xml: its root is <network>, not <domain>; give what 'virsh dumpxml' prints",
+    ],
+    [
+      () => readDomain('<domain/>', 'd.xml'),
+      "this is no domain's XML: d.xml: <name> is missing; give what 'virsh dumpxml' prints",
+    ],
+    [
+      () => readDomain('<domain>\n<name></domain>', 'd.xml'),
+      "this is no domain's XML: d.xml:2: Expected closing tag 'name' (opened in line 2, col 1) instead of closing tag 'domain'.; give what 'virsh dumpxml' prints",
+    ],
+  ]
+  for (const [run, message] of cases) t.throws(run, { message, exitCode: 65 })
+})
