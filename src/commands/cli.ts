@@ -29,6 +29,7 @@ function program(): Command {
   addStatus(root)
   addJitter(root)
   addNics(root)
+  addHook(root)
   addGolden(root)
   return root
 }
@@ -139,6 +140,26 @@ function addNics(root: Command): void {
   hostOptions(nics.command('scan'))
     .description('save names and MAC addresses, so that NICs can be found when vfio-pci has them')
     .action(async (options) => (await import('./nics/scan.js')).scanNics(options))
+  hostOptions(nics.command('bind').argument('<name>', 'a NIC, a pool, or a PCI address'))
+    .description('give NICs to vfio-pci, for good where driverctl is installed, else until the next boot')
+    .option('--force', 'even if the host uses them', false)
+    .action(async (name, options) => (await import('./nics/bind.js')).bindNics(name, options))
+  hostOptions(nics.command('unbind').argument('<name>', 'a NIC, a pool, or a PCI address'))
+    .description("give NICs back to the host's drivers")
+    .action(async (name, options) => (await import('./nics/unbind.js')).unbindNics(name, options))
+}
+
+function addHook(root: Command): void {
+  root
+    .command('hook')
+    .argument('<domain>')
+    .argument('<operation>', 'prepare, started, reconnect or release; others do nothing')
+    .argument('<suboperation>')
+    .argument('[extra]')
+    .description("what libvirt's hook runs, with the domain's XML on stdin")
+    .action(async (_domain, operation, suboperation) =>
+      (await import('./hook.js')).hookCommand(operation, suboperation),
+    )
 }
 
 function addGolden(root: Command): void {

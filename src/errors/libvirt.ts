@@ -19,3 +19,61 @@ export function badMetadata(facts: { readonly problem: string }): UserError {
     todo: "mend it with 'virsh metadata' or 'virsh edit'",
   })
 }
+
+/** Nobody knows the user that QEMU runs as. */
+export function noQemuUser(facts: { readonly names: readonly string[] }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `there is no user ${facts.names.map((name) => `'${name}'`).join(' or ')} for QEMU`,
+    where: '/etc/passwd',
+    todo: 'write user = "NAME" in /etc/libvirt/qemu.conf',
+  })
+}
+
+/** libvirt would hide a device node from QEMU. */
+export function nodeHidden(facts: {
+  readonly missing: readonly string[]
+  readonly acl: readonly string[]
+}): UserError {
+  const list = facts.acl.map((path) => `"${path}"`).join(', ')
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `libvirt hides ${facts.missing.join(' and ')} from QEMU`,
+    where: '/etc/libvirt/qemu.conf',
+    todo: `write cgroup_device_acl = [ ${list} ] there and restart libvirtd`,
+  })
+}
+
+/** A domain asks the wrapper for something, and does not use it. */
+export function notOurEmulator(facts: {
+  readonly domain: string
+  readonly emulator: string | null
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `domain '${facts.domain}' has a <request> in its <metadata>, and its <emulator> is not qemu-rt`,
+    where: facts.emulator ?? 'none is named',
+    todo: 'name the installed qemu-rt-system-ARCH in <emulator>, or take the <request> away',
+  })
+}
+
+/** A hook without what libvirt gives it. */
+export function domainWithoutUuid(facts: { readonly domain: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `domain '${facts.domain}' has no <uuid>`,
+    todo: "give what 'virsh dumpxml' prints",
+  })
+}
+
+/** Threads of a VM cannot be set, and its profile does not let it run without. */
+export function hookTuneRefused(facts: {
+  readonly guest: string
+  readonly causes: readonly string[]
+}): UserError {
+  return userError({
+    exitCode: EXIT.permission,
+    what: `guest '${facts.guest}' is not started (strict)`,
+    where: facts.causes.join('; also '),
+  })
+}

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
 import { oneLine } from '../errors/user-error.js'
-import { run } from './program.js'
+import { run } from '../host/program.js'
 
 /**
  * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. That stream is

@@ -194,7 +194,7 @@ t.test('errors say what was looked at and what mends it', async (t) => {
       'no match while a device has no saved MAC',
       [named, { config: byMac, pci: withNic(2, { inventory: null }).slice(2, 3) }],
       69,
-      "NIC 'fieldbus0' (mac a0:36:9f:00:00:02) matches no device of this host: looked at 0000:03:00.2 (vfio-pci); devices on vfio-pci without a saved MAC: 0000:03:00.2 (vfio-pci); if it is one of these, give one back (driverctl unset-override 0000:03:00.2), run qemu-rt nics scan, and bind it again (qemu-rt.toml:1)",
+      "NIC 'fieldbus0' (mac a0:36:9f:00:00:02) matches no device of this host: looked at 0000:03:00.2 (vfio-pci); devices on vfio-pci without a saved MAC: 0000:03:00.2 (vfio-pci); if it is one of these, give one back (qemu-rt nics unbind 0000:03:00.2) and bind it again, which saves its MAC (qemu-rt.toml:1)",
     ],
     [
       'ambiguous',
@@ -234,7 +234,7 @@ t.test('errors say what was looked at and what mends it', async (t) => {
         },
       ],
       69,
-      "NIC 'fieldbus0' is not ready: 0000:03:00.2 is bound to igb (ens1f2), not to vfio-pci; run: qemu-rt nics scan && driverctl set-override 0000:03:00.2 vfio-pci",
+      "NIC 'fieldbus0' is not ready: 0000:03:00.2 is bound to igb (ens1f2), not to vfio-pci; run as root: qemu-rt nics bind 0000:03:00.2",
     ],
     [
       'no IOMMU',
@@ -246,13 +246,13 @@ t.test('errors say what was looked at and what mends it', async (t) => {
       'foreign device in the group',
       [named, { config: byMac, pci: [...FOUR_NICS, foreign] }],
       69,
-      "NIC 'fieldbus0' is not ready: IOMMU group 3002 of 0000:03:00.2 also holds 0000:04:00.0 (xhci_hcd); move the card to a slot of its own, or give the whole group away: driverctl set-override 0000:04:00.0 vfio-pci",
+      "NIC 'fieldbus0' is not ready: IOMMU group 3002 of 0000:03:00.2 also holds 0000:04:00.0 (xhci_hcd); move the card to a slot of its own, or give the whole group away: qemu-rt nics bind 0000:04:00.0",
     ],
     [
       'node missing',
       [named, { config: byMac, pci: withNic(2, { vfioNode: { path: '/dev/vfio/12', access: 'missing' } }) }],
       69,
-      "NIC 'fieldbus0' is not ready: /dev/vfio/12 of 0000:03:00.2 is missing; run: modprobe vfio-pci && driverctl set-override 0000:03:00.2 vfio-pci",
+      'NIC \'fieldbus0\' is not ready: /dev/vfio/12 of 0000:03:00.2 is missing; run as root: modprobe vfio-pci && qemu-rt nics bind 0000:03:00.2; if it is there on the host, libvirt hides it: add "/dev/vfio/vfio" and "/dev/vfio/12" to cgroup_device_acl in /etc/libvirt/qemu.conf',
     ],
     [
       'node denied',

@@ -76,6 +76,6 @@ function remedy(selector: NicSelector, name: string, pci: readonly PciDevice[]):
   if (!byInterface || first === undefined) return `correct the selectors under [nic.${name}]`
   return (
     `devices on vfio-pci without a saved MAC: ${describeDevices(forgotten)}; if it is one of these, give one back ` +
-    `(driverctl unset-override ${first.address}), run qemu-rt nics scan, and bind it again`
+    `(qemu-rt nics unbind ${first.address}) and bind it again, which saves its MAC`
   )
 }

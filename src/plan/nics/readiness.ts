@@ -29,24 +29,32 @@ export function obstacle(device: PciDevice, pci: readonly PciDevice[]): Obstacle
   return notBound(device) ?? noGroup(device) ?? foreignInGroup(device, pci) ?? nodeTrouble(device)
 }
 
+/**
+ * Checks that a device can be bound to vfio-pci for a VM, as root.
+ * @returns null when it can, or is already
+ */
+export function obstacleToBinding(device: PciDevice, pci: readonly PciDevice[]): Obstacle | null {
+  const others = pci.filter(({ address }) => address !== device.address)
+  return noGroup(device) ?? foreignInGroup(device, others)
+}
+
 export function isVfioDriver(driver: string | null): boolean {
   return driver !== null && VFIO_DRIVER.test(driver)
 }
 
-function notBound({ address, driver, interfaces, inventory }: PciDevice): Obstacle | null {
+function notBound({ address, driver, interfaces }: PciDevice): Obstacle | null {
   if (isVfioDriver(driver)) return null
   const names = interfaces.map(({ name }) => name).join(', ')
   const holder = driver === null ? 'no driver' : `${driver}${names === '' ? '' : ` (${names})`}`
-  // Once bound to vfio-pci it has no MAC and no interface name to be found by.
-  const remember = names === '' || inventory !== null ? '' : 'qemu-rt nics scan && '
   return {
     what: `${address} is bound to ${holder}, not to vfio-pci`,
-    todo: `run: ${remember}driverctl set-override ${address} vfio-pci`,
+    todo: `run as root: qemu-rt nics bind ${address}`,
     exitCode: EXIT.unavailable,
   }
 }
 
-function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
+/** Checks that a device is in an IOMMU group, without which VFIO cannot give it to a VM. */
+export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
   if (iommuGroup !== null) return null
   return {
     what: `${address} is in no IOMMU group`,
@@ -68,7 +76,7 @@ function foreignInGroup(device: PciDevice, pci: readonly PciDevice[]): Obstacle 
   const names = foreign.map(({ address, driver }) => `${address} (${driver})`).join(', ')
   return {
     what: `IOMMU group ${device.iommuGroup} of ${device.address} also holds ${names}`,
-    todo: `move the card to a slot of its own, or give the whole group away: driverctl set-override ${first.address} vfio-pci`,
+    todo: `move the card to a slot of its own, or give the whole group away: qemu-rt nics bind ${first.address}`,
     exitCode: EXIT.unavailable,
   }
 }
@@ -78,13 +86,15 @@ function nodeTrouble({ address, vfioNode }: PciDevice): Obstacle | null {
   if (vfioNode.access === 'missing') {
     return {
       what: `${vfioNode.path} of ${address} is missing`,
-      todo: `run: modprobe vfio-pci && driverctl set-override ${address} vfio-pci`,
+      todo:
+        `run as root: modprobe vfio-pci && qemu-rt nics bind ${address}; if it is there on the host, libvirt hides it: ` +
+        `add "/dev/vfio/vfio" and "${vfioNode.path}" to cgroup_device_acl in /etc/libvirt/qemu.conf`,
       exitCode: EXIT.unavailable,
     }
   }
   return {
     what: `${vfioNode.path} of ${address} cannot be opened by this user`,
-    todo: `run as root: chown USER ${vfioNode.path} (libvirt's QEMU user is libvirt-qemu or qemu)`,
+    todo: `run as root: chown USER ${vfioNode.path} (libvirt's QEMU user is libvirt-qemu or qemu), or install libvirt's hook`,
     exitCode: EXIT.permission,
   }
 }

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 export type Failure = string | null
 
 /**
- * Runs one of util-linux's programs and waits for it. Not by execa: loading it takes the tuner a hundred milliseconds
+ * Runs a program of the host's and waits for it. Not by execa: loading it takes the tuner a hundred milliseconds
  * of CPU for every VM that starts, and its first call twenty, while a vCPU waits to be placed.
  */
 export function run([program = '', ...args]: readonly string[]): Promise<Failure> {

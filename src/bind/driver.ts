@@ -1,0 +1,91 @@
+import { writeFileSync } from 'node:fs'
+import { notBound, vfioDriverMissing } from '../errors/bind.js'
+import { devicePath } from '../host/pci.js'
+import { run } from '../host/program.js'
+import { errorCode, readLinkName } from '../host/sysfs.js'
+import type { Root } from '../host/sysroot.js'
+import { isVfioDriver } from '../plan/nics/readiness.js'
+import type { PciAddress } from '../units/pci-address.js'
+
+/** How sysfs is written to; a test puts a stand-in for the kernel here. */
+export type WriteSysfs = (path: string, text: string) => void
+
+/** The kernel does what is written before write(2) returns. */
+export const writeSysfs: WriteSysfs = (path, text) => writeFileSync(path, text)
+
+const VFIO_PCI = 'vfio-pci'
+
+/** The driver that a device has now; null for none. */
+export function driverOf(root: Root, address: PciAddress): string | null {
+  return readLinkName(`${devicePath(root, address)}/driver`)
+}
+
+/**
+ * Gives a device to vfio-pci, by `driver_override` as driverctl(8) and libvirt do (Linux
+ * Documentation/ABI/testing/sysfs-bus-pci): no other device of the same model is touched. It must not be in use.
+ * @throws {UserError} exit 69 when there is no vfio-pci or it does not take the device, 77 without root's rights; the device
+ *   then has its driver back
+ */
+export async function bindToVfio(root: Root, address: PciAddress, write: WriteSysfs): Promise<void> {
+  const drivers = `${root}/sys/bus/pci/drivers`
+  if (readLinkName(`${drivers}/${VFIO_PCI}/module`) === null && root === '') await run(['modprobe', VFIO_PCI])
+  const before = driverOf(root, address)
+  try {
+    setDriver(root, address, VFIO_PCI, write)
+    if (!isVfioDriver(driverOf(root, address))) throw vfioDriverMissing({ address })
+  } catch (error) {
+    restoreQuietly(root, address, before, write)
+    const code = errorCode(error)
+    throw code === null ? error : notBound({ address, driver: VFIO_PCI, reason: code })
+  }
+}
+
+/**
+ * Gives a device back to the driver that it had.
+ * @param driver null leaves it without one
+ * @throws {UserError} exit 69 when that driver does not take it, 77 without root's rights
+ */
+export function giveBack(root: Root, address: PciAddress, driver: string | null, write: WriteSysfs): void {
+  try {
+    setDriver(root, address, null, write)
+    // With two drivers for the device the kernel takes the first that is registered.
+    const now = driverOf(root, address)
+    if (driver !== null && now !== driver) {
+      if (now !== null) write(`${devicePath(root, address)}/driver/unbind`, address)
+      write(`${root}/sys/bus/pci/drivers/${driver}/bind`, address)
+    }
+    if (driver === null && now !== null) write(`${devicePath(root, address)}/driver/unbind`, address)
+  } catch (error) {
+    throw notBound({ address, driver: driver ?? 'no driver', reason: errorCode(error) ?? String(error) })
+  }
+}
+
+/**
+ * Gives a device to the driver that the kernel chooses for it.
+ * @returns its name; null when none takes the device
+ * @throws {UserError} exit 77 without root's rights
+ */
+export function giveToHost(root: Root, address: PciAddress, write: WriteSysfs): string | null {
+  try {
+    setDriver(root, address, null, write)
+    return driverOf(root, address)
+  } catch (error) {
+    throw notBound({ address, driver: 'the host', reason: errorCode(error) ?? String(error) })
+  }
+}
+
+/** `override` null lets the kernel choose a driver by the device's ids. */
+function setDriver(root: Root, address: PciAddress, override: string | null, write: WriteSysfs): void {
+  const device = devicePath(root, address)
+  write(`${device}/driver_override`, `${override ?? ''}\n`)
+  if (driverOf(root, address) !== null) write(`${device}/driver/unbind`, address)
+  write(`${root}/sys/bus/pci/drivers_probe`, address)
+}
+
+function restoreQuietly(root: Root, address: PciAddress, driver: string | null, write: WriteSysfs): void {
+  try {
+    giveBack(root, address, driver, write)
+  } catch {
+    // What went wrong first is what is told.
+  }
+}

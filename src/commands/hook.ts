@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { writeSysfs } from '../bind/driver.js'
+import { runHook } from '../libvirt/hook/hook.js'
+
+/**
+ * libvirt's hook: the domain's XML is on stdin. Prints nothing: libvirt reads the output of some operations as XML.
+ * @throws {UserError} what is to keep libvirt from starting the domain
+ */
+export async function hookCommand(operation: string, suboperation: string): Promise<void> {
+  await runHook(operation, suboperation, readFileSync(0, 'utf8'), { sysroot: '/', write: writeSysfs })
+}

@@ -1,0 +1,40 @@
+import { driverOf, giveToHost, writeSysfs } from '../../bind/driver.js'
+import { hasDriverctl, overrideDriver } from '../../bind/driverctl.js'
+import { noDriverTakes, stillHeld } from '../../errors/bind.js'
+import { openSysroot } from '../../host/sysroot.js'
+import { readLeases } from '../../launch/leases/read.js'
+import { describeHolder, holderOfNic } from '../../plan/leases.js'
+import { describeDevice } from '../../plan/nics/describe.js'
+import { isVfioDriver } from '../../plan/nics/readiness.js'
+import { writeAll } from '../../report/output.js'
+import { type HostOptions, readHost } from './host.js'
+import { devicesNamed } from './named.js'
+
+/**
+ * Gives the devices of a NIC or pool back to the host's drivers, and says what was done.
+ * @throws {UserError} exit 69 when a VM has one of them (none is changed then) or no driver takes it, 77 without root's rights
+ */
+export async function unbindNics(name: string, options: HostOptions): Promise<void> {
+  const { policy, host } = readHost(options)
+  const root = openSysroot(options.sysroot)
+  const devices = devicesNamed(name, policy, host)
+  const { held } = readLeases(options.sysroot, root === '' ? 'check' : 'assume')
+  for (const device of devices) {
+    const holder = holderOfNic(held, device.address)
+    if (holder !== undefined) {
+      throw stillHeld({ device: describeDevice(device), holder: describeHolder(holder) })
+    }
+  }
+  for (const device of devices) {
+    const { address, driver } = device
+    if (driver !== null && !isVfioDriver(driver)) {
+      writeAll(1, `${describeDevice(device)}: has ${driver} already\n`)
+      continue
+    }
+    if (hasDriverctl(root)) await overrideDriver(address, null)
+    else giveToHost(root, address, writeSysfs)
+    const now = driverOf(root, address)
+    if (now === null) throw noDriverTakes({ address })
+    writeAll(1, `${describeDevice(device)}: ${driver ?? 'no driver'} → ${now}\n`)
+  }
+}

@@ -1,0 +1,67 @@
+import { EXIT, type UserError, userError } from './user-error.js'
+
+/** The kernel refused to change a device's driver. */
+export function notBound(facts: {
+  readonly address: string
+  readonly driver: string
+  readonly reason: string
+}): UserError {
+  const denied = facts.reason === 'EACCES' || facts.reason === 'EPERM'
+  return userError({
+    exitCode: denied ? EXIT.permission : EXIT.unavailable,
+    what: `${facts.address} cannot be given to ${facts.driver}`,
+    where: facts.reason,
+    todo: denied ? 'run it as root' : 'see dmesg',
+  })
+}
+
+/** vfio-pci is not there, or has refused the device. */
+export function vfioDriverMissing(facts: { readonly address: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `vfio-pci does not take ${facts.address}`,
+    todo: 'see dmesg; is the module there (modprobe vfio-pci), and the IOMMU on?',
+  })
+}
+
+/** A /dev/vfio node's owner cannot be changed. */
+export function nodeNotGiven(facts: {
+  readonly path: string
+  readonly uid: number
+  readonly reason: string
+}): UserError {
+  const denied = facts.reason === 'EACCES' || facts.reason === 'EPERM'
+  return userError({
+    exitCode: denied ? EXIT.permission : EXIT.unavailable,
+    what: `${facts.path} cannot be given to UID ${facts.uid}`,
+    where: facts.reason,
+    todo: denied ? 'run it as root' : 'see dmesg',
+  })
+}
+
+export function driverctlFailed(facts: { readonly command: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `driverctl ${facts.command} failed`,
+    where: facts.reason,
+    todo: 'run it as root; see dmesg',
+  })
+}
+
+/** No driver of the host's takes a device that was given back. */
+export function noDriverTakes(facts: { readonly address: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `no driver of the host takes ${facts.address}`,
+    todo: 'load its module (modprobe), then: echo ADDRESS > /sys/bus/pci/drivers_probe',
+  })
+}
+
+/** A VM has the device. */
+export function stillHeld(facts: { readonly device: string; readonly holder: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.device} is held by ${facts.holder}`,
+    todo: 'stop that VM first',
+  })
+}

@@ -1,0 +1,7 @@
+import type { WriteSysfs } from '../../bind/driver.js'
+
+/** The host that a hook works on. */
+export interface HookHost {
+  readonly sysroot: string
+  readonly write: WriteSysfs
+}

@@ -1,0 +1,115 @@
+import { basename } from 'node:path'
+import { claimDevices } from '../../bind/claim.js'
+import { usedByHost } from '../../bind/obstacle.js'
+import { loadPolicy } from '../../config/load.js'
+import { domainWithoutUuid, notOurEmulator } from '../../errors/libvirt.js'
+import type { PciDevice } from '../../host/facts.js'
+import { readHostFacts } from '../../host/read.js'
+import { saveInventory } from '../../host/save-inventory.js'
+import { openSysroot } from '../../host/sysroot.js'
+import { writeHookRequest } from '../../launch/hook-requests.js'
+import { ensureLeaseDirectory } from '../../launch/leases/directory.js'
+import { withLock } from '../../launch/leases/lock.js'
+import { readLeases } from '../../launch/leases/read.js'
+import { chooseProfile, matchDomain } from '../../plan/domain.js'
+import type { HookRequest } from '../../plan/hook-request.js'
+import { isVfioDriver, obstacleToBinding } from '../../plan/nics/readiness.js'
+import { asksForNics } from '../../plan/nics/requests.js'
+import { type AssignmentInput, assignRequested } from '../../plan/passes/nic-assignment.js'
+import type { Domain } from '../domain.js'
+import { qemuUid, readQemuConf } from '../qemu-conf.js'
+import { requestOf } from './domain-request.js'
+import type { HookHost } from './hook-host.js'
+import { release } from './release.js'
+import { checkVisible } from './visible.js'
+
+/**
+ * Before libvirt starts a domain's QEMU: finds the NICs that the domain asks for, gets them ready, and leaves the request
+ * for the wrapper. For a domain without the wrapper nothing is done, and no configuration is read.
+ * @throws {UserError} what keeps the domain from being started; nothing is changed then
+ */
+export async function prepare(domain: Domain, host: HookHost): Promise<void> {
+  const { emulator, uuid } = domain
+  if (emulator === null || !isWrapper(emulator)) {
+    if (domain.request.isAsked) throw notOurEmulator({ domain: domain.name, emulator })
+    return
+  }
+  if (uuid === null) throw domainWithoutUuid({ domain: domain.name })
+  // Of a start that came to no end.
+  release(uuid, host)
+  const { profile, nics, flavor, instance } = domain.request
+  const hook: HookRequest = {
+    uuid,
+    guest: domain.name,
+    profile,
+    nics,
+    flavor,
+    instance,
+    assigned: [],
+    taken: [],
+  }
+  const wishes = wishesOf(domain, emulator, hook)
+  // A VM that is planned on a captured host takes nothing from this one.
+  if (wishes === null) return writeHookRequest(host.sysroot, hook)
+  await assignAndClaim(domain, hook, wishes, host)
+}
+
+/** Whether an emulator is the launcher: one of the links that install.sh makes. */
+export function isWrapper(emulator: string): boolean {
+  return basename(emulator).startsWith('qemu-rt')
+}
+
+type Wishes = Omit<AssignmentInput, 'host' | 'held' | 'assigned'>
+
+/** What the domain wants of NICs; null when that is nothing. A name that nobody knows is told here already. */
+function wishesOf(domain: Domain, emulator: string, hook: HookRequest): Wishes | null {
+  const request = requestOf(domain, emulator)
+  const { path, explicit } = request.config
+  const policy = loadPolicy({ path, explicit, emulatorMode: true })
+  const settings = matchDomain(policy, request.guest, hook)
+  chooseProfile(policy, request.profile, settings)
+  const isThisHost = request.sysroot === '/'
+  const asks = asksForNics(request.line, { nics: request.nics, domain: settings?.nics ?? null })
+  return asks && isThisHost ? { line: request.line, policy, domain: settings, nics: request.nics } : null
+}
+
+async function assignAndClaim(
+  domain: Domain,
+  hook: HookRequest,
+  wishes: Wishes,
+  { sysroot, write }: HookHost,
+): Promise<void> {
+  const root = openSysroot(sysroot)
+  const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) =>
+    usedByHost(root, device) ?? obstacleToBinding(device, pci)
+  const { shared } = ensureLeaseDirectory(sysroot)
+  const assigned = await withLock(shared, () => {
+    const host = readHostFacts(sysroot, { pci: true, cpus: false, topology: false, memory: false })
+    const { held } = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume')
+    const assignments = assignRequested({ ...wishes, host, held, assigned: [] }, obstacleOf)
+    const nics = assignments.map(({ request, device }) => ({ name: request.name, device }))
+    // Once bound to vfio-pci they have no MAC and no interface name to be found by.
+    if (nics.some(({ device }) => !isVfioDriver(device.driver))) saveInventory(sysroot, host.pci)
+    writeHookRequest(sysroot, {
+      ...hook,
+      assigned: nics.map(({ name, device: { address } }) => ({ name, address })),
+    })
+    return nics
+  })
+  const named = { ...hook, assigned: assigned.map(({ name, device }) => ({ name, address: device.address })) }
+  const devices = assigned.map(({ device }) => device).filter((device) => !isLibvirts(device, domain))
+  try {
+    const conf = readQemuConf(root)
+    checkVisible([...new Set(devices.flatMap(({ vfioNode }) => vfioNode?.path ?? []))], conf)
+    const uid = qemuUid(root, domain.user ?? conf.user)
+    await claimDevices(root, devices, uid, write, (taken) => writeHookRequest(sysroot, { ...named, taken }))
+  } catch (error) {
+    release(hook.uuid, { sysroot, write })
+    throw error
+  }
+}
+
+/** Whether libvirt gets a device ready itself. */
+function isLibvirts({ address }: PciDevice, { hostdevs }: Domain): boolean {
+  return hostdevs.some((hostdev) => hostdev.address === address)
+}
