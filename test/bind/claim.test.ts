@@ -1,0 +1,122 @@
+import { statSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { claimDevices, giveDevicesBack } from '../../src/bind/claim.js'
+import { giveToHost } from '../../src/bind/driver.js'
+import { readHostFacts } from '../../src/host/read.js'
+import type { Root } from '../../src/host/sysroot.js'
+import type { TakenDevice } from '../../src/plan/hook-request.js'
+import { address } from '../plan/make.js'
+import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'
+
+const UID = process.getuid?.() ?? 0
+/** A user that the node can be given to: another one as root, else oneself. */
+const QEMU_UID = UID === 0 ? 64055 : UID
+
+function host(t: Test, refuse?: Parameters<typeof hostWithKernel>[2], nics = FOUR) {
+  const root = t.testdir({}) as Root
+  const kernel = hostWithKernel(root, nics, refuse)
+  const devices = () => readHostFacts(root).pci
+  return { root, devices, ...kernel }
+}
+
+t.test('devices go to vfio-pci and their nodes to the user, and back to who had them', async (t) => {
+  const { root, devices, write } = host(t)
+  const records: (readonly TakenDevice[])[] = []
+  const wanted = devices().slice(1, 3)
+  await claimDevices(root, wanted, QEMU_UID, write, (taken) => records.push(taken))
+  t.strictSame(driversOf(root, FOUR), ['igb', 'vfio-pci', 'vfio-pci', 'igb'])
+  t.equal(statSync(`${root}/dev/vfio/11`).uid, QEMU_UID)
+  t.equal(statSync(`${root}/dev/vfio/11`).mode & 0o600, 0o600)
+  t.strictSame(records[0], [{ address: '0000:03:00.1', driver: 'igb' }], 'told before it is changed')
+  const taken = records.at(-1) ?? []
+  t.match(taken, [{ driver: 'igb' }, { address: '0000:03:00.2', driver: 'igb' }])
+  t.strictSame(giveDevicesBack(root, taken, write), [])
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'igb'])
+})
+
+t.test(
+  'a device that was on vfio-pci stays there: its node alone is given back',
+  { skip: UID !== 0 && 'not root' },
+  async (t) => {
+    const nics = FOUR.map((nic) => ({ ...nic, driver: 'vfio-pci' }))
+    const { root, devices, write, writes } = host(t, undefined, nics)
+    let taken: readonly TakenDevice[] = []
+    await claimDevices(root, devices().slice(0, 1), QEMU_UID, write, (now) => (taken = now))
+    t.strictSame(taken, [{ address: '0000:03:00.0', node: { path: '/dev/vfio/10', uid: 0 } }])
+    t.equal(statSync(`${root}/dev/vfio/10`).uid, QEMU_UID)
+    giveDevicesBack(root, taken, write)
+    t.equal(statSync(`${root}/dev/vfio/10`).uid, 0)
+    t.strictSame(writes, [], 'sysfs was not written to')
+  },
+)
+
+t.test('one that had no driver has none again', async (t) => {
+  const nics = FOUR.map((nic) => ({ ...nic, driver: null }))
+  const { root, devices, write } = host(t, undefined, nics)
+  let taken: readonly TakenDevice[] = []
+  await claimDevices(root, devices().slice(0, 1), QEMU_UID, write, (now) => (taken = now))
+  t.strictSame(driversOf(root, nics), ['vfio-pci', null, null, null])
+  giveDevicesBack(root, taken, write)
+  t.strictSame(driversOf(root, nics), [null, null, null, null])
+})
+
+t.test('when one cannot be had, all are as before', async (t) => {
+  const refuse = (path: string, text: string) =>
+    path.includes('03:00.2/driver_override') && text === 'vfio-pci' ? 'EINVAL' : null
+  const { root, devices, write } = host(t, refuse)
+  const records: (readonly TakenDevice[])[] = []
+  await t.rejects(
+    claimDevices(root, devices(), QEMU_UID, write, (taken) => records.push(taken)),
+    { message: '0000:03:00.2 cannot be given to vfio-pci: EINVAL; see dmesg', exitCode: 69 },
+  )
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'igb'])
+  t.strictSame(records.at(-1), [])
+})
+
+t.test('a driver that does not take the device is told', async (t) => {
+  const { root, devices, write } = host(t)
+  const deaf: typeof write = (path, text) => {
+    if (!path.endsWith('/drivers_probe') || driversOf(root, FOUR)[0] !== null) write(path, text)
+  }
+  await t.rejects(
+    claimDevices(root, devices().slice(0, 1), QEMU_UID, deaf, () => {}),
+    {
+      message:
+        'vfio-pci does not take 0000:03:00.0; see dmesg; is the module there (modprobe vfio-pci), and the IOMMU on?',
+      exitCode: 69,
+    },
+  )
+})
+
+t.test("without root's rights that is said", async (t) => {
+  const { root, devices, write } = host(t, () => 'EACCES')
+  await t.rejects(
+    claimDevices(root, devices().slice(0, 1), QEMU_UID, write, () => {}),
+    {
+      message: '0000:03:00.0 cannot be given to vfio-pci: EACCES; run it as root',
+      exitCode: 77,
+    },
+  )
+})
+
+t.test('what cannot be given back keeps none of the others', async (t) => {
+  let isBroken = false
+  const refuse = (path: string) => (isBroken && path.includes('03:00.3') ? 'EIO' : null)
+  const { root, devices, write } = host(t, refuse)
+  let taken: readonly TakenDevice[] = []
+  await claimDevices(root, devices().slice(2), QEMU_UID, write, (now) => (taken = now))
+  isBroken = true
+  const errors = giveDevicesBack(root, taken, write)
+  t.strictSame(
+    errors.map(({ message }) => message),
+    ['0000:03:00.3 cannot be given to igb: EIO; see dmesg'],
+  )
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'vfio-pci'])
+})
+
+t.test('given to the host, a device gets the driver that the kernel has for it', async (t) => {
+  const nics = FOUR.map((nic, index) => ({ ...nic, driver: 'vfio-pci', native: index === 0 ? null : 'igb' }))
+  const { root, write } = host(t, undefined, nics)
+  t.equal(giveToHost(root, address('0000:03:00.1'), write), 'igb')
+  t.equal(giveToHost(root, address('0000:03:00.0'), write), null)
+})

@@ -1,0 +1,114 @@
+import { readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import type { WriteSysfs } from '../../src/bind/driver.js'
+import { uevent, writeFiles } from '../host/made-host.js'
+
+/** A NIC of a made host. */
+export interface MadeNic {
+  readonly address: string
+  readonly group: number
+  readonly interface: string
+  readonly mac: string
+  /** Driver that the kernel has for it. */
+  readonly native: string | null
+  /** Driver that it has now. */
+  readonly driver: string | null
+}
+
+export const FOUR: readonly MadeNic[] = [0, 1, 2, 3].map((n) => ({
+  address: `0000:03:00.${n}`,
+  group: 10 + n,
+  interface: `ens1f${n}`,
+  mac: `a0:36:9f:00:00:0${n}`,
+  native: 'igb',
+  driver: 'igb',
+}))
+
+/**
+ * Makes a host with these NICs, and a stand-in for the kernel that does on writes to its sysfs what the real one does:
+ * there are no devices with an IOMMU where the tests run.
+ * @param refuse says with which errno a write is refused; null for none
+ */
+export function hostWithKernel(
+  root: string,
+  nics: readonly MadeNic[],
+  refuse: (path: string, text: string) => string | null = () => null,
+): { readonly write: WriteSysfs; readonly writes: string[] } {
+  const writes: string[] = []
+  const directory = (address: string) => `${root}/sys/bus/pci/devices/${address}`
+  const overrides = new Map<string, string>()
+  writeFiles(root, { '/sys/bus/pci/drivers/vfio-pci/module': { to: '../../../../module/vfio_pci' } })
+  for (const nic of nics) {
+    writeFiles(root, {
+      [`/sys/bus/pci/devices/${nic.address}/uevent`]: uevent(nic.driver),
+      [`/sys/bus/pci/devices/${nic.address}/iommu_group`]: {
+        to: `../../../kernel/iommu_groups/${nic.group}`,
+      },
+    })
+    if (nic.driver !== null) attach(nic, nic.driver)
+  }
+
+  function attach(nic: MadeNic, driver: string) {
+    symlinkSync(`../../../../bus/pci/drivers/${driver}`, `${directory(nic.address)}/driver`)
+    writeFileSync(`${directory(nic.address)}/uevent`, uevent(driver))
+    const files =
+      driver === 'vfio-pci'
+        ? { [`/dev/vfio/${nic.group}`]: '' }
+        : {
+            [`/sys/bus/pci/devices/${nic.address}/net/${nic.interface}/address`]: `${nic.mac}\n`,
+            [`/sys/class/net/${nic.interface}`]: {
+              to: `../../bus/pci/devices/${nic.address}/net/${nic.interface}`,
+            },
+          }
+    writeFiles(root, files)
+  }
+
+  function detach(nic: MadeNic) {
+    rmSync(`${directory(nic.address)}/driver`)
+    writeFileSync(`${directory(nic.address)}/uevent`, uevent(null))
+    for (const path of [`${directory(nic.address)}/net`, `${root}/sys/class/net/${nic.interface}`]) {
+      rmSync(path, { recursive: true, force: true })
+    }
+    rmSync(`${root}/dev/vfio/${nic.group}`, { force: true })
+  }
+
+  function driverOf({ address }: MadeNic): string | null {
+    return (
+      existsLink(`${directory(address)}/driver`)
+        ?.split('/')
+        .pop() ?? null
+    )
+  }
+
+  const write: WriteSysfs = (path, text) => {
+    const inner = path.slice(root.length)
+    const value = text.trim()
+    writes.push(`${inner} = ${value}`)
+    const errno = refuse(inner, value)
+    if (errno !== null) throw Object.assign(new Error(errno), { code: errno })
+    const nic = nics.find(({ address }) => inner.includes(address) || value === address)
+    if (nic === undefined) throw Object.assign(new Error('ENODEV'), { code: 'ENODEV' })
+    if (inner.endsWith('/driver_override')) overrides.set(nic.address, value)
+    else if (inner.endsWith('/unbind')) detach(nic)
+    else if (inner.endsWith('/drivers_probe')) {
+      const driver = overrides.get(nic.address) || nic.native
+      if (driverOf(nic) === null && driver !== null) attach(nic, driver)
+    } else if (inner.endsWith('/bind')) attach(nic, inner.split('/').at(-2) ?? '')
+    else throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' })
+  }
+  return { write, writes }
+}
+
+function existsLink(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
+
+/** The driver of each NIC of a made host. */
+export function driversOf(root: string, nics: readonly MadeNic[]): (string | null)[] {
+  return nics.map(
+    ({ address }) => existsLink(`${root}/sys/bus/pci/devices/${address}/driver`)?.split('/').pop() ?? null,
+  )
+}
