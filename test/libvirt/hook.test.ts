@@ -1,0 +1,243 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { preparePlan } from '../../src/launch/prepare.js'
+import { runHook } from '../../src/libvirt/hook/hook.js'
+import { readRequest } from '../../src/plan/request.js'
+import { driversOf, FOUR, hostWithKernel } from '../bind/stand-in-kernel.js'
+import { writeFiles } from '../host/made-host.js'
+
+/** libvirt runs its hook as root, and root's configuration is what it reads. */
+const AS_ROOT = { skip: process.getuid?.() !== 0 && 'not root' }
+const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
+const OTHER_UUID = 'd1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
+const USER = 64055
+const CONFIG = `
+[nic.fieldbus0]
+mac = "a0:36:9f:00:00:02"
+[nic.line]
+id = "8086:1521"
+pool = true
+[profile.rt]
+[[domain]]
+name = "by-name"
+nics = ["fieldbus0"]
+[[domain]]
+flavor = "rt.*"
+nics = { hostdev0 = "fieldbus0" }
+`
+
+interface Wanted {
+  readonly name?: string
+  readonly uuid?: string
+  readonly emulator?: string
+  readonly request?: string
+  readonly nova?: string
+  readonly devices?: string
+  readonly args?: readonly string[]
+}
+
+function domainXml({
+  name = 'plc-1',
+  uuid = UUID,
+  emulator = '/opt/rt/bin/qemu-rt-system-x86_64',
+  ...more
+}: Wanted) {
+  const args = (more.args ?? []).map((value) => `<qemu:arg value='${value}'/>`)
+  return `<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>${name}</name><uuid>${uuid}</uuid>
+  <metadata>${more.nova ?? ''}
+    ${more.request === undefined ? '' : `<rt:request xmlns:rt="urn:qemu-rt:request">${more.request}</rt:request>`}
+  </metadata>
+  <devices><emulator>${emulator}</emulator>${more.devices ?? ''}</devices>
+  <qemu:commandline>${args.join('')}<qemu:env name='QEMU_RT_CONFIG' value='@CONFIG@'/></qemu:commandline>
+</domain>`
+}
+
+/** A host with four equal NICs and libvirt's files, and the hook on it. */
+function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2]) {
+  const root = t.testdir({ config: { 'rt.toml': CONFIG } })
+  const { write } = hostWithKernel(root, FOUR, refuse)
+  const acl = ['vfio', 10, 11, 12, 13].map((node) => `"/dev/vfio/${node}"`).join(',\n  ')
+  writeFiles(root, {
+    '/etc/libvirt/qemu.conf': `# user = "x"\nuser = "qemu-user"\ncgroup_device_acl = [\n  "/dev/null",\n  ${acl}\n]\n`,
+    '/etc/passwd': `root:x:0:0::/root:/bin/sh\nqemu-user:x:${USER}:0::/:/bin/false\n`,
+  })
+  const config = `${root}/config/rt.toml`
+  mkdirSync(`${root}/run/qemu-rt/leases`, { recursive: true })
+  const hook = (operation: string, wanted: Wanted = {}) => {
+    const [first = '', second = ''] = operation.split(' ')
+    return runHook(first, second, domainXml(wanted).replace('@CONFIG@', config), { sysroot: root, write })
+  }
+  const requests = () =>
+    existsSync(`${root}/run/qemu-rt/requests`) ? readdirSync(`${root}/run/qemu-rt/requests`) : []
+  const request = () => JSON.parse(readFileSync(`${root}/run/qemu-rt/requests/${UUID}.json`, 'utf8'))
+  const drivers = () => driversOf(root, FOUR)
+  const plan = (args: readonly string[], uuid = UUID) =>
+    preparePlan(
+      readRequest({
+        entry: 'qemu-rt',
+        args: ['run', '--sysroot', root, '--config', config, '--', '-name', 'plc-1', '-uuid', uuid, ...args],
+        env: {},
+        hostArch: 'x64',
+      }),
+    )
+  return { root, hook, request, requests, drivers, plan, config }
+}
+
+const ALL_HOST = ['igb', 'igb', 'igb', 'igb']
+const THIRD_TAKEN = ['igb', 'igb', 'vfio-pci', 'igb']
+
+/** The ways in which a domain asks for a NIC. */
+const WAYS: Readonly<Record<string, Wanted>> = {
+  'metadata of our own': { request: '<rt:nic name="fieldbus0"/>' },
+  'metadata as virsh metadata writes it': { request: '<nic name="fieldbus0"/>' },
+  'a [[domain]] by name': { name: 'by-name' },
+  'an argument for the wrapper': { args: ['--rt-nic', 'fieldbus0'] },
+  'a name in a device of its own': { args: ['-device', 'vfio-pci,host=nic:fieldbus0'] },
+  "Nova's flavor": {
+    nova: `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1"><nova:flavor name="rt.1"/></nova:instance>`,
+    devices: `<hostdev mode='subsystem' type='pci' managed='yes'><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source></hostdev>`,
+  },
+}
+
+for (const [way, wanted] of Object.entries(WAYS)) {
+  t.test(`a NIC by ${way} is got ready before the start and given back after the end`, AS_ROOT, async (t) => {
+    const { hook, request, requests, drivers } = hookHost(t)
+    await hook('prepare begin', wanted)
+    t.strictSame(drivers(), THIRD_TAKEN)
+    t.match(request(), { uuid: UUID, assigned: [{ name: 'fieldbus0', address: '0000:03:00.2' }] })
+    for (const operation of ['start begin', 'started begin', 'stopped end', 'migrate begin', 'nonsense x']) {
+      await hook(operation, wanted)
+    }
+    t.strictSame(drivers(), THIRD_TAKEN)
+    await hook('release end', wanted)
+    t.strictSame(drivers(), ALL_HOST)
+    t.strictSame(requests(), [])
+    await hook('release end', wanted)
+  })
+}
+
+t.test('the wrapper plans what the hook has got ready', AS_ROOT, async (t) => {
+  const { hook, plan, root } = hookHost(t)
+  await hook('prepare begin', { request: '<nic name="line"/><nic name="line"/>' })
+  await hook('prepare begin', { uuid: OTHER_UUID, name: 'other', args: ['--rt-nic', 'line'] })
+  t.strictSame(plan([]).lease?.nics, ['0000:03:00.0', '0000:03:00.1'])
+  t.strictSame(plan(['--rt-nic', 'line'], OTHER_UUID).lease?.nics, ['0000:03:00.2'])
+  t.throws(() => plan(['-device', 'vfio-pci,host=nic:fieldbus0']), {
+    message: /NIC 'fieldbus0' is held by guest 'other': 0000:03:00.2/,
+  })
+  t.equal(statSync(`${root}/run/qemu-rt/requests/${UUID}.json`).mode & 0o777, 0o644)
+  t.equal(statSync(`${root}/run/qemu-rt/requests`).mode & 0o777, 0o755)
+})
+
+t.test('a start that came to no end is tidied up by the next', AS_ROOT, async (t) => {
+  const { hook, request, drivers } = hookHost(t)
+  await hook('prepare begin', { args: ['--rt-nic', 'line'] })
+  await hook('prepare begin', { args: ['--rt-nic', 'fieldbus0'] })
+  t.strictSame(drivers(), THIRD_TAKEN)
+  t.match(request(), { assigned: [{ name: 'fieldbus0' }] })
+})
+
+t.test('a device that libvirt gives itself is left to it', AS_ROOT, async (t) => {
+  const { hook, request, drivers } = hookHost(t)
+  await hook('prepare begin', {
+    request: '<nic name="fieldbus0" device="hostdev0"/>',
+    devices: `<hostdev mode='subsystem' type='pci' managed='yes'><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x2'/></source></hostdev>`,
+  })
+  t.strictSame(drivers(), ALL_HOST)
+  t.match(request(), { assigned: [{ address: '0000:03:00.2' }], taken: [] })
+})
+
+t.test(
+  'a domain without the wrapper is left alone, whatever the configuration is like',
+  AS_ROOT,
+  async (t) => {
+    const { hook, requests, config } = hookHost(t)
+    writeFileSync(config, 'broken [')
+    for (const operation of ['prepare begin', 'started begin', 'reconnect begin', 'release end']) {
+      await hook(operation, { emulator: '/usr/bin/qemu-system-x86_64' })
+    }
+    t.strictSame(requests(), [])
+  },
+)
+
+t.test('what keeps a domain from being started leaves nothing behind', AS_ROOT, async (t) => {
+  const cases: [string, Wanted, { message: string | RegExp; exitCode: number }][] = [
+    [
+      'a request without the wrapper',
+      { emulator: '/usr/bin/qemu-system-x86_64', request: '' },
+      {
+        message:
+          "domain 'plc-1' has a <request> in its <metadata>, and its <emulator> is not qemu-rt: /usr/bin/qemu-system-x86_64; " +
+          'name the installed qemu-rt-system-ARCH in <emulator>, or take the <request> away',
+        exitCode: 78,
+      },
+    ],
+    [
+      'an unknown NIC',
+      { request: '<nic name="feldbus0"/>' },
+      { message: /NIC 'feldbus0'.*did you mean 'fieldbus0'/, exitCode: 69 },
+    ],
+    [
+      'an unknown profile',
+      { args: ['--rt-profile', 'tr'] },
+      { message: /'tr'.*did you mean 'rt'/, exitCode: 78 },
+    ],
+    ['a wrong request', { request: '<nick/>' }, { message: /<nick> is not known there/, exitCode: 65 }],
+  ]
+  for (const [title, wanted, error] of cases) {
+    const { hook, requests, drivers } = hookHost(t)
+    await t.rejects(hook('prepare begin', wanted), error, title)
+    t.strictSame(requests(), [], title)
+    t.strictSame(drivers(), ALL_HOST, title)
+  }
+})
+
+t.test('nothing stays half-bound when a device or its node cannot be had', AS_ROOT, async (t) => {
+  const refuse = (path: string, text: string) =>
+    path.includes('03:00.1/driver_override') && text === 'vfio-pci' ? 'EBUSY' : null
+  const { hook, requests, drivers } = hookHost(t, refuse)
+  await t.rejects(hook('prepare begin', { request: '<nic name="line"/><nic name="line"/>' }), {
+    message: '0000:03:00.1 cannot be given to vfio-pci: EBUSY; see dmesg',
+  })
+  t.strictSame(requests(), [])
+  t.strictSame(drivers(), ALL_HOST)
+})
+
+t.test('a node that libvirt would hide from QEMU is told with the line that shows it', AS_ROOT, async (t) => {
+  const { root, hook, requests, drivers } = hookHost(t)
+  const conf = `${root}/etc/libvirt/qemu.conf`
+  writeFileSync(conf, 'user = "qemu-user"\n')
+  await t.rejects(hook('prepare begin', { request: '<nic name="fieldbus0"/>' }), {
+    message:
+      'libvirt hides /dev/vfio/vfio and /dev/vfio/12 from QEMU: /etc/libvirt/qemu.conf; write cgroup_device_acl = ' +
+      '[ "/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm", ' +
+      '"/dev/vfio/vfio", "/dev/vfio/12" ] there and restart libvirtd',
+    exitCode: 69,
+  })
+  t.strictSame(requests(), [])
+  t.strictSame(drivers(), ALL_HOST)
+  writeFileSync(conf, 'user = "qemu-user"\nnamespaces = [ ]\ncgroup_controllers = [ "cpu", "memory" ]\n')
+  await hook('prepare begin', { request: '<nic name="fieldbus0"/>' })
+  t.strictSame(drivers(), THIRD_TAKEN)
+})
+
+t.test('a NIC that the host uses itself is not taken', AS_ROOT, async (t) => {
+  const { root, hook, drivers } = hookHost(t)
+  writeFiles(root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
+  await t.rejects(hook('prepare begin', { request: '<nic name="fieldbus0"/>' }), {
+    message:
+      /^NIC 'fieldbus0' is not ready: the host uses 0000:03:00.2 itself: ens1f2 has addresses; take it out/,
+  })
+  t.strictSame(drivers(), ALL_HOST)
+})
+
+t.test('XML that is none fails with its line', AS_ROOT, async (t) => {
+  const { root } = hookHost(t)
+  await t.rejects(runHook('prepare', 'begin', '<domain>', { sysroot: root, write: () => {} }), {
+    message: /^this is no domain's XML: stdin:1: /,
+    exitCode: 65,
+  })
+})
