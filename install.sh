@@ -49,6 +49,7 @@ source=$(cd "$(dirname "$0")" && pwd)
 bin=${DESTDIR-}$prefix/bin
 lib=${DESTDIR-}$prefix/lib/qemu-rt
 doc=${DESTDIR-}$prefix/share/doc/qemu-rt
+hooks=${DESTDIR-}/etc/libvirt/hooks/qemu.d
 
 # One entry for each QEMU of this host, and always the usual one: libvirt names it before QEMU may be there.
 architectures() {
@@ -96,10 +97,18 @@ install_launcher() {
   done
 }
 
+install_hook() {
+  mkdir -p "$hooks"
+  sed "s|@bin@|$prefix/bin|" "$source/system/hook" >"$hooks/.qemu-rt.new"
+  chmod 755 "$hooks/.qemu-rt.new"
+  mv "$hooks/.qemu-rt.new" "$hooks/qemu-rt"
+}
+
 install_all() {
   [ -f "$source/dist/qemu-rt.mjs" ] || fail "dist/ is missing; run: npm ci && npm run build"
   install_planner
   install_launcher
+  install_hook
   rm -rf "$doc"
   mkdir -p "$doc"
   install -m 644 "$source/README.md" "$source/LICENSE" "$source"/docs/*.md "$source"/examples/*.toml "$doc/"

@@ -37,6 +37,8 @@ export async function prepare(domain: Domain, host: HookHost): Promise<void> {
   if (uuid === null) throw domainWithoutUuid({ domain: domain.name })
   // Of a start that came to no end.
   release(uuid, host)
+  // libvirt's unprivileged QEMU may not make it.
+  const { shared } = ensureLeaseDirectory(host.sysroot)
   const { profile, nics, flavor, instance } = domain.request
   const hook: HookRequest = {
     uuid,
@@ -51,7 +53,7 @@ export async function prepare(domain: Domain, host: HookHost): Promise<void> {
   const wishes = wishesOf(domain, emulator, hook)
   // A VM that is planned on a captured host takes nothing from this one.
   if (wishes === null) return writeHookRequest(host.sysroot, hook)
-  await assignAndClaim(domain, hook, wishes, host)
+  await assignAndClaim(domain, hook, wishes, shared, host)
 }
 
 /** Whether an emulator is the launcher: one of the links that install.sh makes. */
@@ -77,13 +79,13 @@ async function assignAndClaim(
   domain: Domain,
   hook: HookRequest,
   wishes: Wishes,
+  leases: string,
   { sysroot, write }: HookHost,
 ): Promise<void> {
   const root = openSysroot(sysroot)
   const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) =>
     usedByHost(root, device) ?? obstacleToBinding(device, pci)
-  const { shared } = ensureLeaseDirectory(sysroot)
-  const assigned = await withLock(shared, () => {
+  const assigned = await withLock(leases, () => {
     const host = readHostFacts(sysroot, { pci: true, cpus: false, topology: false, memory: false })
     const { held } = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume')
     const assignments = assignRequested({ ...wishes, host, held, assigned: [] }, obstacleOf)

@@ -1,0 +1,134 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+import { stopChild } from './launch.js'
+import { waitFor } from './wait.js'
+
+/** How a program ended. */
+export interface Ended {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A libvirtd of the test's own, with the wrapper installed where it looks. */
+export interface Libvirt {
+  /** Path of the installed entry, for `<emulator>`. */
+  readonly emulator: string
+  readonly virsh: (...args: readonly string[]) => Promise<Ended>
+  /** As `virsh`, and fails the test when it does not succeed. @returns its stdout */
+  readonly ok: (...args: readonly string[]) => Promise<string>
+  /** Runs a program where libvirtd runs. */
+  readonly run: (...command: readonly string[]) => Promise<Ended>
+  /** Stops libvirtd alone, while domains go on, and starts it again. */
+  readonly restart: () => Promise<void>
+  /** Defines a domain. @returns its name */
+  readonly define: (xml: string) => Promise<string>
+  /** A domain's threads that have more to do than wait: `CPU 0/TCG: CPU 1, fifo 3`. */
+  readonly threads: (name: string) => Promise<string[]>
+  /** The domain's log, in which QEMU's and the wrapper's stderr are. */
+  readonly log: (name: string) => Promise<string>
+}
+
+export interface LibvirtFiles {
+  /** /etc/qemu-rt/qemu-rt.toml; the one that install.sh writes when it is not given. */
+  readonly config?: string
+  /** Lines of /etc/libvirt/qemu.conf. */
+  readonly qemuConf?: string
+}
+
+/**
+ * Without the cpu controller libvirt makes no group for a domain's threads: where the kernel has RT_GROUP_SCHED, such a
+ * group has no real-time time.
+ */
+export const NO_CPU_GROUPS = 'cgroup_controllers = [ "devices", "memory", "blkio", "cpuset", "cpuacct" ]\n'
+
+/** Name, CPUs, policy and priority of each thread (proc(5): fields 40 and 41 of stat). */
+const THREADS = `
+for task in /proc/$(cat "/run/libvirt/qemu/$1.pid")/task/*; do
+  cpus=$(sed -n 's/^Cpus_allowed_list:\t//p' "$task/status")
+  set -- $(sed 's/.*) //' "$task/stat")
+  case \${39} in 1) policy="fifo \${38}" ;; 2) policy="rr \${38}" ;; *) policy=other ;; esac
+  echo "$(cat "$task/comm"): CPU $cpus, $policy"
+done`
+
+const EMULATOR = '/usr/local/bin/qemu-rt-system-x86_64'
+
+/**
+ * Starts a libvirtd, and with it virtlogd, in namespaces of its own: it neither sees nor changes this machine's, and
+ * when the test ends one process is stopped and everything with it. The wrapper is installed by install.sh as an operator
+ * would. Needs root.
+ */
+export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<Libvirt> {
+  const scratch = mkdtempSync(join(tmpdir(), 'qemu-rt-libvirt-'))
+  mkdirSync(join(scratch, 'etc/libvirt'), { recursive: true })
+  mkdirSync(join(scratch, 'etc/qemu-rt'))
+  writeFileSync(join(scratch, 'etc/libvirt/qemu.conf'), files.qemuConf ?? '')
+  if (files.config !== undefined) writeFileSync(join(scratch, 'etc/qemu-rt/qemu-rt.toml'), files.config)
+  const beside = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const init = [beside('libvirtd-namespace.sh'), scratch, beside('../../install.sh')]
+  const child = spawn('unshare', [...namespaces, ...init], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  child.stderr.on('data', (chunk) => (output += chunk))
+  t.teardown(async () => {
+    await stopChild(child)
+    rmSync(scratch, { recursive: true, force: true })
+  })
+  await waitFor("libvirtd's namespaces", 30, () => {
+    if (child.exitCode !== null) throw new Error(`they ended (${child.exitCode}): ${output}`)
+    return output.includes('ready\n')
+  })
+  const pid = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1').trim()
+  const run = (...command: readonly string[]) =>
+    ended('nsenter', ['--target', pid, '--mount', '--pid', '--', ...command])
+  const virsh = (...args: readonly string[]) => run('virsh', '--connect', 'qemu:///system', ...args)
+  const ok = async (...args: readonly string[]) => {
+    const { status, stdout, stderr } = await virsh(...args)
+    if (status !== 0) t.fail(`virsh ${args.join(' ')}: ${stderr}`)
+    return stdout
+  }
+  const start = async () => {
+    await run('libvirtd', '-d')
+    await waitFor('libvirtd', 30, async () => (await virsh('version')).status === 0)
+  }
+  await run('virtlogd', '-d')
+  await start()
+  let defined = 0
+  return {
+    emulator: EMULATOR,
+    virsh,
+    ok,
+    run,
+    restart: async () => {
+      const { stdout } = await run('cat', '/run/libvirtd.pid')
+      await run('kill', stdout.trim())
+      await waitFor("libvirtd's end", 30, async () => (await run('kill', '-0', stdout.trim())).status !== 0)
+      await start()
+    },
+    define: async (xml) => {
+      const file = join('/var/tmp', `domain-${defined++}.xml`)
+      await run('sh', '-c', 'printf "%s" "$1" >"$2"', 'sh', xml, file)
+      const stdout = await ok('define', file)
+      return /'(.*)'/.exec(stdout)?.[1] ?? ''
+    },
+    threads: async (name) => {
+      const { stdout } = await run('sh', '-c', THREADS, 'sh', name)
+      return stdout.trim().split('\n')
+    },
+    log: async (name) => (await run('cat', `/var/log/libvirt/qemu/${name}.log`)).stdout,
+  }
+}
+
+function ended(program: string, args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
+    execFile(program, args, { encoding: 'utf8', maxBuffer: 2 ** 24, env }, (error, stdout, stderr) => {
+      resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+    })
+  })
+}
