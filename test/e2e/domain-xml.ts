@@ -21,11 +21,11 @@ export function domainName(): string {
 
 /** XML of a domain without disks, emulated: what is in its BIOS runs, and then it idles. */
 export function domainXml(name: string, parts: DomainParts): string {
-  const escape = (text: string) => text.replace(/[&<>'"]/g, (character) => `&#${character.charCodeAt(0)};`)
+  const quoted = (text: string) => text.replace(/[&<>'"]/g, (character) => `&#${character.charCodeAt(0)};`)
   const vcpus = parts.vcpus ?? { current: 1, most: 1 }
-  const args = (parts.args ?? []).map((value) => `<qemu:arg value='${escape(value)}'/>`)
+  const args = (parts.args ?? []).map((value) => `<qemu:arg value='${quoted(value)}'/>`)
   const env = Object.entries(parts.env ?? {}).map(
-    ([key, value]) => `<qemu:env name='${key}' value='${escape(value)}'/>`,
+    ([key, value]) => `<qemu:env name='${key}' value='${quoted(value)}'/>`,
   )
   return `<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>${name}</name>

@@ -38,7 +38,14 @@ export interface LibvirtFiles {
   readonly config?: string
   /** Lines of /etc/libvirt/qemu.conf. */
   readonly qemuConf?: string
+  /** Without it the wrapper is on its own. */
+  readonly hook?: boolean
+  /** RLIMIT_RTPRIO of libvirtd, which QEMU has from it; what `LimitRTPRIO=` sets. */
+  readonly realtimeLimit?: number
 }
+
+/** What the tests need installed; root's rights besides. */
+export const LIBVIRT = ['libvirtd', 'virtlogd', 'virsh', 'unshare', 'nsenter', 'qemu-system-x86_64']
 
 /**
  * Without the cpu controller libvirt makes no group for a domain's threads: where the kernel has RT_GROUP_SCHED, such a
@@ -76,6 +83,8 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
   child.stdout.on('data', (chunk) => (output += chunk))
   child.stderr.on('data', (chunk) => (output += chunk))
   t.teardown(async () => {
+    // unshare does not mind SIGTERM; its end is the end of everything in there (--kill-child).
+    child.kill('SIGKILL')
     await stopChild(child)
     rmSync(scratch, { recursive: true, force: true })
   })
@@ -92,8 +101,10 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     if (status !== 0) t.fail(`virsh ${args.join(' ')}: ${stderr}`)
     return stdout
   }
+  if (files.hook === false) await run('rm', '-r', '/etc/libvirt/hooks/qemu.d')
+  const limit = files.realtimeLimit === undefined ? [] : ['prlimit', `--rtprio=${files.realtimeLimit}`]
   const start = async () => {
-    await run('libvirtd', '-d')
+    await run(...limit, 'libvirtd', '-d')
     await waitFor('libvirtd', 30, async () => (await virsh('version')).status === 0)
   }
   await run('virtlogd', '-d')
@@ -126,7 +137,11 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
 
 function ended(program: string, args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const env = { ...process.env, PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
+    const env = {
+      ...process.env,
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      LC_ALL: 'C',
+    }
     execFile(program, args, { encoding: 'utf8', maxBuffer: 2 ** 24, env }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
     })

@@ -1,0 +1,160 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { type DomainParts, domainName, domainXml } from './domain-xml.js'
+import { LIBVIRT, type Libvirt, NO_CPU_GROUPS, startLibvirtd } from './libvirtd.js'
+import { needs } from './needs.js'
+import { waitFor } from './wait.js'
+
+const CONFIG = `
+[host]
+housekeeping = "0"
+realtime = "1"
+
+[profile.rt]
+vcpus = { cpus = { 0 = "1", 1 = "0" }, policy = "fifo", priority = 3, realtime-mask = "^1" }
+emulator = { cpus = "housekeeping" }
+
+[profile.strict]
+vcpus = { cpus = "1", policy = "fifo" }
+strict = true
+
+[[domain]]
+name = "rt-*-by-name"
+profile = "rt"
+
+[[domain]]
+flavor = "rt.*"
+profile = "rt"
+`
+
+const AS_PLANNED = ['CPU 0/TCG: CPU 1, fifo 3', 'others: CPU 0, other']
+
+const METADATA = '<r:request xmlns:r="urn:qemu-rt:request" profile="rt"/>'
+
+/** The vCPU threads, and where all the others are: not all of them have a name of their own. */
+async function threads(libvirt: Libvirt, name: string): Promise<string[]> {
+  const all = await libvirt.threads(name)
+  return [
+    ...new Set(all.map((thread) => (/^CPU \d/.test(thread) ? thread : thread.replace(/^.*?:/, 'others:')))),
+  ].sort()
+}
+
+async function started(libvirt: Libvirt, parts: Partial<DomainParts>, name = domainName()): Promise<string> {
+  await libvirt.define(domainXml(name, { emulator: libvirt.emulator, ...parts }))
+  await libvirt.ok('start', name)
+  return name
+}
+
+t.test('a profile holds whatever libvirt does to the domain', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const name = await started(libvirt, { metadata: METADATA, vcpus: { current: 1, most: 2 } })
+  t.strictSame(await threads(libvirt, name), AS_PLANNED, 'as soon as virsh start returns')
+  t.match(
+    await libvirt.log(name),
+    /^qemu-rt: guest '.*': emulator on CPU 0, vCPU 0 on CPU 1 fifo 3; set by the hook$/m,
+  )
+  await sleep(5000)
+  t.strictSame(await threads(libvirt, name), AS_PLANNED, '5 s after')
+  await libvirt.restart()
+  t.strictSame(await threads(libvirt, name), AS_PLANNED, 'after a restart of libvirtd')
+  await libvirt.ok('suspend', name)
+  await libvirt.ok('resume', name)
+  t.strictSame(await threads(libvirt, name), AS_PLANNED, 'after suspend and resume')
+  await libvirt.ok('setvcpus', name, '2', '--live')
+  const [first, second, ...rest] = await threads(libvirt, name)
+  t.strictSame([first, ...rest], AS_PLANNED, 'after a vCPU was plugged in')
+  t.match(second, /^CPU 1\/TCG: /)
+  t.match(await libvirt.run('qemu-rt', 'tune', '--domain', name), { status: 0, stderr: '' })
+  t.equal((await threads(libvirt, name))[1], 'CPU 1/TCG: CPU 0, other', 'the new vCPU, when it was tuned')
+  await libvirt.ok('destroy', name)
+  t.match(await libvirt.run('ls', '/run/qemu-rt/requests'), { status: 0, stdout: '' }, 'nothing is left')
+})
+
+t.test('a restarted libvirtd sets again what was changed meanwhile', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const name = await started(libvirt, { metadata: METADATA })
+  const undo = `for task in /proc/$(cat /run/libvirt/qemu/${name}.pid)/task/*; do chrt -o -p 0 "\${task##*/}"; done`
+  await libvirt.run('sh', '-c', undo)
+  t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'])
+  await libvirt.restart()
+  await waitFor('the hook', 10, async () => (await threads(libvirt, name))[0] === AS_PLANNED[0])
+})
+
+t.test('a profile is asked for in each way', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const nova = `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+    <nova:name>plc</nova:name><nova:flavor name="rt.small"/></nova:instance>`
+  const ways: Record<string, [Partial<DomainParts>, string?]> = {
+    'an argument': [{ args: ['--rt-profile', 'rt'] }],
+    'the environment': [{ env: { QEMU_RT_PROFILE: 'rt' } }],
+    "the domain's name": [{}, `${domainName()}-by-name`],
+    "Nova's flavor": [{ metadata: nova }],
+  }
+  for (const [way, [parts, name]] of Object.entries(ways)) {
+    const domain = await started(libvirt, parts, name)
+    t.strictSame(await threads(libvirt, domain), AS_PLANNED, way)
+    await libvirt.ok('destroy', domain)
+  }
+  const plain = await started(libvirt, {})
+  t.match(await threads(libvirt, plain), ['CPU 0/TCG: CPU 0-1, other'], 'and not when nobody asks')
+})
+
+t.test('without the hook the wrapper sets the threads itself, as far as its user may', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const files = { config: CONFIG, qemuConf: NO_CPU_GROUPS, hook: false }
+  const args = ['--rt-profile', 'rt']
+  const line = async (libvirt: Libvirt, name: string) =>
+    await waitFor(
+      "the tuner's line",
+      30,
+      async () => /^qemu-rt: .*/m.exec(await libvirt.log(name))?.[0] ?? null,
+    )
+  const mayRaise = spawnSync('prlimit', ['--rtprio=5', 'true']).status === 0
+  const skip = !mayRaise && 'RLIMIT_RTPRIO cannot be raised here (CAP_SYS_RESOURCE)'
+  await t.test('with a limit for real-time priorities', { skip }, async (t) => {
+    const libvirt = await startLibvirtd(t, { ...files, realtimeLimit: 5 })
+    const name = await started(libvirt, { args })
+    t.match(await line(libvirt, name), /vCPU 0 on CPU 1 fifo 3; set after \d+ ms/)
+    t.strictSame(await threads(libvirt, name), AS_PLANNED)
+  })
+  await t.test('without', async (t) => {
+    const libvirt = await startLibvirtd(t, files)
+    const name = await started(libvirt, { args })
+    t.match(
+      await line(libvirt, name),
+      /warning: .*RLIMIT_RTPRIO of QEMU is 0.*set LimitRTPRIO=3 for libvirtd/,
+    )
+    t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'], 'it has its CPU at least')
+  })
+})
+
+t.test("where the kernel keeps real-time threads out of libvirt's groups that is said", async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  if (!existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) {
+    t.pass('a kernel without RT_GROUP_SCHED', { skip: 'this kernel has no RT_GROUP_SCHED with cgroup v1' })
+    return
+  }
+  const libvirt = await startLibvirtd(t, { config: CONFIG })
+  const name = await started(libvirt, { metadata: METADATA })
+  t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'])
+  t.match(
+    await libvirt.log(name),
+    /^qemu-rt: warning: .*its cgroup has no real-time time.*leave "cpu" out of cgroup_controllers.*runs on without$/m,
+  )
+  await libvirt.ok('destroy', name)
+  const strict = domainName()
+  const parts = { emulator: libvirt.emulator, args: ['--rt-profile', 'strict'] }
+  await libvirt.define(domainXml(strict, parts))
+  const { status, stderr } = await libvirt.virsh('start', strict)
+  t.equal(status, 1)
+  t.match(
+    stderr,
+    /qemu-rt: guest '.*' is not started \(strict\): vCPU 0 cannot have fifo 1: its cgroup has no real-time/,
+  )
+  t.equal((await libvirt.ok('domstate', strict)).trim(), 'shut off')
+})
