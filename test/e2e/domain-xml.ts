@@ -30,7 +30,7 @@ export function domainXml(name: string, parts: DomainParts): string {
   return `<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>${name}</name>
   <metadata>${parts.metadata ?? ''}</metadata>
-  <memory unit='MiB'>64</memory>
+  <memory unit='MiB'>128</memory>
   <vcpu current='${vcpus.current}'>${vcpus.most}</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <features><acpi/></features>

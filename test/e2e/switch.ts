@@ -12,12 +12,17 @@ export interface Switch {
 }
 
 /**
- * Starts DPDK's testpmd as a vhost-user back end without huge pages or PCI devices, and waits for its socket. It takes
+ * Starts DPDK's testpmd as a vhost-user back end without huge pages or PCI devices, and waits until it is ready. It takes
  * the CPUs 0 and 1, of which it keeps one busy; it is stopped when the test ends.
+ * @param mode `server`: it makes the socket; `client`: it connects to QEMU's, now or later
  */
-export async function startSwitch(t: Test, socket: string): Promise<Switch> {
+export async function startSwitch(
+  t: Test,
+  socket: string,
+  mode: 'server' | 'client' = 'server',
+): Promise<Switch> {
   const eal = ['--no-huge', '-m', '1024', '--no-pci', `--file-prefix=qemu-rt-${process.pid}`, '-l', '0-1']
-  const port = ['--vdev', `net_vhost0,iface=${socket},queues=1`]
+  const port = ['--vdev', `net_vhost0,iface=${socket},queues=1,client=${mode === 'client' ? 1 : 0}`]
   const testpmd = ['-i', '--auto-start', '--total-num-mbufs=2048', '--forward-mode=rxonly']
   // stdbuf becomes testpmd, which would otherwise keep its answers back until there are 4 KiB.
   const command = ['-oL', 'dpdk-testpmd', ...eal, ...port, '--', ...testpmd]
@@ -29,7 +34,7 @@ export async function startSwitch(t: Test, socket: string): Promise<Switch> {
   const ready = () => {
     if (hasEnded(child))
       throw new Error(`the switch ended (${child.exitCode ?? child.signalCode}): ${output}`)
-    return existsSync(socket) && output.includes('testpmd>')
+    return (mode === 'client' || existsSync(socket)) && output.includes('testpmd>')
   }
   const stop = () => stopChild(child)
   t.teardown(stop)

@@ -1,0 +1,73 @@
+import t from 'tap'
+import { domainName, domainXml } from './domain-xml.js'
+import { LIBVIRT, startLibvirtd } from './libvirtd.js'
+import { needs } from './needs.js'
+import { waitFor } from './wait.js'
+
+const REAL = '/usr/bin/qemu-system-x86_64'
+
+t.test('libvirt finds in the wrapper what it finds in QEMU', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const libvirt = await startLibvirtd(t)
+  for (const type of ['qemu', 'kvm']) {
+    const capabilities = async (emulator: string) =>
+      libvirt.virsh('domcapabilities', '--virttype', type, '--emulatorbin', emulator)
+    const real = await capabilities(REAL)
+    const wrapped = await capabilities(libvirt.emulator)
+    t.equal(wrapped.status, real.status, type)
+    t.equal(wrapped.stdout.replaceAll(libvirt.emulator, REAL), real.stdout, type)
+  }
+})
+
+t.test('a domain lives with the wrapper as with QEMU', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const libvirt = await startLibvirtd(t)
+  const name = domainName()
+  await libvirt.define(domainXml(name, { emulator: libvirt.emulator }))
+  const state = async () => (await libvirt.ok('domstate', name)).trim()
+  const read = async (file: string) =>
+    (await libvirt.run('sh', '-c', `cat /proc/$(cat /run/libvirt/qemu/${name}.pid)/${file}`)).stdout
+  await libvirt.ok('start', name)
+  t.equal(await state(), 'running')
+  const uid = (await libvirt.run('id', '-u', 'libvirt-qemu')).stdout.trim()
+  t.match(await read('status'), new RegExp(`^Uid:\\t${uid}\\t`, 'm'), "it is libvirt's unprivileged user's")
+  t.match(await read('status'), /^CapEff:\t0+$/m)
+  t.match(await read('cmdline'), new RegExp(`^${REAL}\0`), 'and it is QEMU')
+  t.equal(
+    (await libvirt.run('pgrep', '-f', '-c', `${name}.*`)).stdout.trim(),
+    '1',
+    'with no process beside it',
+  )
+  t.match(await libvirt.ok('qemu-monitor-command', name, '{"execute":"query-status"}'), /"running":true/)
+  t.match(await libvirt.ok('qemu-monitor-command', name, '--hmp', 'info version'), /^\d+\.\d+/)
+  await libvirt.ok('managedsave', name)
+  t.equal(await state(), 'shut off')
+  await libvirt.ok('start', name)
+  t.equal(await state(), 'running', 'restored')
+  t.match(await libvirt.log(name), /-incoming/)
+  await libvirt.ok('reset', name)
+  await libvirt.ok('destroy', name)
+  t.equal(await state(), 'shut off')
+  t.match(await libvirt.log(name), /shutting down, reason=destroyed/)
+  t.notMatch(await libvirt.log(name), /^qemu-rt/m, 'the wrapper has nothing to say')
+})
+
+t.test('twenty domains start at once', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const config = '[profile.rt]\nemulator = { cpus = "0" }\n[[domain]]\nname = "*"\nprofile = "rt"\n'
+  const libvirt = await startLibvirtd(t, { config })
+  const names = Array.from({ length: 20 }, domainName)
+  for (const name of names) await libvirt.define(domainXml(name, { emulator: libvirt.emulator }))
+  const starts = await Promise.all(names.map((name) => libvirt.virsh('start', name)))
+  t.strictSame(
+    starts.map(({ stderr }) => stderr),
+    names.map(() => ''),
+  )
+  const running = (await libvirt.ok('list', '--name')).trim().split('\n')
+  t.strictSame(running.sort(), [...names].sort())
+  for (const name of names)
+    t.match(await libvirt.log(name), /^qemu-rt: .*emulator on CPU 0; set by the hook$/m)
+  await Promise.all(names.map((name) => libvirt.virsh('destroy', name)))
+  const requests = async () => (await libvirt.run('ls', '/run/qemu-rt/requests')).stdout
+  await waitFor('the hooks to tidy up', 30, async () => (await requests()) === '')
+})
