@@ -6,10 +6,12 @@ umask 022
 
 usage() {
   cat <<'END'
-usage: ./install.sh [--prefix DIR] [--uninstall]
-  --prefix DIR   where to (default: /usr/local); bin/, lib/qemu-rt/ and share/doc/qemu-rt/ go beneath it
+usage: ./install.sh [--prefix DIR] [--check | --uninstall]
+  --prefix DIR   where to (default: /usr/local); bin/, lib/qemu-rt/ and share/ go beneath it. The files of libvirt,
+                 systemd and AppArmor go where these look for them
+  --check        say what would be done, and do nothing
   --uninstall    remove what an installation with the same prefix has put there
-DESTDIR in the environment is put before every path, for packagers.
+DESTDIR in the environment is put before every path, for packagers: then nothing is run, and nothing outside is touched.
 END
 }
 
@@ -28,6 +30,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --prefix=*) prefix=${1#*=} ;;
+    --check) action=check ;;
     --uninstall) action=uninstall ;;
     -h | --help)
       usage
@@ -46,10 +49,58 @@ esac
 prefix=${prefix%/}
 
 source=$(cd "$(dirname "$0")" && pwd)
-bin=${DESTDIR-}$prefix/bin
-lib=${DESTDIR-}$prefix/lib/qemu-rt
-doc=${DESTDIR-}$prefix/share/doc/qemu-rt
-hooks=${DESTDIR-}/etc/libvirt/hooks/qemu.d
+root=${DESTDIR-}
+bin=$root$prefix/bin
+lib=$root$prefix/lib/qemu-rt
+doc=$root$prefix/share/doc/qemu-rt
+example=/etc/qemu-rt/qemu-rt.toml
+
+# --- What goes where --------------------------------------------------------------------------------------------------
+
+# A line each: mode, file of the checkout, path. In texts @prefix@ and @watched@ are filled in.
+files() {
+  cat <<END
+755 system/hook /etc/libvirt/hooks/qemu.d/qemu-rt
+644 system/tmpfiles.conf /etc/tmpfiles.d/qemu-rt.conf
+644 system/systemd/limits.conf /etc/systemd/system/libvirtd.service.d/qemu-rt.conf
+644 system/systemd/limits.conf /etc/systemd/system/virtqemud.service.d/qemu-rt.conf
+644 system/systemd/qemu-rt-refresh.service /etc/systemd/system/qemu-rt-refresh.service
+644 system/systemd/qemu-rt-refresh.path /etc/systemd/system/qemu-rt-refresh.path
+644 docs/man/qemu-rt.1 $prefix/share/man/man1/qemu-rt.1
+644 docs/man/qemu-rt.toml.5 $prefix/share/man/man5/qemu-rt.toml.5
+644 system/completion/qemu-rt.bash $prefix/share/bash-completion/completions/qemu-rt
+644 system/completion/_qemu-rt $prefix/share/zsh/site-functions/_qemu-rt
+END
+}
+
+# What makes systemd start the path unit, as `systemctl enable` does.
+wanted=/etc/systemd/system/multi-user.target.wants/qemu-rt-refresh.path
+
+# Texts to add to AppArmor's local files, where its profiles look for additions: source, path.
+apparmor_parts() {
+  cat <<END
+system/apparmor/domain /etc/apparmor.d/local/abstractions/libvirt-qemu
+system/apparmor/daemon /etc/apparmor.d/local/usr.sbin.libvirtd
+system/apparmor/daemon /etc/apparmor.d/local/usr.sbin.virtqemud
+END
+}
+
+# Directories that are ours, or were made for our files; removed when they are empty. $prefix has more.
+directories() {
+  cat <<END
+/etc/qemu-rt
+/etc/libvirt/hooks/qemu.d
+/etc/systemd/system/libvirtd.service.d
+/etc/systemd/system/virtqemud.service.d
+END
+}
+
+# --- The host ---------------------------------------------------------------------------------------------------------
+
+# ID and ID_LIKE of os-release(5), in one line. OS_RELEASE in the environment names another host's file.
+distribution() {
+  sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' "${OS_RELEASE:-/etc/os-release}" 2>/dev/null | tr -d '"' | tr '\n' ' '
+}
 
 # One entry for each QEMU of this host, and always the usual one: libvirt names it before QEMU may be there.
 architectures() {
@@ -61,13 +112,92 @@ architectures() {
   } | sort -u
 }
 
-# Only what an installation made: links to the launcher, and for architectures whose QEMU has gone, too.
-remove_links() {
-  for entry in "$bin"/qemu-rt-system-*; do
-    if [ "$(readlink "$entry" 2>/dev/null)" = qemu-rt ]; then
-      rm -f "$entry"
-    fi
+# RHEL has one QEMU, and not in PATH.
+only_kvm() {
+  [ ! -e "$root/usr/bin/qemu-system-x86_64" ] && [ -e "$root/usr/libexec/qemu-kvm" ]
+}
+
+watched_emulators() {
+  if only_kvm; then
+    echo PathChanged=/usr/libexec/qemu-kvm
+  fi
+  for architecture in $(architectures); do
+    echo "PathChanged=/usr/bin/qemu-system-$architecture"
   done
+}
+
+# A text of the checkout as it is installed.
+filled() {
+  awk -v prefix="$prefix" -v watched="$(watched_emulators | tr '\n' '|')" '
+    $0 == "@watched@" { gsub(/\|/, "\n", watched); printf "%s", watched; next }
+    { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); print }
+  ' "$source/$1"
+}
+
+filled_example() {
+  if only_kvm; then
+    filled system/qemu-rt.toml | sed 's/^# \(\[emulators\]\|x86_64 = \)/\1/'
+  else
+    filled system/qemu-rt.toml
+  fi
+}
+
+# --- Steps ------------------------------------------------------------------------------------------------------------
+
+# $1 what it does, for --check; the rest is the command.
+step() {
+  if [ "$action" = check ]; then
+    printf 'would %s\n' "$1"
+    return
+  fi
+  shift
+  "$@"
+}
+
+# As `step`, for what a running system takes: $2 is the program that it needs.
+system_step() {
+  what=$1
+  program=$2
+  shift 2
+  [ -z "$root" ] || return 0
+  if command -v "$program" >/dev/null; then
+    step "$what" "$@" || echo "install.sh: this failed, go on by hand: $*" >&2
+  elif [ "$action" = check ]; then
+    printf 'would not %s: there is no %s\n' "$what" "$program"
+  fi
+}
+
+# stdin → $2 with mode $1; a reader sees the old file or the new one.
+put() {
+  mkdir -p "$(dirname "$2")"
+  cat >"$2.qemu-rt-new"
+  chmod "$1" "$2.qemu-rt-new"
+  mv "$2.qemu-rt-new" "$2"
+}
+
+put_file() {
+  filled "$2" | put "$1" "$root$3"
+}
+
+BEGIN='# begin qemu-rt (install.sh)'
+END='# end qemu-rt'
+
+# $1 path: the file without what we have added.
+without_part() {
+  [ ! -f "$1" ] || sed "/^$BEGIN\$/,/^$END\$/d" "$1"
+}
+
+add_part() {
+  { without_part "$2" && echo "$BEGIN" && filled "$1" && echo "$END"; } | put 644 "$2"
+}
+
+remove_part() {
+  [ -f "$1" ] || return 0
+  if [ -n "$(without_part "$1")" ]; then
+    without_part "$1" | put 644 "$1"
+  else
+    rm -f "$1"
+  fi
 }
 
 install_planner() {
@@ -86,51 +216,173 @@ install_planner() {
 }
 
 install_launcher() {
-  mkdir -p "$bin"
   # The path that the launcher looks in is the final one, without DESTDIR.
-  sed "s|^qemu_rt_lib=.*|qemu_rt_lib=$prefix/lib/qemu-rt|" "$source/bin/qemu-rt" >"$bin/.qemu-rt.new"
-  chmod 755 "$bin/.qemu-rt.new"
-  mv "$bin/.qemu-rt.new" "$bin/qemu-rt"
+  sed "s|^qemu_rt_lib=.*|qemu_rt_lib=$prefix/lib/qemu-rt|" "$source/bin/qemu-rt" | put 755 "$bin/qemu-rt"
   remove_links
   for architecture in $(architectures); do
     ln -s qemu-rt "$bin/qemu-rt-system-$architecture"
   done
 }
 
-install_hook() {
-  mkdir -p "$hooks"
-  sed "s|@bin@|$prefix/bin|" "$source/system/hook" >"$hooks/.qemu-rt.new"
-  chmod 755 "$hooks/.qemu-rt.new"
-  mv "$hooks/.qemu-rt.new" "$hooks/qemu-rt"
+# Only what an installation made: links to the launcher, and for architectures whose QEMU has gone, too.
+remove_links() {
+  for entry in "$bin"/qemu-rt-system-*; do
+    if [ "$(readlink "$entry" 2>/dev/null)" = qemu-rt ]; then
+      rm -f "$entry"
+    fi
+  done
 }
 
-install_all() {
-  [ -f "$source/dist/qemu-rt.mjs" ] || fail "dist/ is missing; run: npm ci && npm run build"
-  install_planner
-  install_launcher
-  install_hook
+install_docs() {
   rm -rf "$doc"
   mkdir -p "$doc"
   install -m 644 "$source/README.md" "$source/LICENSE" "$source"/docs/*.md "$source"/examples/*.toml "$doc/"
 }
 
-remove_all() {
-  remove_links
-  rm -f "$bin/qemu-rt"
-  rm -rf "$lib" "$doc"
+install_example() {
+  filled_example | put 644 "$root$example"
+}
+
+# systemd-tmpfiles makes them at each boot.
+make_run_directories() {
+  group=kvm
+  getent group kvm >/dev/null || group=root
+  install -d -m 755 /run/qemu-rt /run/qemu-rt/requests
+  install -d -m 3770 -g "$group" /run/qemu-rt/leases
+}
+
+# Domains' profiles include the file when they are made, so only the daemon's are loaded again.
+reload_apparmor() {
+  for profile in /etc/apparmor.d/usr.sbin.libvirtd /etc/apparmor.d/usr.sbin.virtqemud; do
+    [ ! -f "$profile" ] || apparmor_parser --replace "$profile"
+  done
+}
+
+# The type of QEMU itself: what may start in a domain's context (virt_selinux(8)).
+label_selinux() {
+  for path in "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt/qemu-rt-planner"; do
+    semanage fcontext --add --type qemu_exec_t "$path" 2>/dev/null ||
+      semanage fcontext --modify --type qemu_exec_t "$path"
+  done
+  restorecon -R "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt"
+}
+
+unlabel_selinux() {
+  for path in "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt/qemu-rt-planner"; do
+    semanage fcontext --delete "$path" 2>/dev/null || true
+  done
+}
+
+# $1 install or uninstall
+confine() {
+  case " $(distribution)" in
+    *' rhel '* | *' fedora '* | *' centos '*)
+      if [ "$1" = install ]; then
+        system_step "label the wrapper as QEMU for SELinux (semanage fcontext, restorecon)" semanage label_selinux
+      else
+        system_step "remove the wrapper's label for SELinux" semanage unlabel_selinux
+      fi
+      ;;
+    *)
+      if [ -z "$root" ] && [ ! -d /etc/apparmor.d ]; then
+        return
+      fi
+      apparmor_parts | while read -r part path; do
+        if [ "$1" = install ]; then
+          step "add to $path" add_part "$part" "$root$path"
+        else
+          step "take our part out of $path" remove_part "$root$path"
+        fi
+      done
+      if [ -e /sys/module/apparmor/parameters/enabled ]; then
+        system_step "load libvirt's AppArmor profiles again" apparmor_parser reload_apparmor
+      fi
+      ;;
+  esac
+}
+
+reload_systemd() {
+  # Without systemd as PID 1 there is nobody to tell.
+  [ ! -d /run/systemd/system ] || system_step "have systemd read its units again" systemctl systemctl daemon-reload
+}
+
+install_all() {
+  [ -f "$source/dist/qemu-rt.mjs" ] || fail "dist/ is missing; run: npm ci && npm run build"
+  step "put the planner in $prefix/lib/qemu-rt" install_planner
+  step "put the launcher in $prefix/bin, with qemu-rt-system-ARCH for: $(architectures | tr '\n' ' ')" install_launcher
+  step "put the documentation in $prefix/share/doc/qemu-rt" install_docs
+  files | while read -r mode file path; do
+    step "write $path" put_file "$mode" "$file" "$path"
+  done
+  step "have systemd watch for upgrades of QEMU ($wanted)" enable_refresh
+  if [ -e "$root$example" ]; then
+    step "leave $example as it is" true
+  else
+    step "write $example, an example with nothing active" install_example
+  fi
+  confine install
+  system_step "make /run/qemu-rt" install make_run_directories
+  reload_systemd
+  [ ! -d /run/systemd/system ] || system_step "start to watch for upgrades" systemctl systemctl start qemu-rt-refresh.path
+}
+
+enable_refresh() {
+  mkdir -p "$(dirname "$root$wanted")"
+  ln -sf ../qemu-rt-refresh.path "$root$wanted"
+}
+
+remove_example() {
+  if [ -f "$root$example" ] && filled_example | cmp -s - "$root$example"; then
+    rm -f "$root$example"
+  elif [ -f "$root$example" ]; then
+    echo "left, because it was changed: $example"
+  fi
+}
+
+remove_state() {
+  rm -rf "$root/run/qemu-rt" "$root/var/lib/qemu-rt"
+}
+
+remove_directories() {
+  directories | while read -r directory; do
+    rmdir "$root$directory" 2>/dev/null || true
+  done
   case $prefix in
     # Directories of the system, empty or not.
     /usr | /usr/local) return ;;
   esac
-  for directory in bin lib share/doc share; do
-    rmdir "${DESTDIR-}$prefix/$directory" 2>/dev/null || true
+  for directory in bin lib share/doc share/man/man1 share/man/man5 share/man share/bash-completion/completions \
+    share/bash-completion share/zsh/site-functions share/zsh share ''; do
+    rmdir "$root$prefix/$directory" 2>/dev/null || true
   done
 }
 
-if [ "$action" = install ]; then
-  install_all
-  echo "installed in $prefix: bin/qemu-rt, bin/qemu-rt-system-*, lib/qemu-rt, share/doc/qemu-rt"
-else
-  remove_all
-  echo "removed from $prefix"
-fi
+remove_all() {
+  [ ! -d /run/systemd/system ] || system_step "stop watching" systemctl systemctl stop qemu-rt-refresh.path
+  remove_links
+  rm -f "$bin/qemu-rt" "$root$wanted"
+  rm -rf "$lib" "$doc"
+  files | while read -r _ _ path; do
+    rm -f "$root$path"
+  done
+  confine uninstall
+  remove_example
+  remove_state
+  remove_directories
+  reload_systemd
+}
+
+case $action in
+  check)
+    install_all
+    ;;
+  install)
+    install_all
+    echo "installed in $prefix; what it did: ./install.sh --check"
+    [ -n "$root" ] || echo "libvirt reads hooks when its daemon starts: systemctl restart libvirtd (or virtqemud)"
+    ;;
+  uninstall)
+    remove_all
+    echo "removed from $prefix"
+    ;;
+esac

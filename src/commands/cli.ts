@@ -29,6 +29,7 @@ function program(): Command {
   addStatus(root)
   addJitter(root)
   addNics(root)
+  addRefresh(root)
   addHook(root)
   addGolden(root)
   return root
@@ -147,6 +148,14 @@ function addNics(root: Command): void {
   hostOptions(nics.command('unbind').argument('<name>', 'a NIC, a pool, or a PCI address'))
     .description("give NICs back to the host's drivers")
     .action(async (name, options) => (await import('./nics/unbind.js')).unbindNics(name, options))
+}
+
+function addRefresh(root: Command): void {
+  root
+    .command('refresh')
+    .description('have libvirt ask an upgraded QEMU for its capabilities; systemd runs it')
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .action(async (options) => (await import('./refresh.js')).refresh(options))
 }
 
 function addHook(root: Command): void {

@@ -71,3 +71,35 @@ t.test('twenty domains start at once', async (t) => {
   const requests = async () => (await libvirt.run('ls', '/run/qemu-rt/requests')).stdout
   await waitFor('the hooks to tidy up', 30, async () => (await requests()) === '')
 })
+
+t.test('libvirt asks again when QEMU was upgraded behind the wrapper', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const libvirt = await startLibvirtd(t, { config: '[emulators]\nx86_64 = "/usr/local/bin/logged-qemu"\n' })
+  // A QEMU that counts how often it is asked, and another of the same name.
+  const upgrade = async (version: string) => {
+    const script = `#!/bin/sh\necho ${version} >>/var/tmp/asked\nexec ${REAL} "$@"\n`
+    const put =
+      'printf "%s" "$1" >/usr/local/bin/new && chmod 755 /usr/local/bin/new && mv /usr/local/bin/new $2'
+    await libvirt.run(
+      'sh',
+      '-c',
+      `${put}; touch /var/tmp/asked; chmod 666 /var/tmp/asked`,
+      'sh',
+      script,
+      '/usr/local/bin/logged-qemu',
+    )
+  }
+  const ask = async () => {
+    await libvirt.run('truncate', '--size=0', '/var/tmp/asked')
+    t.match(await libvirt.virsh('domcapabilities', '--emulatorbin', libvirt.emulator), { status: 0 })
+    return new Set((await libvirt.run('cat', '/var/tmp/asked')).stdout.trim().split('\n'))
+  }
+  await upgrade('first')
+  t.strictSame(await ask(), new Set(['first']))
+  t.strictSame(await ask(), new Set(['']), 'it remembers')
+  await upgrade('second')
+  t.strictSame(await ask(), new Set(['']), 'and does not notice by itself')
+  t.match(await libvirt.run('qemu-rt', 'refresh'), { status: 0, stderr: /changed since .*logged-qemu/ })
+  t.strictSame(await ask(), new Set(['second']))
+  t.strictSame(await ask(), new Set(['']))
+})

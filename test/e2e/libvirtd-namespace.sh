@@ -25,7 +25,6 @@ rmdir "$given"
 chown -R root:root /etc/qemu-rt /etc/libvirt/qemu.conf
 "$install" >"$scratch/install.log" 2>&1
 
-[ -d /run/qemu-rt/leases ] || install -d -m 3770 -o root -g kvm /run/qemu-rt/leases
 
 echo ready
 # `wait` also takes the exit codes of what has lost its parent, as an init must.

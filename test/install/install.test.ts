@@ -1,50 +1,176 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { parsePolicy } from '../../src/config/load.js'
 
 const script = fileURLToPath(new URL('../../install.sh', import.meta.url))
 const run = (args: string[], env = {}) =>
   spawnSync(script, args, { encoding: 'utf8', env: { ...process.env, DESTDIR: '', ...env } })
 
-/** Every file below a directory, relative. */
-const tree = (directory: string) =>
-  existsSync(directory) ? (readdirSync(directory, { recursive: true }) as string[]).sort() : []
+/** Every file below a directory: path, mode, and content or where a link points. */
+function tree(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  return (readdirSync(directory, { recursive: true }) as string[]).sort().flatMap((path) => {
+    const file = join(directory, path)
+    const stat = lstatSync(file)
+    if (stat.isDirectory()) return []
+    const content = stat.isSymbolicLink() ? `-> ${readlinkSync(file)}` : readFileSync(file, 'latin1')
+    return [`${path} ${(stat.mode & 0o7777).toString(8)} ${content}`]
+  })
+}
 
-t.test('what is installed runs from its prefix, and twice is the same as once', async (t) => {
-  const prefix = join(t.testdir({}), 'usr')
-  t.equal(run(['--prefix', prefix]).status, 0)
-  const once = tree(prefix)
-  t.match(once, ['bin', 'bin/qemu-rt'])
-  t.ok(lstatSync(join(prefix, 'bin/qemu-rt-system-x86_64')).isSymbolicLink())
-  t.equal(execFileSync(join(prefix, 'bin/qemu-rt'), ['--version'], { encoding: 'utf8' }), '0.1.0\n')
-  const args = ['--rt-format', 'args', '--dry-run', '-name', 'debug-threads=on']
-  t.equal(
-    execFileSync(join(prefix, 'bin/qemu-rt-system-x86_64'), args, { encoding: 'utf8' }),
-    '/usr/bin/qemu-system-x86_64 \\\n-name debug-threads=on\n',
-  )
-  t.equal(run([`--prefix=${prefix}/`]).status, 0)
-  t.strictSame(tree(prefix), once)
+const paths = (directory: string) => tree(directory).map((line) => line.split(' ')[0])
+
+t.test('what is installed runs from where it is, and twice is the same as once', async (t) => {
+  const root = t.testdir({})
+  const install = () => run(['--prefix', '/opt/rt'], { DESTDIR: root })
+  t.match(install(), { status: 0, stderr: '' })
+  const once = tree(root)
+  const bin = join(root, 'opt/rt/bin')
+  t.ok(lstatSync(join(bin, 'qemu-rt-system-x86_64')).isSymbolicLink())
+  t.match(readFileSync(join(bin, 'qemu-rt'), 'utf8'), /^qemu_rt_lib=\/opt\/rt\/lib\/qemu-rt$/m)
+  t.match(install(), { status: 0, stderr: '' })
+  t.strictSame(tree(root), once)
+  const planner = join(root, 'opt/rt/lib/qemu-rt/qemu-rt.mjs')
+  t.equal(execFileSync('node', [planner, 'cli', '--version'], { encoding: 'utf8' }), '0.1.0\n')
 })
 
-t.test('DESTDIR is where the files go, not what they say', async (t) => {
-  const staging = t.testdir({})
-  t.equal(run(['--prefix', '/opt/rt'], { DESTDIR: staging }).status, 0)
-  t.match(readFileSync(join(staging, 'opt/rt/bin/qemu-rt'), 'utf8'), /^qemu_rt_lib=\/opt\/rt\/lib\/qemu-rt$/m)
+t.test('everything that a compute node needs is put where it is looked for', async (t) => {
+  const root = t.testdir({})
+  run(['--prefix', '/opt/rt'], { DESTDIR: root })
+  const content = (path: string) => readFileSync(join(root, path), 'utf8')
+  const hook = '/etc/libvirt/hooks/qemu.d/qemu-rt'
+  t.match(content(hook), /"\/opt\/rt\/bin\/qemu-rt" hook "\$@"/)
+  t.equal(statSync(join(root, hook)).mode & 0o777, 0o755)
+  for (const daemon of ['libvirtd', 'virtqemud']) {
+    const limits = content(`/etc/systemd/system/${daemon}.service.d/qemu-rt.conf`)
+    t.match(limits, /^LimitRTPRIO=99\nLimitMEMLOCK=infinity$/m)
+    t.match(limits, /^ExecStartPre=-\/opt\/rt\/bin\/qemu-rt refresh$/m)
+  }
+  t.match(
+    content('/etc/systemd/system/qemu-rt-refresh.path'),
+    /^PathChanged=\/usr\/bin\/qemu-system-x86_64$/m,
+  )
+  t.match(
+    content('/etc/systemd/system/qemu-rt-refresh.service'),
+    /^ExecStart=\/opt\/rt\/bin\/qemu-rt refresh$/m,
+  )
+  t.equal(
+    readlinkSync(join(root, '/etc/systemd/system/multi-user.target.wants/qemu-rt-refresh.path')),
+    '../qemu-rt-refresh.path',
+  )
+  t.match(content('/etc/tmpfiles.d/qemu-rt.conf'), /^d \/run\/qemu-rt\/leases +3770 root kvm/m)
+  t.match(content('/etc/apparmor.d/local/abstractions/libvirt-qemu'), /^ {2}\/opt\/rt\/bin\/qemu-rt rix,$/m)
+  t.match(content('/etc/apparmor.d/local/usr.sbin.libvirtd'), /^ {2}\/opt\/rt\/bin\/qemu-rt PUx,$/m)
+  const example = content('/etc/qemu-rt/qemu-rt.toml')
+  const { nics, profiles, domains } = parsePolicy(example, 'x')
+  t.strictSame(
+    [Object.keys(nics), Object.keys(profiles), domains],
+    [[], [], []],
+    'nothing in the example is active',
+  )
+  const active = example.replace(/^# (?=\[|[a-z-]+ +=|[a-z]+ = )/gm, '')
+  t.match(Object.keys(parsePolicy(active, 'x').profiles), ['rt'], 'and all of it is right')
+  const texts = tree(root).filter((text) => !/^\S*(lib\/qemu-rt|share\/doc)\//.test(text))
+  for (const text of texts) t.notMatch(text, /@[a-z]+@/)
 })
 
 t.test('uninstalling leaves nothing of ours and all that is not', async (t) => {
-  const prefix = join(t.testdir({}), 'usr')
-  run(['--prefix', prefix])
-  t.equal(run(['--prefix', prefix, '--uninstall']).status, 0)
-  t.strictSame(tree(prefix), [])
-  run(['--prefix', prefix])
-  writeFileSync(join(prefix, 'bin/qemu-rt-system-mine'), '')
-  mkdirSync(join(prefix, 'lib/other'))
-  run(['--prefix', prefix, '--uninstall'])
-  t.strictSame(tree(prefix), ['bin', 'bin/qemu-rt-system-mine', 'lib', 'lib/other'])
-  t.equal(run(['--prefix', prefix, '--uninstall']).status, 0, 'and again')
+  const root = t.testdir({})
+  const others: Record<string, string> = {
+    '/opt/rt/bin/qemu-rt-system-mine': 'mine',
+    '/opt/rt/lib/other': 'other',
+    '/etc/libvirt/hooks/qemu.d/other': 'other',
+    '/etc/apparmor.d/local/abstractions/libvirt-qemu': '  /srv/** r,\n',
+    '/etc/apparmor.d/local/usr.sbin.libvirtd': '# Site-specific additions\n',
+  }
+  for (const [path, content] of Object.entries(others)) {
+    mkdirSync(dirname(root + path), { recursive: true })
+    writeFileSync(root + path, content, { mode: 0o644 })
+  }
+  const before = tree(root)
+  const env = { DESTDIR: root }
+  run(['--prefix', '/opt/rt'], env)
+  t.match(
+    readFileSync(`${root}/etc/apparmor.d/local/abstractions/libvirt-qemu`, 'utf8'),
+    /^ {2}\/srv\/\*\* r,$/m,
+  )
+  run(['--prefix', '/opt/rt'], env)
+  mkdirSync(`${root}/var/lib/qemu-rt`, { recursive: true })
+  writeFileSync(`${root}/var/lib/qemu-rt/nics.json`, '{}')
+  t.match(run(['--prefix', '/opt/rt', '--uninstall'], env), {
+    status: 0,
+    stdout: 'removed from /opt/rt\n',
+    stderr: '',
+  })
+  t.strictSame(tree(root), before)
+  t.notOk(existsSync(`${root}/etc/qemu-rt`))
+  t.notOk(existsSync(`${root}/etc/systemd/system/libvirtd.service.d`))
+  t.equal(run(['--prefix', '/opt/rt', '--uninstall'], env).status, 0, 'and again')
+})
+
+t.test('with nothing else there, nothing at all is left', async (t) => {
+  const root = t.testdir({})
+  run(['--prefix', '/opt/rt'], { DESTDIR: root })
+  run(['--prefix', '/opt/rt', '--uninstall'], { DESTDIR: root })
+  t.strictSame(tree(root), [])
+  t.notOk(existsSync(`${root}/opt/rt`))
+})
+
+t.test("the operator's configuration is never overwritten, nor removed", async (t) => {
+  const root = t.testdir({ etc: { 'qemu-rt': { 'qemu-rt.toml': '[profile.mine]\n' } } })
+  run([], { DESTDIR: root })
+  t.match(run(['--uninstall'], { DESTDIR: root }), {
+    status: 0,
+    stdout: 'left, because it was changed: /etc/qemu-rt/qemu-rt.toml\nremoved from /usr/local\n',
+  })
+  t.equal(readFileSync(`${root}/etc/qemu-rt/qemu-rt.toml`, 'utf8'), '[profile.mine]\n')
+})
+
+t.test('--check says what would be done, and does nothing', async (t) => {
+  const root = t.testdir({})
+  const checked = run(['--check'], { DESTDIR: root })
+  t.match(checked, { status: 0, stderr: '' })
+  t.strictSame(tree(root), [])
+  t.match(
+    checked.stdout,
+    /^would put the launcher in \/usr\/local\/bin, with qemu-rt-system-ARCH for: .*x86_64/m,
+  )
+  run([], { DESTDIR: root })
+  const written = paths(root).filter((path) => !/lib\/qemu-rt|share\/doc|\/bin\//.test(path ?? ''))
+  for (const path of written) t.match(checked.stdout, `/${path}`)
+  t.match(run(['--check'], { DESTDIR: root }).stdout, /^would leave \/etc\/qemu-rt\/qemu-rt\.toml as it is$/m)
+})
+
+t.test('on RHEL and Fedora the steps are others', async (t) => {
+  const root = t.testdir({
+    'os-release': 'NAME="AlmaLinux"\nID="almalinux"\nID_LIKE="rhel centos fedora"\n',
+    usr: { libexec: { 'qemu-kvm': '' } },
+  })
+  const env = { OS_RELEASE: `${root}/os-release` }
+  const { stdout } = run(['--check'], env)
+  t.match(stdout, /label the wrapper as QEMU for SELinux \(semanage fcontext, restorecon\)/)
+  t.notMatch(stdout, /apparmor/)
+  t.match(run(['--check'], { OS_RELEASE: `${root}/none` }).stdout, /apparmor/)
+  run([], { ...env, DESTDIR: root })
+  const { emulators } = parsePolicy(readFileSync(`${root}/etc/qemu-rt/qemu-rt.toml`, 'utf8'), 'x')
+  t.strictSame({ ...emulators }, { x86_64: '/usr/libexec/qemu-kvm' })
+  t.match(
+    readFileSync(`${root}/etc/systemd/system/qemu-rt-refresh.path`, 'utf8'),
+    /^PathChanged=\/usr\/libexec\/qemu-kvm$/m,
+  )
+  t.match(run(['--uninstall'], { ...env, DESTDIR: root }), { stdout: 'removed from /usr/local\n' })
 })
 
 t.test('wrong usage is said in one line', async (t) => {

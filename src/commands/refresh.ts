@@ -1,0 +1,53 @@
+import { readdirSync, statSync, utimesSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { loadPolicy } from '../config/load.js'
+import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
+import { launcherNotWritable, noLauncher } from '../errors/refresh.js'
+import { UserError } from '../errors/user-error.js'
+import { errorCode } from '../host/sysfs.js'
+import { report } from '../report/output.js'
+
+/** A link that install.sh makes, and the architecture in its name. */
+const ENTRY = /^qemu-rt-system-(.+)$/
+
+/**
+ * Has libvirt ask an upgraded QEMU for its capabilities. libvirt keeps what it was told until the ctime of the emulator's
+ * file changes (src/qemu/qemu_capabilities.c, virQEMUCapsIsValid), which stat(2) finds through the link to be the
+ * launcher's: so that is touched when a QEMU has changed since. Says nothing when there is nothing to do.
+ * @throws {UserError} exit 69 when it is not the installed launcher that runs this, 77 without root's rights
+ */
+export function refresh({ config }: { readonly config?: string }): void {
+  const launcher = process.env.QEMU_RT_LAUNCHER ?? ''
+  const since = changed(launcher)
+  if (since === null) throw noLauncher({ path: launcher })
+  const emulators = readEmulators(config)
+  const upgraded = readdirSync(dirname(launcher)).flatMap((name) => {
+    const arch = ENTRY.exec(name)?.[1]
+    const emulator = arch === undefined ? null : (emulators[arch] ?? `/usr/bin/qemu-system-${arch}`)
+    return emulator !== null && (changed(emulator) ?? 0) > since ? [emulator] : []
+  })
+  if (upgraded.length === 0) return
+  try {
+    const now = new Date()
+    utimesSync(launcher, now, now)
+  } catch (error) {
+    throw launcherNotWritable({ path: launcher, reason: errorCode(error) ?? String(error) })
+  }
+  report(`changed since libvirt was told of it: ${upgraded.join(', ')}; libvirt will ask again`)
+}
+
+/** When a file's content, name or mode last changed, in milliseconds; null when it is not there. */
+function changed(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? null
+}
+
+/** A configuration that is broken must not keep libvirt from asking. */
+function readEmulators(config: string | undefined): Readonly<Record<string, string>> {
+  const path = config ?? DEFAULT_CONFIG_PATH
+  try {
+    return loadPolicy({ path, explicit: config !== undefined, emulatorMode: false }).emulators
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return {}
+  }
+}
