@@ -29,6 +29,7 @@ function program(): Command {
   addStatus(root)
   addJitter(root)
   addNics(root)
+  addDomain(root)
   addRefresh(root)
   addHook(root)
   addGolden(root)
@@ -148,6 +149,34 @@ function addNics(root: Command): void {
   hostOptions(nics.command('unbind').argument('<name>', 'a NIC, a pool, or a PCI address'))
     .description("give NICs back to the host's drivers")
     .action(async (name, options) => (await import('./nics/unbind.js')).unbindNics(name, options))
+}
+
+function addDomain(root: Command): void {
+  const domain = root
+    .command('domain')
+    .description("a libvirt domain's XML, and what the wrapper makes of it")
+  const options = (command: Command) =>
+    command
+      .argument('<file>', "what 'virsh dumpxml' prints; - is stdin")
+      .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+      .option('--profile <name>', 'profile of the configuration, when the domain asks for none')
+      .option('--sysroot <dir>', 'read /sys, /proc, /dev and /run beneath a directory', '/')
+  options(
+    domain
+      .command('plan')
+      .description('what the wrapper would do; libvirt makes the command line where it can be asked'),
+  )
+    .addOption(
+      new Option('--format <format>', 'how to print')
+        .choices(['text', 'args', 'json', 'diff'])
+        .default('text'),
+    )
+    .action(async (file, given) => (await import('./domain/plan.js')).domainPlan(file, given))
+  options(
+    domain
+      .command('native')
+      .description('the XML with everything said to libvirt that libvirt can do itself'),
+  ).action(async (file, given) => (await import('./domain/native.js')).domainNative(file, given))
 }
 
 function addRefresh(root: Command): void {

@@ -77,3 +77,12 @@ export function hookTuneRefused(facts: {
     where: facts.causes.join('; also '),
   })
 }
+
+export function domainNotReadable(facts: { readonly file: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: "the domain's XML cannot be read",
+    where: `${facts.file} (${facts.reason})`,
+    todo: "give a file with what 'virsh dumpxml' prints, or - for stdin",
+  })
+}

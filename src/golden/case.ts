@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { parseCommandText } from '../argv/command-text.js'
 import { splitWords } from '../argv/shell.js'
 import { EMPTY_POLICY, parsePolicy } from '../config/load.js'
 import { goldenInputMissing, goldenInputUnreadable } from '../errors/golden.js'
@@ -76,18 +77,16 @@ function planCase(directory: string) {
   const plan = plannerFor(
     { ...request, sysroot, defaultEmulator: emulator.replace('qemu-rt-', 'qemu-') },
     policy,
-    directory,
+    { directory },
   )(host === undefined ? [] : readLeases(sysroot, 'assume').held)
   return { env, plan }
 }
 
 /** Reads a command in libvirt's golden format: `NAME=value` words, the emulator, its arguments. */
 function readCommand(file: string) {
-  const words = splitWords(readFileSync(file, 'utf8'))
-  const start = words?.findIndex((word) => !/^[A-Za-z_]\w*=/.test(word)) ?? -1
-  const emulator = words?.[start]
-  if (words === null || emulator === undefined) throw goldenInputUnreadable({ file })
-  return { env: words.slice(0, start), emulator, args: words.slice(start + 1) }
+  const command = parseCommandText(readFileSync(file, 'utf8'))
+  if (command === null) throw goldenInputUnreadable({ file })
+  return command
 }
 
 /** Reads a file; null when it is not there. */

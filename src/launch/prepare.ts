@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { resolve } from 'node:path'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
+import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { chooseProfile, matchDomain } from '../plan/domain.js'
 import type { HookRequest } from '../plan/hook-request.js'
@@ -27,19 +28,29 @@ export function preparePlan(request: Request): Plan {
 export function preparePlanner(request: Request): Planner {
   const { path, explicit } = request.config
   const policy = loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
-  return plannerFor(request, policy, '')
+  return plannerFor(request, policy)
+}
+
+/** What a planner may be given instead of what it would find. */
+interface Given {
+  /** Where relative paths of `-readconfig` start, instead of the working directory, which may be gone. */
+  readonly directory?: string
+  /** What libvirt's hook would leave. */
+  readonly hook?: HookRequest
+  /** The host as it will be. */
+  readonly hostAs?: (host: HostFacts) => HostFacts
 }
 
 export type Planner = (held: readonly HeldLease[]) => Plan
 
 /**
  * As `preparePlanner`, with a policy that was read before.
- * @param directory where relative paths of `-readconfig` start; empty for the working directory, which may be gone
  */
-export function plannerFor(request: Request, policy: Policy, directory: string): Planner {
-  const readConfigs = readConfigFiles(request, directory)
-  const hook = readHookRequest(request.sysroot, request.guest.uuid)
-  const host = readHostFacts(request.sysroot, wantedFacts(request, policy, hook))
+export function plannerFor(request: Request, policy: Policy, given: Given = {}): Planner {
+  const readConfigs = readConfigFiles(request, given.directory ?? '')
+  const hook = given.hook ?? readHookRequest(request.sysroot, request.guest.uuid)
+  const seen = readHostFacts(request.sysroot, wantedFacts(request, policy, hook))
+  const host = given.hostAs?.(seen) ?? seen
   return (held) => {
     const others = held.filter(({ uuid }) => uuid === undefined || uuid !== hook?.uuid)
     return makePlan(request, { policy, host, readConfigs, held: others, hook })

@@ -1,0 +1,1 @@
+export async function domainNative(_f: string, _o: object): Promise<void> {}

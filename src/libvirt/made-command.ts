@@ -1,0 +1,127 @@
+import { escapeCommas } from '../argv/keyval.js'
+import type { Bytes } from '../units/bytes.js'
+import type { Domain } from './domain.js'
+import { childOf, childrenOf, type XmlElement } from './xml.js'
+
+/**
+ * Makes the part of QEMU's command line that a plan looks at, as libvirt 9.0 writes it: for where there is no libvirt to
+ * ask. Disks, displays and the like are left out.
+ */
+export function madeArguments(domain: Domain): string[] {
+  const { root, name, uuid, args, hostdevs } = domain
+  return [
+    ...['-name', `guest=${escapeCommas(name)},debug-threads=on`, '-S'],
+    ...memory(root),
+    ...['-smp', vcpus(root)],
+    ...iothreads(root).flatMap((id) => ['-object', JSON.stringify({ 'qom-type': 'iothread', id })]),
+    ...(uuid === null ? [] : ['-uuid', uuid]),
+    ...vhostUserInterfaces(root),
+    ...hostdevs.flatMap(({ id, address }) => [
+      '-device',
+      JSON.stringify({ driver: 'vfio-pci', host: address, id }),
+    ]),
+    ...args,
+  ]
+}
+
+function memory(root: XmlElement): string[] {
+  const size = bytesOf(childOf(root, 'memory'))
+  const machine = childOf(childOf(root, 'os'), 'type')?.attributes.machine ?? 'pc'
+  const locked = childOf(childOf(root, 'memoryBacking'), 'locked') === null ? 'off' : 'on'
+  const common = ['-m', `size=${size / 1024n}k`, '-overcommit', `mem-lock=${locked}`]
+  const cells = childrenOf(childOf(childOf(root, 'cpu'), 'numa'), 'cell')
+  if (cells.length === 0) {
+    return ['-machine', `${machine},memory-backend=pc.ram`, ...common, ...backend(root, 'pc.ram', size)]
+  }
+  const nodes = cells.flatMap((cell, index) => {
+    const id = cell.attributes.id ?? String(index)
+    const cpus = (cell.attributes.cpus ?? '').split(',').filter(Boolean)
+    const node = [`node,nodeid=${id}`, ...cpus.map((range) => `cpus=${range}`), `memdev=ram-node${id}`]
+    return [...backend(root, `ram-node${id}`, bytesOf(cell, 'memory'), cell), '-numa', node.join(',')]
+  })
+  return ['-machine', machine, ...common, ...nodes]
+}
+
+/** A backend of guest RAM as libvirt chooses it (src/qemu/qemu_command.c, qemuBuildMemoryBackendProps). */
+function backend(root: XmlElement, id: string, size: Bytes, cell?: XmlElement): string[] {
+  const backing = childOf(root, 'memoryBacking')
+  const access = cell?.attributes.memAccess ?? childOf(backing, 'access')?.attributes.mode
+  const source = childOf(backing, 'source')?.attributes.type
+  const page = childOf(childOf(backing, 'hugepages'), 'page')
+  const hugepages = childOf(backing, 'hugepages') !== null
+  const shared = access === 'shared'
+  const props = { id, size: Number(size) }
+  if (source !== 'memfd' && !hugepages && !shared)
+    return object({ 'qom-type': 'memory-backend-ram', ...props })
+  const pages = page === null ? {} : { hugetlbsize: Number(bytesOf(page, 'size')) }
+  return object({
+    'qom-type': 'memory-backend-memfd',
+    ...props,
+    share: shared,
+    ...(hugepages ? { hugetlb: true, ...pages, prealloc: true } : {}),
+  })
+}
+
+function object(properties: object): string[] {
+  return ['-object', JSON.stringify(properties)]
+}
+
+function vcpus(root: XmlElement): string {
+  const vcpu = childOf(root, 'vcpu')
+  const most = vcpu?.text || '1'
+  const current = vcpu?.attributes.current
+  return current === undefined || current === most ? most : `${current},maxcpus=${most}`
+}
+
+/** `<iothreads>2</iothreads>` are iothread1 and iothread2; `<iothreadids>` names further ones. */
+function iothreads(root: XmlElement): string[] {
+  const named = childrenOf(childOf(root, 'iothreadids'), 'iothread').map(({ attributes }) =>
+    Number(attributes.id),
+  )
+  const count = Number(childOf(root, 'iothreads')?.text ?? named.length)
+  const others = Array.from({ length: count }, (_, index) => index + 1).filter((id) => !named.includes(id))
+  const missing = Math.max(0, count - named.length)
+  return [...named, ...others.slice(0, missing)].sort((a, b) => a - b).map((id) => `iothread${id}`)
+}
+
+function vhostUserInterfaces(root: XmlElement): string[] {
+  const interfaces = childrenOf(childOf(root, 'devices'), 'interface')
+  return interfaces.flatMap((one, index) => {
+    const source = childOf(one, 'source')
+    if (one.attributes.type !== 'vhostuser' || source === null) return []
+    const { path = '', mode } = source.attributes
+    const server = mode === 'server' ? ',server=on' : ''
+    return [
+      ...['-chardev', `socket,id=charnet${index},path=${escapeCommas(path)}${server}`],
+      ...[
+        '-netdev',
+        JSON.stringify({ type: 'vhost-user', chardev: `charnet${index}`, id: `hostnet${index}` }),
+      ],
+      ...[
+        '-device',
+        JSON.stringify({ driver: 'virtio-net-pci', netdev: `hostnet${index}`, id: `net${index}` }),
+      ],
+    ]
+  })
+}
+
+/** Shifts of libvirt's units (docs/formatdomain.rst, "Memory Allocation"): KiB where nothing is said; k, M, G too. */
+const SHIFTS: Readonly<Record<string, bigint>> = {
+  b: 0n,
+  bytes: 0n,
+  k: 10n,
+  kib: 10n,
+  m: 20n,
+  mib: 20n,
+  g: 30n,
+  gib: 30n,
+  t: 40n,
+  tib: 40n,
+}
+
+/** A size in an element's text, or in one of its attributes. */
+function bytesOf(element: XmlElement | null, attribute?: string): Bytes {
+  const text = attribute === undefined ? element?.text : element?.attributes[attribute]
+  const shift = SHIFTS[(element?.attributes.unit ?? 'KiB').toLowerCase()] ?? 10n
+  return /^\d+$/.test(text ?? '') ? BigInt(text ?? 0) << shift : 0n
+}

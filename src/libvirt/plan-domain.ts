@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { loadPolicy } from '../config/load.js'
+import { DEFAULT_CONFIG_PATH, type Policy } from '../config/policy.js'
+import type { HostFacts } from '../host/facts.js'
+import { readLeases } from '../launch/leases/read.js'
+import { plannerFor } from '../launch/prepare.js'
+import type { HookRequest } from '../plan/hook-request.js'
+import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
+import { emulatorArch, type Plan } from '../plan/plan.js'
+import { type Request, readRequest } from '../plan/request.js'
+import { type Domain, readDomain } from './domain.js'
+import { madeArguments } from './made-command.js'
+import { nativeCommand } from './virsh.js'
+import { childOf } from './xml.js'
+
+export interface DomainOptions {
+  readonly config?: string
+  readonly profile?: string
+  readonly sysroot: string
+}
+
+/** What becomes of a domain with the wrapper. */
+export interface PlannedDomain {
+  readonly domain: Domain
+  readonly policy: Policy
+  readonly request: Request
+  readonly plan: Plan
+  /** What a person should know of how the plan was made, a line each. */
+  readonly notes: readonly string[]
+}
+
+/**
+ * Plans the launch of a domain: with the command line that libvirt makes for it where libvirt can be asked, and with the
+ * devices that its hook would get ready.
+ * @param source the file's name, for messages
+ * @throws {UserError} exit 65 when it is no domain, and what the planner throws
+ */
+export async function planDomain(
+  xml: string,
+  source: string,
+  options: DomainOptions,
+): Promise<PlannedDomain> {
+  const domain = readDomain(xml, source)
+  const entry = basename(domain.emulator ?? 'qemu-system-x86_64')
+  const path = options.config ?? domain.env.QEMU_RT_CONFIG ?? DEFAULT_CONFIG_PATH
+  const policy = loadPolicy({ path, explicit: path !== DEFAULT_CONFIG_PATH, emulatorMode: false })
+  const command = await nativeCommand(withRealEmulator(xml, domain, policy))
+  const isMade = typeof command === 'string'
+  const args = isMade ? madeArguments(domain) : command.args
+  const profile = options.profile === undefined ? [] : ['--profile', options.profile]
+  const read = readRequest({
+    entry: 'qemu-rt',
+    args: ['run', '--sysroot', options.sysroot, ...profile, '--', ...args],
+    env: domain.env,
+    hostArch: process.arch,
+  })
+  const request = { ...read, defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}` }
+  const { isAsked: _, ...asked } = domain.request
+  const hook: HookRequest = { ...asked, uuid: domain.uuid ?? '', guest: domain.name, assigned: [], taken: [] }
+  const toBind = new Set<string>()
+  const hostAs = (host: HostFacts) => asPrepared(host, toBind)
+  const held = readLeases(options.sysroot, options.sysroot === '/' ? 'check' : 'assume').held
+  const plan = plannerFor(request, policy, { hook, hostAs })(
+    held.filter(({ uuid }) => uuid === undefined || uuid !== domain.uuid),
+  )
+  return {
+    domain,
+    policy,
+    request,
+    plan,
+    notes: [...notesOf(isMade ? command : null), ...bindings(plan, toBind)],
+  }
+}
+
+/** The text with an `<emulator>` that libvirt can ask for its capabilities, where the wrapper is not installed. */
+function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Policy): string {
+  const element = childOf(childOf(root, 'devices'), 'emulator')
+  if (element === null || emulator === null || existsSync(emulator)) return xml
+  const arch = emulatorArch(emulator) ?? 'x86_64'
+  const real = policy.emulators[arch] ?? `/usr/bin/qemu-system-${arch}`
+  return `${xml.slice(0, element.start)}<emulator>${real}</emulator>${xml.slice(element.end)}`
+}
+
+/** The host as the hook leaves it: what can be bound is bound. */
+function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
+  const pci = host.pci.map((device) => {
+    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci) !== null) return device
+    toBind.add(device.address)
+    const vfioNode = device.vfioNode && { ...device.vfioNode, access: 'ok' as const }
+    return { ...device, driver: 'vfio-pci', vfioNode }
+  })
+  return { ...host, pci }
+}
+
+function notesOf(failure: string | null): string[] {
+  if (failure === null) return []
+  return [`libvirt could not be asked for the command line, so its main parts are made here: ${failure}`]
+}
+
+function bindings({ nics }: Plan, toBind: ReadonlySet<string>): string[] {
+  return nics
+    .filter(({ address }) => toBind.has(address))
+    .map(
+      ({ name, address }) => `NIC '${name}', ${address}, is not on vfio-pci yet: libvirt's hook sees to it`,
+    )
+}
