@@ -31,6 +31,8 @@ export interface PciHostdev {
   readonly address: PciAddress
   /** Whether libvirt binds it to vfio-pci itself. */
   readonly managed: boolean
+  /** Where the address is said. */
+  readonly addressElement: XmlElement
 }
 
 /**
@@ -76,10 +78,11 @@ function pciHostdevs(devices: XmlElement | null): PciHostdev[] {
   return [...interfaces, ...childrenOf(devices, 'hostdev')].flatMap((element, index) => {
     const source = childOf(element, 'source')
     const isPci = element.name === 'interface' || element.attributes.type === 'pci'
-    const address = isPci && source !== null ? addressOf(childOf(source, 'address')) : null
-    if (address === null) return []
+    const addressElement = isPci ? childOf(source, 'address') : null
+    const address = addressOf(addressElement)
+    if (address === null || addressElement === null) return []
     const id = childOf(element, 'alias')?.attributes.name ?? `hostdev${index}`
-    return [{ id, address, managed: element.attributes.managed === 'yes' }]
+    return [{ id, address, managed: element.attributes.managed === 'yes', addressElement }]
   })
 }
 

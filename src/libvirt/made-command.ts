@@ -1,6 +1,7 @@
 import { escapeCommas } from '../argv/keyval.js'
 import type { Bytes } from '../units/bytes.js'
 import type { Domain } from './domain.js'
+import { sizeIn } from './size.js'
 import { childOf, childrenOf, type XmlElement } from './xml.js'
 
 /**
@@ -25,7 +26,7 @@ export function madeArguments(domain: Domain): string[] {
 }
 
 function memory(root: XmlElement): string[] {
-  const size = bytesOf(childOf(root, 'memory'))
+  const size = sizeIn(childOf(root, 'memory'))
   const machine = childOf(childOf(root, 'os'), 'type')?.attributes.machine ?? 'pc'
   const locked = childOf(childOf(root, 'memoryBacking'), 'locked') === null ? 'off' : 'on'
   const common = ['-m', `size=${size / 1024n}k`, '-overcommit', `mem-lock=${locked}`]
@@ -37,7 +38,7 @@ function memory(root: XmlElement): string[] {
     const id = cell.attributes.id ?? String(index)
     const cpus = (cell.attributes.cpus ?? '').split(',').filter(Boolean)
     const node = [`node,nodeid=${id}`, ...cpus.map((range) => `cpus=${range}`), `memdev=ram-node${id}`]
-    return [...backend(root, `ram-node${id}`, bytesOf(cell, 'memory'), cell), '-numa', node.join(',')]
+    return [...backend(root, `ram-node${id}`, sizeIn(cell, 'memory'), cell), '-numa', node.join(',')]
   })
   return ['-machine', machine, ...common, ...nodes]
 }
@@ -53,7 +54,7 @@ function backend(root: XmlElement, id: string, size: Bytes, cell?: XmlElement): 
   const props = { id, size: Number(size) }
   if (source !== 'memfd' && !hugepages && !shared)
     return object({ 'qom-type': 'memory-backend-ram', ...props })
-  const pages = page === null ? {} : { hugetlbsize: Number(bytesOf(page, 'size')) }
+  const pages = page === null ? {} : { hugetlbsize: Number(sizeIn(page, 'size')) }
   return object({
     'qom-type': 'memory-backend-memfd',
     ...props,
@@ -103,25 +104,4 @@ function vhostUserInterfaces(root: XmlElement): string[] {
       ],
     ]
   })
-}
-
-/** Shifts of libvirt's units (docs/formatdomain.rst, "Memory Allocation"): KiB where nothing is said; k, M, G too. */
-const SHIFTS: Readonly<Record<string, bigint>> = {
-  b: 0n,
-  bytes: 0n,
-  k: 10n,
-  kib: 10n,
-  m: 20n,
-  mib: 20n,
-  g: 30n,
-  gib: 30n,
-  t: 40n,
-  tib: 40n,
-}
-
-/** A size in an element's text, or in one of its attributes. */
-function bytesOf(element: XmlElement | null, attribute?: string): Bytes {
-  const text = attribute === undefined ? element?.text : element?.attributes[attribute]
-  const shift = SHIFTS[(element?.attributes.unit ?? 'KiB').toLowerCase()] ?? 10n
-  return /^\d+$/.test(text ?? '') ? BigInt(text ?? 0) << shift : 0n
 }

@@ -25,7 +25,7 @@ export interface Libvirt {
   readonly run: (...command: readonly string[]) => Promise<Ended>
   /** Stops libvirtd alone, while domains go on, and starts it again. */
   readonly restart: () => Promise<void>
-  /** Defines a domain. @returns its name */
+  /** Defines a domain, by libvirt's schema. @returns its name */
   readonly define: (xml: string) => Promise<string>
   /** A domain's threads that have more to do than wait: `CPU 0/TCG: CPU 1, fifo 3`. */
   readonly threads: (name: string) => Promise<string[]>
@@ -124,7 +124,7 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     define: async (xml) => {
       const file = join('/var/tmp', `domain-${defined++}.xml`)
       await run('sh', '-c', 'printf "%s" "$1" >"$2"', 'sh', xml, file)
-      const stdout = await ok('define', file)
+      const stdout = await ok('define', '--validate', file)
       return /'(.*)'/.exec(stdout)?.[1] ?? ''
     },
     threads: async (name) => {
