@@ -209,6 +209,11 @@ install_planner() {
   if [ -f "$source/dist/qemu-rt-planner" ]; then
     install -m 755 "$source/dist/qemu-rt-planner" "$lib.new/"
   fi
+  # For a PATH in which libvirt looks for QEMU, when nobody says <emulator>.
+  mkdir "$lib.new/emulators"
+  for architecture in $(architectures); do
+    ln -s ../../../bin/qemu-rt "$lib.new/emulators/qemu-system-$architecture"
+  done
   # A VM may be starting: the directory is without a planner only between these two renames.
   [ ! -e "$lib" ] || mv "$lib" "$lib.old"
   mv "$lib.new" "$lib"

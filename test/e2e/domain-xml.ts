@@ -2,7 +2,8 @@ let made = 0
 
 /** Parts of a domain that a test is about; the rest is the least that starts. */
 export interface DomainParts {
-  readonly emulator: string
+  /** null leaves it to libvirt. */
+  readonly emulator: string | null
   /** How many may be there, and how many are from the start. */
   readonly vcpus?: { readonly current: number; readonly most: number }
   readonly metadata?: string
@@ -36,7 +37,7 @@ export function domainXml(name: string, parts: DomainParts): string {
   <features><acpi/></features>
   ${parts.settings ?? ''}
   <devices>
-    <emulator>${parts.emulator}</emulator>
+    ${parts.emulator === null ? '' : `<emulator>${parts.emulator}</emulator>`}
     <controller type='usb' model='none'/>
     <memballoon model='none'/>
     ${parts.devices ?? ''}

@@ -35,7 +35,7 @@ t.test(
       stderr: `qemu-rt: nothing remains for the wrapper: <emulator> is ${REAL}\n`,
     })
     t.equal(await libvirt.define(native.stdout), name)
-      await libvirt.ok('start', name)
+    await libvirt.ok('start', name)
     t.match(await libvirt.ok('qemu-monitor-command', name, '--hmp', 'info memdev'), /share: true/)
     const threads = await libvirt.threads(name)
     t.ok(threads.includes('CPU 0/TCG: CPU 1, fifo 3'), `libvirt has set them itself: ${threads.join('; ')}`)

@@ -31,6 +31,9 @@ profile = "rt"
 
 const AS_PLANNED = ['CPU 0/TCG: CPU 1, fifo 3', 'others: CPU 0, other']
 
+const NOVA = `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+  <nova:name>plc</nova:name><nova:flavor name="rt.small"/></nova:instance>`
+
 const METADATA = '<r:request xmlns:r="urn:qemu-rt:request" profile="rt"/>'
 
 /** The vCPU threads, and where all the others are: not all of them have a name of their own. */
@@ -87,13 +90,11 @@ t.test('a restarted libvirtd sets again what was changed meanwhile', async (t) =
 t.test('a profile is asked for in each way', async (t) => {
   if (!needs(t, LIBVIRT)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
-  const nova = `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
-    <nova:name>plc</nova:name><nova:flavor name="rt.small"/></nova:instance>`
   const ways: Record<string, [Partial<DomainParts>, string?]> = {
     'an argument': [{ args: ['--rt-profile', 'rt'] }],
     'the environment': [{ env: { QEMU_RT_PROFILE: 'rt' } }],
     "the domain's name": [{}, `${domainName()}-by-name`],
-    "Nova's flavor": [{ metadata: nova }],
+    "Nova's flavor": [{ metadata: NOVA }],
   }
   for (const [way, [parts, name]] of Object.entries(ways)) {
     const domain = await started(libvirt, parts, name)
@@ -102,6 +103,16 @@ t.test('a profile is asked for in each way', async (t) => {
   }
   const plain = await started(libvirt, {})
   t.match(await threads(libvirt, plain), ['CPU 0/TCG: CPU 0-1, other'], 'and not when nobody asks')
+})
+
+t.test("by libvirtd's PATH the wrapper is there for domains that name no emulator, as Nova's", async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const files = { config: CONFIG, qemuConf: NO_CPU_GROUPS, path: '/usr/local/lib/qemu-rt/emulators' }
+  const libvirt = await startLibvirtd(t, files)
+  const name = await started(libvirt, { emulator: null, metadata: NOVA })
+  t.match(await libvirt.ok('dumpxml', name), '<emulator>/usr/local/lib/qemu-rt/emulators/qemu-system-x86_64<')
+  t.strictSame(await threads(libvirt, name), AS_PLANNED)
+  t.match(await libvirt.log(name), /set by the hook$/m)
 })
 
 t.test('without the hook the wrapper sets the threads itself, as far as its user may', async (t) => {

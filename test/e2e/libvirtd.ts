@@ -40,6 +40,8 @@ export interface LibvirtFiles {
   readonly qemuConf?: string
   /** Without it the wrapper is on its own. */
   readonly hook?: boolean
+  /** Directory before libvirtd's PATH. */
+  readonly path?: string
   /** RLIMIT_RTPRIO of libvirtd, which QEMU has from it; what `LimitRTPRIO=` sets. */
   readonly realtimeLimit?: number
 }
@@ -61,6 +63,8 @@ for task in /proc/$(cat "/run/libvirt/qemu/$1.pid")/task/*; do
   case \${39} in 1) policy="fifo \${38}" ;; 2) policy="rr \${38}" ;; *) policy=other ;; esac
   echo "$(cat "$task/comm"): CPU $cpus, $policy"
 done`
+
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 const EMULATOR = '/usr/local/bin/qemu-rt-system-x86_64'
 
@@ -104,7 +108,8 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
   if (files.hook === false) await run('rm', '-r', '/etc/libvirt/hooks/qemu.d')
   const limit = files.realtimeLimit === undefined ? [] : ['prlimit', `--rtprio=${files.realtimeLimit}`]
   const start = async () => {
-    await run(...limit, 'libvirtd', '-d')
+    const path = files.path === undefined ? [] : ['env', `PATH=${files.path}:${SYSTEM_PATH}`]
+    await run(...limit, ...path, 'libvirtd', '-d')
     await waitFor('libvirtd', 30, async () => (await virsh('version')).status === 0)
   }
   await run('virtlogd', '-d')
@@ -139,7 +144,7 @@ function ended(program: string, args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
     const env = {
       ...process.env,
-      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      PATH: SYSTEM_PATH,
       LC_ALL: 'C',
     }
     execFile(program, args, { encoding: 'utf8', maxBuffer: 2 ** 24, env }, (error, stdout, stderr) => {

@@ -39,6 +39,8 @@ t.test('what is installed runs from where it is, and twice is the same as once',
   const once = tree(root)
   const bin = join(root, 'opt/rt/bin')
   t.ok(lstatSync(join(bin, 'qemu-rt-system-x86_64')).isSymbolicLink())
+  const byPath = join(root, 'opt/rt/lib/qemu-rt/emulators/qemu-system-x86_64')
+  t.equal(statSync(byPath).ino, statSync(join(bin, 'qemu-rt')).ino)
   t.match(readFileSync(join(bin, 'qemu-rt'), 'utf8'), /^qemu_rt_lib=\/opt\/rt\/lib\/qemu-rt$/m)
   t.match(install(), { status: 0, stderr: '' })
   t.strictSame(tree(root), once)

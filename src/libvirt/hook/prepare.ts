@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import { claimDevices } from '../../bind/claim.js'
 import { usedByHost } from '../../bind/obstacle.js'
@@ -56,9 +57,17 @@ export async function prepare(domain: Domain, host: HookHost): Promise<void> {
   await assignAndClaim(domain, hook, wishes, shared, host)
 }
 
-/** Whether an emulator is the launcher: one of the links that install.sh makes. */
+/** Whether an emulator is the launcher: one of the links that install.sh makes, or another one to it. */
 export function isWrapper(emulator: string): boolean {
-  return basename(emulator).startsWith('qemu-rt')
+  return [emulator, realPath(emulator)].some((path) => basename(path).startsWith('qemu-rt'))
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
 }
 
 type Wishes = Omit<AssignmentInput, 'host' | 'held' | 'assigned'>
