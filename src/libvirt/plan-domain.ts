@@ -61,8 +61,9 @@ export async function planDomain(
   const toBind = new Set<string>()
   const hostAs = (host: HostFacts) => asPrepared(host, toBind)
   const held = readLeases(options.sysroot, options.sysroot === '/' ? 'check' : 'assume').held
+  // It may run now; libvirt's names are unique.
   const plan = plannerFor(request, policy, { hook, hostAs })(
-    held.filter(({ uuid }) => uuid === undefined || uuid !== domain.uuid),
+    held.filter(({ guest }) => guest !== domain.name),
   )
   return {
     domain,
