@@ -58,3 +58,19 @@ t.test('without libvirt the main parts of the command line are made, and that is
   await libvirt.run('mount', '--bind', '/dev/null', '/usr/bin/virsh')
   t.match(await plan('A=b'), { status: 0, stderr: said })
 })
+
+t.test('a domain that runs is planned as if it did not', async (t) => {
+  if (!needs(t, LIBVIRT)) return
+  const config = CONFIG.replace('cpus = "1"', 'cpus = "auto"')
+  const libvirt = await startLibvirtd(t, { config, qemuConf: NO_CPU_GROUPS })
+  const name = domainName()
+  await libvirt.define(domainXml(name, { emulator: libvirt.emulator, args: ['--rt-profile', 'rt'] }))
+  await libvirt.ok('start', name)
+  const plan = await libvirt.run(
+    'sh',
+    '-c',
+    `virsh dumpxml --inactive ${name} | qemu-rt domain plan - --format json`,
+  )
+  t.match(plan, { status: 0, stderr: '' })
+  t.strictSame(JSON.parse(plan.stdout).lease, { nics: [], cpus: '1' })
+})
