@@ -44,7 +44,7 @@ t.test('nics show says what keeps a NIC from being given away', async (t) => {
   const { stdout } = run('nics', 'show', 'ens1f0', '--sysroot', sysroot)
   t.match(
     stdout,
-    /ready +no: 0000:03:00\.0 is bound to igb \(ens1f0\), not to vfio-pci; run: qemu-rt nics scan/,
+    /ready +no: 0000:03:00\.0 is bound to igb \(ens1f0\), not to vfio-pci; run as root: qemu-rt nics bind 0000:03:00\.0$/m,
   )
 })
 
@@ -57,6 +57,21 @@ t.test('errors are one line with the exit code', async (t) => {
     ],
     [['nics', 'list', '--sysroot', '/does/not/exist'], 65, /^qemu-rt: .*\/does\/not\/exist.*\n$/],
     [['nics', 'list', '--config', '/does/not/exist'], 78, /^qemu-rt: .*\/does\/not\/exist.*\n$/],
+    [
+      ['nics', 'bind', '0000:09:00.0', '--sysroot', sysroot],
+      69,
+      /^qemu-rt: NIC '0000:09:00\.0' is not in the configuration.*\n$/,
+    ],
+    [
+      ['domain', 'plan', '/does/not/exist'],
+      65,
+      /^qemu-rt: the domain's XML cannot be read: \/does\/not\/exist \(ENOENT\).*\n$/,
+    ],
+    [
+      ['domain', 'native', `${root}package.json`],
+      65,
+      /^qemu-rt: this is no domain's XML: .*package\.json:1: .*\n$/,
+    ],
     [['nicks'], 64, /^qemu-rt: unknown command 'nicks'\n\(Did you mean nics\?\)\n$/],
     [['golden', 'verify', '/does/not/exist'], 65, /^qemu-rt: no golden case found.*\n$/],
     [['run', '-S'], 64, /^qemu-rt: 'run' needs '--'.*\n$/],

@@ -1,8 +1,7 @@
-import { bindToVfio, writeSysfs } from '../../bind/driver.js'
+import { bindToVfio, type WriteSysfs, writeSysfs } from '../../bind/driver.js'
 import { hasDriverctl, overrideDriver } from '../../bind/driverctl.js'
 import { usedByHost } from '../../bind/obstacle.js'
 import { nicNotReady } from '../../errors/nics.js'
-import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
@@ -11,13 +10,23 @@ import { writeAll } from '../../report/output.js'
 import { type HostOptions, readHost } from './host.js'
 import { devicesNamed } from './named.js'
 
+type BindOptions = HostOptions & { readonly force: boolean }
+
+/** Gives the devices of a NIC or pool to vfio-pci, and says what was done. @throws {UserError} see `bindNamed` */
+export async function bindNics(name: string, options: BindOptions): Promise<void> {
+  await bindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
+}
+
 /**
- * Gives the devices of a NIC or pool to vfio-pci, after their names and MACs have been saved, and says what was done.
+ * Gives the devices of a NIC or pool to vfio-pci, after their names and MACs have been saved.
+ * @param say is given a line for each device
  * @throws {UserError} exit 69 when one of them cannot be given; none is changed then. 77 without root's rights
  */
-export async function bindNics(
+export async function bindNamed(
   name: string,
-  options: HostOptions & { readonly force: boolean },
+  options: BindOptions,
+  write: WriteSysfs,
+  say: (line: string) => void,
 ): Promise<void> {
   const { policy, host } = readHost(options)
   const root = openSysroot(options.sysroot)
@@ -30,18 +39,15 @@ export async function bindNics(
   if (unbound.length > 0) saveInventory(options.sysroot, host.pci)
   const forGood = hasDriverctl(root)
   for (const device of devices) {
-    if (!unbound.includes(device)) say(device, `has ${device.driver} already`)
-    else {
-      if (forGood) await overrideDriver(device.address, 'vfio-pci')
-      else await bindToVfio(root, device.address, writeSysfs)
-      say(
-        device,
-        `${device.driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`,
-      )
+    const what = describeDevice(device)
+    if (!unbound.includes(device)) {
+      say(`${what}: has ${device.driver} already`)
+      continue
     }
+    if (forGood) await overrideDriver(device.address, 'vfio-pci')
+    else await bindToVfio(root, device.address, write)
+    say(
+      `${what}: ${device.driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`,
+    )
   }
-}
-
-function say(device: PciDevice, what: string): void {
-  writeAll(1, `${describeDevice(device)}: ${what}\n`)
 }

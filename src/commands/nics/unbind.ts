@@ -1,4 +1,4 @@
-import { driverOf, giveToHost, writeSysfs } from '../../bind/driver.js'
+import { driverOf, giveToHost, type WriteSysfs, writeSysfs } from '../../bind/driver.js'
 import { hasDriverctl, overrideDriver } from '../../bind/driverctl.js'
 import { noDriverTakes, stillHeld } from '../../errors/bind.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -10,11 +10,23 @@ import { writeAll } from '../../report/output.js'
 import { type HostOptions, readHost } from './host.js'
 import { devicesNamed } from './named.js'
 
-/**
- * Gives the devices of a NIC or pool back to the host's drivers, and says what was done.
- * @throws {UserError} exit 69 when a VM has one of them (none is changed then) or no driver takes it, 77 without root's rights
- */
+/** Gives the devices of a NIC or pool back to the host, and says what was done. @throws {UserError} see `unbindNamed` */
 export async function unbindNics(name: string, options: HostOptions): Promise<void> {
+  await unbindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
+}
+
+/**
+ * Gives the devices of a NIC or pool back to the host's drivers.
+ * @param say is given a line for each device
+ * @throws {UserError} exit 69 when a VM has one of them (none is changed then) or no driver takes it, 77 without root's
+ *   rights
+ */
+export async function unbindNamed(
+  name: string,
+  options: HostOptions,
+  write: WriteSysfs,
+  say: (line: string) => void,
+): Promise<void> {
   const { policy, host } = readHost(options)
   const root = openSysroot(options.sysroot)
   const devices = devicesNamed(name, policy, host)
@@ -28,13 +40,13 @@ export async function unbindNics(name: string, options: HostOptions): Promise<vo
   for (const device of devices) {
     const { address, driver } = device
     if (driver !== null && !isVfioDriver(driver)) {
-      writeAll(1, `${describeDevice(device)}: has ${driver} already\n`)
+      say(`${describeDevice(device)}: has ${driver} already`)
       continue
     }
     if (hasDriverctl(root)) await overrideDriver(address, null)
-    else giveToHost(root, address, writeSysfs)
+    else giveToHost(root, address, write)
     const now = driverOf(root, address)
     if (now === null) throw noDriverTakes({ address })
-    writeAll(1, `${describeDevice(device)}: ${driver ?? 'no driver'} → ${now}\n`)
+    say(`${describeDevice(device)}: ${driver ?? 'no driver'} → ${now}`)
   }
 }
