@@ -2,7 +2,7 @@ import { hookTuneRefused } from '../../errors/libvirt.js'
 import { readAttribute } from '../../host/sysfs.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
 import { logLine } from '../../tune/log.js'
-import { findManaged, readQemuThreads } from '../../tune/processes.js'
+import { readPlan, readQemuThreads } from '../../tune/processes.js'
 import { summarize } from '../../tune/summary.js'
 import { tune } from '../../tune/tune.js'
 import { wantedByPlan } from '../../tune/wanted.js'
@@ -14,11 +14,11 @@ import type { Domain } from '../domain.js'
  * libvirt has done its own settings by then. A domain without such a plan is left alone.
  * @throws {UserError} exit 77 when a thread cannot be set and the profile is strict, or a vCPU would starve QEMU
  */
-export async function setThreads({ name, uuid }: Domain): Promise<void> {
-  const qemu = findManaged().find(({ plan }) => uuid !== null && plan.guest.uuid?.toLowerCase() === uuid)
-  const threads = qemu?.plan.threads ?? null
-  if (qemu === undefined || threads === null) return
-  const { pid, plan } = qemu
+export async function setThreads({ name }: Domain): Promise<void> {
+  const pid = qemuOf(name)
+  const plan = pid === null ? null : readPlan(pid)
+  const threads = plan?.threads ?? null
+  if (pid === null || plan === null || threads === null) return
   const { refusals } = await tune(pid, (all) => wantedByPlan(all, threads))
   const guest = `guest '${name}': `
   if (refusals.length === 0) {
@@ -28,4 +28,13 @@ export async function setThreads({ name, uuid }: Domain): Promise<void> {
   const causes = explainAll(refusals, ({ deviation }) => readCircumstances(pid, deviation.thread.tid, online))
   if (plan.strict) throw hookTuneRefused({ guest: name, causes })
   await logLine(pid, `warning: ${guest}${causes.join('; also ')}; the VM runs on without`)
+}
+
+/**
+ * The QEMU that libvirt has started for a domain, by the file in which libvirt keeps its PID
+ * (src/qemu/qemu_process.c, qemuProcessLaunch). Not by the UUID in a plan: any user may write such a plan, and this is root.
+ */
+function qemuOf(domain: string): number | null {
+  const text = readAttribute(`/run/libvirt/qemu/${domain}.pid`)
+  return text !== null && /^\d+$/.test(text) ? Number(text) : null
 }
