@@ -1,0 +1,201 @@
+// A real-time compute node in a VM: npm run lab runs the tests in it, npm run lab -- --shell gives a shell. Options:
+//   --shell            a shell instead of the tests; leave it with `exit`
+//   --part NAME        only the parts whose names begin so: --part 2
+//   --timeout SECONDS  how long the node may run (default: 1500)
+// It needs qemu-system-x86_64, busybox-static, kmod, binutils and apt's package lists. The log is kept in .lab/node.log.
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  copyFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values: options } = parseArgs({
+  options: {
+    shell: { type: 'boolean', default: false },
+    part: { type: 'string', default: '' },
+    timeout: { type: 'string', default: '1500' },
+  },
+})
+const here = fileURLToPath(new URL('.', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+const kept = join(project, '.lab')
+
+/** Modules that the node needs before it has a file system, and VFIO with what it binds. */
+const MODULES = [
+  'virtio_pci',
+  '9p',
+  '9pnet_virtio',
+  'overlay',
+  'e1000e',
+  'e1000',
+  'vfio_iommu_type1',
+  'vfio-pci',
+  'tun',
+  'bridge',
+]
+
+/** NICs of one model, each on a network of its own. */
+const NICS = [0, 1, 2, 3].flatMap((n) => [
+  ...['-netdev', `hubport,id=net${n},hubid=${n}`],
+  ...['-device', `e1000e,netdev=net${n},mac=52:54:00:00:01:0${n}`],
+])
+
+/** Two devices behind one bridge, which are in one IOMMU group. */
+const SHARED_GROUP = [
+  ...['-device', 'pcie-pci-bridge,id=bridge'],
+  ...[
+    '-netdev',
+    'hubport,id=net8,hubid=8',
+    '-device',
+    'e1000,netdev=net8,bus=bridge,addr=1,mac=52:54:00:00:01:08',
+  ],
+  ...[
+    '-netdev',
+    'hubport,id=net9,hubid=9',
+    '-device',
+    'e1000,netdev=net9,bus=bridge,addr=2,mac=52:54:00:00:01:09',
+  ],
+]
+
+mkdirSync(kept, { recursive: true })
+const work = mkdtempSync(join(tmpdir(), 'qemu-rt-lab-'))
+let status = 1
+try {
+  const kernel = fetchKernel()
+  const guest = assembleGuest()
+  status = await boot(kernel, makeInitramfs(kernel), guest)
+} catch (error) {
+  console.error(`lab: ${error.message}`)
+} finally {
+  rmSync(work, { recursive: true, force: true })
+}
+process.exitCode = status
+
+/** Debian's current PREEMPT_RT kernel, unpacked; fetched once. */
+function fetchKernel() {
+  const depends = execFileSync('apt-cache', ['depends', 'linux-image-rt-amd64'], { encoding: 'utf8' })
+  const name = /Depends: (linux-image-\S+-rt-amd64)$/m.exec(depends)?.[1]
+  if (name === undefined) throw new Error('apt knows no linux-image-rt-amd64; apt-get update')
+  const release = name.replace('linux-image-', '')
+  const directory = join(kept, release)
+  if (!existsSync(directory)) {
+    console.log(`lab: fetching ${name}`)
+    execFileSync('apt-get', ['download', '-q', name], { cwd: work, stdio: 'ignore' })
+    const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'))
+    const unpacked = join(work, 'kernel')
+    execFileSync('dpkg', ['-x', archive, unpacked], { cwd: work })
+    execFileSync('depmod', ['-b', unpacked, release])
+    execFileSync('cp', ['-a', unpacked, directory])
+  }
+  return { release, image: join(directory, 'boot', `vmlinuz-${release}`), root: directory }
+}
+
+/** busybox, the init beside this file, and the modules in the order in which they have to be loaded. */
+function makeInitramfs({ release, root }) {
+  const tree = join(work, 'initramfs')
+  for (const directory of ['bin', 'proc', 'sys', 'dev', 'modules'])
+    mkdirSync(join(tree, directory), { recursive: true })
+  copyFileSync('/bin/busybox', join(tree, 'bin/busybox'))
+  copyFileSync(join(here, 'init'), join(tree, 'init'))
+  const paths = MODULES.flatMap((module) =>
+    execFileSync('modprobe', ['-d', root, '-S', release, '--show-depends', module], { encoding: 'utf8' })
+      .split('\n')
+      .flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []),
+  )
+  const order = [...new Set(paths)]
+  for (const path of order) copyFileSync(path, join(tree, 'modules', basename(path)))
+  writeFileSync(join(tree, 'modules/order'), `${order.map((path) => basename(path)).join('\n')}\n`)
+  const files = execFileSync('find', ['.'], { cwd: tree })
+  const archive = join(work, 'initramfs.cpio')
+  writeFileSync(
+    archive,
+    execFileSync('busybox', ['cpio', '-o', '-H', 'newc'], {
+      cwd: tree,
+      input: files,
+      maxBuffer: 2 ** 28,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    }),
+  )
+  return archive
+}
+
+/** The nested guest's BIOS. */
+function assembleGuest() {
+  const object = join(work, 'mac.o')
+  const image = join(kept, 'mac-guest.bin')
+  execFileSync('as', ['--32', '-o', object, join(here, 'mac-guest.S')])
+  execFileSync('ld', ['-m', 'elf_i386', '-Ttext=0', '--oformat=binary', '-o', image, object])
+  return image
+}
+
+/** @returns the exit code: 0 when every test has passed */
+async function boot({ release, image, root }, initramfs) {
+  const append = [
+    'console=ttyS0 quiet panic=-1 intel_iommu=on iommu=pt isolcpus=2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepages=256',
+    `lab.modules=${join(root, 'lib/modules', release)} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${options.part}`,
+  ].join(' ')
+  const args = [
+    ...[
+      '-machine',
+      'q35,kernel-irqchip=split',
+      '-accel',
+      'tcg,thread=multi',
+      '-cpu',
+      'max',
+      '-smp',
+      '4',
+      '-m',
+      '6G',
+    ],
+    ...[
+      '-device',
+      'intel-iommu,intremap=on,caching-mode=on',
+      '-nodefaults',
+      '-display',
+      'none',
+      '-no-reboot',
+    ],
+    ...['-kernel', image, '-initrd', initramfs, '-append', append],
+    ...['-virtfs', 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'],
+    ...['-serial', options.shell ? 'mon:stdio' : 'stdio'],
+    ...NICS,
+    ...SHARED_GROUP,
+  ]
+  const node = spawn('qemu-system-x86_64', args, {
+    stdio: [options.shell ? 'inherit' : 'ignore', options.shell ? 'inherit' : 'pipe', 'pipe'],
+  })
+  const log = createWriteStream(join(kept, 'node.log'))
+  let output = ''
+  node.stdout?.on('data', (chunk) => {
+    output += chunk
+    log.write(chunk)
+    process.stdout.write(chunk)
+  })
+  node.stderr.on('data', (chunk) => log.write(chunk))
+  const timer = setTimeout(() => {
+    console.error(`lab: not ready after ${options.timeout} s; the log is .lab/node.log`)
+    node.kill('SIGKILL')
+  }, Number(options.timeout) * 1000)
+  await new Promise((resolve) => node.once('exit', resolve))
+  clearTimeout(timer)
+  log.end()
+  if (options.shell) return 0
+  const lines = output.split(/\r?\n/)
+  const passed = lines.filter((line) => line.startsWith('ok ')).length
+  const failed = lines.filter((line) => line.startsWith('not ok ')).length
+  const isWhole = lines.includes('lab: every test was run')
+  const missing = isWhole ? 0 : 1
+  if (!isWhole) console.error('lab: it ended before every test was run; the log is .lab/node.log')
+  console.log(`${passed} passed, ${failed + missing} failed`)
+  return failed + missing === 0 ? 0 : 1
+}
