@@ -30,6 +30,7 @@ function program(): Command {
   addJitter(root)
   addNics(root)
   addDomain(root)
+  addCapture(root)
   addRefresh(root)
   addHook(root)
   addGolden(root)
@@ -177,6 +178,16 @@ function addDomain(root: Command): void {
       .command('native')
       .description('the XML with everything said to libvirt that libvirt can do itself'),
   ).action(async (file, given) => (await import('./domain/native.js')).domainNative(file, given))
+}
+
+function addCapture(root: Command): void {
+  root
+    .command('capture')
+    .argument('<directory>', 'where to; empty, or not there yet')
+    .description('copy what a plan reads of this host, for --sysroot: plans of this host on any machine')
+    .option('--anonymize', 'without serial numbers, and with made-up MAC addresses', false)
+    .option('--sysroot <dir>', 'capture a captured host', '/')
+    .action(async (directory, options) => (await import('./capture.js')).capture(directory, options))
 }
 
 function addRefresh(root: Command): void {

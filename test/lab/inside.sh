@@ -70,7 +70,7 @@ hugepages = "2M"
 lock-memory = true
 END
 
-# shellcheck source=test/lab/libvirt.sh
+# shellcheck source=/dev/null
 . "$lab/libvirt.sh"
 
 wanted=$(sed -n 's/.*lab\.part=\([^ ]*\).*/\1/p' /proc/cmdline)

@@ -29,6 +29,8 @@ const { values: options } = parseArgs({
 const here = fileURLToPath(new URL('.', import.meta.url))
 const project = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 const kept = join(project, '.lab')
+/** What the node leaves: it sees it as /run/lab-out. */
+const out = join(kept, 'out')
 
 /** Modules that the node needs before it has a file system, and VFIO with what it binds. */
 const MODULES = [
@@ -47,7 +49,7 @@ const MODULES = [
 /** NICs of one model, each on a network of its own. */
 const NICS = [0, 1, 2, 3].flatMap((n) => [
   ...['-netdev', `hubport,id=net${n},hubid=${n}`],
-  ...['-device', `e1000e,netdev=net${n},mac=52:54:00:00:01:0${n}`],
+  ...['-device', `e1000e,netdev=net${n},addr=${n + 2},mac=52:54:00:00:01:0${n}`],
 ])
 
 /** Two devices behind one bridge, which are in one IOMMU group. */
@@ -67,7 +69,8 @@ const SHARED_GROUP = [
   ],
 ]
 
-mkdirSync(kept, { recursive: true })
+rmSync(out, { recursive: true, force: true })
+mkdirSync(out, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'qemu-rt-lab-'))
 let status = 1
 try {
@@ -166,10 +169,12 @@ async function boot({ release, image, root }, initramfs) {
       '-no-reboot',
     ],
     ...['-kernel', image, '-initrd', initramfs, '-append', append],
-    ...['-virtfs', 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'],
-    ...['-serial', options.shell ? 'mon:stdio' : 'stdio'],
+    // First, so that their addresses are theirs.
     ...NICS,
     ...SHARED_GROUP,
+    ...['-virtfs', 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'],
+    ...['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
+    ...['-serial', options.shell ? 'mon:stdio' : 'stdio'],
   ]
   const node = spawn('qemu-system-x86_64', args, {
     stdio: [options.shell ? 'inherit' : 'ignore', options.shell ? 'inherit' : 'pipe', 'pipe'],

@@ -1,0 +1,137 @@
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { captureNotWritable } from '../errors/capture.js'
+import { findGroup } from '../host/cgroup.js'
+import { errorCode, listDirectory, readLink } from '../host/sysfs.js'
+import type { Root } from '../host/sysroot.js'
+import { makeAnonymizer } from './anonymize.js'
+import { INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
+
+/** How many files and links were written. */
+export interface Captured {
+  readonly files: number
+}
+
+/**
+ * Copies what a plan reads of a host into a directory, which `--sysroot` takes: a plan on it is the plan on the host.
+ * What running VMs hold is left out.
+ * @param root the host, empty for this one
+ * @param out a directory that is empty or not there
+ * @param anonymize without serial numbers, and with made-up MAC addresses
+ * @throws {UserError} exit 65 when the directory is not empty, 77 when it cannot be written
+ */
+export function captureHost(root: Root, out: string, anonymize: boolean): Captured {
+  if ((listDirectory(out) ?? []).length > 0) throw captureNotWritable({ out, reason: 'is not empty' })
+  const clean = anonymize ? makeAnonymizer() : (text: string) => text
+  let files = 0
+  const put = (path: string, write: (target: string) => void) => {
+    try {
+      mkdirSync(dirname(out + path), { recursive: true })
+      write(out + path)
+      files++
+    } catch (error) {
+      throw captureNotWritable({ out, reason: errorCode(error) ?? String(error) })
+    }
+  }
+  const putText = (path: string, text: string | null) => {
+    if (text !== null) put(path, (target) => writeFileSync(target, clean(text)))
+  }
+  const putLink = (path: string, target: string) => put(path, (at) => symlinkSync(target, at))
+
+  for (const path of TEXTS.flatMap((pattern) => expand(root, pattern))) putText(path, readText(root + path))
+  for (const path of LINKS.flatMap((pattern) => expand(root, pattern))) {
+    const target = readLink(root + path)
+    if (target !== null) putLink(path, target)
+  }
+  for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) putText(path, '')
+  captureInterfaces(root, putText, putLink)
+  captureProcess(root, putText)
+  if (!anonymize) {
+    for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
+      const bytes = readBytes(root + path)
+      // An unprivileged user sees its first 64 bytes, in which there is no serial number.
+      if (bytes !== null && bytes.length > 256) put(path, (target) => writeFileSync(target, bytes))
+    }
+  }
+  return { files }
+}
+
+type PutText = (path: string, text: string | null) => void
+
+/** An interface's link leads to the device that has it, which is what tells whose it is. */
+function captureInterfaces(
+  root: Root,
+  putText: PutText,
+  putLink: (path: string, target: string) => void,
+): void {
+  for (const path of expand(root, '/sys/class/net/*')) {
+    const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(
+      readLink(root + path) ?? '',
+    )?.[1]
+    if (place === undefined) continue
+    putLink(path, `../../bus/pci/devices/${place}`)
+    for (const name of INTERFACE_TEXTS)
+      putText(`/sys/bus/pci/devices/${place}/${name}`, readText(`${root}${path}/${name}`))
+    const index = readText(`${root}${path}/ifindex`)?.trim()
+    const record = readText(`${root}/run/udev/data/n${index}`)
+    // The rest of the record is of no use to a plan, and has serial numbers in it.
+    putText(
+      `/run/udev/data/n${index}`,
+      record && `${(record.match(/^E:ID_NET_NAME.*$/gm) ?? []).join('\n')}\n`,
+    )
+  }
+}
+
+/** /proc/self as it is for this process, and the CPUs of its control group and those above. */
+function captureProcess(root: Root, putText: PutText): void {
+  const texts = Object.fromEntries(
+    PROCESS_TEXTS.map((name) => [name, readText(`${root}/proc/self/${name}`)]),
+  ) as Record<(typeof PROCESS_TEXTS)[number], string | null>
+  const mounts = linesWith(texts.mountinfo, / - cgroup2? /)
+  putText('/proc/self/limits', linesWith(texts.limits, /^Max locked memory/))
+  putText('/proc/self/status', linesWith(texts.status, /^CapEff:/))
+  putText('/proc/self/cgroup', texts.cgroup)
+  putText('/proc/self/mountinfo', mounts)
+  const group = findGroup('cpuset', texts.cgroup ?? '', mounts)
+  if (group === null) return
+  for (let path = group.path; ; path = path.slice(0, path.lastIndexOf('/'))) {
+    for (const name of ['cpuset.effective_cpus', 'cpuset.cpus', 'cpuset.cpus.effective']) {
+      const file = `${group.mountPoint}${path}/${name}`
+      putText(file, readText(root + file))
+    }
+    if (path === '') return
+  }
+}
+
+function linesWith(text: string | null, pattern: RegExp): string {
+  const lines = (text ?? '').split('\n').filter((line) => pattern.test(line))
+  return `${lines.join('\n')}\n`
+}
+
+/** Paths that are there and fit a pattern, without the root. */
+function expand(root: Root, pattern: string): string[] {
+  let paths = ['']
+  for (const part of pattern.split('/').slice(1)) {
+    paths = paths.flatMap((path) => {
+      if (!part.includes('*')) return [`${path}/${part}`]
+      const fits = new RegExp(`^${part.replaceAll('.', '\\.').replaceAll('*', '.*')}$`)
+      return (listDirectory(root + path) ?? [])
+        .filter((name) => fits.test(name))
+        .sort()
+        .map((name) => `${path}/${name}`)
+    })
+  }
+  return paths
+}
+
+function readText(path: string): string | null {
+  return readBytes(path)?.toString('utf8') ?? null
+}
+
+function readBytes(path: string): Buffer | null {
+  try {
+    return readFileSync(path)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,40 @@
+/** Texts that a plan reads, by path; `*` stands for any one name. What is not there is left out. */
+export const TEXTS = [
+  '/sys/bus/pci/devices/*/uevent',
+  '/sys/bus/pci/devices/*/vendor',
+  '/sys/bus/pci/devices/*/device',
+  '/sys/bus/pci/devices/*/subsystem_vendor',
+  '/sys/bus/pci/devices/*/subsystem_device',
+  '/sys/bus/pci/devices/*/class',
+  '/sys/bus/pci/devices/*/numa_node',
+  '/sys/bus/pci/devices/*/sriov_numvfs',
+  '/sys/bus/pci/devices/*/sriov_totalvfs',
+  '/sys/bus/pci/slots/*/address',
+  '/sys/devices/system/cpu/present',
+  '/sys/devices/system/cpu/online',
+  '/sys/devices/system/cpu/isolated',
+  '/sys/devices/system/cpu/*/topology/thread_siblings_list',
+  '/sys/devices/system/node/*/cpulist',
+  '/sys/devices/system/node/*/hugepages/*/free_hugepages',
+  '/sys/kernel/mm/hugepages/*/free_hugepages',
+  '/sys/kernel/mm/hugepages/*/resv_hugepages',
+  '/proc/sys/kernel/sched_rt_runtime_us',
+  '/var/lib/qemu-rt/nics.json',
+] as const
+
+/** Links of a PCI device, whose targets' last names a plan reads. */
+export const LINKS = [
+  '/sys/bus/pci/devices/*/driver',
+  '/sys/bus/pci/devices/*/iommu_group',
+  '/sys/bus/pci/devices/*/physfn',
+  '/sys/bus/pci/devices/*/virtfn*',
+] as const
+
+/** Directories in which it matters what is there, not what is in it. */
+export const NAMES = ['/dev/vfio/*'] as const
+
+/** Of an interface, beneath its directory. */
+export const INTERFACE_TEXTS = ['address', 'ifindex', 'bonding_slave/perm_hwaddr'] as const
+
+/** Of the process that asks: what it may lock, and the CPUs of its group. */
+export const PROCESS_TEXTS = ['limits', 'status', 'cgroup', 'mountinfo'] as const

@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { makeAnonymizer } from '../../src/capture/anonymize.js'
+import { captureHost } from '../../src/capture/capture.js'
+import { readHostFacts } from '../../src/host/read.js'
+import type { Root } from '../../src/host/sysroot.js'
+
+const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
+const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
+
+t.test('what is read of a captured host is what is read of the host', async (t) => {
+  for (const host of readdirSync(hosts)) {
+    const root = join(hosts, host) as Root
+    const out = join(t.testdir({}), 'captured')
+    captureHost(root, out, false)
+    t.strictSame(readHostFacts(out), readHostFacts(root), host)
+  }
+})
+
+t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => {
+  const root = join(hosts, 'four-nics') as Root
+  const out = join(t.testdir({}), 'captured')
+  captureHost(root, out, true)
+  const all = JSON.stringify(readHostFacts(out))
+  const before = readHostFacts(root)
+  const macs = before.pci.flatMap(({ interfaces, inventory }) =>
+    [...interfaces, ...(inventory?.interfaces ?? [])].flatMap(({ mac }) => mac ?? []),
+  )
+  t.ok(macs.length >= 5)
+  for (const mac of macs) t.notMatch(all, mac)
+  const files = (readdirSync(out, { recursive: true }) as string[]).filter((path) =>
+    lstatSync(join(out, path)).isFile(),
+  )
+  for (const path of files)
+    t.notMatch(readFileSync(join(out, path), 'latin1').toLowerCase(), macs[0] ?? '?', path)
+  t.notOk(existsSync(join(out, 'sys/bus/pci/devices/0000:03:00.0/config')))
+  const shape = (root: string) =>
+    readHostFacts(root).pci.map(({ interfaces, serial: _, inventory: __, ...device }) => ({
+      ...device,
+      names: interfaces.map(({ name }) => name),
+    }))
+  t.strictSame(shape(out), shape(root))
+})
+
+t.test('one MAC address is one and the same everywhere', async (t) => {
+  const clean = makeAnonymizer()
+  t.equal(clean('A0:36:9f:00:00:01 and a0:36:9f:00:00:02'), '02:00:00:00:00:01 and 02:00:00:00:00:02')
+  t.equal(clean('E:ID_NET_NAME_MAC=enxa0369f000002\n'), 'E:ID_NET_NAME_MAC=enx020000000002\n')
+  t.equal(clean('00:00:00:00:00:00'), '00:00:00:00:00:00')
+  t.equal(clean('0000:03:00.1 8086:1521'), '0000:03:00.1 8086:1521')
+  t.equal(clean('{"serial": "a0-36-9f-ff-ff-00-00-02"}'), '{"serial": null}')
+})
+
+t.test('the command says what it did, and writes over nothing', async (t) => {
+  const out = join(t.testdir({}), 'host')
+  const capture = () => spawnSync(launcher, ['capture', out], { encoding: 'utf8' })
+  t.match(capture(), { status: 0, stdout: /^\d+ files of this host are in .*--sysroot/, stderr: '' })
+  t.match(capture(), {
+    status: 65,
+    stdout: '',
+    stderr: `qemu-rt: the directory for the captured host is not empty: ${out}; give a directory that is not there yet\n`,
+  })
+  const plan = spawnSync(launcher, ['run', '--dry-run', '--sysroot', out, '--', '-name', 'x'], {
+    encoding: 'utf8',
+  })
+  t.match(plan, { status: 0 })
+})
