@@ -1,7 +1,6 @@
 import t from 'tap'
 import { domainName, domainXml } from './domain-xml.js'
-import { LIBVIRT, NO_CPU_GROUPS, startLibvirtd } from './libvirtd.js'
-import { needs } from './needs.js'
+import { NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from './libvirtd.js'
 
 const CONFIG = `
 [host]
@@ -17,7 +16,7 @@ const REAL = '/usr/bin/qemu-system-x86_64'
 t.test(
   "a domain's XML is planned with libvirt's own command line, and translated into libvirt's words",
   async (t) => {
-    if (!needs(t, LIBVIRT)) return
+    if (!needsLibvirt(t)) return
     const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
     const name = domainName()
     const xml = domainXml(name, { emulator: libvirt.emulator, args: ['--rt-profile', 'rt'] })
@@ -45,7 +44,7 @@ t.test(
 )
 
 t.test('without libvirt the main parts of the command line are made, and that is said', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG })
   const xml = domainXml('vm', { emulator: libvirt.emulator, args: ['--rt-profile', 'rt'] })
   const plan = (...env: string[]) =>
@@ -60,7 +59,7 @@ t.test('without libvirt the main parts of the command line are made, and that is
 })
 
 t.test('a domain that runs is planned as if it did not', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const config = CONFIG.replace('cpus = "1"', 'cpus = "auto"')
   const libvirt = await startLibvirtd(t, { config, qemuConf: NO_CPU_GROUPS })
   const name = domainName()

@@ -1,7 +1,6 @@
 import t from 'tap'
 import { type DomainParts, domainName, domainXml } from './domain-xml.js'
-import { LIBVIRT, type Libvirt, startLibvirtd } from './libvirtd.js'
-import { needs } from './needs.js'
+import { type Libvirt, needsLibvirt, startLibvirtd } from './libvirtd.js'
 
 const CONFIG = `
 [nic.fieldbus0]
@@ -22,7 +21,7 @@ async function refusal(libvirt: Libvirt, parts: Partial<DomainParts>): Promise<s
 const UNKNOWN = /qemu-rt: NIC 'feldbus0' is not in the configuration.*did you mean 'fieldbus0'\?/
 
 t.test('virsh shows why a domain is not started', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   for (const hook of [true, false]) {
     await t.test(hook ? 'by the hook' : 'by the wrapper alone', async (t) => {
       const libvirt = await startLibvirtd(t, { config: CONFIG, hook })
@@ -37,7 +36,7 @@ t.test('virsh shows why a domain is not started', async (t) => {
 })
 
 t.test("a domain's own request is refused with its reason", async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG })
   const request = (inside: string) =>
     refusal(libvirt, { metadata: `<r:request xmlns:r="urn:qemu-rt:request">${inside}</r:request>` })
@@ -54,7 +53,7 @@ t.test("a domain's own request is refused with its reason", async (t) => {
 })
 
 t.test('with a broken configuration domains are refused by file and line, and probing goes on', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   for (const hook of [true, false]) {
     await t.test(hook ? 'by the hook' : 'by the wrapper alone', async (t) => {
       const libvirt = await startLibvirtd(t, {

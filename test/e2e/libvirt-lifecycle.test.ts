@@ -1,13 +1,12 @@
 import t from 'tap'
 import { domainName, domainXml } from './domain-xml.js'
-import { LIBVIRT, startLibvirtd } from './libvirtd.js'
-import { needs } from './needs.js'
+import { needsLibvirt, startLibvirtd } from './libvirtd.js'
 import { waitFor } from './wait.js'
 
 const REAL = '/usr/bin/qemu-system-x86_64'
 
 t.test('libvirt finds in the wrapper what it finds in QEMU', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t)
   for (const type of ['qemu', 'kvm']) {
     const capabilities = async (emulator: string) =>
@@ -20,7 +19,7 @@ t.test('libvirt finds in the wrapper what it finds in QEMU', async (t) => {
 })
 
 t.test('a domain lives with the wrapper as with QEMU', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t)
   const name = domainName()
   await libvirt.define(domainXml(name, { emulator: libvirt.emulator }))
@@ -53,7 +52,7 @@ t.test('a domain lives with the wrapper as with QEMU', async (t) => {
 })
 
 t.test('twenty domains start at once', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const config = '[profile.rt]\nemulator = { cpus = "0" }\n[[domain]]\nname = "*"\nprofile = "rt"\n'
   const libvirt = await startLibvirtd(t, { config })
   const names = Array.from({ length: 20 }, domainName)
@@ -73,7 +72,7 @@ t.test('twenty domains start at once', async (t) => {
 })
 
 t.test('libvirt asks again when QEMU was upgraded behind the wrapper', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: '[emulators]\nx86_64 = "/usr/local/bin/logged-qemu"\n' })
   // A QEMU that counts how often it is asked, and another of the same name.
   const upgrade = async (version: string) => {

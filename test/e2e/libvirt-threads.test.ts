@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type DomainParts, domainName, domainXml } from './domain-xml.js'
-import { LIBVIRT, type Libvirt, NO_CPU_GROUPS, startLibvirtd } from './libvirtd.js'
-import { needs } from './needs.js'
+import { type Libvirt, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from './libvirtd.js'
 import { waitFor } from './wait.js'
 
 const CONFIG = `
@@ -51,7 +50,7 @@ async function started(libvirt: Libvirt, parts: Partial<DomainParts>, name = dom
 }
 
 t.test('a profile holds whatever libvirt does to the domain', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
   const name = await started(libvirt, { metadata: METADATA, vcpus: { current: 1, most: 2 } })
   t.strictSame(await threads(libvirt, name), AS_PLANNED, 'as soon as virsh start returns')
@@ -77,7 +76,7 @@ t.test('a profile holds whatever libvirt does to the domain', async (t) => {
 })
 
 t.test('a restarted libvirtd sets again what was changed meanwhile', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
   const name = await started(libvirt, { metadata: METADATA })
   const undo = `for task in /proc/$(cat /run/libvirt/qemu/${name}.pid)/task/*; do chrt -o -p 0 "\${task##*/}"; done`
@@ -88,7 +87,7 @@ t.test('a restarted libvirtd sets again what was changed meanwhile', async (t) =
 })
 
 t.test('a profile is asked for in each way', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
   const ways: Record<string, [Partial<DomainParts>, string?]> = {
     'an argument': [{ args: ['--rt-profile', 'rt'] }],
@@ -106,7 +105,7 @@ t.test('a profile is asked for in each way', async (t) => {
 })
 
 t.test("by libvirtd's PATH the wrapper is there for domains that name no emulator, as Nova's", async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const files = { config: CONFIG, qemuConf: NO_CPU_GROUPS, path: '/usr/local/lib/qemu-rt/emulators' }
   const libvirt = await startLibvirtd(t, files)
   const name = await started(libvirt, { emulator: null, metadata: NOVA })
@@ -116,7 +115,7 @@ t.test("by libvirtd's PATH the wrapper is there for domains that name no emulato
 })
 
 t.test('without the hook the wrapper sets the threads itself, as far as its user may', async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   const files = { config: CONFIG, qemuConf: NO_CPU_GROUPS, hook: false }
   const args = ['--rt-profile', 'rt']
   const line = async (libvirt: Libvirt, name: string) =>
@@ -145,7 +144,7 @@ t.test('without the hook the wrapper sets the threads itself, as far as its user
 })
 
 t.test("where the kernel keeps real-time threads out of libvirt's groups that is said", async (t) => {
-  if (!needs(t, LIBVIRT)) return
+  if (!needsLibvirt(t)) return
   if (!existsSync('/sys/fs/cgroup/cpu/cpu.rt_runtime_us')) {
     t.pass('a kernel without RT_GROUP_SCHED', { skip: 'this kernel has no RT_GROUP_SCHED with cgroup v1' })
     return

@@ -3,8 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { domainName, domainXml } from './domain-xml.js'
-import { LIBVIRT, startLibvirtd } from './libvirtd.js'
-import { needs } from './needs.js'
+import { needsLibvirt, startLibvirtd } from './libvirtd.js'
 import { startSwitch } from './switch.js'
 import { waitFor } from './wait.js'
 
@@ -21,7 +20,7 @@ for (const mode of MODES) {
   t.test(
     `a domain without memoryBacking, as vhost-user ${mode.libvirt}: the switch receives its packets`,
     async (t) => {
-      if (!needs(t, [...LIBVIRT, 'dpdk-testpmd', 'stdbuf'])) return
+      if (!needsLibvirt(t, ['dpdk-testpmd', 'stdbuf'])) return
       const directory = temporaryDirectory(t)
       const socket = join(directory, 'port')
       // libvirt's QEMU is another user.

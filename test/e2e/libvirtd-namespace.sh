@@ -23,8 +23,11 @@ cp -R "$given/etc/." /etc/
 umount "$given"
 rmdir "$given"
 chown -R root:root /etc/qemu-rt /etc/libvirt/qemu.conf
-"$install" >"$scratch/install.log" 2>&1
-
+# Only what goes wrong is said.
+said=$("$install" 2>&1) || {
+  printf '%s\n' "$said" >&2
+  exit 1
+}
 
 echo ready
 # `wait` also takes the exit codes of what has lost its parent, as an init must.

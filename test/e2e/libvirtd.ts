@@ -1,10 +1,11 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { stopChild } from './launch.js'
+import { needs, unmet } from './needs.js'
 import { waitFor } from './wait.js'
 
 /** How a program ended. */
@@ -46,8 +47,9 @@ export interface LibvirtFiles {
   readonly realtimeLimit?: number
 }
 
-/** What the tests need installed; root's rights besides. */
-export const LIBVIRT = ['libvirtd', 'virtlogd', 'virsh', 'unshare', 'nsenter', 'qemu-system-x86_64']
+const PROGRAMS = ['libvirtd', 'virtlogd', 'virsh', 'unshare', 'nsenter', 'qemu-system-x86_64']
+
+const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
 
 /**
  * Without the cpu controller libvirt makes no group for a domain's threads: where the kernel has RT_GROUP_SCHED, such a
@@ -69,9 +71,21 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 const EMULATOR = '/usr/local/bin/qemu-rt-system-x86_64'
 
 /**
+ * Whether `startLibvirtd` can do its work: programs, and the right to mount in namespaces of its own, which root has and
+ * root of a container often has not. As `needs` otherwise.
+ * @param programs what the test needs besides
+ */
+export function needsLibvirt(t: Test, programs: readonly string[] = []): boolean {
+  if (!needs(t, [...PROGRAMS, ...programs])) return false
+  const mount = ['mount', '-t', 'tmpfs', 'tmpfs', '/run']
+  const { status, stderr } = spawnSync('unshare', [...NAMESPACES, ...mount], { encoding: 'utf8' })
+  return status === 0 || unmet(t, `no namespaces for libvirtd, which root may make: ${stderr.trim()}`)
+}
+
+/**
  * Starts a libvirtd, and with it virtlogd, in namespaces of its own: it neither sees nor changes this machine's, and
  * when the test ends one process is stopped and everything with it. The wrapper is installed by install.sh as an operator
- * would. Needs root.
+ * would.
  */
 export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<Libvirt> {
   const scratch = mkdtempSync(join(tmpdir(), 'qemu-rt-libvirt-'))
@@ -80,9 +94,8 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
   writeFileSync(join(scratch, 'etc/libvirt/qemu.conf'), files.qemuConf ?? '')
   if (files.config !== undefined) writeFileSync(join(scratch, 'etc/qemu-rt/qemu-rt.toml'), files.config)
   const beside = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
   const init = [beside('libvirtd-namespace.sh'), scratch, beside('../../install.sh')]
-  const child = spawn('unshare', [...namespaces, ...init], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('unshare', [...NAMESPACES, ...init], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   child.stdout.on('data', (chunk) => (output += chunk))
   child.stderr.on('data', (chunk) => (output += chunk))
