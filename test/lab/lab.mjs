@@ -144,7 +144,7 @@ function assembleGuest() {
 /** @returns the exit code: 0 when every test has passed */
 async function boot({ release, image, root }, initramfs) {
   const append = [
-    'console=ttyS0 quiet panic=-1 intel_iommu=on iommu=pt isolcpus=2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepages=256',
+    'console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt isolcpus=2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepages=256',
     `lab.modules=${join(root, 'lib/modules', release)} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${options.part}`,
   ].join(' ')
   const args = [

@@ -11,7 +11,6 @@ nested() {
   cat /tmp/mac 2>/dev/null
 }
 
-like "scan saves all of them" "^6 NICs with an interface: saved in" "$(qemu-rt nics scan)"
 like "an unknown name" "NIC 'lime1' is not in the configuration.*did you mean 'line1'" \
   "$(nested -device vfio-pci,host=nic:lime1)"
 like "a NIC that the host's driver has" "0000:00:02.0 is bound to e1000e \(eth0\), not to vfio-pci.*nics bind" \
