@@ -99,6 +99,9 @@ export function findOptions(line: CommandLine, name: string): Found[] {
   )
 }
 
+/** What was read of an option's argument: many passes look at it, and nothing changes it. */
+const read = new WeakMap<Option, Properties>()
+
 /**
  * Reads the argument of an option at a place in the command line.
  * @throws {UserError} exit 65 when it is missing or malformed, with the option's number
@@ -107,9 +110,13 @@ export function propertiesAt(line: CommandLine, index: number): Properties {
   const option = line[index]
   if (option?.kind !== 'option') throw new RangeError(`no option at ${index}`)
   if (option.argument === null) throw missingArgument(placeOf(line, index))
+  const known = read.get(option)
+  if (known !== undefined) return known
   const { spec } = option
   try {
-    return parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
+    const properties = parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
+    read.set(option, properties)
+    return properties
   } catch (error) {
     if (error instanceof MalformedArgument) {
       throw malformedArgument({
