@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { configWritableByOthers } from '../errors/config.js'
+import { directoryOf } from '../units/path.js'
 
 const GROUP_OR_OTHER_WRITE = 0o022
 const STICKY = 0o1000
@@ -20,7 +20,7 @@ export function checkOnlyRootWrites(path: string, file: Ownership): void {
   const link = lstatSync(path)
   // A link's mode means nothing, and chown would follow it without -h.
   if (link.isSymbolicLink()) refuse('replace', path, link, link.uid === 0 ? [] : ['chown -h root:root'])
-  for (const directory of new Set([dirname(path), dirname(real)])) {
+  for (const directory of new Set([directoryOf(path), directoryOf(real)])) {
     const { uid, mode } = statSync(directory)
     // In a sticky directory such as /tmp only root can exchange root's file (unlink(2), rename(2): EPERM).
     const risk = (mode & STICKY) === 0 ? mode : 0

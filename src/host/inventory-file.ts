@@ -10,8 +10,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
 import { inventoryMalformed, inventoryNotReadable, inventoryNotWritable } from '../errors/host.js'
+import { directoryOf } from '../units/path.js'
 import type { InventoryEntry } from './facts.js'
 import { parseInventory } from './inventory-format.js'
 import { errorCode } from './sysfs.js'
@@ -55,10 +55,10 @@ export function writeInventory(sysroot: string, entries: readonly InventoryEntry
   const temporary = `${file}.${process.pid}`
   try {
     // The umask of a hardened root shell is 077.
-    if (mkdirSync(dirname(file), { recursive: true }) !== undefined) chmodSync(dirname(file), 0o755)
+    if (mkdirSync(directoryOf(file), { recursive: true }) !== undefined) chmodSync(directoryOf(file), 0o755)
     writeDurably(temporary, `${JSON.stringify({ version: 1, devices: entries }, null, 2)}\n`)
     renameSync(temporary, file)
-    syncDirectory(dirname(file))
+    syncDirectory(directoryOf(file))
   } catch (error) {
     discard(temporary)
     throw inventoryNotWritable({ file, reason: errorCode(error) ?? String(error) })

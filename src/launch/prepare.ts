@@ -1,5 +1,4 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
 import type { HostFacts } from '../host/facts.js'
@@ -47,7 +46,7 @@ export type Planner = (held: readonly HeldLease[]) => Plan
  * As `preparePlanner`, with a policy that was read before.
  */
 export function plannerFor(request: Request, policy: Policy, given: Given = {}): Planner {
-  const readConfigs = readConfigFiles(request, given.directory ?? '')
+  const readConfigs = readConfigFiles(request, given.directory ?? '.')
   const hook = given.hook ?? readHookRequest(request.sysroot, request.guest.uuid)
   const seen = readHostFacts(request.sysroot, wantedFacts(request, policy, hook))
   const host = given.hostAs?.(seen) ?? seen
@@ -72,7 +71,7 @@ function wantedFacts(request: Request, policy: Policy, hook: HookRequest | null)
 function readConfigFiles(request: Request, directory: string): ReadConfig[] {
   return readConfigPaths(request.line).map((path) => {
     try {
-      return { path, text: readRegularFile(directory === '' ? path : resolve(directory, path)) }
+      return { path, text: readRegularFile(path.startsWith('/') ? path : `${directory}/${path}`) }
     } catch {
       // QEMU itself reports a file that it cannot read.
       return { path, text: null }

@@ -1,9 +1,12 @@
-import { spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { tunerNotStarted } from '../errors/tune.js'
+import { leaveBehind } from '../host/program.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
 import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
+
+/** The launcher gives the planner the same, see there. */
+const QUICK_START = { BUN_JSC_useJIT: '0' }
 
 /**
  * Starts the tuner, which goes on when this process has ended. It gets none of this process's descriptors, which are
@@ -17,19 +20,12 @@ export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuS
   const self =
     process.versions.bun === undefined ? [process.execPath, process.argv[1] ?? ''] : [process.execPath]
   const chain = cpus === null ? [] : ['taskset', '-c', formatCpuSet(cpus)]
-  const [program = '', ...args] = [...chain, ...self, 'tuner', String(launcher)]
   const devNull = openSync('/dev/null', 'r+')
-  const tuner = spawn(program, args, {
-    detached: true,
-    stdio: everyDescriptor().map((descriptor) => (descriptor === 2 && mustBeKept(2) ? 2 : devNull)),
-    cwd: '/',
-    env: { PATH: process.env.PATH, LC_ALL: 'C', [TUNE_VARIABLE]: formatRuntimePlan(plan) },
+  const failure = await leaveBehind([...chain, ...self, 'tuner', String(launcher)], {
+    descriptors: everyDescriptor().map((one) => (one === 2 && mustBeKept(2) ? 2 : devNull)),
+    env: { PATH: process.env.PATH, LC_ALL: 'C', ...QUICK_START, [TUNE_VARIABLE]: formatRuntimePlan(plan) },
   })
-  await new Promise<void>((resolve, reject) => {
-    tuner.once('spawn', resolve)
-    tuner.once('error', (error) => reject(tunerNotStarted({ reason: error.message })))
-  })
-  tuner.unref()
+  if (failure !== null) throw tunerNotStarted({ reason: failure })
   closeSync(devNull)
 }
 
