@@ -69,7 +69,7 @@ function planForQemu(plan: Plan, id: string): RuntimePlan | null {
     threads,
     vcpusAtStart: countVcpus(line).present,
     startsPaused: has('S') || has('incoming'),
-    daemonizes: has('daemonize'),
+    daemonizes: plan.daemonizes,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CommandLine } from '../argv/command-line.js'
-import { renderWords, type Word } from '../argv/command-line.js'
+import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { unknownCpus } from '../errors/plan.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
@@ -39,6 +39,8 @@ export interface Plan {
   readonly nics: readonly PlannedNic[]
   /** What no other VM may have while this one runs; null when that is nothing. */
   readonly lease: Lease | null
+  /** Whether QEMU goes on as a child of the process that was started. */
+  readonly daemonizes: boolean
   /** CPUs to start QEMU on; null leaves the launcher's. */
   readonly affinity: CpuSet | null
   readonly threads: ThreadPlan | null
@@ -92,6 +94,7 @@ export function makePlan(request: Request, { policy, host, readConfigs, held, ho
     changes: [...passed.changes, ...ruled.changes],
     nics: passed.nics,
     lease: leaseOf(passed.nics, threads),
+    daemonizes: findOptions(ruled.line, 'daemonize').length > 0,
     affinity: threads?.affinity ?? null,
     threads: threads?.threads ?? null,
     warnings: [

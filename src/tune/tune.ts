@@ -56,12 +56,16 @@ async function planFromProfile(
     const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
     const leased = planned?.leased ?? []
     const cpus = leased.every((cpu) => own.includes(cpu)) ? [] : leased
-    return { threads: planned?.threads ?? null, lease: cpus.length === 0 ? null : { nics: [], cpus } }
+    return {
+      threads: planned?.threads ?? null,
+      lease: cpus.length === 0 ? null : { nics: [], cpus },
+      daemonizes: false,
+    }
   }
-  if (isDryRun || choose([]).lease === null) return choose([]).threads
+  if (isDryRun) return choose([]).threads
   const startTicks = startOf(pid) ?? 0
   const holder = { id: launchId(pid, startTicks), guest, launcher: { pid, startTicks } }
-  return (await hold('/', holder, choose)).chosen.threads
+  return hold('/', holder, choose).chosen.threads
 }
 
 /** What became of a QEMU's threads. */

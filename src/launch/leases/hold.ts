@@ -18,19 +18,22 @@ export interface Holder extends Pick<LeaseFile, 'guest' | 'launcher'> {
  * @returns what was chosen, and the lease file; null when nothing was taken
  * @throws {UserError} what `choose` throws; exit 77 without a usable directory, 69 when the leases stay locked
  */
-export function hold<T extends { readonly lease: Lease | null }>(
+export function hold<T extends Pick<LeaseFile, 'daemonizes'> & { readonly lease: Lease | null }>(
   sysroot: string,
   { id, guest, launcher }: Holder,
   choose: (held: readonly HeldLease[]) => T,
-): Promise<{ readonly chosen: T; readonly leaseFile: string | null }> {
+): { readonly chosen: T; readonly leaseFile: string | null } {
+  const alone = choose([])
+  // Most VMs hold nothing, and need no lock to find that out.
+  if (alone.lease === null) return { chosen: alone, leaseFile: null }
   const { shared, own } = ensureLeaseDirectory(sysroot)
   return withLock(shared, () => {
     const { held, ended } = readLeases(sysroot, 'check')
     for (const { path } of ended) removeIfMine(path)
-    const chosen = choose(held)
+    const chosen = held.length === 0 ? alone : choose(held)
     if (chosen.lease === null) return { chosen, leaseFile: null }
     const leaseFile = `${own}/${id}.lease`
-    const text = formatLeaseFile({ ...chosen.lease, guest, launcher })
+    const text = formatLeaseFile({ ...chosen.lease, guest, launcher, daemonizes: chosen.daemonizes })
     writeFileSync(leaseFile, text, { flag: 'wx', mode: 0o640 })
     return { chosen, leaseFile }
   })

@@ -6,6 +6,8 @@ export interface LeaseFile extends Lease {
   readonly guest: string | null
   /** The process that becomes QEMU: its start tells it from a later one with the same number. */
   readonly launcher: { readonly pid: number; readonly startTicks: number }
+  /** Whether QEMU goes on as a child of that process (`-daemonize`). */
+  readonly daemonizes: boolean
 }
 
 /** A lease file as it lies in the directory. */
@@ -18,8 +20,8 @@ export interface FoundLease extends LeaseFile {
 /** Longer than any lease: nobody who may write to the directory can make us read without end. */
 const MAX_BYTES = 65536
 
-export function formatLeaseFile({ guest, launcher, ...lease }: LeaseFile): string {
-  return `${JSON.stringify({ version: 1, guest, launcher, ...leaseToJson(lease) })}\n`
+export function formatLeaseFile({ guest, launcher, daemonizes, ...lease }: LeaseFile): string {
+  return `${JSON.stringify({ version: 1, guest, launcher, daemonizes, ...leaseToJson(lease) })}\n`
 }
 
 /**
@@ -55,6 +57,8 @@ export function parseLeaseFile(text: string): LeaseFile | null {
       ...lease,
       guest: typeof json.guest === 'string' ? json.guest : null,
       launcher: { pid, startTicks },
+      // Whoever does not say may have.
+      daemonizes: json.daemonizes !== false,
     }
   } catch {
     return null

@@ -1,5 +1,7 @@
-import { spawn } from 'node:child_process'
-import { flockMissing, leasesBusy } from '../../errors/leases.js'
+import { closeSync, openSync } from 'node:fs'
+import { flockMissing, leaseDirectoryDenied, leasesBusy } from '../../errors/leases.js'
+import { runWithStdin } from '../../host/program.js'
+import { errorCode } from '../../host/sysfs.js'
 
 /** Far longer than all launches of a host starting at once take together. */
 const PATIENCE_SECONDS = 120
@@ -7,29 +9,27 @@ const PATIENCE_SECONDS = 120
 /**
  * Runs something while no other launch changes the leases.
  *
- * A JavaScript runtime has no flock(2), so a `cat` holds the lock: flock becomes it, and it ends with its stdin, which
- * the kernel closes however this process ends.
+ * A JavaScript runtime has no flock(2), but a lock belongs to the open file, not to who asked for it: flock locks the
+ * one that it is given as its stdin and ends. Closing it lets go of it, which the kernel does however this process ends.
  * @param directory what is locked
- * @throws {UserError} exit 69 when the lock cannot be had
+ * @throws {UserError} exit 69 when the lock cannot be had, 77 when the directory cannot be opened
  */
-export async function withLock<T>(directory: string, run: () => T): Promise<T> {
-  const holder = spawn('flock', ['-F', '-w', String(PATIENCE_SECONDS), directory, 'cat'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+export function withLock<T>(directory: string, run: () => T): T {
+  const file = open(directory)
   try {
-    await new Promise<void>((resolve, reject) => {
-      holder.on('error', (error) => reject(flockMissing({ reason: error.message })))
-      holder.on('exit', () => reject(leasesBusy({ directory, seconds: PATIENCE_SECONDS })))
-      holder.stdin.on('error', () => {})
-      // It comes back when cat runs, which is when the lock is held.
-      holder.stdout.once('data', resolve)
-      holder.stdin.write('\n')
-    })
+    const ended = runWithStdin(['flock', '-w', String(PATIENCE_SECONDS), '0'], file)
+    if (typeof ended === 'object' && ended !== null) throw flockMissing({ reason: ended.failure })
+    if (ended !== 0) throw leasesBusy({ directory, seconds: PATIENCE_SECONDS })
     return run()
   } finally {
-    holder.removeAllListeners('exit')
-    holder.stdin.end()
-    holder.stdout.destroy()
-    holder.unref()
+    closeSync(file)
+  }
+}
+
+function open(directory: string): number {
+  try {
+    return openSync(directory, 'r')
+  } catch (error) {
+    throw leaseDirectoryDenied({ directory, reason: errorCode(error) ?? 'unknown' })
   }
 }

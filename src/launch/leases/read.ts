@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseStat, readProc } from '../../host/proc.js'
-import { listDirectory } from '../../host/sysfs.js'
+import { errorCode, listDirectory } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
 import { readHookHolds } from '../hook-requests.js'
 import { leaseDirectory } from './directory.js'
@@ -13,8 +13,8 @@ export interface Leases {
 }
 
 /**
- * Reads all leases. One is held as long as a process has its file locked, which QEMU does until it ends; before that,
- * while the launcher that becomes QEMU lives.
+ * Reads all leases. One is held while the process lives that the launcher was and QEMU is. Where QEMU goes on as a child
+ * of it, the lock on the file says whether that child lives.
  * @param alive `assume`: take all for held, on a captured host whose processes are not here
  */
 export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
@@ -23,10 +23,11 @@ export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
   if (alive === 'assume') {
     return { held: [...found.map((lease) => describe(lease, false)), ...byHook], ended: [] }
   }
-  const locked = found.length === 0 ? new Set<string>() : readLocks()
-  const states = found.map((lease) => {
-    const isAlive = lives(lease.launcher)
-    return { lease, isAlive, isHeld: isAlive || locked.has(lease.lockName) }
+  const seen = found.map((lease) => ({ lease, life: lifeOf(lease.launcher) }))
+  const locked = seen.some(needsLock) ? readLocks() : new Set()
+  const states = seen.map(({ lease, life }) => {
+    const isAlive = life === 'alive'
+    return { lease, isAlive, isHeld: isAlive || (needsLock({ lease, life }) && locked.has(lease.lockName)) }
   })
   const held = states.filter(({ isHeld }) => isHeld)
   return {
@@ -47,14 +48,37 @@ function describe({ guest, launcher, nics, cpus }: FoundLease, isAlive: boolean)
   return { guest, pid: isAlive ? launcher.pid : 0, nics, cpus }
 }
 
-/** Device and inode of every locked file of this host (proc(5), /proc/locks). */
-function readLocks(): Set<string> {
-  const text = readFileSync('/proc/locks', 'latin1')
-  return new Set([...text.matchAll(/ FLOCK .* ([0-9a-f]+:[0-9a-f]+:\d+) /g)].map(([, name = '']) => name))
+/** Whether only the lock on its file can tell that a lease is held. */
+function needsLock({ lease, life }: { readonly lease: FoundLease; readonly life: Life }): boolean {
+  return life === 'unknown' || (life === 'ended' && lease.daemonizes)
 }
 
-function lives({ pid, startTicks }: FoundLease['launcher']): boolean {
-  return startOf(pid) === startTicks
+/**
+ * Device and inode of every locked file of this host: `1: FLOCK ADVISORY WRITE 812 00:19:1409 0 EOF` (proc(5)).
+ * The kernel takes 8 ms for it, as it has to wait for every CPU (fs/locks.c, locks_start).
+ */
+function readLocks(): Set<string> {
+  const fields = readFileSync('/proc/locks', 'latin1')
+    .split('\n')
+    .map((lock) => lock.split(' ').filter((field) => field !== ''))
+  return new Set(fields.flatMap((lock) => (lock.includes('FLOCK') ? (lock.at(-3) ?? []) : [])))
+}
+
+type Life = 'alive' | 'ended' | 'unknown'
+
+/** Unknown is a process of another user behind a /proc that hides them (proc(5), hidepid), and one that is ending. */
+function lifeOf({ pid, startTicks }: FoundLease['launcher']): Life {
+  const started = startOf(pid)
+  if (started !== null) return started === startTicks ? 'alive' : 'ended'
+  return isThere(pid) ? 'unknown' : 'ended'
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return errorCode(error) === 'EPERM'
+  }
 }
 
 /** When a process started, in clock ticks after boot; null when there is none, or one that has ended already. */

@@ -28,11 +28,12 @@ export async function reserve(request: Request, planner: Planner, launcher: numb
   const deadline = Date.now() + request.waitMs
   for (;;) {
     try {
-      // Most VMs hold nothing, and need no lock to find that out.
-      const plan = planner([])
-      if (plan.lease === null) return { plan, id, leaseFile: null }
-      const holder = { id, guest: plan.guest.name, launcher: { pid: launcher, startTicks } }
-      const { chosen, leaseFile } = await hold(request.sysroot, holder, planner)
+      const guest = request.guest.name
+      const { chosen, leaseFile } = hold(
+        request.sysroot,
+        { id, guest, launcher: { pid: launcher, startTicks } },
+        planner,
+      )
       return { plan: chosen, id, leaseFile }
     } catch (error) {
       if (!(error instanceof UserError && error.mayPass) || Date.now() >= deadline) throw error

@@ -94,7 +94,7 @@ async function assignAndClaim(
   const root = openSysroot(sysroot)
   const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) =>
     usedByHost(root, device) ?? obstacleToBinding(device, pci)
-  const assigned = await withLock(leases, () => {
+  const assigned = withLock(leases, () => {
     const host = readHostFacts(sysroot, { pci: true, cpus: false, topology: false, memory: false })
     const { held } = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume')
     const assignments = assignRequested({ ...wishes, host, held, assigned: [] }, obstacleOf)
