@@ -6,17 +6,21 @@ import { build } from 'esbuild'
 
 const BUN_PACKAGES = { x64: '@oven/bun-linux-x64-baseline', arm64: '@oven/bun-linux-aarch64' }
 
-rmSync('dist', { recursive: true, force: true })
-await build({
-  entryPoints: { 'qemu-rt': 'src/main.ts' },
+const COMMON = {
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20',
   minifySyntax: true,
+}
+
+rmSync('dist', { recursive: true, force: true })
+await build({
+  ...COMMON,
+  entryPoints: { 'qemu-rt': 'src/main.ts' },
+  splitting: true,
   // Libraries in CommonJS call require() for Node's own modules.
   banner: {
     js: "import { createRequire as qemuRtRequire } from 'node:module'; const require = qemuRtRequire(import.meta.url);",
@@ -27,14 +31,17 @@ await build({
 const bun = bunExecutable()
 if (bun === null) console.log('Bun has no binary for this machine: the launcher will use Node')
 else {
+  // Bun would keep modules apart, and take a tenth longer to start.
+  await build({ ...COMMON, entryPoints: { 'qemu-rt-planner': 'src/planner.ts' } })
   execFileSync(
     bun,
     // The executable must not read .env or bunfig.toml of the directory that QEMU is started in.
     [
       'build',
-      'src/planner.ts',
+      'dist/qemu-rt-planner.mjs',
       '--compile',
       '--bytecode',
+      '--format=esm',
       '--minify-syntax',
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
@@ -43,6 +50,7 @@ else {
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
+  rmSync('dist/qemu-rt-planner.mjs')
 }
 
 /** Path of Bun's executable from its npm package, if it is installed and runs here. */
