@@ -92,11 +92,28 @@ export interface Found {
   readonly option: Option
 }
 
+/** Options of a command line by name: passes ask for one after the other. */
+const byName = new WeakMap<CommandLine, ReadonlyMap<string, readonly Found[]>>()
+
 /** All options of a name, in order. */
-export function findOptions(line: CommandLine, name: string): Found[] {
-  return line.flatMap((option, index) =>
-    option.kind === 'option' && option.name === name ? [{ index, option }] : [],
-  )
+export function findOptions(line: CommandLine, name: string): readonly Found[] {
+  let found = byName.get(line)
+  if (found === undefined) {
+    found = groupByName(line)
+    byName.set(line, found)
+  }
+  return found.get(name) ?? []
+}
+
+function groupByName(line: CommandLine): ReadonlyMap<string, readonly Found[]> {
+  const groups = new Map<string, Found[]>()
+  for (const [index, option] of line.entries()) {
+    if (option.kind !== 'option') continue
+    const group = groups.get(option.name)
+    if (group === undefined) groups.set(option.name, [{ index, option }])
+    else group.push({ index, option })
+  }
+  return groups
 }
 
 /** What was read of an option's argument: many passes look at it, and nothing changes it. */

@@ -29,7 +29,7 @@ interface Cursor {
 }
 
 /** QEMU refuses deeper nesting (qobject/json-streamer.c, MAX_NESTING); this also bounds the recursion. */
-const MAX_NESTING = 1024
+export const MAX_NESTING = 1024
 
 /**
  * Reads a JSON object in QEMU's dialect, keeping places so that an edit can leave the rest as it stands: RFC 8259,

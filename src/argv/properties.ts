@@ -1,4 +1,4 @@
-import { type JsonMember, type JsonObject, JsonSyntaxError, parseJsonObject } from './json.js'
+import { type JsonMember, type JsonObject, JsonSyntaxError, MAX_NESTING, parseJsonObject } from './json.js'
 import { type KeyvalEntry, keyvalImplied, keyvalPair, parseKeyval, renderKeyval } from './keyval.js'
 
 /** A value to write. In keyval a boolean is on/off and a number its digits; in JSON each keeps its type. */
@@ -95,17 +95,46 @@ function appended(entries: readonly KeyvalEntry[], entry: KeyvalEntry): KeyvalEn
 }
 
 function jsonProperties(text: string): Properties {
+  const values = plainValues(text)
+  let object = values === null ? readObject(text) : null
+  return jsonView(text, values, () => {
+    object ??= readObject(text)
+    return object
+  })
+}
+
+/**
+ * What the runtime's own parser reads, many times faster; no text of this length can nest too deeply for QEMU.
+ * @returns null for what only QEMU's dialect may have
+ */
+function plainValues(text: string): Readonly<Record<string, unknown>> | null {
+  if (text.length > MAX_NESTING) return null
   try {
-    return jsonView(text, parseJsonObject(text))
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function readObject(text: string): JsonObject {
+  try {
+    return parseJsonObject(text)
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw new MalformedArgument(`not valid JSON: ${error.message}`)
     throw error
   }
 }
 
-function jsonView(text: string, object: JsonObject): Properties {
-  const { members } = object
-  const find = (key: string) => members.findLast((member) => member.key === key)
+/**
+ * @param values strings and booleans are looked up here first; null when this is not known
+ * @param object all members with their places, for an edit and for numbers, whose text counts
+ */
+function jsonView(
+  text: string,
+  values: Readonly<Record<string, unknown>> | null,
+  object: () => JsonObject,
+): Properties {
+  const find = (key: string) => object().members.findLast((member) => member.key === key)
   const replaced = (member: JsonMember, value: string) =>
     jsonProperties(text.slice(0, member.valueStart) + value + text.slice(member.valueEnd))
   // What keyval writes as cache.direct=on is {"cache":{"direct":true}} here.
@@ -118,8 +147,16 @@ function jsonView(text: string, object: JsonObject): Properties {
   }
   return {
     text,
-    keys: [...new Set(members.map((member) => member.key))],
+    get keys() {
+      return [...new Set(object().members.map((member) => member.key))]
+    },
     get(key) {
+      if (values !== null) {
+        const known = Object.hasOwn(values, key) ? values[key] : undefined
+        if (typeof known === 'string') return known
+        if (typeof known === 'boolean') return propertyText(known)
+        if (known === undefined && !key.includes('.')) return undefined
+      }
       const nested = inner(key)
       if (nested !== null) return nested.properties.get(nested.rest)
       const value = find(key)?.value
@@ -133,7 +170,7 @@ function jsonView(text: string, object: JsonObject): Properties {
         return after === properties ? this : replaced(member, after.text)
       }
       const member = find(key)
-      if (member === undefined) return jsonProperties(withMember(text, object, key, value))
+      if (member === undefined) return jsonProperties(withMember(text, object(), key, value))
       const asked = asKindOf(member, value)
       if (this.get(key) === propertyText(asked) && sameKind(member, asked)) return this
       return replaced(member, jsonText(asked))
@@ -144,6 +181,7 @@ function jsonView(text: string, object: JsonObject): Properties {
         const after = nested.properties.delete(nested.rest)
         return after === nested.properties ? this : replaced(nested.member, after.text)
       }
+      const { members } = object()
       const index = members.findIndex((member) => member.key === key)
       return index < 0 ? this : jsonProperties(withoutMember(text, members, index)).delete(key)
     },

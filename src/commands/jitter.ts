@@ -35,7 +35,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   if (compare && profile === null) throw compareNeedsProfile()
   const seconds = Number(options.seconds)
   if (!(seconds >= 2 && seconds <= 86_400)) throw badSeconds({ seconds: options.seconds })
-  const policy = readPolicy(options.config)
+  const policy = await readPolicy(options.config)
   const settings = chooseProfile(policy, profile, null)?.settings ?? null
   const common = {
     launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
@@ -66,7 +66,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   )
 }
 
-function readPolicy(config = process.env.QEMU_RT_CONFIG): Policy {
+function readPolicy(config = process.env.QEMU_RT_CONFIG): Promise<Policy> {
   const path = config || DEFAULT_CONFIG_PATH
   return loadPolicy({ path, explicit: Boolean(config), emulatorMode: false })
 }

@@ -16,11 +16,11 @@ const ENTRY = /^qemu-rt-system-(.+)$/
  * launcher's: so that is touched when a QEMU has changed since. Says nothing when there is nothing to do.
  * @throws {UserError} exit 69 when it is not the installed launcher that runs this, 77 without root's rights
  */
-export function refresh({ config }: { readonly config?: string }): void {
+export async function refresh({ config }: { readonly config?: string }): Promise<void> {
   const launcher = process.env.QEMU_RT_LAUNCHER ?? ''
   const since = changed(launcher)
   if (since === null) throw noLauncher({ path: launcher })
-  const emulators = readEmulators(config)
+  const emulators = await readEmulators(config)
   const upgraded = readdirSync(dirname(launcher)).flatMap((name) => {
     const arch = ENTRY.exec(name)?.[1]
     const emulator = arch === undefined ? null : (emulators[arch] ?? `/usr/bin/qemu-system-${arch}`)
@@ -42,10 +42,10 @@ function changed(path: string): number | null {
 }
 
 /** A configuration that is broken must not keep libvirt from asking. */
-function readEmulators(config: string | undefined): Readonly<Record<string, string>> {
+async function readEmulators(config: string | undefined): Promise<Readonly<Record<string, string>>> {
   const path = config ?? DEFAULT_CONFIG_PATH
   try {
-    return loadPolicy({ path, explicit: config !== undefined, emulatorMode: false }).emulators
+    return (await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })).emulators
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return {}

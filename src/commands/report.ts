@@ -8,7 +8,7 @@ import { writeAll } from '../report/output.js'
  * @param args the launcher's basename, then its "$@"
  * @throws {UserError} when the plan cannot be made
  */
-export function reportDryRun([entry = '', ...args]: readonly string[]): void {
+export async function reportDryRun([entry = '', ...args]: readonly string[]): Promise<void> {
   const request = readRequest({ entry, args, env: process.env, hostArch: process.arch })
-  writeAll(1, formatPlan(preparePlan(request), request.format))
+  writeAll(1, formatPlan(await preparePlan(request), request.format))
 }

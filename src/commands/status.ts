@@ -31,7 +31,7 @@ export async function status(options: StatusOptions): Promise<void> {
   const { watch, format, config, interval = DEFAULT_SECONDS[watch ? 'watch' : 'once'] } = options
   if (!(interval >= INTERVAL.least && interval <= INTERVAL.most)) throw badInterval(INTERVAL)
   const intervalMs = interval * 1000
-  const { host } = loadPolicy({
+  const { host } = await loadPolicy({
     path: config ?? DEFAULT_CONFIG_PATH,
     explicit: config !== undefined,
     emulatorMode: false,

@@ -28,7 +28,7 @@ export interface TuneOptions extends TargetOptions {
  * @throws {UserError} exit 64 for wrong usage, 69 when there is no such QEMU or no plan for it, 77 when the kernel refuses
  */
 export async function tuneCommand(options: TuneOptions): Promise<void> {
-  const source = sourceOf(options)
+  const source = await sourceOf(options)
   const targets = findTargets(options)
   if (targets.length === 0) return writeAll(1, 'no QEMU with a plan is running that this user may see\n')
   const failures: string[] = []
@@ -42,11 +42,11 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
   if (failures.length > 0) throw tuneRefused({ causes: failures })
 }
 
-function sourceOf({ profile, set, config }: TuneOptions): Source {
+async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> {
   if (set.length > 0) return { kind: 'selectors', selectors: set.map(parseSelector) }
   if (profile === undefined) return { kind: 'plan' }
   const path = config ?? DEFAULT_CONFIG_PATH
-  const policy = loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
+  const policy = await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
   return { kind: 'profile', name: profile, policy }
 }
 

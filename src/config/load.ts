@@ -1,11 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import { closeSync, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
 import { configMissing, configNotReadable, configNotText, configUnusable } from '../errors/config.js'
 import type { UserError } from '../errors/user-error.js'
 import { checkOnlyRootWrites } from './ownership.js'
-import { parsePolicy } from './parse.js'
 import { DEFAULT_CONFIG_PATH, type Policy } from './policy.js'
-
-export { parsePolicy } from './parse.js'
 
 /** Without a prototype, as records of a file have none: no name is found that nobody wrote. */
 const NOTHING: Readonly<Record<string, never>> = Object.create(null)
@@ -28,7 +26,7 @@ export const EMPTY_POLICY: Policy = {
  *   libvirt's unprivileged QEMU user must not decide what the wrapper and the root hook do
  * @throws {UserError} exit 78 for a configuration that is missing, unsafe or wrong, 77 when this user may not read it
  */
-export function loadPolicy({
+export async function loadPolicy({
   path,
   explicit,
   emulatorMode,
@@ -36,15 +34,19 @@ export function loadPolicy({
   path: string
   explicit: boolean
   emulatorMode: boolean
-}): Policy {
+}): Promise<Policy> {
+  let text: string
   try {
-    return parsePolicy(readConfig(path, emulatorMode), path)
+    text = readConfig(path, emulatorMode)
   } catch (error) {
     const code = errorCode(error)
     if (code === null) throw error
     if (code === 'ENOENT' && !explicit && !isThere(path)) return EMPTY_POLICY
     throw readError(path, code)
   }
+  // The schema takes a tenth of a launch, which one without a configuration is spared.
+  const { parsePolicy } = await import('./parse.js')
+  return parsePolicy(text, path)
 }
 
 /** Checks and reads one open file, so that it cannot be exchanged between the two. */
@@ -52,17 +54,11 @@ function readConfig(path: string, emulatorMode: boolean): string {
   const file = openSync(path, 'r')
   try {
     if (emulatorMode) checkOnlyRootWrites(path, fstatSync(file))
-    return decode(readFileSync(file), path)
+    const bytes = readFileSync(file)
+    if (!isUtf8(bytes)) throw configNotText({ file: path })
+    return bytes.toString('utf8')
   } finally {
     closeSync(file)
-  }
-}
-
-function decode(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw configNotText({ file: path })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AST } from 'toml-eslint-parser'
-import tomlPositions from './toml-positions.cjs'
+import libraries from '../libraries.cjs'
 
 /** A key's path from the top of the file: names of tables and keys, numbers for the entries of a list. */
 export type KeyPath = readonly (string | number)[]
@@ -41,7 +41,7 @@ function readLines(text: string): Lines {
 /** Two parsers may disagree on a corner of TOML; a message without a line is better than one about the parser. */
 function parseTopLevel(text: string): (AST.TOMLKeyValue | AST.TOMLTable)[] {
   try {
-    return tomlPositions().parseTOML(text, { tomlVersion: '1.1' }).body[0].body
+    return libraries.tomlParser().parseTOML(text, { tomlVersion: '1.1' }).body[0].body
   } catch {
     return []
   }
@@ -54,7 +54,7 @@ function addTable(lines: Lines, table: AST.TOMLTable): void {
 }
 
 function addKeyValue(lines: Lines, parent: KeyPath, { key, value }: AST.TOMLKeyValue): void {
-  const path = [...parent, ...tomlPositions().getStaticTOMLValue(key)]
+  const path = [...parent, ...libraries.tomlParser().getStaticTOMLValue(key)]
   addKeys(lines, path, key.loc.start.line)
   addValue(lines, path, value)
 }

@@ -1,4 +1,4 @@
-import { closest, distance } from 'fastest-levenshtein'
+import libraries from '../libraries.cjs'
 
 /**
  * The known name that a mistyped one most likely means.
@@ -6,6 +6,7 @@ import { closest, distance } from 'fastest-levenshtein'
  */
 export function nearest(name: string, known: readonly string[]): string | null {
   if (known.length === 0) return null
+  const { closest, distance } = libraries.levenshtein()
   const best = closest(name.toLowerCase(), known as string[])
   const allowed = Math.max(2, Math.floor(name.length / 3))
   return distance(name.toLowerCase(), best.toLowerCase()) <= allowed ? best : null

@@ -70,18 +70,26 @@ function readPciFunction(root: Root, address: PciAddress): PciFunction | null {
 /** `uevent` has all of it in one read (Linux drivers/pci/pci-driver.c, pci_uevent). */
 function readIdentity(path: string): Identity | null {
   const uevent = readAttribute(`${path}/uevent`) ?? ''
-  const [, vendor, device] = /^PCI_ID=([\da-f]{4,}):([\da-f]{4,})$/im.exec(uevent) ?? []
-  const classCode = /^PCI_CLASS=([\da-f]+)$/im.exec(uevent)?.[1]
-  if (vendor === undefined || device === undefined || classCode === undefined) return readIdentityFiles(path)
-  const subsystem = /^PCI_SUBSYS_ID=([\da-f]{4,}):([\da-f]{4,})$/im.exec(uevent)
-  return {
-    vendor: vendor.toLowerCase(),
-    device: device.toLowerCase(),
-    subsystemVendor: subsystem?.[1]?.toLowerCase() ?? NO_ID,
-    subsystemDevice: subsystem?.[2]?.toLowerCase() ?? NO_ID,
-    classCode: Number.parseInt(classCode, 16),
-    driver: /^DRIVER=(.+)$/m.exec(uevent)?.[1] ?? readLinkName(`${path}/driver`),
-  }
+  const [vendor, device] = ids(field(uevent, 'PCI_ID'))
+  const classCode = Number.parseInt(field(uevent, 'PCI_CLASS') ?? '', 16)
+  if (vendor === undefined || device === undefined || Number.isNaN(classCode)) return readIdentityFiles(path)
+  const [subsystemVendor = NO_ID, subsystemDevice = NO_ID] = ids(field(uevent, 'PCI_SUBSYS_ID'))
+  const driver = field(uevent, 'DRIVER') ?? readLinkName(`${path}/driver`)
+  return { vendor, device, subsystemVendor, subsystemDevice, classCode, driver }
+}
+
+/** The value in a line `NAME=value`; null when there is none. */
+function field(uevent: string, name: string): string | null {
+  const at = `\n${uevent}`.indexOf(`\n${name}=`)
+  if (at < 0) return null
+  const start = at + name.length + 1
+  const end = uevent.indexOf('\n', start)
+  return end < 0 ? uevent.slice(start) : uevent.slice(start, end)
+}
+
+/** `8086:154C` → `8086`, `154c`; nothing for what is no pair of them. */
+function ids(pair: string | null): readonly string[] {
+  return pair !== null && /^[\da-f]{4,}:[\da-f]{4,}$/i.test(pair) ? pair.toLowerCase().split(':') : []
 }
 
 const NO_ID = '0000'

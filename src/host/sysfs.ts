@@ -1,7 +1,4 @@
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
-
-/** An attribute is a page at most (Linux Documentation/filesystems/sysfs.rst). */
-const attribute = Buffer.alloc(4096)
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /**
  * Reads one attribute, without the newline at its end.
@@ -9,13 +6,7 @@ const attribute = Buffer.alloc(4096)
  */
 export function readAttribute(path: string): string | null {
   try {
-    // Half the system calls of readFileSync, which asks for a size that sysfs does not know.
-    const fd = openSync(path, 'r')
-    try {
-      return attribute.toString('utf8', 0, readSync(fd, attribute)).trimEnd()
-    } finally {
-      closeSync(fd)
-    }
+    return readFileSync(path, 'utf8').trimEnd()
   } catch {
     return null
   }

@@ -34,7 +34,7 @@ async function launchText(invocation: Invocation): Promise<string> {
   if (request.help) return 'qemu_rt_planner cli run --help'
   if (request.dryRun) return 'qemu_rt_planner report "$qemu_rt_entry" "$@"'
   const launcher = process.ppid
-  const { plan, id, leaseFile } = await reserve(request, preparePlanner(request), launcher)
+  const { plan, id, leaseFile } = await reserve(request, await preparePlanner(request), launcher)
   checkEmulator(plan.emulator)
   // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
   if (stderrIsTerminal()) for (const warning of plan.warnings) report(`warning: ${warning}`)

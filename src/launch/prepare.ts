@@ -18,15 +18,16 @@ import { readLeases } from './leases/read.js'
  * Reads what a request's plan needs (configuration, host facts, `-readconfig` files) and makes the plan.
  * @throws {UserError} see `loadPolicy`, `readHostFacts` and `makePlan`
  */
-export function preparePlan(request: Request): Plan {
+export async function preparePlan(request: Request): Promise<Plan> {
   const isThisHost = request.sysroot === '/'
-  return preparePlanner(request)(readLeases(request.sysroot, isThisHost ? 'check' : 'assume').held)
+  const planner = await preparePlanner(request)
+  return planner(readLeases(request.sysroot, isThisHost ? 'check' : 'assume').held)
 }
 
 /** As `preparePlan`, but makes the plan when it is known what other VMs hold, and again when that has changed. */
-export function preparePlanner(request: Request): Planner {
+export async function preparePlanner(request: Request): Promise<Planner> {
   const { path, explicit } = request.config
-  const policy = loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
+  const policy = await loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
   return plannerFor(request, policy)
 }
 

@@ -44,7 +44,7 @@ export async function planDomain(
   const domain = readDomain(xml, source)
   const entry = basename(domain.emulator ?? 'qemu-system-x86_64')
   const path = options.config ?? domain.env.QEMU_RT_CONFIG ?? DEFAULT_CONFIG_PATH
-  const policy = loadPolicy({ path, explicit: path !== DEFAULT_CONFIG_PATH, emulatorMode: false })
+  const policy = await loadPolicy({ path, explicit: path !== DEFAULT_CONFIG_PATH, emulatorMode: false })
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
   const args = isMade ? madeArguments(domain) : command.args

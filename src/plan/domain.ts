@@ -1,6 +1,6 @@
-import picomatch from 'picomatch'
 import type { DomainPolicy, Policy } from '../config/policy.js'
 import { unknownProfile } from '../errors/plan.js'
+import { matchesGlob } from '../units/glob.js'
 import type { DomainRequest } from './hook-request.js'
 import type { DomainSettings, PassInput } from './pass.js'
 import type { Request } from './request.js'
@@ -71,8 +71,8 @@ function matchesGuest(
   asked: DomainRequest | null,
 ): boolean {
   return (
-    matchesGlob(guest.name, name) &&
-    matchesGlob(guest.uuid?.toLowerCase() ?? null, uuid) &&
+    selects(name, guest.name) &&
+    selects(uuid, guest.uuid?.toLowerCase() ?? null) &&
     matchesNova(asked?.flavor ?? null, flavor) &&
     matchesNova(asked?.instance ?? null, instance)
   )
@@ -80,12 +80,11 @@ function matchesGuest(
 
 /** Of a VM that Nova did not make, even `*` says nothing. */
 function matchesNova(value: string | null, glob: string | null): boolean {
-  return glob === null || (value !== null && matchesGlob(value, glob))
+  return glob === null || (value !== null && selects(glob, value))
 }
 
-function matchesGlob(value: string | null, glob: string | null): boolean {
+function selects(glob: string | null, value: string | null): boolean {
   // Every VM, one without a name too.
   if (glob === null || glob === '*') return true
-  // `bash` lets a star match slashes too: names of domains are not paths.
-  return value !== null && picomatch.isMatch(value, glob, { bash: true, dot: true })
+  return value !== null && matchesGlob(value, glob)
 }

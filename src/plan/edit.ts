@@ -29,6 +29,7 @@ export function applyEdits(
   pass: string,
   edits: readonly Edit[],
 ): { readonly line: CommandLine; readonly changes: readonly Change[] } {
+  if (edits.length === 0) return { line, changes: [] }
   const items: (Item | null)[] = [...line]
   const changes: Change[] = []
   for (const edit of edits) {

@@ -1,8 +1,8 @@
-import picomatch from 'picomatch'
 import type { SchedPolicy } from '../config/policy.js'
 import { badSelector } from '../errors/tune.js'
 import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { matchesGlob } from '../units/glob.js'
 import type { Role } from './roles.js'
 import type { Thread } from './threads.js'
 
@@ -78,8 +78,7 @@ function matcher(text: string, who: string): (thread: Thread, role: Role) => boo
   if (kind === 'iothread' && name) {
     return (_, role) => role.kind === 'iothread' && (name === '*' || role.id === name)
   }
-  if (kind === 'name' && name)
-    return (thread) => picomatch.isMatch(thread.name, name, { bash: true, dot: true })
+  if (kind === 'name' && name) return (thread) => matchesGlob(thread.name, name)
   const word = Object.hasOwn(WORDS, who) ? WORDS[who] : undefined
   if (word !== undefined) return (_, role) => role.kind === word
   throw badSelector({

@@ -19,7 +19,8 @@ export function parsePciAddress(text: string): PciAddress | null {
 
 /** Sorts by domain, bus, device and function, as numbers. */
 export function comparePciAddresses(a: PciAddress, b: PciAddress): number {
-  return sortKey(a).localeCompare(sortKey(b), 'en')
+  const [left, right] = [sortKey(a), sortKey(b)]
+  return left === right ? 0 : left < right ? -1 : 1
 }
 
 function sortKey(address: PciAddress): string {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parsePolicy } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import { UserError } from '../../src/errors/user-error.js'
 
 /** A configuration → the one line that the user gets. The exit code is always 78. */

@@ -20,9 +20,9 @@ function load({ path, explicit = true, emulatorMode = false }: Call) {
   return loadPolicy({ path, explicit, emulatorMode })
 }
 
-function failure(call: Call): { exitCode: ExitCode; message: string } | null {
+async function failure(call: Call): Promise<{ exitCode: ExitCode; message: string } | null> {
   try {
-    load(call)
+    await load(call)
     return null
   } catch (error) {
     if (!(error instanceof UserError)) throw error
@@ -32,15 +32,15 @@ function failure(call: Call): { exitCode: ExitCode; message: string } | null {
 
 t.test('a file is read and knows its lines', async (t) => {
   const path = join(t.testdir({ 'q.toml': VALID }), 'q.toml')
-  const policy = load({ path })
+  const policy = await load({ path })
   t.same(policy.host.realtime, [2, 3])
   t.equal(policy.place(['host', 'realtime']), `${path}:2`)
 })
 
 t.test('a missing file is the empty policy at the default place only', async (t) => {
   const path = join(t.testdir({}), 'none', 'q.toml')
-  t.equal(load({ path, explicit: false }), EMPTY_POLICY)
-  t.same(failure({ path }), {
+  t.equal(await load({ path, explicit: false }), EMPTY_POLICY)
+  t.same(await failure({ path }), {
     exitCode: 78,
     message: `the configuration does not exist: ${path}; create it, or name another with --config, --rt-config or QEMU_RT_CONFIG`,
   })
@@ -50,12 +50,15 @@ t.test('a missing file is the empty policy at the default place only', async (t)
 t.test('a link that leads nowhere is no missing file', async (t) => {
   const path = join(t.testdir({}), 'q.toml')
   symlinkSync('elsewhere.toml', path)
-  t.match(failure({ path, explicit: false }), { exitCode: 78, message: 'the configuration does not exist' })
+  t.match(await failure({ path, explicit: false }), {
+    exitCode: 78,
+    message: 'the configuration does not exist',
+  })
 })
 
 t.test('a directory cannot be the configuration', async (t) => {
   const path = t.testdir({})
-  t.same(failure({ path }), {
+  t.same(await failure({ path }), {
     exitCode: 78,
     message: `the configuration cannot be read (it is a directory): ${path}; put a TOML file there`,
   })
@@ -64,7 +67,10 @@ t.test('a directory cannot be the configuration', async (t) => {
 t.test('a file that is not UTF-8 is refused', async (t) => {
   const path = join(t.testdir({}), 'q.toml')
   writeFileSync(path, Buffer.from([0x23, 0xe9, 0x0a]))
-  t.match(failure({ path }), { exitCode: 78, message: `the configuration is not UTF-8 text: ${path}; ` })
+  t.match(await failure({ path }), {
+    exitCode: 78,
+    message: `the configuration is not UTF-8 text: ${path}; `,
+  })
 })
 
 t.test('a file that this user may not read is a matter of permission', needsRoot, async (t) => {
@@ -73,7 +79,7 @@ t.test('a file that this user may not read is a matter of permission', needsRoot
   chmodSync(path, 0o600)
   process.seteuid?.(OTHER_USER)
   t.teardown(() => process.seteuid?.(0))
-  const result = failure({ path, explicit: false })
+  const result = await failure({ path, explicit: false })
   process.seteuid?.(0)
   t.match(result, {
     exitCode: 77,
@@ -150,16 +156,19 @@ for (const { name, file, directory, message } of OWNERSHIPS) {
     chmodSync(path, file[1])
     chownSync(etc, directory[0], 0)
     chmodSync(etc, directory[1])
-    t.same(failure({ path, emulatorMode: true }), message && { exitCode: 78, message: message(path, etc) })
-    t.equal(failure({ path, emulatorMode: false }), null)
+    t.same(
+      await failure({ path, emulatorMode: true }),
+      message && { exitCode: 78, message: message(path, etc) },
+    )
+    t.equal(await failure({ path, emulatorMode: false }), null)
   })
 }
 
 t.test('emulator mode refuses an unsafe file before it looks into it', needsRoot, async (t) => {
   const path = join(t.testdir({ 'q.toml': WRONG }), 'q.toml')
   chmodSync(path, 0o666)
-  t.match(failure({ path, emulatorMode: true }), { message: 'others than root can write' })
-  t.match(failure({ path, emulatorMode: false }), { message: "unknown key 'hots'" })
+  t.match(await failure({ path, emulatorMode: true }), { message: 'others than root can write' })
+  t.match(await failure({ path, emulatorMode: false }), { message: "unknown key 'hots'" })
 })
 
 t.test('emulator mode looks at both ends of a link', needsRoot, async (t) => {
@@ -169,11 +178,15 @@ t.test('emulator mode looks at both ends of a link', needsRoot, async (t) => {
   const link = join(open, 'q.toml')
   symlinkSync('../safe/q.toml', link)
   chmodSync(open, 0o777)
-  t.match(failure({ path: link, emulatorMode: true }), { message: `replace the configuration: ${open} has` })
+  t.match(await failure({ path: link, emulatorMode: true }), {
+    message: `replace the configuration: ${open} has`,
+  })
   chmodSync(open, 0o755)
-  t.equal(failure({ path: link, emulatorMode: true }), null)
+  t.equal(await failure({ path: link, emulatorMode: true }), null)
   chmodSync(safe, 0o777)
-  t.match(failure({ path: link, emulatorMode: true }), { message: `replace the configuration: ${safe} has` })
+  t.match(await failure({ path: link, emulatorMode: true }), {
+    message: `replace the configuration: ${safe} has`,
+  })
 })
 
 t.test("emulator mode refuses another user's link in a sticky directory", needsRoot, async (t) => {
@@ -190,5 +203,5 @@ t.test("emulator mode refuses another user's link in a sticky directory", needsR
     process.seteuid?.(0)
   }
   const message = `others than root can replace the configuration: ${link} has owner 64055 and mode 0777; run as root: chown -h root:root ${link}`
-  t.same(failure({ path: link, emulatorMode: true }), { exitCode: 78, message })
+  t.same(await failure({ path: link, emulatorMode: true }), { exitCode: 78, message })
 })

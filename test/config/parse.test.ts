@@ -1,5 +1,6 @@
 import t from 'tap'
-import { EMPTY_POLICY, parsePolicy } from '../../src/config/load.js'
+import { EMPTY_POLICY } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import type { NicSelector, Policy, Profile } from '../../src/config/policy.js'
 
 const EXAMPLE = `# /etc/qemu-rt/qemu-rt.toml

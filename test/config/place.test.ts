@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { stringify } from 'smol-toml'
 import t from 'tap'
-import { parsePolicy } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import { lineFinder } from '../../src/config/place.js'
 
 type Path = (string | number)[]

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { parsePolicy } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import { readHostFacts } from '../../src/host/read.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'

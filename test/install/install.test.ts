@@ -12,7 +12,7 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { parsePolicy } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 
 const script = fileURLToPath(new URL('../../install.sh', import.meta.url))
 const run = (args: string[], env = {}) =>

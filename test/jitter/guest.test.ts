@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
-import { parsePolicy } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import { guestFor, guestImage, machineArguments } from '../../src/jitter/guest.js'
 import { GUEST_IMAGE } from '../../src/jitter/guest-image.js'
 import { needs } from '../e2e/needs.js'

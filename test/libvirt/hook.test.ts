@@ -122,9 +122,9 @@ t.test('the wrapper plans what the hook has got ready', AS_ROOT, async (t) => {
   const { hook, plan, root } = hookHost(t)
   await hook('prepare begin', { request: '<nic name="line"/><nic name="line"/>' })
   await hook('prepare begin', { uuid: OTHER_UUID, name: 'other', args: ['--rt-nic', 'line'] })
-  t.strictSame(plan([]).lease?.nics, ['0000:03:00.0', '0000:03:00.1'])
-  t.strictSame(plan(['--rt-nic', 'line'], OTHER_UUID).lease?.nics, ['0000:03:00.2'])
-  t.throws(() => plan(['-device', 'vfio-pci,host=nic:fieldbus0']), {
+  t.strictSame((await plan([])).lease?.nics, ['0000:03:00.0', '0000:03:00.1'])
+  t.strictSame((await plan(['--rt-nic', 'line'], OTHER_UUID)).lease?.nics, ['0000:03:00.2'])
+  await t.rejects(() => plan(['-device', 'vfio-pci,host=nic:fieldbus0']), {
     message: /NIC 'fieldbus0' is held by guest 'other': 0000:03:00.2/,
   })
   t.equal(statSync(`${root}/run/qemu-rt/requests/${UUID}.json`).mode & 0o777, 0o644)

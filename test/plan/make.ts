@@ -1,4 +1,4 @@
-import { parsePolicy } from '../../src/config/load.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
 import type { HookRequest } from '../../src/plan/hook-request.js'
 import type { HeldLease } from '../../src/plan/leases.js'

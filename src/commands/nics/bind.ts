@@ -28,7 +28,7 @@ export async function bindNamed(
   write: WriteSysfs,
   say: (line: string) => void,
 ): Promise<void> {
-  const { policy, host } = readHost(options)
+  const { policy, host } = await readHost(options)
   const root = openSysroot(options.sysroot)
   const devices = devicesNamed(name, policy, host)
   for (const device of devices) {

@@ -13,9 +13,9 @@ export interface HostOptions {
  * Reads the host's devices and the configuration that names them.
  * @returns `warn` prints what is wrong with the saved inventory
  */
-export function readHost({ config, sysroot }: HostOptions) {
+export async function readHost({ config, sysroot }: HostOptions) {
   const path = config ?? DEFAULT_CONFIG_PATH
-  const policy = loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
+  const policy = await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
   const host = readHostFacts(sysroot)
   const warn = () => {
     for (const warning of host.inventoryWarnings) report(`warning: ${warning}`)

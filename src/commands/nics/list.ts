@@ -6,8 +6,8 @@ import { type NicView, viewNics } from './view.js'
 const HEADING = ['NAME', 'ADDRESS', 'ID', 'DRIVER', 'INTERFACE', 'MAC', 'GROUP', 'NODE', 'READY']
 
 /** Prints the host's NICs with the names that the configuration gives them. */
-export function listNics(options: HostOptions & { readonly format: string }): void {
-  const { host, policy, warn } = readHost(options)
+export async function listNics(options: HostOptions & { readonly format: string }): Promise<void> {
+  const { host, policy, warn } = await readHost(options)
   const nics = viewNics(host, policy)
   warn()
   writeAll(

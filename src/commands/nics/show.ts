@@ -8,8 +8,11 @@ import { type NicView, viewNics } from './view.js'
  * Prints all that is known of the devices that a NIC's name means, and what keeps each from being given to a VM.
  * @throws {UserError} exit 69 when the name means none, or several without `pool`
  */
-export function showNic(name: string, options: HostOptions & { readonly format: string }): void {
-  const { host, policy, warn } = readHost(options)
+export async function showNic(
+  name: string,
+  options: HostOptions & { readonly format: string },
+): Promise<void> {
+  const { host, policy, warn } = await readHost(options)
   const found = findNic(name, policy, host.pci)
   const addresses: readonly string[] = found.devices.map(({ address }) => address)
   const nics = viewNics(host, policy).filter(({ address }) => addresses.includes(address))

@@ -27,7 +27,7 @@ export async function unbindNamed(
   write: WriteSysfs,
   say: (line: string) => void,
 ): Promise<void> {
-  const { policy, host } = readHost(options)
+  const { policy, host } = await readHost(options)
   const root = openSysroot(options.sysroot)
   const devices = devicesNamed(name, policy, host)
   const { held } = readLeases(options.sysroot, root === '' ? 'check' : 'assume')

@@ -51,7 +51,7 @@ export async function prepare(domain: Domain, host: HookHost): Promise<void> {
     assigned: [],
     taken: [],
   }
-  const wishes = wishesOf(domain, emulator, hook)
+  const wishes = await wishesOf(domain, emulator, hook)
   // A VM that is planned on a captured host takes nothing from this one.
   if (wishes === null) return writeHookRequest(host.sysroot, hook)
   await assignAndClaim(domain, hook, wishes, shared, host)
@@ -73,10 +73,10 @@ function realPath(path: string): string {
 type Wishes = Omit<AssignmentInput, 'host' | 'held' | 'assigned'>
 
 /** What the domain wants of NICs; null when that is nothing. A name that nobody knows is told here already. */
-function wishesOf(domain: Domain, emulator: string, hook: HookRequest): Wishes | null {
+async function wishesOf(domain: Domain, emulator: string, hook: HookRequest): Promise<Wishes | null> {
   const request = requestOf(domain, emulator)
   const { path, explicit } = request.config
-  const policy = loadPolicy({ path, explicit, emulatorMode: true })
+  const policy = await loadPolicy({ path, explicit, emulatorMode: true })
   const settings = matchDomain(policy, request.guest, hook)
   chooseProfile(policy, request.profile, settings)
   const isThisHost = request.sysroot === '/'

@@ -1,4 +1,3 @@
-import picomatch from 'picomatch'
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { findOption, OPTIONS } from '../../argv/options.js'
 import {
@@ -10,6 +9,7 @@ import {
 } from '../../argv/properties.js'
 import type { Policy, Rule, RuleValue } from '../../config/policy.js'
 import { ruleNeedsKeyval, unknownRuleOption } from '../../errors/rules.js'
+import { matchesGlob } from '../../units/glob.js'
 import { applyEdits, type Change, type Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
 
@@ -102,11 +102,7 @@ function matches(wanted: Rule['match'], get: (key: string) => string | undefined
     const actual = get(key)
     if (actual === undefined) return false
     if (typeof value === 'boolean') return parseSwitch(actual) === value
-    const glob = propertyText(typed(value))
-    // picomatch takes neither an empty glob nor an empty text.
-    if (actual === '' || glob === '') return actual === glob || glob === '*'
-    // `bash` lets a star match slashes too, as in file names of disks.
-    return picomatch.isMatch(actual, glob, { bash: true, dot: true })
+    return matchesGlob(actual, propertyText(typed(value)))
   })
 }
 

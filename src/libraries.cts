@@ -1,0 +1,25 @@
+import type * as Levenshtein from 'fastest-levenshtein' with { 'resolution-mode': 'import' }
+import type Picomatch from 'picomatch'
+import type * as TomlParser from 'toml-eslint-parser' with { 'resolution-mode': 'import' }
+
+/*
+ * Libraries that most launches do not need, loaded when they are first used: evaluating them takes a millisecond of
+ * every launch. In CommonJS, where loading waits for nobody (Node 20.19 requires ES modules, too).
+ */
+
+/** Distances between names, for messages. */
+function levenshtein(): typeof Levenshtein {
+  return require('fastest-levenshtein')
+}
+
+/** Globs. */
+function picomatch(): typeof Picomatch {
+  return require('picomatch')
+}
+
+/** A parser that knows lines, for messages. */
+function tomlParser(): typeof TomlParser {
+  return require('toml-eslint-parser')
+}
+
+export = { levenshtein, picomatch, tomlParser }
