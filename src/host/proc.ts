@@ -11,9 +11,14 @@ export interface Stat {
 
 /** Reads a stat file's text; null when it is none. The name may have blanks and parentheses in it. */
 export function parseStat(text: string): Stat | null {
-  const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(text) ?? []
-  if (name === undefined || rest === undefined) return null
-  const fields = rest.trimEnd().split(' ')
+  const start = text.indexOf(' (')
+  const end = text.lastIndexOf(') ')
+  if (start < 0 || end < start) return null
+  const fields = text
+    .slice(end + 2)
+    .trimEnd()
+    .split(' ')
+  const name = text.slice(start + 2, end)
   return { name, state: fields[0] ?? '', field: (place) => Number(fields[place - 3] ?? 0) }
 }
 

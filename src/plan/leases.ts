@@ -12,9 +12,18 @@ export interface HeldLease {
   readonly cpus: CpuSet
 }
 
+/** Holders by NIC: a pool asks for one of its NICs after the other. */
+const byNic = new WeakMap<readonly HeldLease[], ReadonlyMap<PciAddress, HeldLease>>()
+
 /** Who holds a NIC; undefined when nobody does. */
 export function holderOfNic(held: readonly HeldLease[], address: PciAddress): HeldLease | undefined {
-  return held.find(({ nics }) => nics.includes(address))
+  let holders = byNic.get(held)
+  if (holders === undefined) {
+    // The first of several counts.
+    holders = new Map(held.toReversed().flatMap((lease) => lease.nics.map((nic) => [nic, lease] as const)))
+    byNic.set(held, holders)
+  }
+  return holders.get(address)
 }
 
 /** Who holds one of these CPUs, and which of them. */

@@ -33,8 +33,9 @@ export function readLeaseFile(path: string): FoundLease | null {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
-      const { dev, ino, size } = fstatSync(file)
-      if (size === 0 || size > MAX_BYTES || !fstatSync(file).isFile()) return null
+      const stat = fstatSync(file)
+      const { dev, ino, size } = stat
+      if (size === 0 || size > MAX_BYTES || !stat.isFile()) return null
       const lease = parseLeaseFile(readFileSync(file, 'utf8'))
       return lease === null ? null : { ...lease, path, lockName: lockName(dev, ino) }
     } finally {

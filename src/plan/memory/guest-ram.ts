@@ -131,8 +131,8 @@ export function backendBytes(line: CommandLine, { index, properties }: Backend):
 /** All RAM of the guest: the base RAM, and what memory devices map from the start. */
 export function guestRamBytes(line: CommandLine, arch: string): Bytes {
   const base = baseRamBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? DEFAULT_BYTES
-  const devices = deviceUses(line).filter(({ guestRam }) => guestRam)
-  const backends = memoryBackends(line).filter(({ id }) => devices.some((use) => use.id === id))
+  const used = new Set(deviceUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
+  const backends = memoryBackends(line).filter(({ id }) => used.has(id))
   return backends.reduce((sum, backend) => sum + backendBytes(line, backend), base)
 }
 

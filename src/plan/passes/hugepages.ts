@@ -54,8 +54,8 @@ export const hugepages: Pass = {
 }
 
 function backAll(wanted: Wanted, plain: PlainRam | null): Backed {
-  const ram = backendUses(wanted.line).filter(({ guestRam }) => guestRam)
-  const backends = memoryBackends(wanted.line).filter(({ id }) => ram.some((use) => use.id === id))
+  const ram = new Set(backendUses(wanted.line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
+  const backends = memoryBackends(wanted.line).filter(({ id }) => ram.has(id))
   const all = [backPlain(wanted, plain), ...backends.map((backend) => backOne(wanted, backend))]
   return {
     edits: all.flatMap(({ edits }) => edits),

@@ -34,11 +34,13 @@ function shareAll(input: PassInput): PassResult {
   const uses = backendUses(line)
   const backends = memoryBackends(line)
   const machine = machineType(line, arch)
+  const usesOf = byBackend(uses)
   const results = backends.map((backend) => {
-    const own = uses.filter(({ id }) => id === backend.id)
-    const place = placeOf(line, backend.index)
-    const label = `memory backend '${backend.id}' of ${place.option} (option ${place.number})`
-    return shareOne(label, backend, own, machine)
+    const label = () => {
+      const place = placeOf(line, backend.index)
+      return `memory backend '${backend.id}' of ${place.option} (option ${place.number})`
+    }
+    return shareOne(label, backend, usesOf.get(backend.id) ?? [], machine)
   })
   return {
     edits: [...results.flatMap(({ edits }) => edits), ...base.edits],
@@ -48,6 +50,16 @@ function shareAll(input: PassInput): PassResult {
       ...(base.warnings ?? []),
     ],
   }
+}
+
+function byBackend(uses: readonly BackendUse[]): ReadonlyMap<string, readonly BackendUse[]> {
+  const groups = new Map<string, BackendUse[]>()
+  for (const use of uses) {
+    const group = groups.get(use.id)
+    if (group === undefined) groups.set(use.id, [use])
+    else group.push(use)
+  }
+  return groups
 }
 
 function sharePlainRam(input: PassInput): PassResult {
@@ -75,15 +87,15 @@ function sharePlainRam(input: PassInput): PassResult {
 }
 
 function shareOne(
-  label: string,
+  label: () => string,
   backend: Backend,
   uses: readonly BackendUse[],
   machine: string | null,
 ): PassResult {
   if (!uses.some(({ guestRam }) => guestRam))
-    return { edits: [], warnings: aloneWarnings(label, backend, uses) }
+    return { edits: [], warnings: aloneWarnings(label(), backend, uses) }
   const { argument, reason, leftAlone } = shareBackend(backend, machine)
-  if (leftAlone !== null) return { edits: [], warnings: [`${label} is left alone: ${leftAlone}`] }
+  if (leftAlone !== null) return { edits: [], warnings: [`${label()} is left alone: ${leftAlone}`] }
   const edit: Edit[] = argument === null ? [] : [{ kind: 'replace', index: backend.index, argument, reason }]
   return { edits: edit }
 }
@@ -102,7 +114,8 @@ function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUs
 }
 
 function missing(uses: readonly BackendUse[], backends: readonly Backend[]): string[] {
-  const absent = uses.filter(({ id, guestRam }) => guestRam && !backends.some((backend) => backend.id === id))
+  const present = new Set(backends.map(({ id }) => id))
+  const absent = uses.filter(({ id, guestRam }) => guestRam && !present.has(id))
   return absent.map(
     ({ id, user }) =>
       `${user} names the memory backend '${id}', which is not on the command line; it must be shared`,

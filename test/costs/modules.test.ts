@@ -1,0 +1,93 @@
+import { build, type Metafile } from 'esbuild'
+import t from 'tap'
+import { ROOT } from '../launcher/launcher.js'
+
+interface Modules {
+  /** Those that come with the entry, without the chunks that are imported when asked for. */
+  readonly atOnce: readonly string[]
+  readonly all: readonly string[]
+  /** Libraries that modules of the project import, rather than require on demand. */
+  readonly imports: readonly string[]
+}
+
+/** What an entry is made of. */
+async function modulesOf(entry: string): Promise<Modules> {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [entry],
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    outdir: 'dist',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+  })
+  const [first] = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint === entry) ?? []
+  if (first === undefined) throw new Error(`${entry} was not bundled`)
+  const inputs = (outputs: readonly string[]) =>
+    outputs.flatMap((path) => Object.keys(metafile.outputs[path]?.inputs ?? {})).sort()
+  const imports = Object.entries(metafile.inputs)
+    .filter(([path]) => path.startsWith('src/'))
+    .flatMap(([, input]) =>
+      input.imports
+        .filter(({ kind, path: to }) => kind === 'import-statement' && to.startsWith('node_modules/'))
+        .map(({ original = '' }) => original),
+    )
+  return { atOnce: inputs(statically(metafile, first)), all: Object.keys(metafile.inputs).sort(), imports }
+}
+
+function statically(metafile: Metafile, output: string, seen = new Set<string>()): string[] {
+  if (seen.has(output)) return []
+  seen.add(output)
+  const imports = metafile.outputs[output]?.imports ?? []
+  const next = imports.filter(({ kind, external }) => kind === 'import-statement' && external !== true)
+  return [output, ...next.flatMap(({ path }) => statically(metafile, path, seen))]
+}
+
+const libraries = (modules: readonly string[]) => [
+  ...new Set(modules.flatMap((path) => /^node_modules\/([^/]+)\//.exec(path)?.[1] ?? [])),
+]
+
+const folders = (modules: readonly string[]) => [
+  ...new Set(modules.flatMap((path) => /^src\/([^/]+)\//.exec(path)?.[1] ?? [])),
+]
+
+/** Evaluated when they are first needed, since src/libraries.cts requires them in functions. */
+const ON_DEMAND = ['eslint-visitor-keys', 'fastest-levenshtein', 'picomatch', 'toml-eslint-parser']
+
+for (const entry of ['src/planner.ts', 'src/main.ts']) {
+  t.test(`${entry}: a launch evaluates no library, and only what it may need of the project`, async (t) => {
+    const { atOnce } = await modulesOf(entry)
+    t.strictSame(
+      libraries(atOnce).filter((library) => !ON_DEMAND.includes(library)),
+      [],
+    )
+    t.strictSame(folders(atOnce).sort(), [
+      'argv',
+      'config',
+      'errors',
+      'host',
+      'launch',
+      'plan',
+      'report',
+      'units',
+    ])
+    const own = atOnce.filter((path) => path.startsWith('src/'))
+    t.ok(own.length <= 115, `${own.length} modules of the project`)
+    for (const later of ['src/config/parse.ts', 'src/tune/run.ts', 'src/commands/cli.ts']) {
+      t.notOk(atOnce.includes(later), later)
+    }
+  })
+}
+
+t.test('the executable holds the launch and the tuner, and no command', async (t) => {
+  const { all, imports } = await modulesOf('src/planner.ts')
+  // Both of them in the configuration's schema alone, which is a chunk of its own.
+  t.strictSame([...new Set(imports)].sort(), ['smol-toml', 'valibot'])
+  t.strictSame(libraries(all).sort(), [...ON_DEMAND, 'smol-toml', 'valibot'].sort())
+  for (const other of ['commands', 'libvirt', 'status', 'jitter', 'golden', 'capture', 'bind']) {
+    t.notOk(folders(all).includes(other), other)
+  }
+})
