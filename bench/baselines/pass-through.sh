@@ -1,0 +1,3 @@
+#!/bin/sh
+# The least that a wrapper can be: it changes nothing.
+exec "$EMULATOR" "$@"

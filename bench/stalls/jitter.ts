@@ -1,0 +1,64 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import * as v from 'valibot'
+import { LAUNCHER, PATH } from '../common/project.js'
+
+const OUTPUT = v.object({
+  runs: v.tuple([
+    v.object({
+      accelerator: v.picklist(['kvm', 'tcg']),
+      worstMicroseconds: v.number(),
+      gapsOver: v.object({ '100us': v.number(), '1ms': v.number() }),
+    }),
+  ]),
+})
+
+export interface JitterOptions {
+  readonly seconds: number
+  /** A shell command that runs beside the guest. */
+  readonly load: string
+  readonly config: string
+  /** null: best effort. */
+  readonly profile: string | null
+  /** null: KVM where it works, which takes a minute to find out where it hangs. */
+  readonly accelerator: Accelerator | null
+}
+
+export type Accelerator = 'kvm' | 'tcg'
+
+/** For how long and how often the guest was kept from running. */
+export interface Stalls {
+  readonly accelerator: Accelerator
+  readonly worstMs: number
+  readonly over100us: number
+  readonly over1ms: number
+}
+
+/**
+ * Runs `qemu-rt jitter`.
+ * @param stopped ends it, with its guest and the load
+ * @throws {Error} with what it said, when it fails
+ */
+export async function measureStalls(options: JitterOptions, stopped: AbortSignal): Promise<Stalls> {
+  const { seconds, load, config, profile, accelerator } = options
+  const args = [
+    ...['jitter', '--format', 'json', '--seconds', String(seconds), '--load', load, '--config', config],
+    ...(profile === null ? [] : ['--profile', profile]),
+    ...(accelerator === null ? [] : ['--accel', accelerator]),
+  ]
+  const child = spawn(LAUNCHER, args, {
+    env: { PATH, LC_ALL: 'C', HOME: '/' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: stopped,
+  })
+  const [out, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  if (code !== 0) throw new Error(`qemu-rt jitter: exit code ${String(code)}: ${said.trim()}`)
+  const [run] = v.parse(OUTPUT, JSON.parse(out)).runs
+  return {
+    accelerator: run.accelerator,
+    worstMs: run.worstMicroseconds / 1000,
+    over100us: run.gapsOver['100us'],
+    over1ms: run.gapsOver['1ms'],
+  }
+}
