@@ -25,8 +25,8 @@ export interface Form {
 
 /**
  * `free`: loops that the scheduler puts where it likes, and so takes away from a real-time vCPU. `bound`: as many on each
- * CPU, which cannot leave. Since Linux 6.12 a CPU's fair server gives those 50 ms of each second whatever throttling says
- * (/sys/kernel/debug/sched/fair_server), which shows what is left to be done on a CPU that is not isolated.
+ * CPU, which cannot leave: where the kernel has a fair server (/sys/kernel/debug/sched/fair_server; seen on 6.18) those may
+ * get their part of a CPU that is not isolated, whatever throttling says.
  */
 export type LoadName = 'free' | 'bound'
 

@@ -21,8 +21,7 @@ export interface JitterOptions {
   readonly config: string
   /** null: best effort. */
   readonly profile: string | null
-  /** null: KVM where it works, which takes a minute to find out where it hangs. */
-  readonly accelerator: Accelerator | null
+  readonly accelerator: Accelerator
 }
 
 export type Accelerator = 'kvm' | 'tcg'
@@ -44,8 +43,7 @@ export async function measureStalls(options: JitterOptions, stopped: AbortSignal
   const { seconds, load, config, profile, accelerator } = options
   const args = [
     ...['jitter', '--format', 'json', '--seconds', String(seconds), '--load', load, '--config', config],
-    ...(profile === null ? [] : ['--profile', profile]),
-    ...(accelerator === null ? [] : ['--accel', accelerator]),
+    ...['--accel', accelerator, ...(profile === null ? [] : ['--profile', profile])],
   ]
   const child = spawn(LAUNCHER, args, {
     env: { PATH, LC_ALL: 'C', HOME: '/' },

@@ -3,7 +3,7 @@ import { cpus } from 'node:os'
 import { isRoot, withScratch } from '../common/project.js'
 import type { Measured, Section } from '../common/section.js'
 import { FORMS, LOADS, writeConfig } from './forms.js'
-import { measureStalls, type Stalls } from './jitter.js'
+import { type Accelerator, measureStalls, type Stalls } from './jitter.js'
 import { makeRows, stallsAims, stallsTable } from './report.js'
 import { throttlingObstacle, withThrottlingRestored } from './throttling.js'
 
@@ -19,7 +19,7 @@ export const stallsSection: Section = {
     return throttlingObstacle()
   },
   measure: ({ quick }) =>
-    withScratch((scratch) => measure(scratch, quick ? { repeat: 1, seconds: 2 } : { repeat: 3, seconds: 5 })),
+    withScratch((scratch) => measure(scratch, quick ? { repeat: 1, seconds: 2 } : { repeat: 2, seconds: 5 })),
 }
 
 interface Effort {
@@ -27,23 +27,33 @@ interface Effort {
   readonly seconds: number
 }
 
-/** In turn, so that what disturbs the machine disturbs all. No round is for warming up: a run takes seconds to begin with. */
-async function measure(scratch: string, { repeat, seconds }: Effort): Promise<Measured> {
+async function measure(scratch: string, effort: Effort): Promise<Measured> {
   const config = writeConfig(scratch)
   return withThrottlingRestored(async (throttle, stopped) => {
-    const first = { seconds: 2, load: LOADS.free, config, profile: null, accelerator: null }
-    // Finds out once what works here, as it may take a minute.
-    const { accelerator } = await measureStalls(first, stopped)
-    const samples: Stalls[][] = FORMS.map(() => [])
-    for (let round = 0; round < repeat; round++) {
-      for (const [index, { profile, isThrottled, load }] of FORMS.entries()) {
-        throttle(isThrottled)
-        const options = { seconds, load: LOADS[load], config, profile, accelerator }
-        samples[index]?.push(await measureStalls(options, stopped))
-      }
-    }
+    const run = (accelerator: Accelerator) => measureForms(accelerator, effort, config, throttle, stopped)
+    // A guest that KVM does not run, or not each time, reports nothing: all forms are emulated then.
+    const { accelerator, samples } = await run('kvm').catch(() => run('tcg'))
     const rows = makeRows(FORMS, samples)
-    const figures = { accelerator, repeat, seconds, rows, samples }
+    const figures = { accelerator, ...effort, rows, samples }
     return { figures, tables: [stallsTable(rows, accelerator)], aims: stallsAims(rows) }
   })
+}
+
+/** In turn, so that what disturbs the machine disturbs all. No round is for warming up: a run takes seconds to begin with. */
+async function measureForms(
+  accelerator: Accelerator,
+  { repeat, seconds }: Effort,
+  config: string,
+  throttle: (isOn: boolean) => void,
+  stopped: AbortSignal,
+) {
+  const samples: Stalls[][] = FORMS.map(() => [])
+  for (let round = 0; round < repeat; round++) {
+    for (const [index, { profile, isThrottled, load }] of FORMS.entries()) {
+      throttle(isThrottled)
+      const options = { seconds, load: LOADS[load], config, profile, accelerator }
+      samples[index]?.push(await measureStalls(options, stopped))
+    }
+  }
+  return { accelerator, samples }
 }

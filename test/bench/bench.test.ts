@@ -51,8 +51,10 @@ t.test('a section that is not there is named, with those that are', async (t) =>
   })
 })
 
-t.test('every figure that the documentation quotes is of the run that is kept', async (t) => {
-  const kept = readFileSync(join(ROOT, 'docs/performance/results.txt'), 'utf8').split('\n')
+t.test('every figure that the documentation quotes is of a run that is kept', async (t) => {
+  const kept = ['', 'stalls'].flatMap((run) =>
+    readFileSync(join(ROOT, 'docs/performance', run, 'results.txt'), 'utf8').split('\n'),
+  )
   const quoted = readFileSync(join(ROOT, 'docs/performance.md'), 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('    ') && !line.startsWith('    npm '))
