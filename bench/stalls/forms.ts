@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { CPU_COUNT, HOUSEKEEPING_CPU, REALTIME_CPU } from './cpus.js'
 
 const CONFIG = `
 [host]
-housekeeping = "0"
-realtime = "1"
+housekeeping = "${HOUSEKEEPING_CPU}"
+realtime = "${REALTIME_CPU}"
 
 [profile.pinned]
 vcpus = { cpus = "auto" }
@@ -17,37 +17,33 @@ emulator = { cpus = "housekeeping" }
 `
 
 export interface Form {
-  readonly name: 'best-effort' | 'pinned' | 'fifo-throttled' | 'fifo'
-  readonly profile: string | null
+  readonly name: string
+  readonly profile: 'pinned' | 'fifo' | null
+  /** Whether the kernel throttles real-time threads. */
   readonly isThrottled: boolean
-  readonly load: LoadName
+  /** Whether the scheduler's balancing leaves the vCPU's CPU alone, as on a host that was booted for real-time VMs. */
+  readonly isIsolated: boolean
 }
+
+export const FORMS: readonly Form[] = [
+  { name: 'best effort', profile: null, isThrottled: true, isIsolated: false },
+  { name: 'pinned, best effort', profile: 'pinned', isThrottled: true, isIsolated: false },
+  { name: 'FIFO, throttling on', profile: 'fifo', isThrottled: true, isIsolated: false },
+  { name: 'FIFO, throttling off', profile: 'fifo', isThrottled: false, isIsolated: false },
+  { name: 'FIFO, throttling on, CPU isolated', profile: 'fifo', isThrottled: true, isIsolated: true },
+  { name: 'FIFO, throttling off, CPU isolated', profile: 'fifo', isThrottled: false, isIsolated: true },
+]
+
+export const LOOPS_PER_CPU = 16
 
 /**
- * `free`: loops that the scheduler puts where it likes, and so takes away from a real-time vCPU. `bound`: as many on each
- * CPU, which cannot leave: where the kernel has a fair server (/sys/kernel/debug/sched/fair_server; seen on 6.18) those may
- * get their part of a CPU that is not isolated, whatever throttling says.
+ * Busy loops of sh and nothing that would have to be installed: the same load everywhere. Each is a session of its own,
+ * so that the scheduler shares a CPU among them and the guest alike, as it does among VMs, which libvirt puts into groups
+ * of their own (sched(7), "The autogroup feature"). jitter ends the shell that starts them, and they then end themselves.
  */
-export type LoadName = 'free' | 'bound'
-
-export const FORMS: readonly Form[] = (['free', 'bound'] as const).flatMap((load) => [
-  { name: 'best-effort', profile: null, isThrottled: true, load },
-  { name: 'pinned', profile: 'pinned', isThrottled: true, load },
-  { name: 'fifo-throttled', profile: 'fifo', isThrottled: true, load },
-  { name: 'fifo', profile: 'fifo', isThrottled: false, load },
-])
-
-export const LOOPS_PER_CPU = 4
-
-const ALL_CPUS = cpus().length
-
-/** Loops of sh and nothing that would have to be installed: the same load everywhere. jitter ends it by its process group. */
-export const LOADS: Readonly<Record<LoadName, string>> = {
-  free: `for loop in $(seq ${ALL_CPUS * LOOPS_PER_CPU}); do while :; do :; done & done; wait`,
-  bound:
-    `for cpu in $(seq 0 ${ALL_CPUS - 1}); do for loop in $(seq ${LOOPS_PER_CPU}); do ` +
-    "taskset -c $cpu sh -c 'while :; do :; done' & done; done; wait",
-}
+export const LOAD =
+  `for loop in $(seq ${CPU_COUNT * LOOPS_PER_CPU}); do ` +
+  "setsid sh -c 'while kill -0 $1; do :; done 2>/dev/null' loop $$ & done; wait"
 
 /** @returns path of a configuration with the profiles */
 export function writeConfig(scratch: string): string {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import * as v from 'valibot'
 import { LAUNCHER, PATH } from '../common/project.js'
+import { HOUSEKEEPING_CPU } from './cpus.js'
 
 const OUTPUT = v.object({
   runs: v.tuple([
@@ -21,6 +22,8 @@ export interface JitterOptions {
   readonly config: string
   /** null: best effort. */
   readonly profile: string | null
+  /** The vCPU's CPU is isolated: what is not placed there by name must not come to it, as it is after a boot with isolcpus. */
+  readonly isIsolated: boolean
   readonly accelerator: Accelerator
 }
 
@@ -37,20 +40,24 @@ export interface Stalls {
 /**
  * Runs `qemu-rt jitter`.
  * @param stopped ends it, with its guest and the load
- * @throws {Error} with what it said, when it fails
+ * @returns null when the guest did not run
+ * @throws {Error} with what it said, when it fails otherwise
  */
-export async function measureStalls(options: JitterOptions, stopped: AbortSignal): Promise<Stalls> {
-  const { seconds, load, config, profile, accelerator } = options
+export async function measureStalls(options: JitterOptions, stopped: AbortSignal): Promise<Stalls | null> {
+  const { seconds, load, config, profile, isIsolated, accelerator } = options
   const args = [
     ...['jitter', '--format', 'json', '--seconds', String(seconds), '--load', load, '--config', config],
     ...['--accel', accelerator, ...(profile === null ? [] : ['--profile', profile])],
   ]
-  const child = spawn(LAUNCHER, args, {
+  const affinity = isIsolated ? ['taskset', '--cpu-list', String(HOUSEKEEPING_CPU)] : []
+  const [program, ...words] = [...affinity, LAUNCHER, ...args]
+  const child = spawn(program ?? LAUNCHER, words, {
     env: { PATH, LC_ALL: 'C', HOME: '/' },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal: stopped,
   })
   const [out, said, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  if (said.includes('the guest reported nothing')) return null
   if (code !== 0) throw new Error(`qemu-rt jitter: exit code ${String(code)}: ${said.trim()}`)
   const [run] = v.parse(OUTPUT, JSON.parse(out)).runs
   return {

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { cpus } from 'node:os'
 import { isRoot, withScratch } from '../common/project.js'
 import type { Measured, Section } from '../common/section.js'
-import { FORMS, LOADS, writeConfig } from './forms.js'
+import { CPU_COUNT, IS_ISOLATED_AT_BOOT } from './cpus.js'
+import { FORMS, type Form, LOAD, writeConfig } from './forms.js'
+import { type HostState, throttlingObstacle, withHostRestored } from './host.js'
+import { canIsolate } from './isolation.js'
 import { type Accelerator, measureStalls, type Stalls } from './jitter.js'
 import { makeRows, stallsAims, stallsTable } from './report.js'
-import { throttlingObstacle, withThrottlingRestored } from './throttling.js'
 
 /** How long a busy guest is stopped, without and with what qemu-rt sets. */
 export const stallsSection: Section = {
@@ -13,13 +14,13 @@ export const stallsSection: Section = {
   title: 'Stalls: the longest time the guest was kept from running',
   obstacle: () => {
     if (!isRoot()) return "a vCPU's thread is made real-time: run it as root"
-    if (cpus().length < 2) return 'a vCPU gets a CPU of its own: run it where there are two or more'
+    if (CPU_COUNT < 2) return 'a vCPU gets a CPU of its own: run it where there are two or more'
     if (!existsSync('/dev/kvm'))
       return 'there is no /dev/kvm: emulated, the guest is not what is wanted to be known'
     return throttlingObstacle()
   },
   measure: ({ quick }) =>
-    withScratch((scratch) => measure(scratch, quick ? { repeat: 1, seconds: 2 } : { repeat: 2, seconds: 5 })),
+    withScratch((scratch) => measure(scratch, quick ? { repeat: 1, seconds: 2 } : { repeat: 3, seconds: 5 })),
 }
 
 interface Effort {
@@ -29,31 +30,49 @@ interface Effort {
 
 async function measure(scratch: string, effort: Effort): Promise<Measured> {
   const config = writeConfig(scratch)
-  return withThrottlingRestored(async (throttle, stopped) => {
-    const run = (accelerator: Accelerator) => measureForms(accelerator, effort, config, throttle, stopped)
-    // A guest that KVM does not run, or not each time, reports nothing: all forms are emulated then.
-    const { accelerator, samples } = await run('kvm').catch(() => run('tcg'))
-    const rows = makeRows(FORMS, samples)
-    const figures = { accelerator, ...effort, rows, samples }
+  // What boot has isolated stays so for all forms.
+  const forms = FORMS.filter(({ isIsolated }) => !isIsolated || (!IS_ISOLATED_AT_BOOT && canIsolate()))
+  return withHostRestored(async (set, stopped) => {
+    const run = (accelerator: Accelerator) =>
+      measureForms({ forms, accelerator, config, ...effort }, set, stopped)
+    // A guest that KVM does not run reports nothing: all forms are emulated then.
+    const { accelerator, samples, silentStarts } = await run('kvm').catch(() => run('tcg'))
+    const rows = makeRows(forms, samples)
+    const figures = {
+      ...{ accelerator, ...effort, isIsolatedAtBoot: IS_ISOLATED_AT_BOOT },
+      ...{ silentStarts, rows, samples },
+    }
     return { figures, tables: [stallsTable(rows, accelerator)], aims: stallsAims(rows) }
   })
 }
 
+interface Run extends Effort {
+  readonly forms: readonly Form[]
+  readonly accelerator: Accelerator
+  readonly config: string
+}
+
+/** How often in all a guest may report nothing: KVM inside of a VM does not start one each time. */
+const MOST_SILENT_STARTS = 4
+
 /** In turn, so that what disturbs the machine disturbs all. No round is for warming up: a run takes seconds to begin with. */
 async function measureForms(
-  accelerator: Accelerator,
-  { repeat, seconds }: Effort,
-  config: string,
-  throttle: (isOn: boolean) => void,
+  { forms, accelerator, config, repeat, seconds }: Run,
+  set: (state: HostState) => void,
   stopped: AbortSignal,
 ) {
-  const samples: Stalls[][] = FORMS.map(() => [])
+  const samples: Stalls[][] = forms.map(() => [])
+  let silentStarts = 0
   for (let round = 0; round < repeat; round++) {
-    for (const [index, { profile, isThrottled, load }] of FORMS.entries()) {
-      throttle(isThrottled)
-      const options = { seconds, load: LOADS[load], config, profile, accelerator }
-      samples[index]?.push(await measureStalls(options, stopped))
+    for (const [index, form] of forms.entries()) {
+      set(form)
+      for (let sample: Stalls | null = null; sample === null; ) {
+        sample = await measureStalls({ ...form, seconds, load: LOAD, config, accelerator }, stopped)
+        if (sample === null && ++silentStarts > MOST_SILENT_STARTS)
+          throw new Error(`a guest reported nothing, ${silentStarts} times`)
+        if (sample !== null) samples[index]?.push(sample)
+      }
     }
   }
-  return { accelerator, samples }
+  return { accelerator, samples, silentStarts }
 }
