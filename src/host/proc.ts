@@ -14,12 +14,14 @@ export function parseStat(text: string): Stat | null {
   const start = text.indexOf(' (')
   const end = text.lastIndexOf(') ')
   if (start < 0 || end < start) return null
-  const fields = text
-    .slice(end + 2)
-    .trimEnd()
-    .split(' ')
   const name = text.slice(start + 2, end)
-  return { name, state: fields[0] ?? '', field: (place) => Number(fields[place - 3] ?? 0) }
+  // The state is the third of all.
+  const fields = text.slice(end + 2)
+  return {
+    name,
+    state: fields.charAt(0),
+    field: (place) => Number(fields.split(' ', place - 2)[place - 3] ?? 0),
+  }
 }
 
 /** Reads a file of /proc; null when the process has ended, or is not this user's to look at. */

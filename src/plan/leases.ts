@@ -19,11 +19,19 @@ const byNic = new WeakMap<readonly HeldLease[], ReadonlyMap<PciAddress, HeldLeas
 export function holderOfNic(held: readonly HeldLease[], address: PciAddress): HeldLease | undefined {
   let holders = byNic.get(held)
   if (holders === undefined) {
-    // The first of several counts.
-    holders = new Map(held.toReversed().flatMap((lease) => lease.nics.map((nic) => [nic, lease] as const)))
+    holders = holdersOfNics(held)
     byNic.set(held, holders)
   }
   return holders.get(address)
+}
+
+function holdersOfNics(held: readonly HeldLease[]): Map<PciAddress, HeldLease> {
+  const holders = new Map<PciAddress, HeldLease>()
+  for (const lease of held) {
+    // The first of several counts.
+    for (const nic of lease.nics) if (!holders.has(nic)) holders.set(nic, lease)
+  }
+  return holders
 }
 
 /** Who holds one of these CPUs, and which of them. */

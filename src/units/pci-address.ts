@@ -3,6 +3,9 @@ export type PciAddress = string & { readonly unit: 'PciAddress' }
 
 const PATTERN = /^(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])\.([0-7])$/i
 
+/** What the kernel writes, and so nearly every address: it is to be taken as it is. */
+const FULL_FORM = /^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/
+
 /**
  * Reads a PCI address in any form that QEMU and lspci take: with or without the domain, with or without
  * leading zeros. Domains are 16 bits on most hosts and up to 32 bits behind Intel VMD, which numbers them
@@ -10,6 +13,7 @@ const PATTERN = /^(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([01]?[0-9a-f])\.([0-7])$
  * @returns the full form, or null when the text is not a PCI address
  */
 export function parsePciAddress(text: string): PciAddress | null {
+  if (FULL_FORM.test(text)) return text as PciAddress
   const match = PATTERN.exec(text)
   if (match === null) return null
   const [, domain = '0', bus = '', device = '', fn = ''] = match

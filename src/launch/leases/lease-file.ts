@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs'
 import { type Lease, leaseToJson, parseLease } from '../../plan/runtime-plan.js'
 
 /** What stands in a lease file. */
@@ -13,8 +13,6 @@ export interface LeaseFile extends Lease {
 /** A lease file as it lies in the directory. */
 export interface FoundLease extends LeaseFile {
   readonly path: string
-  /** Device and inode as /proc/locks has them: `00:1a:1234`. */
-  readonly lockName: string
 }
 
 /** Longer than any lease: nobody who may write to the directory can make us read without end. */
@@ -30,14 +28,21 @@ export function formatLeaseFile({ guest, launcher, daemonizes, ...lease }: Lease
  * @returns null when it is not there or no lease
  */
 export function readLeaseFile(path: string): FoundLease | null {
+  const text = readShortFile(path)
+  const lease = text === null ? null : parseLeaseFile(text)
+  return lease === null ? null : { ...lease, path }
+}
+
+let buffer: Buffer | undefined
+
+/** In one go, which takes half as long as readFileSync: a launch reads the lease of every VM that runs. */
+function readShortFile(path: string): string | null {
   try {
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
-      const stat = fstatSync(file)
-      const { dev, ino, size } = stat
-      if (size === 0 || size > MAX_BYTES || !stat.isFile()) return null
-      const lease = parseLeaseFile(readFileSync(file, 'utf8'))
-      return lease === null ? null : { ...lease, path, lockName: lockName(dev, ino) }
+      buffer ??= Buffer.allocUnsafe(MAX_BYTES + 1)
+      const size = readSync(file, buffer)
+      return size > MAX_BYTES ? null : buffer.toString('utf8', 0, size)
     } finally {
       closeSync(file)
     }
@@ -66,7 +71,13 @@ export function parseLeaseFile(text: string): LeaseFile | null {
   }
 }
 
-/** The way the kernel writes a file in /proc/locks (fs/locks.c, lock_get_status; makedev(3) for the numbers). */
+/** Device and inode of a lease file as the kernel writes them in /proc/locks, `00:1a:1234`; null when it is gone. */
+export function lockNameOf({ path }: FoundLease): string | null {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat === undefined ? null : lockName(stat.dev, stat.ino)
+}
+
+/** fs/locks.c, lock_get_status; makedev(3) for the numbers. */
 function lockName(device: number, inode: number): string {
   const major = ((device >>> 8) & 0xfff) | (Math.floor(device / 2 ** 32) & 0xfffff000)
   const minor = (device & 0xff) | ((device >>> 12) & 0xfff00)

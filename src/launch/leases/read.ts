@@ -4,7 +4,7 @@ import { errorCode, listDirectory } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
 import { readHookHolds } from '../hook-requests.js'
 import { leaseDirectory } from './directory.js'
-import { type FoundLease, readLeaseFile } from './lease-file.js'
+import { type FoundLease, lockNameOf, readLeaseFile } from './lease-file.js'
 
 /** Leases as they lie in the directory: those that are held, and those whose QEMU has ended. */
 export interface Leases {
@@ -24,10 +24,14 @@ export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
     return { held: [...found.map((lease) => describe(lease, false)), ...byHook], ended: [] }
   }
   const seen = found.map((lease) => ({ lease, life: lifeOf(lease.launcher) }))
-  const locked = seen.some(needsLock) ? readLocks() : new Set()
+  const locked = seen.some(needsLock) ? readLocks() : new Set<string | null>()
   const states = seen.map(({ lease, life }) => {
     const isAlive = life === 'alive'
-    return { lease, isAlive, isHeld: isAlive || (needsLock({ lease, life }) && locked.has(lease.lockName)) }
+    return {
+      lease,
+      isAlive,
+      isHeld: isAlive || (needsLock({ lease, life }) && locked.has(lockNameOf(lease))),
+    }
   })
   const held = states.filter(({ isHeld }) => isHeld)
   return {

@@ -135,7 +135,8 @@ function chooseFromPool(
     const lease = holderOfNic(leases, address)
     return lease === undefined ? held.get(address) : describeHolder(lease)
   }
-  const free = ordered.find((device) => holder(device) === undefined && obstacleOf(device, pci) === null)
+  const isTaken = ({ address }: PciDevice) => holderOfNic(leases, address) !== undefined || held.has(address)
+  const free = ordered.find((device) => !isTaken(device) && obstacleOf(device, pci) === null)
   if (free !== undefined) return free
   const reasons = ordered.map((device) => {
     const other = holder(device)
