@@ -13,16 +13,18 @@ import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { readVfioNodes } from './vfio.js'
 
-/** Parts of a host that a plan may ask for. Reading PCI devices takes longer than all the rest. */
+/** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
 export interface WantedFacts {
-  readonly pci: boolean
-  readonly cpus: boolean
+  readonly pci?: boolean
+  /** Serial numbers of NICs, for which their hardware is asked, even where no saved inventory has any to compare with. */
+  readonly serials?: boolean
+  readonly cpus?: boolean
   /** CPUs with all that a thread plan looks at. */
-  readonly topology: boolean
-  readonly memory: boolean
+  readonly topology?: boolean
+  readonly memory?: boolean
 }
 
-const EVERYTHING: WantedFacts = { pci: true, cpus: true, topology: true, memory: true }
+const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology: true, memory: true }
 
 /**
  * Reads what a plan may know of a host.
@@ -35,33 +37,35 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
   const root = openSysroot(sysroot)
   if (!Object.values(wanted).includes(true)) return EMPTY_HOST
   return {
-    ...(wanted.pci ? readPci(root, sysroot) : EMPTY_HOST),
-    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology) : null,
+    ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
+    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
     memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
   }
 }
 
-function readPci(root: Root, sysroot: string): Pick<HostFacts, 'pci' | 'inventoryWarnings'> {
-  const devices = readDevices(root)
-  const { fitting, warnings } = checkInventory(readInventory(sysroot), devices)
+function readPci(
+  root: Root,
+  sysroot: string,
+  serials: boolean,
+): Pick<HostFacts, 'pci' | 'inventoryWarnings'> {
+  const functions = readPciFunctions(root)
+  const saved = readInventory(sysroot)
+  const devices = readDevices(root, functions, serials || saved.length > 0)
+  const { fitting, warnings } = checkInventory(saved, devices)
   return {
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
     inventoryWarnings: warnings,
   }
 }
 
-function readDevices(root: Root): FoundDevice[] {
-  const functions = readPciFunctions(root)
+function readDevices(root: Root, functions: readonly PciFunction[], withSerials: boolean): FoundDevice[] {
   const interfaces = readInterfaces(root, functions)
   const { physical, virtual } = readSriov(root, functions)
   const slotOf = readSlots(root)
   const vfioNodeOf = readVfioNodes(root)
-  const serials = readSerials(
-    root,
-    functions.filter((device) => mayBeNic(device, interfaces)),
-    virtual,
-  )
+  const nics = withSerials ? functions.filter((device) => mayBeNic(device, interfaces)) : []
+  const serials = readSerials(root, nics, virtual)
   return functions.map((device) => {
     const { address, iommuGroup } = device
     return {

@@ -18,7 +18,7 @@ export interface Source {
  * @throws {UserError} exit 65 when the sysroot is no directory, 77 when this user may not read it
  */
 export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promise<Snapshot> {
-  const { cpus } = readHostFacts(sysroot, { pci: false, cpus: true, topology: true, memory: false })
+  const { cpus } = readHostFacts(sysroot, { cpus: true, topology: true })
   const managed = sysroot === '/' ? findManaged() : []
   const usage = await readUsage(
     managed.map(({ pid }) => pid),

@@ -45,7 +45,7 @@ async function planFromProfile(
   { name, policy }: Extract<Source, { kind: 'profile' }>,
   isDryRun: boolean,
 ): Promise<ThreadPlan | null> {
-  const host = readHostFacts('/', { pci: false, cpus: true, topology: true, memory: false })
+  const host = readHostFacts('/', { cpus: true, topology: true })
   const profile = chooseProfile(policy, name, null)
   if (profile === null) return null
   const isOwn = (lease: HeldLease) =>

@@ -95,7 +95,7 @@ async function assignAndClaim(
   const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) =>
     usedByHost(root, device) ?? obstacleToBinding(device, pci)
   const assigned = withLock(leases, () => {
-    const host = readHostFacts(sysroot, { pci: true, cpus: false, topology: false, memory: false })
+    const host = readHostFacts(sysroot, { pci: true })
     const { held } = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume')
     const assignments = assignRequested({ ...wishes, host, held, assigned: [] }, obstacleOf)
     const nics = assignments.map(({ request, device }) => ({ name: request.name, device }))
