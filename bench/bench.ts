@@ -51,5 +51,7 @@ async function drawOutcome(outcome: Outcome, out: string): Promise<void> {
   writeFileSync(join(out, `${outcome.section.name}.svg`), await drawPlots(outcome.section.title, plots))
 }
 
+// What a section has made or set it takes back when this process exits.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
 // Whatever a section that failed has left open must not keep this process.
 process.exit(await bench(process.argv.slice(2)))

@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseCommandText } from '../../src/argv/command-text.js'
+import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
 
 /** The checkout: what runs is bundled into dist/, one level below it. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -32,11 +33,25 @@ export const WITH_NODE = { QEMU_RT_PLANNER_RUNTIME: 'node' }
 /** Runs something with a directory of its own, which goes afterwards. */
 export async function withScratch<T>(run: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-bench-'))
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', remove)
   try {
     return await run(directory)
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
+}
+
+/**
+ * For the environment of a launch without a configuration: on a machine that has one an empty one stands in.
+ * @param scratch a directory, which may get it
+ */
+export function withoutConfiguration(scratch: string): Record<string, string> {
+  if (!existsSync(DEFAULT_CONFIG_PATH)) return {}
+  const config = join(scratch, 'empty.toml')
+  writeFileSync(config, '')
+  return { QEMU_RT_CONFIG: config }
 }
 
 /** The arguments of a domain that libvirt has made a command line of: bench/launch/domain.xml. */

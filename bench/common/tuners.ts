@@ -1,9 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Waits until no launch's tuner runs any more, which would be in the way of what is measured next. */
+/** Longer than a tuner waits for a VM. */
+const PATIENCE_MS = 90_000
+
+/**
+ * Waits until no launch's tuner runs any more, which would be in the way of what is measured next.
+ * @throws {Error} when one does not end
+ */
 export async function tunersEnded(): Promise<void> {
-  while (tuners().length > 0) await sleep(2)
+  const deadline = performance.now() + PATIENCE_MS
+  for (let running = tuners(); running.length > 0; running = tuners()) {
+    if (performance.now() > deadline) throw new Error(`a tuner does not end: PID ${running.join(', ')}`)
+    await sleep(2)
+  }
 }
 
 /** PIDs of the tuners that run. */

@@ -1,9 +1,15 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
 import { vfAddress } from '../../test/launcher/many-hosts.js'
 import type { TimedCommand } from '../common/process-timer.js'
-import { installLauncher, libvirtArguments, PATH, ROOT, WITH_NODE } from '../common/project.js'
+import {
+  installLauncher,
+  libvirtArguments,
+  PATH,
+  ROOT,
+  WITH_NODE,
+  withoutConfiguration,
+} from '../common/project.js'
 import { typicalHost } from './typical-host.js'
 
 /** In QEMU's place: it ends at once, so that the time is the wrapper's. */
@@ -51,6 +57,7 @@ export interface Form extends TimedCommand {
 export function launchForms(scratch: string): readonly Form[] {
   const guest = libvirtArguments()
   const entry = installLauncher(scratch)
+  const unconfigured = { QEMU_RT_EMULATOR: EMULATOR, ...withoutConfiguration(scratch) }
   const form = (what: Form['what'], wrapper: Wrapper, args: readonly string[], more = {}): Form => ({
     what,
     wrapper,
@@ -61,13 +68,13 @@ export function launchForms(scratch: string): readonly Form[] {
     runtimeAlone(),
     form('probe', 'direct', PROBE),
     form('probe', 'sh', PROBE),
-    form('probe', 'executable', PROBE, withoutConfiguration(scratch)),
+    form('probe', 'executable', PROBE, unconfigured),
     form('guest', 'direct', guest),
     form('guest', 'sh', guest),
     form('guest', 'bash', guest),
     form('guest', 'python', guest),
-    form('guest', 'executable', guest, withoutConfiguration(scratch)),
-    form('guest', 'node', guest, { ...withoutConfiguration(scratch), ...WITH_NODE }),
+    form('guest', 'executable', guest, unconfigured),
+    form('guest', 'node', guest, { ...unconfigured, ...WITH_NODE }),
     form('planned', 'executable', guest, withEverything(scratch)),
     form('planned', 'node', guest, { ...withEverything(scratch), ...WITH_NODE }),
   ]
@@ -87,14 +94,6 @@ function runtimeAlone(): Form {
   // As the launcher starts it.
   const env = { PATH, BUN_JSC_useJIT: '0' }
   return { what: 'floor', wrapper: 'executable', command, env, exitCode: 64 }
-}
-
-/** On a machine with a configuration an empty one stands in for none. */
-function withoutConfiguration(scratch: string): Record<string, string> {
-  if (!existsSync(DEFAULT_CONFIG_PATH)) return { QEMU_RT_EMULATOR: EMULATOR }
-  const config = join(scratch, 'empty.toml')
-  writeFileSync(config, '')
-  return { QEMU_RT_EMULATOR: EMULATOR, QEMU_RT_CONFIG: config }
 }
 
 function withEverything(scratch: string): Record<string, string> {

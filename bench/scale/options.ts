@@ -1,13 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { EMPTY_POLICY } from '../../src/config/load.js'
-import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
 import { launchLine } from '../../src/launch/line.js'
 import { plannerFor } from '../../src/launch/prepare.js'
 import { readRequest } from '../../src/plan/request.js'
 import type { Plot } from '../common/plot.js'
 import { makeProcessTimer } from '../common/process-timer.js'
-import { EMULATOR_ENTRY, PATH } from '../common/project.js'
+import { EMULATOR_ENTRY, PATH, withoutConfiguration } from '../common/project.js'
 import { madeCommandLine } from './command-line.js'
 import { measureCurves } from './curves.js'
 import { EMULATOR } from './launches.js'
@@ -34,14 +31,6 @@ export async function overOptions(scratch: string, counts: readonly number[], ro
   } finally {
     for (const { stop } of launches) stop()
   }
-}
-
-/** On a machine with a configuration an empty one stands in for none. */
-function withoutConfiguration(scratch: string): Record<string, string> {
-  if (!existsSync(DEFAULT_CONFIG_PATH)) return {}
-  const config = join(scratch, 'empty.toml')
-  writeFileSync(config, '')
-  return { QEMU_RT_CONFIG: config }
 }
 
 /** Milliseconds to plan a command line in this process, where the planner is compiled already. */

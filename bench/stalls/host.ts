@@ -25,8 +25,8 @@ export interface HostState {
 }
 
 /**
- * Runs something that sets the host, and puts back what there was, also when this program is ended by a signal.
- * @param run `stopped` is aborted by such a signal
+ * Runs something that sets the host, and puts back what there was, also when this program exits meanwhile.
+ * @param run `stopped` is aborted then
  */
 export async function withHostRestored<T>(
   run: (set: (state: HostState) => void, stopped: AbortSignal) => Promise<T>,
@@ -42,21 +42,18 @@ export async function withHostRestored<T>(
     writeFileSync(THROTTLING, throttling)
     setIsolated(false)
   }
-  const onSignal = () => {
+  const onExit = () => {
     restore()
     stop.abort()
-    process.exit(130)
   }
-  for (const signal of SIGNALS) process.once(signal, onSignal)
+  process.once('exit', onExit)
   try {
     return await run((state) => {
       writeFileSync(THROTTLING, state.isThrottled ? THROTTLED : UNTHROTTLED)
       setIsolated(state.isIsolated)
     }, stop.signal)
   } finally {
+    process.off('exit', onExit)
     restore()
-    for (const signal of SIGNALS) process.off(signal, onSignal)
   }
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
