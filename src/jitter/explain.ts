@@ -13,6 +13,8 @@ export interface JitterFacts {
   readonly fullDynticks: CpuSet | null
   /** kernel.sched_rt_runtime_us: -1 is without a limit. */
   readonly realtimeRuntime: number | null
+  /** Whether the kernel lets other threads have a part of a CPU that a real-time thread keeps busy, see `hasFairServer`. */
+  readonly isFair: boolean
   /** Whether the kernel is PREEMPT_RT. */
   readonly isRealtimeKernel: boolean
 }
@@ -40,12 +42,13 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? null
       : `the vCPU was not pinned: it may be moved among CPUs ${formatCpuSet(vcpu.cpus)}, and waits where it comes to; ` +
         'use a profile that gives vcpus cpus of their own',
-  ({ vcpu, isolated }) => {
+  ({ vcpu, isolated, isFair }) => {
     const unreserved =
       vcpu === null || !isPinned(vcpu) || isolated === null ? [] : subtractCpuSets(vcpu.cpus, isolated)
     return unreserved.length === 0
       ? null
-      : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there; ` +
+      : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there` +
+          `${isFair ? ', to which the kernel gives 50 ms of each second whatever throttling says' : ''}; ` +
           `boot with isolcpus=${formatCpuSet(unreserved)}`
   },
   ({ vcpu, fullDynticks }) => {
@@ -64,6 +67,16 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? 'the guest was emulated (TCG): translating its code and the emulator’s locks are gaps too; use --accel kvm'
       : null,
 ]
+
+/**
+ * Whether a kernel has the fair server, which leaves 50 ms of each second to threads that real-time ones keep waiting
+ * (Linux 6.12, kernel/sched/deadline.c, fair_server_init; /sys/kernel/debug/sched/fair_server).
+ * @param release as /proc/sys/kernel/osrelease has it: `6.12.4-rt`; null when it is not known
+ */
+export function hasFairServer(release: string | null): boolean {
+  const [major = 0, minor = 0] = (release ?? '').split('.').map((part) => Number.parseInt(part, 10))
+  return major > 6 || (major === 6 && minor >= 12)
+}
 
 function isPinned({ cpus }: Pick<Thread, 'cpus'>): boolean {
   return cpus.length === 1

@@ -12,7 +12,7 @@ import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
-import { explainJitter } from './explain.js'
+import { explainJitter, hasFairServer } from './explain.js'
 import { type GuestMachine, guestImage, machineArguments } from './guest.js'
 import { makeRecordReader } from './record.js'
 import { type Arrival, type JitterResult, summarize } from './result.js'
@@ -216,6 +216,7 @@ function readHost() {
     fullDynticks: parseCpuSet(
       readAttribute('/sys/devices/system/cpu/nohz_full')?.replace('(null)', '') ?? '',
     ),
+    isFair: hasFairServer(readAttribute('/proc/sys/kernel/osrelease')),
     isRealtimeKernel: readNumber('/sys/kernel/realtime') === 1,
   }
 }

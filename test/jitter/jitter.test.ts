@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { explainJitter, type JitterFacts } from '../../src/jitter/explain.js'
+import { explainJitter, hasFairServer, type JitterFacts } from '../../src/jitter/explain.js'
 import { jitterToJson } from '../../src/jitter/json.js'
 import { formatMicroseconds } from '../../src/jitter/microseconds.js'
 import { type JitterRecord, makeRecordReader } from '../../src/jitter/record.js'
@@ -231,6 +231,7 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
     isolated: [4, 5],
     fullDynticks: [4, 5],
     realtimeRuntime: -1,
+    isFair: true,
     isRealtimeKernel: true,
   }
   t.strictSame(explainJitter(good), [])
@@ -244,7 +245,14 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
       { vcpu: { cpus: [4, 5], policy: 'fifo', priority: 1 }, isolated: [], fullDynticks: [] },
       /^the vCPU was not pinned: it may be moved among CPUs 4-5, .*; use a profile/,
     ],
-    [{ isolated: [5] }, /^CPU 4 of the vCPU is not reserved for it: .*isolcpus=4$/],
+    [
+      { isolated: [5] },
+      /^CPU 4 of the vCPU is not reserved for it: .* threads run there, to which the kernel gives 50 ms .*isolcpus=4$/,
+    ],
+    [
+      { isolated: [5], isFair: false },
+      /^CPU 4 of the vCPU is not reserved for it: .* threads run there; .*isolcpus=4$/,
+    ],
     [{ fullDynticks: null }, /^CPU 4 has the scheduler's tick; boot with nohz_full=4 rcu_nocbs=4$/],
     [{ isRealtimeKernel: false }, /^the kernel is not PREEMPT_RT/],
     [{ accelerator: 'tcg' }, /^the guest was emulated \(TCG\)/],
@@ -255,4 +263,9 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
     t.match(explained[0], text)
     t.strictSame(explainJitter({ ...good, ...facts, worstMicroseconds: 50 }), [])
   }
+})
+
+t.test('kernels with a fair server', async (t) => {
+  const releases = ['6.12.4', '6.18.44-fc-v782', '7.0.0-rc1', '6.1.0-30-rt-amd64', '5.19.0', '', null]
+  t.strictSame(releases.map(hasFairServer), [true, true, true, false, false, false, false])
 })
