@@ -1,12 +1,21 @@
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import type { Deviation } from './deviations.js'
+import { rolesOf } from './roles.js'
 import { readCpuGroup, sharesRealtimeByGroup } from './thread-groups.js'
+import type { Thread } from './threads.js'
 
-/** CPU time after which a guest certainly runs: whoever started it paused has let it go. */
+/** CPU time of a vCPU thread after which the guest certainly runs; paused it uses none. */
 const RUNNING_TICKS = 5
 
 /** How long libvirt may take from a vCPU thread's appearance to having moved it. */
 const PATIENCE_MS = 5000
+
+/** Whether the guest runs: whoever started it paused has let it go. */
+export function guestRuns(threads: readonly Thread[]): boolean {
+  return [...rolesOf(threads, [])].some(
+    ([{ ticks }, { kind }]) => (kind === 'vcpu' || kind === 'all-vcpus') && ticks >= RUNNING_TICKS,
+  )
+}
 
 /**
  * Makes the check of when threads may become real-time.

@@ -5,7 +5,7 @@ import { type Deviation, deviations } from './deviations.js'
 import { findQemu } from './follow.js'
 import { readQemuThreads } from './processes.js'
 import { rolesOf } from './roles.js'
-import { makeSettledCheck } from './settle.js'
+import { guestRuns, makeSettledCheck } from './settle.js'
 import { countThreads, type Thread } from './threads.js'
 
 /** How it ended. */
@@ -20,10 +20,16 @@ export type Outcome =
   | { readonly kind: 'ended'; readonly pid: number | null }
 
 /**
- * How long everything must have been as planned. libvirt sets threads itself before it lets the guest run; and while its
- * firmware reads disks, QEMU makes worker threads, which start where the thread is that waits for them.
+ * How long everything must have been as planned: while a guest's firmware reads disks, QEMU makes worker threads, which
+ * start where the thread is that waits for them.
  */
-const HOLD_MS = { running: 3000, paused: 5000 }
+const HOLD_MS = 3000
+
+/**
+ * How long instead while a guest that is started paused does not run: libvirt moves and sets its threads before it lets
+ * it go, and on a loaded host takes its time.
+ */
+const PAUSED_HOLD_MS = 60_000
 
 /** How long a refusal may last: libvirt moves threads between groups, and a group may not have its CPUs yet. */
 const REFUSAL_MS = 5000
@@ -54,7 +60,6 @@ async function tuneQemu(
 ): Promise<Outcome> {
   const threadsChange = makeThreadWatch(pid, started)
   const isSettled = makeSettledCheck(pid, plan.startsPaused)
-  const hold = plan.startsPaused ? HOLD_MS.paused : HOLD_MS.running
   let heldSince: number | null = null
   let refusedSince: number | null = null
   for (;;) {
@@ -67,6 +72,7 @@ async function tuneQemu(
     if (different.length > 0 || !complete) heldSince = null
     else heldSince ??= now
     refusedSince = refusals.length === 0 ? null : (refusedSince ?? now)
+    const hold = plan.startsPaused && !guestRuns(all) ? PAUSED_HOLD_MS : HOLD_MS
     if (heldSince !== null && now - heldSince >= hold) {
       return { kind: 'held', pid, threads: all, tunedMs: heldSince - started }
     }

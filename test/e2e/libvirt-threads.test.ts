@@ -15,6 +15,9 @@ realtime = "1"
 vcpus = { cpus = { 0 = "1", 1 = "0" }, policy = "fifo", priority = 3, realtime-mask = "^1" }
 emulator = { cpus = "housekeeping" }
 
+[profile.cpus]
+vcpus = { cpus = "1" }
+
 [profile.strict]
 vcpus = { cpus = "1", policy = "fifo" }
 strict = true
@@ -34,6 +37,11 @@ const NOVA = `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova
   <nova:name>plc</nova:name><nova:flavor name="rt.small"/></nova:instance>`
 
 const METADATA = '<r:request xmlns:r="urn:qemu-rt:request" profile="rt"/>'
+
+/** Stops libvirtd when QEMU has made its vCPU thread, which libvirt knows of a moment later only. */
+const STOP_AT_VCPU = `
+until grep -qs '^CPU 0/' /proc/"$(cat "/run/libvirt/qemu/$1.pid")"/task/*/comm; do sleep 0.01; done
+kill -STOP "$(cat /run/libvirtd.pid)"`
 
 /** The vCPU threads, and where all the others are: not all of them have a name of their own. */
 async function threads(libvirt: Libvirt, name: string): Promise<string[]> {
@@ -141,6 +149,21 @@ t.test('without the hook the wrapper sets the threads itself, as far as its user
     )
     t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'], 'it has its CPU at least')
   })
+})
+
+t.test('without the hook the threads are set again after a libvirtd that was slow', async (t) => {
+  if (!needsLibvirt(t)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS, hook: false })
+  const name = domainName()
+  await libvirt.define(domainXml(name, { emulator: libvirt.emulator, args: ['--rt-profile', 'cpus'] }))
+  const start = libvirt.ok('start', name)
+  await libvirt.run('sh', '-c', STOP_AT_VCPU, 'sh', name)
+  await sleep(7000)
+  t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'], 'before libvirtd was there')
+  await libvirt.run('sh', '-c', 'kill -CONT "$(cat /run/libvirtd.pid)"')
+  await start
+  await waitFor("the tuner's line", 30, async () => (await libvirt.log(name)).includes('set after'))
+  t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'], 'and after')
 })
 
 t.test("where the kernel keeps real-time threads out of libvirt's groups that is said", async (t) => {
