@@ -31,14 +31,16 @@ await build({
 const bun = bunExecutable()
 if (bun === null) console.log('Bun has no binary for this machine: the launcher will use Node')
 else {
-  // Bun would keep modules apart, and take a tenth longer to start.
-  await build({ ...COMMON, entryPoints: { 'qemu-rt-planner': 'src/planner.ts' } })
+  // Bun would keep modules apart, and take a tenth longer to start. What the hook takes is not read by a launch.
+  const entryPoints = { 'qemu-rt-planner': 'src/planner.ts', 'qemu-rt-hook': 'src/planner-hook.ts' }
+  await build({ ...COMMON, entryPoints })
+  const modules = Object.keys(entryPoints).map((name) => `dist/${name}.mjs`)
   execFileSync(
     bun,
     // The executable must not read .env or bunfig.toml of the directory that QEMU is started in.
     [
       'build',
-      'dist/qemu-rt-planner.mjs',
+      ...modules,
       '--compile',
       '--bytecode',
       '--format=esm',
@@ -50,7 +52,7 @@ else {
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
-  rmSync('dist/qemu-rt-planner.mjs')
+  for (const module of modules) rmSync(module)
 }
 
 /** Path of Bun's executable from its npm package, if it is installed and runs here. */

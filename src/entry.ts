@@ -2,7 +2,7 @@ import { losslessArguments } from './argv/bytes.js'
 import { EXIT, UserError } from './errors/user-error.js'
 import { report } from './report/output.js'
 
-/** What the launcher asks for with its first word: `launch`, `report` or `cli`, given the words after it. */
+/** What the launcher asks for with its first word: `launch`, `hook`, `cli`, …, given the words after it. */
 export type Modes = Readonly<Record<string, (args: readonly string[]) => void | Promise<void>>>
 
 /** Runs the mode that the command line names, and turns what goes wrong into one line and an exit code. */

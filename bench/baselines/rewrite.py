@@ -41,4 +41,5 @@ def main():
     os.execv(own.wrapper_emulator, [own.wrapper_emulator, *rewritten])
 
 
-main()
+if __name__ == "__main__":
+    main()

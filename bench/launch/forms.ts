@@ -42,7 +42,7 @@ profile = "rt"
 nics = ["fieldbus0"]
 `
 
-export type Wrapper = 'direct' | 'sh' | 'bash' | 'python' | 'executable' | 'node'
+export type Wrapper = 'direct' | 'sh' | 'bash' | 'python' | 'python-plan' | 'executable' | 'node'
 
 export interface Form extends TimedCommand {
   readonly wrapper: Wrapper
@@ -75,6 +75,7 @@ export function launchForms(scratch: string): readonly Form[] {
     form('guest', 'python', guest),
     form('guest', 'executable', guest, unconfigured),
     form('guest', 'node', guest, { ...unconfigured, ...WITH_NODE }),
+    form('planned', 'python-plan', guest, withEverything(scratch)),
     form('planned', 'executable', guest, withEverything(scratch)),
     form('planned', 'node', guest, { ...withEverything(scratch), ...WITH_NODE }),
   ]
@@ -86,6 +87,7 @@ const PROGRAMS: Readonly<Partial<Record<Wrapper, string>>> = {
   sh: join(ROOT, 'bench/baselines/pass-through.sh'),
   bash: join(ROOT, 'bench/baselines/walk.bash'),
   python: join(ROOT, 'bench/baselines/rewrite.py'),
+  'python-plan': join(ROOT, 'bench/baselines/plan.py'),
 }
 
 /** Start of the runtime, and the modules that every launch takes: it says that it does not know the word, and ends. */

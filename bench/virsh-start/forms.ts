@@ -2,32 +2,29 @@ import type { Libvirt, LibvirtFiles } from './libvirt.js'
 
 const WRAPPER = '/usr/local/bin/qemu-rt-system-x86_64'
 
-/** Where install.sh puts the hook. */
-const HOOK = '/etc/libvirt/hooks/qemu.d/qemu-rt'
+/** libvirt runs what is executable in there: `qemu-rt`, which install.sh puts there, and one that does nothing. */
+const HOOKS = '/etc/libvirt/hooks/qemu.d'
 
 const PROFILE = 'bench-profile'
 
 /** What is started: a domain for each. */
 export interface Form {
-  readonly form: 'direct' | 'wrapper' | 'hook' | 'profile'
+  readonly form: 'direct' | 'idle-hook' | 'wrapper' | 'hook' | 'profile'
   readonly title: string
   readonly domain: string
   readonly emulator: string
-  /** Whether libvirt finds the hook. */
-  readonly hasHook: boolean
+  /** Of those in the directory of hooks, the one that libvirt finds. */
+  readonly hook: 'qemu-rt' | 'idle' | null
 }
 
+const QEMU = '/usr/bin/qemu-system-x86_64'
+
 export const FORMS: readonly Form[] = [
-  {
-    form: 'direct',
-    title: 'no wrapper',
-    domain: 'bench-direct',
-    emulator: '/usr/bin/qemu-system-x86_64',
-    hasHook: false,
-  },
-  { form: 'wrapper', title: 'qemu-rt', domain: 'bench-wrapper', emulator: WRAPPER, hasHook: false },
-  { form: 'hook', title: 'qemu-rt and its hook', domain: 'bench-hook', emulator: WRAPPER, hasHook: true },
-  { form: 'profile', title: '… and a profile', domain: PROFILE, emulator: WRAPPER, hasHook: true },
+  { form: 'direct', title: 'no wrapper', domain: 'bench-direct', emulator: QEMU, hook: null },
+  { form: 'idle-hook', title: 'and an idle hook', domain: 'bench-idle-hook', emulator: QEMU, hook: 'idle' },
+  { form: 'wrapper', title: 'qemu-rt', domain: 'bench-wrapper', emulator: WRAPPER, hook: null },
+  { form: 'hook', title: 'qemu-rt and its hook', domain: 'bench-hook', emulator: WRAPPER, hook: 'qemu-rt' },
+  { form: 'profile', title: '… and a profile', domain: PROFILE, emulator: WRAPPER, hook: 'qemu-rt' },
 ]
 
 export const FILES: LibvirtFiles = {
@@ -54,9 +51,16 @@ export async function define({ run, virsh }: Libvirt, { domain, emulator }: Form
   await virsh('define', file)
 }
 
-/** libvirt runs what is executable in its directory of hooks at the time. */
-export function showHook({ run }: Libvirt, { hasHook }: Form): Promise<void> {
-  return run('chmod', hasHook ? '755' : '644', HOOK)
+/** Has libvirt find a form's hook alone: it looks at each start. */
+export async function showHook({ run }: Libvirt, { hook }: Form): Promise<void> {
+  for (const each of ['qemu-rt', 'idle']) {
+    await run('chmod', each === hook ? '755' : '644', `${HOOKS}/${each}`)
+  }
+}
+
+/** Makes the hook that does nothing: what any hook costs. */
+export function makeIdleHook({ run }: Libvirt): Promise<void> {
+  return run('sh', '-c', `printf '#!/bin/sh\nexit 0\n' >${HOOKS}/idle`)
 }
 
 function domainXml(name: string, emulator: string): string {

@@ -6,7 +6,7 @@ import { inTurn } from '../common/in-turn.js'
 import { isRoot, PATH, withScratch } from '../common/project.js'
 import type { Measured, Section, Table } from '../common/section.js'
 import { tunersEnded } from '../common/tuners.js'
-import { define, FILES, FORMS, type Form, showHook } from './forms.js'
+import { define, FILES, FORMS, type Form, makeIdleHook, showHook } from './forms.js'
 import { canMakeNamespaces, type Libvirt, startLibvirt } from './libvirt.js'
 
 const PROGRAMS = ['qemu-system-x86_64', 'libvirtd', 'virtlogd', 'virsh', 'nsenter', 'setpriv', 'unshare']
@@ -39,6 +39,7 @@ interface Row extends Pick<Form, 'form'> {
 async function measure(scratch: string, starts: number): Promise<Measured> {
   const libvirt = await startLibvirt(scratch, FILES)
   try {
+    await makeIdleHook(libvirt)
     for (const form of FORMS) await define(libvirt, form)
     const samples = await inTurn(FORMS, starts, (form) => measureStart(libvirt, form))
     const directMs = median(samples[0] ?? [])

@@ -206,9 +206,7 @@ function addHook(root: Command): void {
     .argument('<suboperation>')
     .argument('[extra]')
     .description("what libvirt's hook runs, with the domain's XML on stdin")
-    .action(async (_domain, operation, suboperation) =>
-      (await import('./hook.js')).hookCommand(operation, suboperation),
-    )
+    .action(async (...args) => (await import('./hook.js')).hookCommand(args.slice(0, 3)))
 }
 
 function addGolden(root: Command): void {

@@ -4,8 +4,9 @@ import { runHook } from '../libvirt/hook/hook.js'
 
 /**
  * libvirt's hook: the domain's XML is on stdin. Prints nothing: libvirt reads the output of some operations as XML.
+ * @param args the domain's name, operation, suboperation
  * @throws {UserError} what is to keep libvirt from starting the domain
  */
-export async function hookCommand(operation: string, suboperation: string): Promise<void> {
+export async function hookCommand([, operation = '', suboperation = '']: readonly string[]): Promise<void> {
   await runHook(operation, suboperation, readFileSync(0, 'utf8'), { sysroot: '/', write: writeSysfs })
 }

@@ -1,15 +1,12 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { readShortFile } from './short-file.js'
 
 /**
  * Reads one attribute, without the newline at its end.
  * @returns null when it is not there or cannot be read: a device may vanish while it is looked at
  */
 export function readAttribute(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8').trimEnd()
-  } catch {
-    return null
-  }
+  return readShortFile(path)?.trimEnd() ?? null
 }
 
 /** Reads an attribute that holds a decimal number; null when there is none. */

@@ -91,3 +91,12 @@ t.test('the executable holds the launch and the tuner, and no command', async (t
     t.notOk(folders(all).includes(other), other)
   }
 })
+
+t.test(
+  "the hook's part of it has a library for XML besides, and none that parses command lines",
+  async (t) => {
+    const { atOnce, imports } = await modulesOf('src/planner-hook.ts')
+    t.strictSame([...new Set(imports)].sort(), ['fast-xml-parser', 'smol-toml', 'valibot'])
+    for (const later of ['src/config/parse.ts', 'src/commands/cli.ts']) t.notOk(atOnce.includes(later), later)
+  },
+)

@@ -97,6 +97,19 @@ t.test("every other command is the planner's, with stdin", async (t) => {
   )
   t.equal((await start(t, entry, { ...options, args: [] })).stdout, '<cli><domain/>')
   t.equal((await start(t, entry, { ...options, args: ['--help'] })).stdout, '<cli><--help><domain/>')
+  t.equal(
+    (await start(t, entry, { ...options, args: ['hook', '--help'] })).stdout,
+    '<cli><hook><--help><domain/>',
+  )
+})
+
+t.test("libvirt's hook has a way of its own, whatever the domain is called", async (t) => {
+  const entry = launcherWithPlanner(t, `printf '<%s>' "$@"; cat`, 'qemu-rt')
+  const args = ['hook', '--help', 'started', 'begin', '-']
+  t.equal(
+    (await start(t, entry, { args, stdin: '<domain/>' })).stdout,
+    '<hook><--help><started><begin><-><domain/>',
+  )
 })
 
 t.test('the planner sees an empty stdin when it plans', async (t) => {

@@ -1,4 +1,5 @@
-import { closeSync, constants, lstatSync, openSync, readSync } from 'node:fs'
+import { constants, lstatSync } from 'node:fs'
+import { readShortFile } from '../../host/short-file.js'
 import { type Lease, leaseToJson, parseLease } from '../../plan/runtime-plan.js'
 
 /** What stands in a lease file. */
@@ -15,40 +16,19 @@ export interface FoundLease extends LeaseFile {
   readonly path: string
 }
 
-/** Longer than any lease: nobody who may write to the directory can make us read without end. */
-const MAX_BYTES = 65536
-
 export function formatLeaseFile({ guest, launcher, daemonizes, ...lease }: LeaseFile): string {
   return `${JSON.stringify({ version: 1, guest, launcher, daemonizes, ...leaseToJson(lease) })}\n`
 }
 
 /**
- * Reads a lease file. Other users may have written it, so links and pipes are not followed and nothing in it is taken
- * for granted.
+ * Reads a lease file. Other users may have written it, so links and pipes are not followed, no more is read than any
+ * lease has, and nothing in it is taken for granted.
  * @returns null when it is not there or no lease
  */
 export function readLeaseFile(path: string): FoundLease | null {
-  const text = readShortFile(path)
+  const text = readShortFile(path, constants.O_NOFOLLOW | constants.O_NONBLOCK)
   const lease = text === null ? null : parseLeaseFile(text)
   return lease === null ? null : { ...lease, path }
-}
-
-let buffer: Buffer | undefined
-
-/** In one go, which takes half as long as readFileSync: a launch reads the lease of every VM that runs. */
-function readShortFile(path: string): string | null {
-  try {
-    const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-      buffer ??= Buffer.allocUnsafe(MAX_BYTES + 1)
-      const size = readSync(file, buffer)
-      return size > MAX_BYTES ? null : buffer.toString('utf8', 0, size)
-    } finally {
-      closeSync(file)
-    }
-  } catch {
-    return null
-  }
 }
 
 /** Parses a lease file's text; null when it is none. */
