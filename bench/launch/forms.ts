@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { vfAddress } from '../../test/launcher/many-hosts.js'
 import type { TimedCommand } from '../common/process-timer.js'
@@ -22,6 +22,8 @@ const PROBE = [
   ...['-pidfile', '/var/lib/libvirt/qemu/qmp-X0FUPP/qmp.pid', '-daemonize'],
 ]
 
+const PLANNER = join(ROOT, 'dist/qemu-rt-planner')
+
 const CONFIG = `
 [host]
 housekeeping = "0"
@@ -42,7 +44,7 @@ profile = "rt"
 nics = ["fieldbus0"]
 `
 
-export type Wrapper = 'direct' | 'sh' | 'bash' | 'python' | 'python-plan' | 'executable' | 'node'
+export type Wrapper = 'direct' | 'sh' | 'bash' | 'python' | 'python-plan' | 'no-plan' | 'executable' | 'node'
 
 export interface Form extends TimedCommand {
   readonly wrapper: Wrapper
@@ -76,6 +78,7 @@ export function launchForms(scratch: string): readonly Form[] {
     form('guest', 'executable', guest, unconfigured),
     form('guest', 'node', guest, { ...unconfigured, ...WITH_NODE }),
     form('planned', 'python-plan', guest, withEverything(scratch)),
+    form('planned', 'no-plan', guest, withoutPlan(scratch)),
     form('planned', 'executable', guest, withEverything(scratch)),
     form('planned', 'node', guest, { ...withEverything(scratch), ...WITH_NODE }),
   ]
@@ -88,14 +91,21 @@ const PROGRAMS: Readonly<Partial<Record<Wrapper, string>>> = {
   bash: join(ROOT, 'bench/baselines/walk.bash'),
   python: join(ROOT, 'bench/baselines/rewrite.py'),
   'python-plan': join(ROOT, 'bench/baselines/plan.py'),
+  'no-plan': join(ROOT, 'bench/baselines/no-plan.sh'),
 }
 
 /** Start of the runtime, and the modules that every launch takes: it says that it does not know the word, and ends. */
 function runtimeAlone(): Form {
-  const command = [join(ROOT, 'dist/qemu-rt-planner'), 'nothing']
+  const command = [PLANNER, 'nothing']
   // As the launcher starts it.
   const env = { PATH, BUN_JSC_useJIT: '0' }
   return { what: 'floor', wrapper: 'executable', command, env, exitCode: 64 }
+}
+
+function withoutPlan(scratch: string): Record<string, string> {
+  const leases = join(scratch, 'leases')
+  mkdirSync(leases)
+  return { PLANNER, LEASES: leases }
 }
 
 function withEverything(scratch: string): Record<string, string> {

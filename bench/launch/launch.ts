@@ -56,6 +56,7 @@ const WRAPPERS: Readonly<Record<Form['wrapper'], string>> = {
   bash: 'bash, edits one option',
   python: 'Python, rewrites memory',
   'python-plan': 'Python, plans as much',
+  'no-plan': "qemu-rt's programs, no plan",
   executable: 'qemu-rt',
   node: 'qemu-rt, planner run by Node',
 }

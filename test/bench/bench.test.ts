@@ -38,7 +38,7 @@ t.test('a quick run prints what it writes', async (t) => {
   t.match({ version, quick }, { version: 1, quick: true })
   t.strictSame(Object.keys(sections), ['launch'])
   const { rows } = sections.launch.figures
-  t.equal(rows.length, 13)
+  t.equal(rows.length, 14)
   t.ok(rows.every(({ medianMs }: { medianMs: number }) => medianMs > 0))
 })
 
