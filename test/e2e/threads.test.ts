@@ -210,7 +210,9 @@ t.test(
   'vCPUs by number, best effort; threads that are set by somebody else meanwhile are set again',
   async (t) => {
     if (!canPlace(t)) return
-    const vm = start(t, { profile: 'mixed', args: ['-smp', '2', '-S'] })
+    const monitor = join(temporaryDirectory(t), 'monitor')
+    const args = ['-smp', '2', '-S', '-monitor', `unix:${monitor},server=on,wait=off`]
+    const vm = start(t, { profile: 'mixed', args })
     const isSo = () => {
       const threads = vm.threads()
       return threads.includes('CPU 0/TCG 1 other 0') && threads.includes('CPU 1/TCG 0 other 0')
@@ -221,6 +223,7 @@ t.test(
     const taskset = spawn('taskset', ['--pid', '--cpu-list', '0-1', String(vcpu?.tid)], { stdio: 'ignore' })
     await new Promise((resolve) => taskset.once('exit', resolve))
     await waitFor('vCPU 0 to be placed again', 10, isSo)
+    const client = connect(monitor, () => client.end('cont\n'))
     await vm.line()
     t.ok(isSo())
   },
@@ -290,7 +293,7 @@ t.test('a QEMU that dies while it is tuned takes the tuner with it', async (t) =
   await waitFor('the tuner', 30, () => tuners(vm).length > 0)
   process.kill(vm.pid, 'SIGKILL')
   await waitFor('the tuner to end', 10, () => tuners(vm).length === 0)
-  t.equal(vm.output(), '')
+  t.notMatch(vm.output(), 'qemu-rt:')
 })
 
 t.test('without RLIMIT_RTPRIO a user gets the CPUs, and is told why not the policy', async (t) => {

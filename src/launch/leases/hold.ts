@@ -1,10 +1,11 @@
 import { unlinkSync, writeFileSync } from 'node:fs'
+import { UserError } from '../../errors/user-error.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { Lease } from '../../plan/runtime-plan.js'
 import { ensureLeaseDirectory } from './directory.js'
-import { formatLeaseFile, type LeaseFile } from './lease-file.js'
+import { formatLeaseFile, type LeaseFile, leaseFileName } from './lease-file.js'
 import { withLock } from './lock.js'
-import { readLeases } from './read.js'
+import { glanceAtLeases, type Leases, readLeases } from './read.js'
 
 /** For whom a lease is. */
 export interface Holder extends Pick<LeaseFile, 'guest' | 'launcher'> {
@@ -28,15 +29,29 @@ export function hold<T extends Pick<LeaseFile, 'daemonizes'> & { readonly lease:
   if (alone.lease === null) return { chosen: alone, leaseFile: null }
   const { shared, own } = ensureLeaseDirectory(sysroot)
   return withLock(shared, () => {
-    const { held, ended } = readLeases(sysroot, 'check')
-    for (const { path } of ended) removeIfMine(path)
-    const chosen = held.length === 0 ? alone : choose(held)
+    const chosen = chooseBeside(sysroot, (held) => (held.length === 0 ? alone : choose(held)))
     if (chosen.lease === null) return { chosen, leaseFile: null }
-    const leaseFile = `${own}/${id}.lease`
+    const leaseFile = `${own}/${leaseFileName(id, chosen.lease)}`
     const text = formatLeaseFile({ ...chosen.lease, guest, launcher, daemonizes: chosen.daemonizes })
     writeFileSync(leaseFile, text, { flag: 'wx', mode: 0o640 })
     return { chosen, leaseFile }
   })
+}
+
+/** A glance at the others' leases is enough for most; what stands against it is looked at closely, and said. */
+function chooseBeside<T>(sysroot: string, choose: (held: readonly HeldLease[]) => T): T {
+  try {
+    return choose(tidy(glanceAtLeases(sysroot)))
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return choose(tidy(readLeases(sysroot, 'check')))
+  }
+}
+
+/** @returns what is held; what is not is cleared away */
+function tidy({ held, ended }: Leases): readonly HeldLease[] {
+  for (const { path } of ended) removeIfMine(path)
+  return held
 }
 
 /** What is left of a VM that has ended. Another user's stays: it counts for nothing. */

@@ -1,6 +1,8 @@
 import { constants, lstatSync } from 'node:fs'
 import { readShortFile } from '../../host/short-file.js'
 import { type Lease, leaseToJson, parseLease } from '../../plan/runtime-plan.js'
+import { formatCpuSet, parseCpuSet } from '../../units/cpu-set.js'
+import { parsePciAddress } from '../../units/pci-address.js'
 
 /** What stands in a lease file. */
 export interface LeaseFile extends Lease {
@@ -18,6 +20,43 @@ export interface FoundLease extends LeaseFile {
 
 export function formatLeaseFile({ guest, launcher, daemonizes, ...lease }: LeaseFile): string {
   return `${JSON.stringify({ version: 1, guest, launcher, daemonizes, ...leaseToJson(lease) })}\n`
+}
+
+/** What the name of a lease file says: whoever looks at the leases of many VMs need not open each. */
+export interface NamedLease extends Lease {
+  /** PID of the launcher. */
+  readonly pid: number
+}
+
+/** What a file's name may have (NAME_MAX of limits.h). */
+const NAME_BYTES = 255
+
+const SUFFIX = '.lease'
+
+/**
+ * The name of a lease file: `4711-83411-k3j2h1g0@4-7@0000:3b:02.1.lease`, and without what it holds where that would be
+ * too much for a name.
+ * @param id of the launch, which starts with the launcher's PID
+ */
+export function leaseFileName(id: string, { nics, cpus }: Lease): string {
+  const name = `${id}@${formatCpuSet(cpus)}@${nics.join(',')}${SUFFIX}`
+  return name.length <= NAME_BYTES ? name : `${id}${SUFFIX}`
+}
+
+export function isLeaseFileName(name: string): boolean {
+  return name.endsWith(SUFFIX)
+}
+
+/** Reads a lease from its file's name; null when the name does not say what it holds. */
+export function parseLeaseFileName(name: string): NamedLease | null {
+  const [id = '', cpus, nics] = name.slice(0, -SUFFIX.length).split('@')
+  const pid = Number.parseInt(id, 10)
+  if (cpus === undefined || nics === undefined || !(pid > 0)) return null
+  const set = cpus === '' ? [] : parseCpuSet(cpus)
+  const addresses = nics === '' ? [] : nics.split(',').map(parsePciAddress)
+  return set === null || addresses.includes(null)
+    ? null
+    : { pid, cpus: set, nics: addresses.filter((address) => address !== null) }
 }
 
 /**

@@ -4,7 +4,13 @@ import { errorCode, listDirectory } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
 import { readHookHolds } from '../hook-requests.js'
 import { leaseDirectory } from './directory.js'
-import { type FoundLease, lockNameOf, readLeaseFile } from './lease-file.js'
+import {
+  type FoundLease,
+  isLeaseFileName,
+  lockNameOf,
+  parseLeaseFileName,
+  readLeaseFile,
+} from './lease-file.js'
 
 /** Leases as they lie in the directory: those that are held, and those whose QEMU has ended. */
 export interface Leases {
@@ -18,11 +24,33 @@ export interface Leases {
  * @param alive `assume`: take all for held, on a captured host whose processes are not here
  */
 export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
-  const found = findLeases(leaseDirectory(sysroot))
-  const byHook = readHookHolds(sysroot)
-  if (alive === 'assume') {
-    return { held: [...found.map((lease) => describe(lease, false)), ...byHook], ended: [] }
+  const found = readFiles(findFiles(sysroot))
+  if (alive === 'check') return withHooks(sysroot, sortByLife(found))
+  return withHooks(sysroot, { held: found.map((lease) => describe(lease, false)), ended: [] })
+}
+
+/**
+ * As `readLeases` with `check`, but opens nothing of a VM that runs, of which there may be hundreds: the names of its
+ * files say what it holds, not for whom. A process that has come to a launcher's PID since, or that has ended and was not
+ * waited for, is taken for it. So whoever finds too little free looks again by `readLeases`.
+ */
+export function glanceAtLeases(sysroot: string): Leases {
+  const running: HeldLease[] = []
+  const others: LeasePath[] = []
+  for (const file of findFiles(sysroot)) {
+    const named = parseLeaseFileName(file.name)
+    if (named !== null && isThere(named.pid)) running.push({ guest: null, ...named })
+    else others.push(file)
   }
+  const { held, ended } = sortByLife(readFiles(others))
+  return withHooks(sysroot, { held: [...running, ...held], ended })
+}
+
+function withHooks(sysroot: string, { held, ended }: Leases): Leases {
+  return { held: [...held, ...readHookHolds(sysroot)], ended }
+}
+
+function sortByLife(found: readonly FoundLease[]): Leases {
   const seen = found.map((lease) => ({ lease, life: lifeOf(lease.launcher) }))
   const locked = seen.some(needsLock) ? readLocks() : new Set<string | null>()
   const states = seen.map(({ lease, life }) => {
@@ -35,16 +63,26 @@ export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
   })
   const held = states.filter(({ isHeld }) => isHeld)
   return {
-    held: [...held.map(({ lease, isAlive }) => describe(lease, isAlive)), ...byHook],
+    held: held.map(({ lease, isAlive }) => describe(lease, isAlive)),
     ended: states.filter(({ isHeld }) => !isHeld).map(({ lease }) => lease),
   }
 }
 
-function findLeases(directory: string): FoundLease[] {
-  const users = (listDirectory(directory) ?? []).filter((name) => /^\d+$/.test(name))
+interface LeasePath {
+  readonly directory: string
+  readonly name: string
+}
+
+function readFiles(files: readonly LeasePath[]): FoundLease[] {
+  return files.flatMap(({ directory, name }) => readLeaseFile(`${directory}/${name}`) ?? [])
+}
+
+function findFiles(sysroot: string): LeasePath[] {
+  const leases = leaseDirectory(sysroot)
+  const users = (listDirectory(leases) ?? []).filter((name) => /^\d+$/.test(name))
   return users.flatMap((user) => {
-    const files = (listDirectory(`${directory}/${user}`) ?? []).filter((name) => name.endsWith('.lease'))
-    return files.flatMap((file) => readLeaseFile(`${directory}/${user}/${file}`) ?? [])
+    const directory = `${leases}/${user}`
+    return (listDirectory(directory) ?? []).filter(isLeaseFileName).map((name) => ({ directory, name }))
   })
 }
 

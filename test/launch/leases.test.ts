@@ -1,0 +1,124 @@
+import { spawn } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { EXIT, UserError } from '../../src/errors/user-error.js'
+import { ensureLeaseDirectory } from '../../src/launch/leases/directory.js'
+import { hold } from '../../src/launch/leases/hold.js'
+import { formatLeaseFile, leaseFileName, parseLeaseFileName } from '../../src/launch/leases/lease-file.js'
+import { glanceAtLeases, readLeases, startOf } from '../../src/launch/leases/read.js'
+import type { HeldLease } from '../../src/plan/leases.js'
+import type { Lease } from '../../src/plan/runtime-plan.js'
+import { temporaryDirectory } from '../launcher/launcher.js'
+import { vfAddress } from '../launcher/many-hosts.js'
+import { address } from '../plan/make.js'
+
+const nic = (vf: number) => address(vfAddress(vf))
+
+const lease: fc.Arbitrary<Lease> = fc.record({
+  cpus: fc
+    .uniqueArray(fc.nat(600), { maxLength: 40, size: 'max' })
+    .map((cpus) => [...cpus].sort((a, b) => a - b)),
+  nics: fc.uniqueArray(fc.nat(600), { maxLength: 20, size: 'max' }).map((vfs) => vfs.map(nic)),
+})
+
+t.test(
+  "a file's name says what the lease has, or nothing of it, and is no longer than a name may be",
+  async (t) => {
+    let unsaid = 0
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4194304 }), lease, (pid, given) => {
+        const name = leaseFileName(`${pid}-12345678-0a1b2c3d`, given)
+        const named = parseLeaseFileName(name)
+        if (named === null) unsaid++
+        else if (JSON.stringify(named) !== JSON.stringify({ pid, ...given })) return false
+        return Buffer.byteLength(name) <= 255 && (named !== null || name === `${pid}-12345678-0a1b2c3d.lease`)
+      }),
+      { numRuns: 300 },
+    )
+    t.ok(unsaid > 0 && unsaid < 300, 'of both kinds')
+  },
+)
+
+t.test('a name of another form says nothing', async (t) => {
+  for (const name of ['', '1-2-a', '@2@', 'a-2-a@2@', '0-2-a@2@', '1-2-a@2-1@', '1-2-a@2@x', '1-2-a@2']) {
+    t.equal(parseLeaseFileName(`${name}.lease`), null, name)
+  }
+  t.strictSame(parseLeaseFileName('1-2-a@@.lease'), { pid: 1, cpus: [], nics: [] })
+})
+
+interface Others {
+  readonly sysroot: string
+  /** Leaves the lease of a process. */
+  readonly leave: (pid: number, startTicks: number, lease: Lease) => void
+  readonly names: () => string[]
+}
+
+function others(t: Test): Others {
+  const sysroot = temporaryDirectory(t)
+  const { own } = ensureLeaseDirectory(sysroot)
+  return {
+    sysroot,
+    leave: (pid, startTicks, lease) => {
+      const text = { ...lease, guest: 'other', launcher: { pid, startTicks }, daemonizes: false }
+      writeFileSync(join(own, leaseFileName(`${pid}-${startTicks}-other`, lease)), formatLeaseFile(text))
+    },
+    names: () => readdirSync(own),
+  }
+}
+
+/** Takes the first CPU of 2 and 3 that nobody has. */
+function takeCpu(held: readonly HeldLease[]) {
+  const taken = held.flatMap(({ cpus }) => cpus)
+  const cpu = [2, 3].find((one) => !taken.includes(one))
+  if (cpu === undefined)
+    throw new UserError(EXIT.unavailable, `held by ${held.map(({ guest }) => guest)}`, true)
+  return { lease: { cpus: [cpu], nics: [] }, daemonizes: false }
+}
+
+const holder = {
+  id: 'me',
+  guest: null,
+  launcher: { pid: process.pid, startTicks: startOf(process.pid) ?? 0 },
+}
+
+t.test('at a glance a VM that runs has what the name of its file says', async (t) => {
+  const { sysroot, leave } = others(t)
+  leave(process.pid, startOf(process.pid) ?? 0, { cpus: [2], nics: [nic(0)] })
+  const one = { pid: process.pid, cpus: [2], nics: [nic(0)] }
+  t.strictSame(glanceAtLeases(sysroot), { held: [{ guest: null, ...one }], ended: [] })
+  t.strictSame(readLeases(sysroot, 'check'), { held: [{ guest: 'other', ...one }], ended: [] })
+  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [3])
+})
+
+t.test('what is held too long for a name is read', async (t) => {
+  const { sysroot, leave, names } = others(t)
+  const nics = Array.from({ length: 30 }, (_, vf) => nic(vf))
+  leave(process.pid, startOf(process.pid) ?? 0, { cpus: [2], nics })
+  t.notMatch(names(), ['@'])
+  t.match(glanceAtLeases(sysroot).held, [{ guest: 'other', cpus: [2], nics }])
+})
+
+t.test('what a process had that has ended is cleared away at a glance', async (t) => {
+  const { sysroot, leave, names } = others(t)
+  const child = spawn('true')
+  await new Promise((resolve) => child.once('exit', resolve))
+  leave(child.pid ?? 0, 1, { cpus: [2], nics: [] })
+  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [2])
+  t.strictSame(names(), ['me@2@.lease'])
+})
+
+t.test('whose PID another process has now counts until there is too little', async (t) => {
+  const { sysroot, leave, names } = others(t)
+  leave(process.pid, 1, { cpus: [2], nics: [] })
+  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [3])
+  t.strictSame(hold(sysroot, { ...holder, id: `${process.pid}-0-second` }, takeCpu).chosen.lease.cpus, [2])
+  t.notOk(names().includes(`${process.pid}-1-other@2@.lease`))
+})
+
+t.test('an error says for whom the lease is', async (t) => {
+  const { sysroot, leave } = others(t)
+  for (const cpu of [2, 3]) leave(process.pid, startOf(process.pid) ?? 0, { cpus: [cpu], nics: [] })
+  t.throws(() => hold(sysroot, holder, takeCpu), { message: 'held by other,other' })
+})
