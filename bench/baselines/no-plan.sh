@@ -5,5 +5,5 @@ BUN_JSC_useJIT=0
 export BUN_JSC_useJIT
 nothing=$("$PLANNER" nothing "$@" 2>/dev/null </dev/null)
 flock -w 120 0 <"$LEASES"
-taskset -c 0 "$PLANNER" nothing >/dev/null 2>&1 </dev/null &
+taskset -c 0 "$PLANNER" tuner 0 >/dev/null 2>&1 </dev/null &
 exec flock -F -n -E 69 "$LEASES/bench.lease" taskset -c 0 "$EMULATOR" "$@" ${nothing:+"$nothing"}

@@ -35,12 +35,15 @@ export async function withHostRestored<T>(
   const stop = new AbortController()
   let isIsolated = false
   const setIsolated = (wanted: boolean) => {
-    if (wanted !== isIsolated) (wanted ? isolate : release)()
+    if (wanted === isIsolated) return
+    // Before, so that what was done of it is undone when the rest fails.
     isIsolated = wanted
+    if (wanted) isolate()
+    else release()
   }
   const restore = () => {
-    writeFileSync(THROTTLING, throttling)
     setIsolated(false)
+    writeFileSync(THROTTLING, throttling)
   }
   const onExit = () => {
     restore()

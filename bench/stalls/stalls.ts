@@ -36,7 +36,10 @@ async function measure(scratch: string, effort: Effort): Promise<Measured> {
     const run = (accelerator: Accelerator) =>
       measureForms({ forms, accelerator, config, ...effort }, set, stopped)
     // A guest that KVM does not run reports nothing: all forms are emulated then.
-    const { accelerator, samples, silentStarts } = await run('kvm').catch(() => run('tcg'))
+    const { accelerator, samples, silentStarts } = await run('kvm').catch((error: unknown) => {
+      if (!(error instanceof GuestIsSilent)) throw error
+      return run('tcg')
+    })
     const rows = makeRows(forms, samples)
     const figures = {
       ...{ accelerator, ...effort, isIsolatedAtBoot: IS_ISOLATED_AT_BOOT },
@@ -55,6 +58,8 @@ interface Run extends Effort {
 /** How often in all a guest may report nothing: KVM inside of a VM does not start one each time. */
 const MOST_SILENT_STARTS = 4
 
+class GuestIsSilent extends Error {}
+
 /** In turn, so that what disturbs the machine disturbs all. No round is for warming up: a run takes seconds to begin with. */
 async function measureForms(
   { forms, accelerator, config, repeat, seconds }: Run,
@@ -69,7 +74,7 @@ async function measureForms(
       for (let sample: Stalls | null = null; sample === null; ) {
         sample = await measureStalls({ ...form, seconds, load: LOAD, config, accelerator }, stopped)
         if (sample === null && ++silentStarts > MOST_SILENT_STARTS)
-          throw new Error(`a guest reported nothing, ${silentStarts} times`)
+          throw new GuestIsSilent(`a guest reported nothing, ${silentStarts} times`)
         if (sample !== null) samples[index]?.push(sample)
       }
     }

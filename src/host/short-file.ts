@@ -1,7 +1,10 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 
-/** As much as is read: longer than any attribute of sysfs, which has a page at most (64 KiB on some ARM machines). */
+/** As much as is read: longer than any attribute of sysfs. */
 const MAX_BYTES = 65536
+
+/** The kernel gives at most a page at a time (fs/kernfs/file.c, kernfs_file_read_iter); pages are multiples of this. */
+const PAGE_BYTES = 4096
 
 let buffer: Buffer | undefined
 
@@ -15,7 +18,12 @@ export function readShortFile(path: string, flags = 0): string | null {
     const file = openSync(path, constants.O_RDONLY | flags)
     try {
       buffer ??= Buffer.allocUnsafe(MAX_BYTES + 1)
-      const size = readSync(file, buffer)
+      let size = 0
+      let read: number
+      do {
+        read = readSync(file, buffer, size, buffer.length - size, null)
+        size += read
+      } while (read > 0 && read % PAGE_BYTES === 0)
       return size > MAX_BYTES ? null : buffer.toString('utf8', 0, size)
     } finally {
       closeSync(file)

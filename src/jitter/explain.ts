@@ -28,9 +28,11 @@ export function explainJitter(facts: JitterFacts): string[] {
 }
 
 const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
-  ({ vcpu, realtimeRuntime }) =>
+  // "sched/rt: Remove default bandwidth control", Linux 6.12: what has a fair server has throttling for groups alone.
+  ({ vcpu, realtimeRuntime, isFair }) =>
     vcpu !== null && isUrgent(vcpu) && realtimeRuntime !== null && realtimeRuntime !== -1
-      ? `real-time throttling is on: a busy vCPU is stopped for up to ${(1e6 - realtimeRuntime) / 1000} ms at a time, ` +
+      ? `real-time throttling is on${isFair ? ', if this kernel has RT_GROUP_SCHED' : ''}: ` +
+        `a busy vCPU is stopped for up to ${(1e6 - realtimeRuntime) / 1000} ms at a time, ` +
         'which is worse than no real-time policy; run as root: sysctl kernel.sched_rt_runtime_us=-1'
       : null,
   ({ vcpu }) =>
@@ -48,7 +50,7 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
     return unreserved.length === 0
       ? null
       : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there` +
-          `${isFair ? ', to which the kernel gives 50 ms of each second whatever throttling says' : ''}; ` +
+          `${isFair && vcpu !== null && isUrgent(vcpu) ? ', to which the kernel gives 50 ms of each second whatever throttling says' : ''}; ` +
           `boot with isolcpus=${formatCpuSet(unreserved)}`
   },
   ({ vcpu, fullDynticks }) => {

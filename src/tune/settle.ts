@@ -7,8 +7,11 @@ import type { Thread } from './threads.js'
 /** CPU time of a vCPU thread after which the guest certainly runs; paused it uses none. */
 const RUNNING_TICKS = 5
 
-/** How long libvirt may take from a vCPU thread's appearance to having moved it. */
-const PATIENCE_MS = 5000
+/**
+ * How long a guest that was started paused is taken for one that libvirt has not finished with: before it lets a guest
+ * run, it moves and sets its threads, and on a loaded host takes its time.
+ */
+export const PAUSED_MS = 60_000
 
 /** Whether the guest runs: whoever started it paused has let it go. */
 export function guestRuns(threads: readonly Thread[]): boolean {
@@ -32,6 +35,6 @@ export function makeSettledCheck(pid: number, startsPaused: boolean) {
     const group = readCpuGroup(`/proc/${pid}/task/${thread.tid}`)
     const first = firstSeen.get(thread.tid) ?? { at: Date.now(), group }
     firstSeen.set(thread.tid, first)
-    return group !== first.group || thread.ticks >= RUNNING_TICKS || Date.now() - first.at >= PATIENCE_MS
+    return group !== first.group || thread.ticks >= RUNNING_TICKS || Date.now() - first.at >= PAUSED_MS
   }
 }

@@ -5,7 +5,7 @@ import { type Deviation, deviations } from './deviations.js'
 import { findQemu } from './follow.js'
 import { readQemuThreads } from './processes.js'
 import { rolesOf } from './roles.js'
-import { guestRuns, makeSettledCheck } from './settle.js'
+import { guestRuns, makeSettledCheck, PAUSED_MS } from './settle.js'
 import { countThreads, type Thread } from './threads.js'
 
 /** How it ended. */
@@ -24,12 +24,6 @@ export type Outcome =
  * start where the thread is that waits for them.
  */
 const HOLD_MS = 3000
-
-/**
- * How long instead while a guest that is started paused does not run: libvirt moves and sets its threads before it lets
- * it go, and on a loaded host takes its time.
- */
-const PAUSED_HOLD_MS = 60_000
 
 /** How long a refusal may last: libvirt moves threads between groups, and a group may not have its CPUs yet. */
 const REFUSAL_MS = 5000
@@ -59,6 +53,7 @@ async function tuneQemu(
   started: number,
 ): Promise<Outcome> {
   const threadsChange = makeThreadWatch(pid, started)
+  let runsSince = plan.startsPaused ? null : started
   const isSettled = makeSettledCheck(pid, plan.startsPaused)
   let heldSince: number | null = null
   let refusedSince: number | null = null
@@ -72,11 +67,11 @@ async function tuneQemu(
     if (different.length > 0 || !complete) heldSince = null
     else heldSince ??= now
     refusedSince = refusals.length === 0 ? null : (refusedSince ?? now)
-    const hold = plan.startsPaused && !guestRuns(all) ? PAUSED_HOLD_MS : HOLD_MS
-    if (heldSince !== null && now - heldSince >= hold) {
+    if (guestRuns(all)) runsSince ??= now
+    if (hasLasted(heldSince, HOLD_MS, now, runsSince)) {
       return { kind: 'held', pid, threads: all, tunedMs: heldSince - started }
     }
-    if (complete && refusedSince !== null && now - refusedSince >= REFUSAL_MS) {
+    if (complete && hasLasted(refusedSince, REFUSAL_MS, now, runsSince)) {
       return { kind: 'refused', pid, refusals }
     }
     if (refusals.length > 0) await sleep(RETRY_MS)
@@ -84,6 +79,17 @@ async function tuneQemu(
     // What was set is looked at again at once: the kernel may have taken less than was asked for.
     else await sleep(1)
   }
+}
+
+/**
+ * Whether something has been so for long enough. As long as a guest is paused in which it was started, libvirt may not
+ * have moved and set its threads yet.
+ * @param since when it began; null when it is not so
+ * @param runsSince when the guest began to run; null while it does not
+ */
+function hasLasted(since: number | null, ms: number, now: number, runsSince: number | null): since is number {
+  if (since === null) return false
+  return runsSince === null ? now - since >= PAUSED_MS : now - Math.max(since, runsSince) >= ms
 }
 
 /** How long after a thread has come it may still have no name: it gives itself one. */

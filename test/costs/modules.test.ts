@@ -82,7 +82,7 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
   })
 }
 
-t.test('the executable holds the launch and the tuner, and no command', async (t) => {
+t.test('what the executable starts with holds the launch and the tuner, and no command', async (t) => {
   const { all, imports } = await modulesOf('src/planner.ts')
   // Both of them in the configuration's schema alone, which is a chunk of its own.
   t.strictSame([...new Set(imports)].sort(), ['smol-toml', 'valibot'])

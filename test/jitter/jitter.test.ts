@@ -237,9 +237,10 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
   t.strictSame(explainJitter(good), [])
   const causes: [Partial<JitterFacts>, RegExp][] = [
     [
-      { realtimeRuntime: 950_000 },
+      { realtimeRuntime: 950_000, isFair: false },
       /^real-time throttling is on: a busy vCPU is stopped for up to 50 ms .*sysctl/,
     ],
+    [{ realtimeRuntime: 950_000 }, /^real-time throttling is on, if this kernel has RT_GROUP_SCHED: a busy/],
     [{ vcpu: { cpus: [4], policy: 'other', priority: 0 } }, /^the vCPU was other: .*; use a profile/],
     [
       { vcpu: { cpus: [4, 5], policy: 'fifo', priority: 1 }, isolated: [], fullDynticks: [] },

@@ -1,15 +1,19 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EXIT, UserError } from '../../src/errors/user-error.js'
-import { ensureLeaseDirectory } from '../../src/launch/leases/directory.js'
+import { parseStat } from '../../src/host/proc.js'
+import { ensureLeaseDirectory, leaseDirectory } from '../../src/launch/leases/directory.js'
 import { hold } from '../../src/launch/leases/hold.js'
 import { formatLeaseFile, leaseFileName, parseLeaseFileName } from '../../src/launch/leases/lease-file.js'
 import { glanceAtLeases, readLeases, startOf } from '../../src/launch/leases/read.js'
 import type { HeldLease } from '../../src/plan/leases.js'
 import type { Lease } from '../../src/plan/runtime-plan.js'
+import { waitFor } from '../e2e/wait.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { vfAddress } from '../launcher/many-hosts.js'
 import { address } from '../plan/make.js'
@@ -28,12 +32,13 @@ t.test(
   async (t) => {
     let unsaid = 0
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 4194304 }), lease, (pid, given) => {
-        const name = leaseFileName(`${pid}-12345678-0a1b2c3d`, given)
+      fc.property(fc.nat(4194304), fc.nat(), lease, (pid, startTicks, given) => {
+        const id = `${pid}-${startTicks}-0a1b2c3d`
+        const name = leaseFileName(id, given)
         const named = parseLeaseFileName(name)
         if (named === null) unsaid++
-        else if (JSON.stringify(named) !== JSON.stringify({ pid, ...given })) return false
-        return Buffer.byteLength(name) <= 255 && (named !== null || name === `${pid}-12345678-0a1b2c3d.lease`)
+        else if (!isDeepStrictEqual(named, { launcher: { pid, startTicks }, ...given })) return false
+        return Buffer.byteLength(name) <= 255 && (named !== null || name === `${id}.lease`)
       }),
       { numRuns: 300 },
     )
@@ -42,10 +47,24 @@ t.test(
 )
 
 t.test('a name of another form says nothing', async (t) => {
-  for (const name of ['', '1-2-a', '@2@', 'a-2-a@2@', '0-2-a@2@', '1-2-a@2-1@', '1-2-a@2@x', '1-2-a@2']) {
+  for (const name of [
+    '',
+    '1-2-a',
+    '@2@',
+    'a-2-a@2@',
+    '1-a-a@2@',
+    '-1-2-a@2@',
+    '1-2-a@2-1@',
+    '1-2-a@2@x',
+    '1-2-a@2',
+  ]) {
     t.equal(parseLeaseFileName(`${name}.lease`), null, name)
   }
-  t.strictSame(parseLeaseFileName('1-2-a@@.lease'), { pid: 1, cpus: [], nics: [] })
+  t.strictSame(parseLeaseFileName('1-2-a@@.lease'), {
+    launcher: { pid: 1, startTicks: 2 },
+    cpus: [],
+    nics: [],
+  })
 })
 
 interface Others {
@@ -109,13 +128,43 @@ t.test('what a process had that has ended is cleared away at a glance', async (t
   t.strictSame(names(), ['me@2@.lease'])
 })
 
-t.test('whose PID another process has now counts until there is too little', async (t) => {
+t.test('and so is what one had whose PID another process has now', async (t) => {
   const { sysroot, leave, names } = others(t)
   leave(process.pid, 1, { cpus: [2], nics: [] })
-  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [3])
-  t.strictSame(hold(sysroot, { ...holder, id: `${process.pid}-0-second` }, takeCpu).chosen.lease.cpus, [2])
-  t.notOk(names().includes(`${process.pid}-1-other@2@.lease`))
+  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [2])
+  t.strictSame(names(), ['me@2@.lease'])
 })
+
+t.test('and what one had that has ended, though nobody has waited for it', async (t) => {
+  const { sysroot, leave, names } = others(t)
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 100'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  t.teardown(() => parent.kill())
+  const [line] = await once(parent.stdout, 'data')
+  const stat = () => parseStat(readFileSync(`/proc/${Number(line)}/stat`, 'latin1'))
+  await waitFor('a zombie', 10, () => stat()?.state === 'Z')
+  leave(Number(line), stat()?.field(22) ?? 0, { cpus: [2], nics: [] })
+  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [2])
+  t.strictSame(names(), ['me@2@.lease'])
+})
+
+t.test(
+  "what lies behind a link, or in a directory of another than its name's user, is no lease",
+  async (t) => {
+    const { sysroot, leave, names } = others(t)
+    leave(process.pid, 1, { cpus: [2], nics: [] })
+    const all = leaseDirectory(sysroot)
+    const self = String(process.geteuid?.())
+    symlinkSync(self, join(all, '4242'))
+    renameSync(join(all, self), join(all, '4243'))
+    t.strictSame(readLeases(sysroot, 'check'), { held: [], ended: [] })
+    t.strictSame(glanceAtLeases(sysroot), { held: [], ended: [] })
+    renameSync(join(all, '4243'), join(all, self))
+    t.equal(readLeases(sysroot, 'check').ended.length, 1, 'once')
+    t.equal(names().length, 1)
+  },
+)
 
 t.test('an error says for whom the lease is', async (t) => {
   const { sysroot, leave } = others(t)

@@ -5,7 +5,7 @@ import type { Lease } from '../../plan/runtime-plan.js'
 import { ensureLeaseDirectory } from './directory.js'
 import { formatLeaseFile, type LeaseFile, leaseFileName } from './lease-file.js'
 import { withLock } from './lock.js'
-import { glanceAtLeases, type Leases, readLeases } from './read.js'
+import { glanceAtLeases, readLeases } from './read.js'
 
 /** For whom a lease is. */
 export interface Holder extends Pick<LeaseFile, 'guest' | 'launcher'> {
@@ -29,7 +29,7 @@ export function hold<T extends Pick<LeaseFile, 'daemonizes'> & { readonly lease:
   if (alone.lease === null) return { chosen: alone, leaseFile: null }
   const { shared, own } = ensureLeaseDirectory(sysroot)
   return withLock(shared, () => {
-    const chosen = chooseBeside(sysroot, (held) => (held.length === 0 ? alone : choose(held)))
+    const chosen = chooseBeside({ sysroot, own }, (held) => (held.length === 0 ? alone : choose(held)))
     if (chosen.lease === null) return { chosen, leaseFile: null }
     const leaseFile = `${own}/${leaseFileName(id, chosen.lease)}`
     const text = formatLeaseFile({ ...chosen.lease, guest, launcher, daemonizes: chosen.daemonizes })
@@ -38,27 +38,30 @@ export function hold<T extends Pick<LeaseFile, 'daemonizes'> & { readonly lease:
   })
 }
 
-/** A glance at the others' leases is enough for most; what stands against it is looked at closely, and said. */
-function chooseBeside<T>(sysroot: string, choose: (held: readonly HeldLease[]) => T): T {
+interface Directories {
+  readonly sysroot: string
+  /** This user's. */
+  readonly own: string
+}
+
+/** A glance at the others' leases is enough, but to say for whom what is wanted is held. */
+function chooseBeside<T>({ sysroot, own }: Directories, choose: (held: readonly HeldLease[]) => T): T {
+  const { held, ended } = glanceAtLeases(sysroot)
+  for (const { path } of ended) removeIfIn(own, path)
   try {
-    return choose(tidy(glanceAtLeases(sysroot)))
+    return choose(held)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    return choose(tidy(readLeases(sysroot, 'check')))
+    return choose(readLeases(sysroot, 'check').held)
   }
 }
 
-/** @returns what is held; what is not is cleared away */
-function tidy({ held, ended }: Leases): readonly HeldLease[] {
-  for (const { path } of ended) removeIfMine(path)
-  return held
-}
-
-/** What is left of a VM that has ended. Another user's stays: it counts for nothing. */
-function removeIfMine(path: string): void {
+/** What is left of a VM that has ended. Another user's stays, since it may change on the way there: it counts for nothing. */
+function removeIfIn(directory: string, path: string): void {
+  if (!path.startsWith(`${directory}/`)) return
   try {
     unlinkSync(path)
   } catch {
-    // Not this user's, or gone already.
+    // Gone already.
   }
 }

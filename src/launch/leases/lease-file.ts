@@ -23,10 +23,7 @@ export function formatLeaseFile({ guest, launcher, daemonizes, ...lease }: Lease
 }
 
 /** What the name of a lease file says: whoever looks at the leases of many VMs need not open each. */
-export interface NamedLease extends Lease {
-  /** PID of the launcher. */
-  readonly pid: number
-}
+export type NamedLease = Lease & Pick<LeaseFile, 'launcher'>
 
 /** What a file's name may have (NAME_MAX of limits.h). */
 const NAME_BYTES = 255
@@ -36,7 +33,7 @@ const SUFFIX = '.lease'
 /**
  * The name of a lease file: `4711-83411-k3j2h1g0@4-7@0000:3b:02.1.lease`, and without what it holds where that would be
  * too much for a name.
- * @param id of the launch, which starts with the launcher's PID
+ * @param id of the launch, which starts with the launcher's PID and when that started
  */
 export function leaseFileName(id: string, { nics, cpus }: Lease): string {
   const name = `${id}@${formatCpuSet(cpus)}@${nics.join(',')}${SUFFIX}`
@@ -50,13 +47,16 @@ export function isLeaseFileName(name: string): boolean {
 /** Reads a lease from its file's name; null when the name does not say what it holds. */
 export function parseLeaseFileName(name: string): NamedLease | null {
   const [id = '', cpus, nics] = name.slice(0, -SUFFIX.length).split('@')
-  const pid = Number.parseInt(id, 10)
-  if (cpus === undefined || nics === undefined || !(pid > 0)) return null
+  const [, pid, startTicks] = /^(\d{1,15})-(\d{1,15})-/.exec(id) ?? []
+  if (pid === undefined || startTicks === undefined || cpus === undefined || nics === undefined) return null
   const set = cpus === '' ? [] : parseCpuSet(cpus)
   const addresses = nics === '' ? [] : nics.split(',').map(parsePciAddress)
-  return set === null || addresses.includes(null)
-    ? null
-    : { pid, cpus: set, nics: addresses.filter((address) => address !== null) }
+  if (set === null || addresses.includes(null)) return null
+  return {
+    launcher: { pid: Number(pid), startTicks: Number(startTicks) },
+    cpus: set,
+    nics: addresses.filter((address) => address !== null),
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 import { parseStat, readProc } from '../../host/proc.js'
 import { errorCode, listDirectory } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
@@ -8,6 +8,7 @@ import {
   type FoundLease,
   isLeaseFileName,
   lockNameOf,
+  type NamedLease,
   parseLeaseFileName,
   readLeaseFile,
 } from './lease-file.js'
@@ -24,26 +25,25 @@ export interface Leases {
  * @param alive `assume`: take all for held, on a captured host whose processes are not here
  */
 export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
-  const found = readFiles(findFiles(sysroot))
+  const found = readFiles(findFiles(sysroot, alive))
   if (alive === 'check') return withHooks(sysroot, sortByLife(found))
   return withHooks(sysroot, { held: found.map((lease) => describe(lease, false)), ended: [] })
 }
 
 /**
- * As `readLeases` with `check`, but opens nothing of a VM that runs, of which there may be hundreds: the names of its
- * files say what it holds, not for whom. A process that has come to a launcher's PID since, or that has ended and was not
- * waited for, is taken for it. So whoever finds too little free looks again by `readLeases`.
+ * As `readLeases` with `check`, but opens no lease of a launcher that is alive, of which there may be hundreds: the names
+ * of the files say what these hold, and not for whom.
  */
 export function glanceAtLeases(sysroot: string): Leases {
-  const running: HeldLease[] = []
+  const alive: HeldLease[] = []
   const others: LeasePath[] = []
-  for (const file of findFiles(sysroot)) {
+  for (const file of findFiles(sysroot, 'check')) {
     const named = parseLeaseFileName(file.name)
-    if (named !== null && isThere(named.pid)) running.push({ guest: null, ...named })
-    else others.push(file)
+    if (named === null || startOf(named.launcher.pid) !== named.launcher.startTicks) others.push(file)
+    else alive.push(describe({ guest: null, ...named }, true))
   }
   const { held, ended } = sortByLife(readFiles(others))
-  return withHooks(sysroot, { held: [...running, ...held], ended })
+  return withHooks(sysroot, { held: [...alive, ...held], ended })
 }
 
 function withHooks(sysroot: string, { held, ended }: Leases): Leases {
@@ -77,16 +77,27 @@ function readFiles(files: readonly LeasePath[]): FoundLease[] {
   return files.flatMap(({ directory, name }) => readLeaseFile(`${directory}/${name}`) ?? [])
 }
 
-function findFiles(sysroot: string): LeasePath[] {
+function findFiles(sysroot: string, alive: 'check' | 'assume'): LeasePath[] {
   const leases = leaseDirectory(sysroot)
   const users = (listDirectory(leases) ?? []).filter((name) => /^\d+$/.test(name))
   return users.flatMap((user) => {
     const directory = `${leases}/${user}`
+    // A captured host's files are whose who has unpacked it.
+    if (alive === 'check' && !isOf(directory, Number(user))) return []
     return (listDirectory(directory) ?? []).filter(isLeaseFileName).map((name) => ({ directory, name }))
   })
 }
 
-function describe({ guest, launcher, nics, cpus }: FoundLease, isAlive: boolean): HeldLease {
+/** A link, or a directory that another user has made in this one's name, would lead us to files of its choice. */
+function isOf(directory: string, uid: number): boolean {
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  return stat?.isDirectory() === true && stat.uid === uid
+}
+
+function describe(
+  { guest, launcher, nics, cpus }: NamedLease & Pick<HeldLease, 'guest'>,
+  isAlive: boolean,
+): HeldLease {
   return { guest, pid: isAlive ? launcher.pid : 0, nics, cpus }
 }
 
