@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tunersEnded } from '../common/tuners.js'
+import { undoneOnExit } from '../common/undo.js'
 import { type Form, VCPU_CPU } from './forms.js'
 import { isQemu, openDescriptors, processesAbove, processesMarked, pssKib, vcpuCpus } from './processes.js'
 
@@ -31,6 +32,11 @@ export async function lookAfterLaunch({ wrapper, launch }: Form): Promise<Look> 
   const ended = once(started, 'exit')
   // Whoever waits for it comes later, and sees it then.
   ended.catch(() => {})
+  const stop = undoneOnExit(() => {
+    // A wrapper that stays ends with its QEMU; whatever else has the mark would be in the way of the next.
+    const marked = processesMarked(mark)
+    for (const pid of [...marked.filter(isQemu), ...marked.filter((pid) => !isQemu(pid))]) end(pid)
+  })
   try {
     const qemu = await vmRuns(mark)
     await tunersEnded()
@@ -44,9 +50,7 @@ export async function lookAfterLaunch({ wrapper, launch }: Form): Promise<Look> 
       descriptors: openDescriptors(qemu),
     }
   } finally {
-    // A wrapper that stays ends with its QEMU; whatever else has the mark would be in the way of the next.
-    const marked = processesMarked(mark)
-    for (const pid of [...marked.filter(isQemu), ...marked.filter((pid) => !isQemu(pid))]) end(pid)
+    stop()
     await ended
   }
 }

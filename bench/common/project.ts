@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseCommandText } from '../../src/argv/command-text.js'
 import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
+import { undoneOnExit } from './undo.js'
 
 /** The checkout: what runs is bundled into dist/, one level below it. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -33,12 +34,10 @@ export const WITH_NODE = { QEMU_RT_PLANNER_RUNTIME: 'node' }
 /** Runs something with a directory of its own, which goes afterwards. */
 export async function withScratch<T>(run: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-bench-'))
-  const remove = () => rmSync(directory, { recursive: true, force: true })
-  process.once('exit', remove)
+  const remove = undoneOnExit(() => rmSync(directory, { recursive: true, force: true }))
   try {
     return await run(directory)
   } finally {
-    process.off('exit', remove)
     remove()
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { undoneOnExit } from '../common/undo.js'
 import { isolate, release } from './isolation.js'
 
 /** Of a second, how many microseconds real-time threads may have; -1 is without a limit. */
@@ -41,22 +42,17 @@ export async function withHostRestored<T>(
     if (wanted) isolate()
     else release()
   }
-  const restore = () => {
+  const end = undoneOnExit(() => {
     setIsolated(false)
     writeFileSync(THROTTLING, throttling)
-  }
-  const onExit = () => {
-    restore()
     stop.abort()
-  }
-  process.once('exit', onExit)
+  })
   try {
     return await run((state) => {
       writeFileSync(THROTTLING, state.isThrottled ? THROTTLED : UNTHROTTLED)
       setIsolated(state.isIsolated)
     }, stop.signal)
   } finally {
-    process.off('exit', onExit)
-    restore()
+    end()
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readQemuThreads } from '../../src/tune/processes.js'
 import type { TimedCommand } from '../common/process-timer.js'
 import { LAUNCHER, PATH } from '../common/project.js'
+import { undoneOnExit } from '../common/undo.js'
 
 /** One start, as its first vCPU's thread has seen it. */
 export interface Start {
@@ -63,6 +64,7 @@ export async function measureStart({ command, env }: TimedCommand): Promise<Star
   const ended = once(qemu, 'exit')
   // Whoever waits for it comes later, and sees it then.
   ended.catch(() => {})
+  const stop = undoneOnExit(() => qemu.kill('SIGKILL'))
   try {
     let appeared: number | null = null
     for (;;) {
@@ -76,7 +78,7 @@ export async function measureStart({ command, env }: TimedCommand): Promise<Star
       await sleep(1)
     }
   } finally {
-    qemu.kill('SIGKILL')
+    stop()
     await ended
   }
 }
