@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { notBound, vfioDriverMissing } from '../errors/bind.js'
 import { devicePath } from '../host/pci.js'
 import { run } from '../host/program.js'
@@ -27,8 +27,10 @@ export function driverOf(root: Root, address: PciAddress): string | null {
  *   then has its driver back
  */
 export async function bindToVfio(root: Root, address: PciAddress, write: WriteSysfs): Promise<void> {
-  const drivers = `${root}/sys/bus/pci/drivers`
-  if (readLinkName(`${drivers}/${VFIO_PCI}/module`) === null && root === '') await run(['modprobe', VFIO_PCI])
+  const vfio = `${root}/sys/bus/pci/drivers/${VFIO_PCI}`
+  if (readLinkName(`${vfio}/module`) === null && root === '') await run(['modprobe', VFIO_PCI])
+  // Unbound for nothing, an interface would come back without its addresses.
+  if (!existsSync(vfio)) throw vfioDriverMissing({ address })
   const before = driverOf(root, address)
   try {
     setDriver(root, address, VFIO_PCI, write)
@@ -41,13 +43,15 @@ export async function bindToVfio(root: Root, address: PciAddress, write: WriteSy
 }
 
 /**
- * Gives a device back to the driver that it had.
+ * Gives a device back to the driver that it had; one that still has it loses only the override.
  * @param driver null leaves it without one
  * @throws {UserError} exit 69 when that driver does not take it, 77 without root's rights
  */
 export function giveBack(root: Root, address: PciAddress, driver: string | null, write: WriteSysfs): void {
   try {
-    setDriver(root, address, null, write)
+    setOverride(root, address, null, write)
+    if (driverOf(root, address) === driver) return
+    probeAnew(root, address, write)
     // With two drivers for the device the kernel takes the first that is registered.
     const now = driverOf(root, address)
     if (driver !== null && now !== driver) {
@@ -74,11 +78,18 @@ export function giveToHost(root: Root, address: PciAddress, write: WriteSysfs): 
   }
 }
 
-/** `override` null lets the kernel choose a driver by the device's ids. */
 function setDriver(root: Root, address: PciAddress, override: string | null, write: WriteSysfs): void {
-  const device = devicePath(root, address)
-  write(`${device}/driver_override`, `${override ?? ''}\n`)
-  if (driverOf(root, address) !== null) write(`${device}/driver/unbind`, address)
+  setOverride(root, address, override, write)
+  probeAnew(root, address, write)
+}
+
+/** `override` null lets the kernel choose a driver by the device's ids. */
+function setOverride(root: Root, address: PciAddress, override: string | null, write: WriteSysfs): void {
+  write(`${devicePath(root, address)}/driver_override`, `${override ?? ''}\n`)
+}
+
+function probeAnew(root: Root, address: PciAddress, write: WriteSysfs): void {
+  if (driverOf(root, address) !== null) write(`${devicePath(root, address)}/driver/unbind`, address)
   write(`${root}/sys/bus/pci/drivers_probe`, address)
 }
 

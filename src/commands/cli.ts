@@ -129,10 +129,14 @@ function addNics(root: Command): void {
   const nics = root
     .command('nics')
     .description("the host's NICs and the names that the configuration gives them")
-  const hostOptions = (command: Command) =>
-    command
-      .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
-      .option('--sysroot <dir>', 'read /sys, /dev, /run and /var/lib/qemu-rt beneath a directory', '/')
+  const configured = (command: Command) =>
+    command.option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+  const beneath = 'read /sys, /proc, /dev, /run and /var/lib/qemu-rt beneath a directory'
+  const hostOptions = (command: Command, sysroot = beneath) =>
+    configured(command).option('--sysroot <dir>', sysroot, '/')
+  // Not offered, but known, so that whoever gives it is told why it cannot be.
+  const changingOptions = (command: Command) =>
+    configured(command).addOption(new Option('--sysroot <dir>').default('/').hideHelp())
   const format = () => new Option('--format <format>', 'how to print').choices(NICS_FORMATS).default('text')
   hostOptions(nics.command('list').description('all NICs, one a line'))
     .addOption(format())
@@ -140,14 +144,14 @@ function addNics(root: Command): void {
   hostOptions(nics.command('show').argument('<name>').description('all that is known of one NIC or pool'))
     .addOption(format())
     .action(async (name, options) => (await import('./nics/show.js')).showNic(name, options))
-  hostOptions(nics.command('scan'))
+  hostOptions(nics.command('scan'), `${beneath}, and save in its /var/lib/qemu-rt/nics.json`)
     .description('save names and MAC addresses, so that NICs can be found when vfio-pci has them')
     .action(async (options) => (await import('./nics/scan.js')).scanNics(options))
-  hostOptions(nics.command('bind').argument('<name>', 'a NIC, a pool, or a PCI address'))
+  changingOptions(nics.command('bind').argument('<name>', 'a NIC, a pool, or a PCI address'))
     .description('give NICs to vfio-pci, for good where driverctl is installed, else until the next boot')
     .option('--force', 'even if the host uses them', false)
     .action(async (name, options) => (await import('./nics/bind.js')).bindNics(name, options))
-  hostOptions(nics.command('unbind').argument('<name>', 'a NIC, a pool, or a PCI address'))
+  changingOptions(nics.command('unbind').argument('<name>', 'a NIC, a pool, or a PCI address'))
     .description("give NICs back to the host's drivers")
     .action(async (name, options) => (await import('./nics/unbind.js')).unbindNics(name, options))
 }

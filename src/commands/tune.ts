@@ -12,8 +12,7 @@ import { explainAll, readCircumstances } from '../tune/explain.js'
 import { describeRole } from '../tune/roles.js'
 import { parseSelector } from '../tune/selectors.js'
 import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
-import { look, type Source, tune, type Wish, wishFor } from '../tune/tune.js'
-import { checkMainThreadRuns } from '../tune/wanted.js'
+import { lookAndCheck, type Source, tune, type Wish, wishFor } from '../tune/tune.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 
 export interface TuneOptions extends TargetOptions {
@@ -52,8 +51,7 @@ async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> 
 
 /** The commands that would set what differs, for a shell. */
 function printCommands(target: RunningQemu, wish: Wish): void {
-  const wanted = look(target.pid, wish)
-  checkMainThreadRuns(wanted)
+  const wanted = lookAndCheck(target.pid, wish)
   const lines = deviationsFrom(wanted).flatMap((deviation) =>
     deviation.differs.map((aspect) => {
       const command = COMMANDS[aspect](deviation).map(quoteIfNeeded).join(' ')

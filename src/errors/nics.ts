@@ -7,6 +7,16 @@ export interface NicPlace {
   readonly place: string | null
 }
 
+/** A command that changes devices was given a captured host. */
+export function onlyThisHost(facts: { readonly command: string; readonly sysroot: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.command}' changes this host alone, never a captured one`,
+    where: `--sysroot ${facts.sysroot}`,
+    todo: 'run it without --sysroot, on the host itself',
+  })
+}
+
 /** No configuration entry, interface, altname or MAC of this host has the name. */
 export function nicUnknown(facts: {
   readonly name: string

@@ -21,11 +21,14 @@ export function badSelector(facts: { readonly text: string; readonly problem: st
 export function selectorMatchesNothing(facts: {
   readonly text: string
   readonly threads: readonly string[]
+  /** Whether QEMU names its threads. */
+  readonly areNamed: boolean
 }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `--set '${facts.text}' means no thread`,
     where: `there are ${facts.threads.join(', ')}`,
+    todo: facts.areNamed ? null : 'start QEMU with -name …,debug-threads=on, which names its threads',
   })
 }
 
@@ -34,6 +37,15 @@ export function noTarget(): UserError {
     exitCode: EXIT.usage,
     what: 'tune needs to know which QEMU',
     todo: 'give one of --pid N, --domain NAME, --all',
+  })
+}
+
+export function badPid(facts: { readonly pid: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.pid}' is not a PID`,
+    where: '--pid',
+    todo: 'give a number, or --domain NAME',
   })
 }
 
@@ -63,12 +75,24 @@ export function noPlan(facts: { readonly pid: number }): UserError {
   })
 }
 
+export function noSuchCpus(facts: {
+  readonly what: string
+  readonly cpus: string
+  readonly present: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `CPU ${facts.cpus}, for ${facts.what}, does not exist on this host`,
+    todo: `this host has CPUs ${facts.present}`,
+  })
+}
+
 /** A vCPU that would starve QEMU's main thread. */
 export function vcpuStarvesMain(facts: { readonly what: string; readonly cpus: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `${facts.what} would be real-time on CPU ${facts.cpus}, where QEMU's main thread runs: it would starve it`,
-    todo: 'give the two different CPUs, such as --set emulator=0-1 --set vcpus=4-7:fifo',
+    todo: 'give the two different CPUs, such as --set emulator=0 --set vcpus=1:fifo',
   })
 }
 

@@ -37,7 +37,9 @@ async function launchText(invocation: Invocation): Promise<string> {
   const { plan, id, leaseFile } = await reserve(request, await preparePlanner(request), launcher)
   checkEmulator(plan.emulator)
   // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
-  if (stderrIsTerminal()) for (const warning of plan.warnings) report(`warning: ${warning}`)
+  if (stderrIsTerminal()) {
+    for (const warning of [...otherHost(request.sysroot), ...plan.warnings]) report(`warning: ${warning}`)
+  }
   const runtimePlan = planForQemu(plan, id)
   if (runtimePlan?.threads && !plan.isHooked) await startTuner(runtimePlan, launcher, plan.tunerCpus)
   const inherited = invocation.env[PLAN_VARIABLE] === undefined ? [] : [PLAN_VARIABLE]
@@ -52,6 +54,12 @@ async function launchText(invocation: Invocation): Promise<string> {
     unset: [...shellsOwnVariables(invocation.env, launcher), ...(runtimePlan === null ? inherited : [])],
     set: runtimePlan === null ? {} : { [PLAN_VARIABLE]: formatRuntimePlan(runtimePlan) },
   })
+}
+
+function otherHost(sysroot: string): string[] {
+  return sysroot === '/'
+    ? []
+    : [`planned for the host in ${sysroot}, and started on this one; with --dry-run nothing is started`]
 }
 
 /** What travels with QEMU for `status` and `tune`; null for a VM of which nothing was planned but its arguments. */

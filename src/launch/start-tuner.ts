@@ -1,5 +1,6 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { tunerNotStarted } from '../errors/tune.js'
+import { readProc } from '../host/proc.js'
 import { leaveBehind } from '../host/program.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
 import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
@@ -11,7 +12,8 @@ const QUICK_START = { BUN_JSC_useJIT: '0' }
 /**
  * Starts the tuner, which goes on when this process has ended. It gets none of this process's descriptors, which are
  * libvirt's and QEMU's: not the pipe of `$(…)` that waits for its last holder either. With one exception: stderr, where
- * it could not be opened by its name when the tuner has its line to write. libvirt's pipe to the domain's log is root's.
+ * it could not be opened by its name when the tuner has its line to write, as libvirt's pipe to the domain's log, which
+ * is root's; or where QEMU would write over that line, as it does in a file whose place it has for itself.
  * @param launcher PID of the process that becomes QEMU
  * @param cpus where it may run; null leaves this process's
  * @throws {UserError} exit 69 when it cannot be started
@@ -39,9 +41,10 @@ function everyDescriptor(): number[] {
   return Array.from({ length: Math.max(2, ...open) + 1 }, (_, descriptor) => descriptor)
 }
 
-/** Whether a descriptor that is open cannot be opened again: a pipe of another user, a socket. */
+/** Whether a descriptor has a place to write at, or cannot be opened again: a pipe of another user, a socket. */
 function mustBeKept(descriptor: number): boolean {
   try {
+    if (fstatSync(descriptor).isFile()) return !appends(descriptor)
     closeSync(
       openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK),
     )
@@ -49,4 +52,10 @@ function mustBeKept(descriptor: number): boolean {
   } catch (error) {
     return errorCode(error) === 'EACCES' || errorCode(error) === 'ENXIO'
   }
+}
+
+/** Whether each write goes to the file's end, whoever else writes (open(2), O_APPEND; proc(5), fdinfo: flags are octal). */
+function appends(descriptor: number): boolean {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readProc(`/proc/self/fdinfo/${descriptor}`) ?? '')?.[1] ?? '0'
+  return (Number.parseInt(flags, 8) & constants.O_APPEND) !== 0
 }

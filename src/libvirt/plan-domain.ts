@@ -10,6 +10,7 @@ import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
 import { type Request, readRequest } from '../plan/request.js'
 import { type Domain, readDomain } from './domain.js'
+import { isWrapper } from './emulator.js'
 import { madeArguments } from './made-command.js'
 import { nativeCommand } from './virsh.js'
 import { childOf } from './xml.js'
@@ -70,7 +71,7 @@ export async function planDomain(
     policy,
     request,
     plan,
-    notes: [...notesOf(isMade ? command : null), ...bindings(plan, toBind)],
+    notes: [...aboutEmulator(domain), ...aboutCommand(isMade ? command : null), ...bindings(plan, toBind)],
   }
 }
 
@@ -94,9 +95,20 @@ function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
   return { ...host, pci }
 }
 
-function notesOf(failure: string | null): string[] {
+function aboutEmulator({ emulator }: Domain): string[] {
+  if (emulator !== null && isWrapper(emulator)) return []
+  const named = emulator === null ? 'the domain names no <emulator>' : `<emulator> is ${emulator}`
+  return [
+    `${named}: none of this is done unless it is the wrapper, such as /usr/local/bin/qemu-rt-system-x86_64`,
+  ]
+}
+
+function aboutCommand(failure: string | null): string[] {
   if (failure === null) return []
-  return [`libvirt could not be asked for the command line, so its main parts are made here: ${failure}`]
+  return [
+    'libvirt could not be asked for the command line, so its main parts alone are made here, without -cpu, -accel and ' +
+      `most devices: ${failure}`,
+  ]
 }
 
 function bindings({ nics }: Plan, toBind: ReadonlySet<string>): string[] {

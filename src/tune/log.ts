@@ -4,8 +4,8 @@ import { run } from '../host/program.js'
 
 /**
  * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. That stream is
- * opened through /proc when there is something to say, so that it was not held until then; where that is not permitted,
- * the tuner was given it. Where QEMU has none (`-daemonize`), or is gone, the line goes to the system's log.
+ * opened through /proc when there is something to say, so that it was not held until then; where that would not do, the
+ * tuner was given it. Where QEMU has none (`-daemonize`), or is gone, the line goes to the system's log.
  */
 export async function logLine(pid: number, message: string): Promise<void> {
   const line = oneLine(message)
@@ -17,7 +17,8 @@ export async function logLine(pid: number, message: string): Promise<void> {
 function writeToStderrOf(pid: number, text: string): boolean {
   const stderr = `/proc/${pid}/fd/2`
   try {
-    if (readlinkSync(stderr) === '/dev/null') return false
+    const path = readlinkSync(stderr)
+    if (path === '/dev/null' || path === readlinkSync('/proc/self/fd/2')) return false
     // O_NONBLOCK: a pipe that nobody reads, or is full, must not keep us.
     const { O_WRONLY, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants
     const file = openSync(stderr, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK)

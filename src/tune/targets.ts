@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
-import { noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
+import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
 import { readProc } from '../host/proc.js'
 import type { RuntimePlan } from '../plan/runtime-plan.js'
 import { findManaged, listPids, readPlan } from './processes.js'
@@ -30,7 +30,8 @@ export function findTargets({ pid, domain, all }: TargetOptions): RunningQemu[] 
   if ([pid, domain, all].filter((given) => given !== undefined).length !== 1) throw noTarget()
   if (all) return findManaged().flatMap((managed) => describeQemu(managed.pid) ?? [])
   if (pid !== undefined) {
-    const target = /^\d+$/.test(pid) ? describeQemu(Number(pid)) : null
+    if (!/^\d+$/.test(pid)) throw badPid({ pid })
+    const target = describeQemu(Number(pid))
     if (target === null) throw noSuchProcess({ pid })
     return [target]
   }

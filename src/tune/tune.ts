@@ -1,6 +1,7 @@
 import type { Policy } from '../config/policy.js'
 import { noPlan, noSuchProcess } from '../errors/tune.js'
 import { readHostFacts } from '../host/read.js'
+import { readAttribute } from '../host/sysfs.js'
 import { hold } from '../launch/leases/hold.js'
 import { startOf } from '../launch/leases/read.js'
 import { launchId } from '../launch/leases/reserve.js'
@@ -8,12 +9,19 @@ import { chooseProfile } from '../plan/domain.js'
 import type { HeldLease } from '../plan/leases.js'
 import { iothreadIds, planThreads } from '../plan/threads/plan-threads.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { parseCpuSet } from '../units/cpu-set.js'
 import { apply, type Refusal } from './apply.js'
 import { deviationsFrom } from './deviations.js'
 import { readQemuThreads } from './processes.js'
 import type { Selector } from './selectors.js'
 import type { RunningQemu } from './targets.js'
-import { checkMainThreadRuns, type Wanted, wantedByPlan, wantedBySelectors } from './wanted.js'
+import {
+  checkCpusExist,
+  checkMainThreadRuns,
+  type Wanted,
+  wantedByPlan,
+  wantedBySelectors,
+} from './wanted.js'
 
 /** Where the settings come from: the plan in QEMU's environment, a profile of the configuration, or selectors. */
 export type Source =
@@ -32,7 +40,12 @@ export type Wish = (threads: NonNullable<ReturnType<typeof readQemuThreads>>) =>
  */
 export async function wishFor(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Wish> {
   if (source.kind === 'selectors') {
-    return (threads) => wantedBySelectors(threads, iothreadIds(target.line), source.selectors)
+    const present = parseCpuSet(readAttribute('/sys/devices/system/cpu/present') ?? '') ?? []
+    return (threads) => {
+      const wanted = wantedBySelectors(threads, iothreadIds(target.line), source.selectors)
+      checkCpusExist(wanted, present)
+      return wanted
+    }
   }
   const plan =
     source.kind === 'plan' ? (target.plan?.threads ?? null) : await planFromProfile(target, source, isDryRun)
@@ -79,11 +92,10 @@ const ATTEMPTS = 3
 
 /**
  * Sets a QEMU's threads and looks whether they are so.
- * @throws {UserError} exit 69 when QEMU has ended, or a real-time vCPU would starve its main thread
+ * @throws {UserError} see `lookAndCheck`
  */
 export async function tune(pid: number, wish: Wish): Promise<Tuned> {
-  const before = look(pid, wish)
-  checkMainThreadRuns(before)
+  const before = lookAndCheck(pid, wish)
   let refusals: Refusal[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const different = deviationsFrom(look(pid, wish))
@@ -96,8 +108,17 @@ export async function tune(pid: number, wish: Wish): Promise<Tuned> {
   return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)] }
 }
 
-/** What is wanted now, with nothing set. */
-export function look(pid: number, wish: Wish): Wanted[] {
+/**
+ * What is wanted now, with nothing set.
+ * @throws {UserError} exit 69 when QEMU has ended, or a real-time vCPU would starve its main thread
+ */
+export function lookAndCheck(pid: number, wish: Wish): Wanted[] {
+  const wanted = look(pid, wish)
+  checkMainThreadRuns(wanted)
+  return wanted
+}
+
+function look(pid: number, wish: Wish): Wanted[] {
   const threads = readQemuThreads(pid)
   if (threads === null) throw noSuchProcess({ pid: String(pid) })
   return wish(threads)

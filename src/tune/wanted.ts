@@ -1,6 +1,6 @@
-import { selectorMatchesNothing, vcpuStarvesMain } from '../errors/tune.js'
+import { noSuchCpus, selectorMatchesNothing, vcpuStarvesMain } from '../errors/tune.js'
 import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
-import { formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import { describeRole, type Role, rolesOf, settingFor } from './roles.js'
 import type { Selector } from './selectors.js'
 import type { Thread } from './threads.js'
@@ -36,7 +36,9 @@ export function wantedBySelectors(
   const roles = [...rolesOf(threads, iothreads)]
   for (const { text, settingFor: settingOf } of selectors) {
     if (roles.some(([thread, role]) => settingOf(thread, role) !== null)) continue
-    throw selectorMatchesNothing({ text, threads: [...new Set(roles.map(([, role]) => describeRole(role)))] })
+    const areNamed = roles.some(([, { kind }]) => kind === 'vcpu' || kind === 'all-vcpus')
+    const there = [...new Set(roles.map(([, role]) => describeRole(role)))]
+    throw selectorMatchesNothing({ text, threads: there, areNamed })
   }
   return roles.map(([thread, role]) => {
     const settings = selectors.flatMap((selector) => selector.settingFor(thread, role) ?? [])
@@ -45,7 +47,23 @@ export function wantedBySelectors(
 }
 
 /**
- * Refuses a real-time vCPU where QEMU's main thread is, or would be: the vCPU waits for it and does not let it run.
+ * Refuses CPUs that the host lacks.
+ * @param present empty when the host does not say
+ * @throws {UserError} exit 69
+ */
+export function checkCpusExist(wanted: readonly Wanted[], present: CpuSet): void {
+  if (present.length === 0) return
+  for (const { role, setting } of wanted) {
+    const missing = subtractCpuSets(setting?.cpus ?? [], present)
+    if (missing.length === 0) continue
+    const what = describeRole(role)
+    throw noSuchCpus({ what, cpus: formatCpuSet(missing), present: formatCpuSet(present) })
+  }
+}
+
+/**
+ * Refuses to make a real-time vCPU where QEMU's main thread is, or would be: the vCPU waits for it and does not let it
+ * run. What neither of them is set to, it has.
  * @throws {UserError} exit 69
  */
 export function checkMainThreadRuns(wanted: readonly Wanted[]): void {
@@ -54,11 +72,16 @@ export function checkMainThreadRuns(wanted: readonly Wanted[]): void {
   if (main === undefined) return
   for (const one of wanted.filter(({ role }) => role.kind === 'vcpu' || role.kind === 'all-vcpus')) {
     const shared = intersectCpuSets(cpusOf(one), cpusOf(main))
-    const isUrgent = isRealtime({ policy: one.setting?.policy ?? null })
-    if (isUrgent && shared.length > 0) {
+    const isMade = one.setting !== null || main.setting !== null
+    if (isMade && isUrgent(one) && shared.length > 0) {
       throw vcpuStarvesMain({ what: describeRole(one.role), cpus: formatCpuSet(shared) })
     }
   }
+}
+
+function isUrgent({ thread, setting }: Wanted): boolean {
+  const policy = setting?.policy ?? thread.policy
+  return policy !== 'deadline' && isRealtime({ policy })
 }
 
 function cpusOf({ thread, setting }: Wanted) {

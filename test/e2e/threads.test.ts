@@ -66,8 +66,8 @@ interface Start {
   /** Programs that become their command. */
   readonly prefix?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** What QEMU's stderr is: a file, or a socket, as a pipe of Node's. */
-  readonly stderr?: 'file' | 'socket'
+  /** What QEMU's stderr is: a file that is appended to, one with a place to write at, or a socket, as a pipe of Node's. */
+  readonly stderr?: 'file' | 'file with a place' | 'socket'
   readonly accel?: string
 }
 
@@ -121,7 +121,7 @@ function start(
     'guest=vm',
   ]
   const command = user === 0 ? [] : ['setpriv', '--reuid', `${user}`, '--regid', `${user}`, '--clear-groups']
-  const log = openSync(`${site}/log`, 'a')
+  const log = openSync(`${site}/log`, stderr === 'file' ? 'a' : 'w')
   chownSync(`${site}/log`, user, user)
   const [program = '', ...rest] = [
     ...prefix,
@@ -134,11 +134,11 @@ function start(
   ]
   const child = spawn(program, rest, {
     env: { PATH, QEMU_RT_EMULATOR: QEMU, QEMU_RT_CONFIG: config, QEMU_RT_SYSROOT: site, ...env },
-    stdio: ['ignore', log, stderr === 'file' ? log : 'pipe', ...files],
+    stdio: ['ignore', log, stderr === 'socket' ? 'pipe' : log, ...files],
   })
   let fromSocket = ''
   child.stderr?.on('data', (chunk) => (fromSocket += chunk))
-  const output = () => (stderr === 'file' ? readFileSync(`${site}/log`, 'utf8') : fromSocket)
+  const output = () => (stderr === 'socket' ? fromSocket : readFileSync(`${site}/log`, 'utf8'))
   t.teardown(() => stopChild(child))
   return {
     pid: child.pid ?? 0,
@@ -377,6 +377,18 @@ t.test(
       'it was tried after the move',
     )
     await vm.stop()
+  },
+)
+
+t.test(
+  "in a file that has a place to write at, QEMU's later words do not stand where the line does",
+  async (t) => {
+    if (!canPlace(t)) return
+    const vm = start(t, { stderr: 'file with a place' })
+    const line = await vm.line()
+    process.kill(vm.pid, 'SIGTERM')
+    await waitFor("QEMU's word", 30, () => vm.output().includes('terminating on signal 15'))
+    t.match(vm.output().split('\n'), [line, /^qemu-system-x86_64: terminating on signal 15/])
   },
 )
 

@@ -183,7 +183,21 @@ t.test('what cannot be is said', async (t) => {
     status: 69,
     stderr: /^qemu-rt: --set 'iothread:x=1' means no thread: there are emulator,/,
   })
-  t.match(tune([...target, '--set', 'emulator=0-999999']), { status: 77, stderr: /CPU .* is offline; / })
+  for (const dry of [[], ['--dry-run']]) {
+    t.match(tune([...target, '--set', 'emulator=0-999999', ...dry]), {
+      status: 69,
+      stderr: /^qemu-rt: CPU \d+-999999, for emulator, does not exist on this host; this host has CPUs 0-/,
+    })
+  }
+  t.match(tune([...target, '--set', 'emulator=0', '--set', 'vcpu:0=1:fifo']), { status: 0 })
+  for (const cpus of ['1', '0-1']) {
+    t.match(tune([...target, '--set', `emulator=${cpus}`]), {
+      status: 69,
+      stderr: /^qemu-rt: vCPU 0 would be real-time on CPU 1, where QEMU's main thread runs: /,
+    })
+  }
+  t.match(tune([...target, '--set', 'vcpus=0-1:other']), { status: 0 }, 'one that is not may be there')
+  t.match(tune(['--pid', 'abc']), { status: 64, stderr: "qemu-rt: 'abc' is not a PID: --pid; give a number" })
   t.match(tune(['--domain', 'tune-nobody']), {
     status: 69,
     stderr: /^qemu-rt: no QEMU of guest 'tune-nobody' is running/,

@@ -1,26 +1,32 @@
-import { bindToVfio, type WriteSysfs, writeSysfs } from '../../bind/driver.js'
-import { hasDriverctl, overrideDriver } from '../../bind/driverctl.js'
+import { bindAll, driverctlBinder, sysfsBinder } from '../../bind/bind-all.js'
+import { type WriteSysfs, writeSysfs } from '../../bind/driver.js'
+import { hasDriverctl } from '../../bind/driverctl.js'
 import { usedByHost } from '../../bind/obstacle.js'
 import { nicNotReady } from '../../errors/nics.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
 import { isVfioDriver, noGroup } from '../../plan/nics/readiness.js'
-import { writeAll } from '../../report/output.js'
-import { type HostOptions, readHost } from './host.js'
+import { report, writeAll } from '../../report/output.js'
+import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
 
 type BindOptions = HostOptions & { readonly force: boolean }
 
-/** Gives the devices of a NIC or pool to vfio-pci, and says what was done. @throws {UserError} see `bindNamed` */
+/**
+ * Gives the devices of a NIC or pool to vfio-pci, and says what was done.
+ * @throws {UserError} exit 64 with a sysroot; see `bindNamed`
+ */
 export async function bindNics(name: string, options: BindOptions): Promise<void> {
+  refuseSysroot('nics bind', options)
   await bindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
 }
 
 /**
  * Gives the devices of a NIC or pool to vfio-pci, after their names and MACs have been saved.
- * @param say is given a line for each device
- * @throws {UserError} exit 69 when one of them cannot be given; none is changed then. 77 without root's rights
+ * @param say is given a line for each device, once all of them are bound
+ * @throws {UserError} exit 69 when one of them cannot be given; all have the drivers that they had then. 77 without root's
+ *   rights
  */
 export async function bindNamed(
   name: string,
@@ -38,16 +44,13 @@ export async function bindNamed(
   const unbound = devices.filter(({ driver }) => !isVfioDriver(driver))
   if (unbound.length > 0) saveInventory(options.sysroot, host.pci)
   const forGood = hasDriverctl(root)
+  const binder = forGood ? driverctlBinder(root, write) : sysfsBinder(root, write)
+  await bindAll(root, unbound, binder, (line) => report(`warning: ${line}`))
   for (const device of devices) {
-    const what = describeDevice(device)
-    if (!unbound.includes(device)) {
-      say(`${what}: has ${device.driver} already`)
-      continue
-    }
-    if (forGood) await overrideDriver(device.address, 'vfio-pci')
-    else await bindToVfio(root, device.address, write)
-    say(
-      `${what}: ${device.driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`,
-    )
+    const { driver } = device
+    const done = unbound.includes(device)
+      ? `${driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`
+      : `has ${driver} already`
+    say(`${describeDevice(device)}: ${done}`)
   }
 }

@@ -7,8 +7,8 @@ const HEADING = ['NAME', 'ADDRESS', 'ID', 'DRIVER', 'INTERFACE', 'MAC', 'GROUP',
 
 /** Prints the host's NICs with the names that the configuration gives them. */
 export async function listNics(options: HostOptions & { readonly format: string }): Promise<void> {
-  const { host, policy, warn } = await readHost(options)
-  const nics = viewNics(host, policy)
+  const { host, policy, useOf, warn } = await readHost(options)
+  const nics = viewNics(host, policy, useOf)
   warn()
   writeAll(
     1,

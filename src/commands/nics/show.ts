@@ -5,17 +5,17 @@ import { type HostOptions, readHost } from './host.js'
 import { type NicView, viewNics } from './view.js'
 
 /**
- * Prints all that is known of the devices that a NIC's name means, and what keeps each from being given to a VM.
+ * Prints all that is known of the devices that a NIC's name means, and all that keeps each from being given to a VM.
  * @throws {UserError} exit 69 when the name means none, or several without `pool`
  */
 export async function showNic(
   name: string,
   options: HostOptions & { readonly format: string },
 ): Promise<void> {
-  const { host, policy, warn } = await readHost(options)
+  const { host, policy, useOf, warn } = await readHost(options)
   const found = findNic(name, policy, host.pci)
   const addresses: readonly string[] = found.devices.map(({ address }) => address)
-  const nics = viewNics(host, policy).filter(({ address }) => addresses.includes(address))
+  const nics = viewNics(host, policy, useOf).filter(({ address }) => addresses.includes(address))
   warn()
   if (options.format === 'json') {
     writeAll(1, `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`)
@@ -39,7 +39,15 @@ function rows(nic: NicView): string[][] {
     ['pf', nic.pf],
     ['vf', nic.vf],
     ['serial', nic.serial],
-    ['ready', nic.ready ? 'yes' : `no: ${nic.obstacle?.what}; ${nic.obstacle?.todo}`],
+    ...readiness(nic),
   ]
   return facts.filter(([, value]) => value !== null).map(([label, value]) => [`  ${label}`, String(value)])
+}
+
+/** Each obstacle has a line of its own. */
+function readiness({ obstacles }: NicView): [string, string][] {
+  if (obstacles.length === 0) return [['ready', 'yes']]
+  return obstacles.map(({ what, todo }, index) =>
+    index === 0 ? ['ready', `no: ${what}; ${todo}`] : ['and', `${what}; ${todo}`],
+  )
 }

@@ -7,11 +7,15 @@ import { describeHolder, holderOfNic } from '../../plan/leases.js'
 import { describeDevice } from '../../plan/nics/describe.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { writeAll } from '../../report/output.js'
-import { type HostOptions, readHost } from './host.js'
+import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
 
-/** Gives the devices of a NIC or pool back to the host, and says what was done. @throws {UserError} see `unbindNamed` */
+/**
+ * Gives the devices of a NIC or pool back to the host, and says what was done.
+ * @throws {UserError} exit 64 with a sysroot; see `unbindNamed`
+ */
 export async function unbindNics(name: string, options: HostOptions): Promise<void> {
+  refuseSysroot('nics unbind', options)
   await unbindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
 }
 

@@ -1,7 +1,7 @@
 import type { Policy } from '../../config/policy.js'
 import type { HostFacts, PciDevice } from '../../host/facts.js'
 import { isNetworkDevice } from '../../plan/nics/describe.js'
-import { obstacle } from '../../plan/nics/readiness.js'
+import { type Obstacle, obstacles } from '../../plan/nics/readiness.js'
 import { selectDevices } from '../../plan/nics/select.js'
 
 /** A NIC of this host as `nics list` and `nics show` print it. */
@@ -22,12 +22,15 @@ export interface NicView {
   readonly vf: number | null
   readonly serial: string | null
   readonly ready: boolean
-  /** What keeps it from being given to a VM, and the command that mends it. */
-  readonly obstacle: { readonly what: string; readonly todo: string } | null
+  /** All that keeps it from being given to a VM, and what mends it; in the order in which to mend it. */
+  readonly obstacles: readonly { readonly what: string; readonly todo: string }[]
 }
 
+/** What the host uses a device for itself; null for nothing. */
+type UseOf = (device: PciDevice) => string | null
+
 /** Every network device of the host, and what else the configuration names, with the names that mean it. */
-export function viewNics(host: HostFacts, policy: Policy): NicView[] {
+export function viewNics(host: HostFacts, policy: Policy, useOf: UseOf): NicView[] {
   const named = Object.entries(policy.nics).map(([name, selector]) => ({
     name,
     devices: selectDevices(selector, host.pci),
@@ -38,13 +41,12 @@ export function viewNics(host: HostFacts, policy: Policy): NicView[] {
       names: named.filter(({ devices }) => devices.includes(device)).map(({ name }) => name),
     }))
     .filter(({ device, names }) => names.length > 0 || isNetworkDevice(device))
-    .map(({ device, names }) => view(device, names, host))
+    .map(({ device, names }) => view(device, names, obstacles(device, host.pci, useOf)))
 }
 
-function view(device: PciDevice, names: readonly string[], host: HostFacts): NicView {
+function view(device: PciDevice, names: readonly string[], troubles: readonly Obstacle[]): NicView {
   const fromInventory = device.interfaces.length === 0 && device.inventory !== null
   const interfaces = fromInventory ? (device.inventory?.interfaces ?? []) : device.interfaces
-  const trouble = obstacle(device, host.pci)
   return {
     names,
     address: device.address,
@@ -60,7 +62,7 @@ function view(device: PciDevice, names: readonly string[], host: HostFacts): Nic
     pf: device.virtualFunction?.pf ?? null,
     vf: device.virtualFunction?.index ?? null,
     serial: device.serial,
-    ready: trouble === null,
-    obstacle: trouble === null ? null : { what: trouble.what, todo: trouble.todo },
+    ready: troubles.length === 0,
+    obstacles: troubles.map(({ what, todo }) => ({ what, todo })),
   }
 }

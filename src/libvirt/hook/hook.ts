@@ -1,8 +1,9 @@
 import { UserError } from '../../errors/user-error.js'
 import { run } from '../../host/program.js'
 import { type Domain, readDomain } from '../domain.js'
+import { isWrapper } from '../emulator.js'
 import type { HookHost } from './hook-host.js'
-import { isWrapper, prepare } from './prepare.js'
+import { prepare } from './prepare.js'
 import { release } from './release.js'
 import { setThreads } from './threads.js'
 

@@ -1,5 +1,3 @@
-import { realpathSync } from 'node:fs'
-import { basename } from 'node:path'
 import { claimDevices } from '../../bind/claim.js'
 import { usedByHost } from '../../bind/obstacle.js'
 import { loadPolicy } from '../../config/load.js'
@@ -18,6 +16,7 @@ import { isVfioDriver, obstacleToBinding } from '../../plan/nics/readiness.js'
 import { asksForNics } from '../../plan/nics/requests.js'
 import { type AssignmentInput, assignRequested } from '../../plan/passes/nic-assignment.js'
 import type { Domain } from '../domain.js'
+import { isWrapper } from '../emulator.js'
 import { qemuUid, readQemuConf } from '../qemu-conf.js'
 import { requestOf } from './domain-request.js'
 import type { HookHost } from './hook-host.js'
@@ -55,19 +54,6 @@ export async function prepare(domain: Domain, host: HookHost): Promise<void> {
   // A VM that is planned on a captured host takes nothing from this one.
   if (wishes === null) return writeHookRequest(host.sysroot, hook)
   await assignAndClaim(domain, hook, wishes, shared, host)
-}
-
-/** Whether an emulator is the launcher: one of the links that install.sh makes, or another one to it. */
-export function isWrapper(emulator: string): boolean {
-  return [emulator, realPath(emulator)].some((path) => basename(path).startsWith('qemu-rt'))
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return path
-  }
 }
 
 type Wishes = Omit<AssignmentInput, 'host' | 'held' | 'assigned'>

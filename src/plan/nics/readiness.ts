@@ -38,6 +38,37 @@ export function obstacleToBinding(device: PciDevice, pci: readonly PciDevice[]):
   return noGroup(device) ?? foreignInGroup(device, others)
 }
 
+/**
+ * Lists all that keeps a device from being given to a VM, the host's own use first. To bind a device is the last step,
+ * and is advised when nothing else is left to do.
+ * @param useOf what the host uses a device for itself; null for nothing
+ * @returns nothing when QEMU can open it
+ */
+export function obstacles(
+  device: PciDevice,
+  pci: readonly PciDevice[],
+  useOf: (device: PciDevice) => string | null,
+): Obstacle[] {
+  const others = pci.filter(({ address }) => address !== device.address)
+  const use = useOf(device)
+  const before = [
+    use === null ? null : inUse(device, use),
+    noGroup(device) ?? foreignInGroup(device, others, useOf),
+  ].filter((trouble) => trouble !== null)
+  const unbound = notBound(device)
+  if (unbound === null) return [...before, nodeTrouble(device)].filter((trouble) => trouble !== null)
+  return before.length === 0 ? [unbound] : [...before, { ...unbound, todo: 'see to the above first' }]
+}
+
+/** What is said of a device that the host uses itself: `eth0 has addresses`. */
+export function inUse({ address }: PciDevice, use: string): Obstacle {
+  return {
+    what: `the host uses ${address} itself: ${use}`,
+    todo: 'take it out of that use first',
+    exitCode: EXIT.unavailable,
+  }
+}
+
 export function isVfioDriver(driver: string | null): boolean {
   return driver !== null && VFIO_DRIVER.test(driver)
 }
@@ -63,7 +94,12 @@ export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
   }
 }
 
-function foreignInGroup(device: PciDevice, pci: readonly PciDevice[]): Obstacle | null {
+/** @param useOf a device that the host uses itself is not advised to be given away */
+function foreignInGroup(
+  device: PciDevice,
+  pci: readonly PciDevice[],
+  useOf: (device: PciDevice) => string | null = () => null,
+): Obstacle | null {
   const foreign = pci.filter(
     ({ iommuGroup, driver }) =>
       iommuGroup === device.iommuGroup &&
@@ -74,9 +110,14 @@ function foreignInGroup(device: PciDevice, pci: readonly PciDevice[]): Obstacle 
   const [first] = foreign
   if (first === undefined) return null
   const names = foreign.map(({ address, driver }) => `${address} (${driver})`).join(', ')
+  const used = foreign.find((one) => useOf(one) !== null)
+  const otherwise =
+    used === undefined
+      ? `, or give the whole group away: qemu-rt nics bind ${first.address}`
+      : `: the host uses ${used.address} itself (${useOf(used)})`
   return {
     what: `IOMMU group ${device.iommuGroup} of ${device.address} also holds ${names}`,
-    todo: `move the card to a slot of its own, or give the whole group away: qemu-rt nics bind ${first.address}`,
+    todo: `move the card to a slot of its own${otherwise}`,
     exitCode: EXIT.unavailable,
   }
 }
