@@ -238,10 +238,15 @@ remove_links() {
   done
 }
 
+# As it lies in the checkout, so that the links in it lead somewhere. Manual pages have a place of their own.
 install_docs() {
   rm -rf "$doc"
   mkdir -p "$doc"
-  install -m 644 "$source/README.md" "$source/LICENSE" "$source"/docs/*.md "$source"/examples/*.toml "$doc/"
+  install -m 644 "$source/README.md" "$source/LICENSE" "$doc/"
+  (cd "$source" && find docs examples -path docs/man -prune -o -type f -print) | while read -r file; do
+    mkdir -p "$doc/${file%/*}"
+    install -m 644 "$source/$file" "$doc/$file"
+  done
 }
 
 install_example() {

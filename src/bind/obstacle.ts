@@ -4,13 +4,13 @@ import { inUse, isVfioDriver, type Obstacle } from '../plan/nics/readiness.js'
 import { interfaceUse } from './interface-use.js'
 
 /** Says what the host uses a device for itself; null when it uses it for nothing. */
-export function useByHost(root: Root, device: PciDevice): string | null {
+export function hostUse(root: Root, device: PciDevice): string | null {
   return isVfioDriver(device.driver) ? null : interfaceUse(root, device)
 }
 
 /** Checks that the host does not use a device itself, so that it can be taken. */
 export function usedByHost(root: Root, device: PciDevice): Obstacle | null {
-  const use = useByHost(root, device)
+  const use = hostUse(root, device)
   if (use === null) return null
   const trouble = inUse(device, use)
   const force = `or take it away all the same: qemu-rt nics bind --force ${device.address}`

@@ -22,7 +22,7 @@ function program(): Command {
     .description('QEMU wrapper and argument rewriter for real-time VMs')
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'qemu-rt: ')) })
+    .configureOutput({ outputError: (text, write) => write(oneLineError(text)) })
     .showSuggestionAfterError()
   addRun(root)
   addTune(root)
@@ -35,6 +35,13 @@ function program(): Command {
   addHook(root)
   addGolden(root)
   return root
+}
+
+/** Commander's `error: what` and, on a line of its own, `(Did you mean that?)`. */
+function oneLineError(text: string): string {
+  return text
+    .replace(/^error: /, 'qemu-rt: ')
+    .replace(/\n\(Did you mean (?:one of )?(.*)\?\)/, '; did you mean $1?')
 }
 
 /** Only for its help: the launcher carries `run` out. */

@@ -3,7 +3,7 @@ import { noPlan, noSuchProcess } from '../errors/tune.js'
 import { readHostFacts } from '../host/read.js'
 import { readAttribute } from '../host/sysfs.js'
 import { hold } from '../launch/leases/hold.js'
-import { startOf } from '../launch/leases/read.js'
+import { readLeases, startOf } from '../launch/leases/read.js'
 import { launchId } from '../launch/leases/reserve.js'
 import { chooseProfile } from '../plan/domain.js'
 import type { HeldLease } from '../plan/leases.js'
@@ -75,7 +75,7 @@ async function planFromProfile(
       daemonizes: false,
     }
   }
-  if (isDryRun) return choose([]).threads
+  if (isDryRun) return choose(readLeases('/', 'check').held).threads
   const startTicks = startOf(pid) ?? 0
   const holder = { id: launchId(pid, startTicks), guest, launcher: { pid, startTicks } }
   return hold('/', holder, choose).chosen.threads

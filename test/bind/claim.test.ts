@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { claimDevices, giveDevicesBack } from '../../src/bind/claim.js'
-import { giveToHost } from '../../src/bind/driver.js'
+import { bindToVfio, giveToHost } from '../../src/bind/driver.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import type { TakenDevice } from '../../src/plan/hook-request.js'
@@ -71,6 +71,24 @@ t.test('when one cannot be had, all are as before', async (t) => {
   )
   t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'igb'])
   t.strictSame(records.at(-1), [])
+})
+
+t.test('a device that vfio-pci does not take has its driver back, and no override', async (t) => {
+  const nics = FOUR.map((nic, index) => (index === 1 ? { ...nic, refusedBy: 'vfio-pci' } : nic))
+  const expected = { message: /^vfio-pci does not take 0000:03:00\.1; see dmesg/, exitCode: 69 }
+  const alone = host(t, undefined, nics)
+  await t.rejects(bindToVfio(alone.root, address('0000:03:00.1'), alone.write), expected)
+  t.strictSame(driversOf(alone.root, nics), ['igb', 'igb', 'igb', 'igb'])
+  t.strictSame(alone.overrides(), {})
+  const { root, devices, write, writes, overrides } = host(t, undefined, nics)
+  await t.rejects(
+    claimDevices(root, devices(), QEMU_UID, write, () => {}),
+    expected,
+  )
+  t.strictSame(driversOf(root, nics), ['igb', 'igb', 'igb', 'igb'])
+  t.strictSame(overrides(), {})
+  const unbound = writes.filter((line) => line.includes('03:00.1/driver/unbind'))
+  t.equal(unbound.length, 1, 'its interface goes and comes once, not again when all are given back')
 })
 
 t.test('a driver that does not take the device is told', async (t) => {

@@ -12,6 +12,8 @@ export interface MadeNic {
   readonly native: string | null
   /** Driver that it has now. */
   readonly driver: string | null
+  /** Driver whose probe fails for it. */
+  readonly refusedBy?: string
 }
 
 export const FOUR: readonly MadeNic[] = [0, 1, 2, 3].map((n) => ({
@@ -23,6 +25,15 @@ export const FOUR: readonly MadeNic[] = [0, 1, 2, 3].map((n) => ({
   driver: 'igb',
 }))
 
+/** A stand-in for the kernel. */
+export interface Kernel {
+  readonly write: WriteSysfs
+  /** What was written. */
+  readonly writes: string[]
+  /** The driver_override of each device that has one. */
+  readonly overrides: () => Readonly<Record<string, string>>
+}
+
 /**
  * Makes a host with these NICs, and a stand-in for the kernel that does on writes to its sysfs what the real one does:
  * there are no devices with an IOMMU where the tests run.
@@ -32,7 +43,7 @@ export function hostWithKernel(
   root: string,
   nics: readonly MadeNic[],
   refuse: (path: string, text: string) => string | null = () => null,
-): { readonly write: WriteSysfs; readonly writes: string[] } {
+): Kernel {
   const writes: string[] = []
   const directory = (address: string) => `${root}/sys/bus/pci/devices/${address}`
   const overrides = new Map<string, string>()
@@ -91,11 +102,15 @@ export function hostWithKernel(
     else if (inner.endsWith('/unbind')) detach(nic)
     else if (inner.endsWith('/drivers_probe')) {
       const driver = overrides.get(nic.address) || nic.native
-      if (driverOf(nic) === null && driver !== null) attach(nic, driver)
+      if (driverOf(nic) === null && driver !== null && driver !== nic.refusedBy) attach(nic, driver)
     } else if (inner.endsWith('/bind')) attach(nic, inner.split('/').at(-2) ?? '')
     else throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' })
   }
-  return { write, writes }
+  return {
+    write,
+    writes,
+    overrides: () => Object.fromEntries([...overrides].filter(([, driver]) => driver !== '')),
+  }
 }
 
 function existsLink(path: string): string | null {

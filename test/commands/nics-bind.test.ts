@@ -1,5 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { runCli } from '../../src/commands/cli.js'
 import { bindNamed } from '../../src/commands/nics/bind.js'
 import { unbindNamed } from '../../src/commands/nics/unbind.js'
 import { writeHookRequest } from '../../src/launch/hook-requests.js'
@@ -9,9 +12,9 @@ import { address } from '../plan/make.js'
 
 const CONFIG = '[nic.fieldbus0]\nmac = "a0:36:9f:00:00:02"\n[nic.line]\nid = "8086:1521"\npool = true\n'
 
-function host(t: Test) {
+function host(t: Test, nics = FOUR) {
   const root = t.testdir({ 'rt.toml': CONFIG })
-  const { write } = hostWithKernel(root, FOUR)
+  const { write, overrides } = hostWithKernel(root, nics)
   const options = { sysroot: root, config: `${root}/rt.toml` }
   const said: string[] = []
   const say = (line: string) => said.push(line)
@@ -20,6 +23,7 @@ function host(t: Test) {
     said,
     bind: (name: string, force = false) => bindNamed(name, { ...options, force }, write, say),
     unbind: (name: string) => unbindNamed(name, options, write, say),
+    overrides,
     drivers: () => driversOf(root, FOUR),
   }
 }
@@ -93,4 +97,78 @@ t.test('a device in no IOMMU group cannot be given to a VM, so it is not bound',
     message: /0000:04:00\.0 is in no IOMMU group; turn on VT-d/,
     exitCode: 69,
   })
+})
+
+t.test('an address that no device has is told', async (t) => {
+  await t.rejects(host(t).bind('0000:09:00.0'), {
+    message: /^NIC '0000:09:00\.0' is not in the configuration/,
+    exitCode: 69,
+  })
+})
+
+t.test('when vfio-pci does not take one of a pool, all are as before', async (t) => {
+  const nics = FOUR.map((nic, index) => (index === 2 ? { ...nic, refusedBy: 'vfio-pci' } : nic))
+  const { said, bind, drivers, overrides } = host(t, nics)
+  await t.rejects(bind('line'), {
+    message: /^vfio-pci does not take 0000:03:00\.2; see dmesg/,
+    exitCode: 69,
+  })
+  t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+  t.strictSame(overrides(), {})
+  t.strictSame(said, [], 'of what was undone nothing is said')
+})
+
+const FIXTURES = fileURLToPath(new URL('../../fixtures/hosts/four-nics', import.meta.url))
+
+/** Every file beneath a directory, with what is in it and when it was written. */
+function filesOf(directory: string): [string, string, number][] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .map((path) => [path, readFileSync(path, 'latin1'), statSync(path).mtimeMs])
+}
+
+const REFUSED = { message: /^'nics (un)?bind' changes this host alone/, exitCode: 64 }
+
+t.test('a captured host is not changed', async (t) => {
+  const sysroot = join(t.testdir({}), 'host')
+  cpSync(FIXTURES, sysroot, { recursive: true, verbatimSymlinks: true })
+  const before = filesOf(sysroot)
+  t.ok(before.length > 0)
+  for (const command of ['bind', 'unbind']) {
+    await t.rejects(runCli(['nics', command, 'ens1f0', '--sysroot', sysroot]), {
+      message:
+        `'nics ${command}' changes this host alone, never a captured one: --sysroot ${sysroot}; ` +
+        'run it without --sysroot, on the host itself',
+      exitCode: 64,
+    })
+  }
+  await t.rejects(runCli(['nics', 'bind', '--force', 'ens1f0', '--sysroot', sysroot]), REFUSED)
+  t.strictSame(filesOf(sysroot), before)
+})
+
+t.test('a sysroot is refused before anything is read', async (t) => {
+  const nowhere = ['--sysroot', '/does/not/exist', '--config', '/does/not/exist.toml']
+  await t.rejects(runCli(['nics', 'bind', 'x', ...nowhere]), REFUSED)
+  await t.rejects(runCli(['nics', 'unbind', 'x', ...nowhere]), REFUSED)
+})
+
+/** What a command's `--help` prints, in one line. */
+async function helpOf(t: Test, command: string): Promise<string> {
+  const printed = t.capture(process.stdout, 'write', () => true)
+  await runCli(['nics', command, '--help'])
+  const text = printed()
+    .map(({ args: [chunk] }) => String(chunk))
+    .join('')
+  printed.restore()
+  return text.replace(/\s+/g, ' ')
+}
+
+t.test('the help says what is read and written beneath a sysroot', async (t) => {
+  const reads = /--sysroot <dir> read \/sys, \/proc, \/dev, \/run and \/var\/lib\/qemu-rt beneath a directory/
+  t.match(await helpOf(t, 'show'), reads)
+  t.match(await helpOf(t, 'scan'), reads)
+  t.match(await helpOf(t, 'scan'), /, and save in its \/var\/lib\/qemu-rt\/nics\.json/)
+  t.notMatch(await helpOf(t, 'bind'), /--sysroot/)
+  t.notMatch(await helpOf(t, 'unbind'), /--sysroot/)
 })

@@ -167,6 +167,19 @@ t.test('by a profile: its CPUs are leased until QEMU ends', async (t) => {
   t.ok(threads(pid).includes('IO disk 1 other 0'))
 })
 
+t.test('a dry run by a profile knows what other VMs hold', async (t) => {
+  if (!canTune(t)) return
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  writeFileSync(config, '[host]\nrealtime = "0-1"\n[profile.two]\nvcpus = { cpus = "auto" }\n')
+  const [first, second] = [await start(t, 'tune-e'), await start(t, 'tune-f')]
+  const profile = (pid: number, ...dry: string[]) =>
+    tune(['--pid', String(pid), '--config', config, '--profile', 'two', ...dry])
+  t.match(profile(second, '--dry-run'), { status: 0 })
+  t.match(profile(first), { status: 0 })
+  t.match(profile(second, '--dry-run'), { status: 69, stderr: /held by guest 'tune-e'/ })
+  t.match(profile(first, '--dry-run'), { status: 0, stdout: /every thread is as wanted/ })
+})
+
 t.test('what cannot be is said', async (t) => {
   if (!canTune(t)) return
   const pid = await start(t, 'tune-d')

@@ -88,6 +88,36 @@ t.test('everything that a compute node needs is put where it is looked for', asy
   for (const text of texts) t.notMatch(text, /@[a-z]+@/)
 })
 
+t.test('each relative link in the installed documentation leads to an installed file', async (t) => {
+  const root = t.testdir({
+    opt: { rt: { share: { doc: { 'qemu-rt': { 'status.md': 'of an older version' } } } } },
+  })
+  run(['--prefix', '/opt/rt'], { DESTDIR: root })
+  const docs = join(root, 'opt/rt/share/doc/qemu-rt')
+  t.notOk(existsSync(join(docs, 'status.md')))
+  const texts = paths(docs).filter((path) => path?.endsWith('.md'))
+  t.ok(texts.includes('README.md') && texts.includes('docs/performance.md'))
+  for (const text of texts) {
+    for (const target of relativeLinks(readFileSync(join(docs, text ?? ''), 'utf8'))) {
+      t.ok(existsSync(join(docs, dirname(text ?? ''), target)), `${text}: ${target}`)
+    }
+  }
+  const examples = readFileSync(join(docs, 'README.md'), 'utf8').match(/\bexamples\/[\w.-]+/g) ?? []
+  t.ok(examples.length > 0)
+  for (const example of examples) t.ok(existsSync(join(docs, example)), example)
+  for (const path of ['README.md', 'docs/performance/scale.svg']) {
+    t.equal(statSync(join(docs, path)).mode & 0o777, 0o644)
+  }
+  t.equal(statSync(join(docs, 'docs/performance')).mode & 0o777, 0o755)
+})
+
+/** Where a Markdown text's links lead to, but those to other sites. */
+function relativeLinks(text: string): string[] {
+  return [...text.matchAll(/\]\(([^)#]+)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => !/^[a-z]+:/.test(target))
+}
+
 t.test('uninstalling leaves nothing of ours and all that is not', async (t) => {
   const root = t.testdir({})
   const others: Record<string, string> = {

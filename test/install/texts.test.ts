@@ -19,14 +19,37 @@ t.test('the man pages are without faults', async (t) => {
   }
 })
 
+const manPage = readFileSync(file('docs/man/qemu-rt.1'), 'utf8')
+const help = (...command: string[]) =>
+  spawnSync(file('bin/qemu-rt'), [...command, '--help'], { encoding: 'utf8' }).stdout
+
+/** First group of each match. */
+const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = '']) => name)
+
+/** The commands that a help text lists. */
+const commandsIn = (text: string) =>
+  all(text.split('Commands:')[1] ?? '', /^ {2}([a-z]+)/gm).filter((name) => name !== 'help')
+
 t.test('the man page has every command', async (t) => {
-  const page = readFileSync(file('docs/man/qemu-rt.1'), 'utf8')
-  const help = spawnSync(file('bin/qemu-rt'), ['--help'], { encoding: 'utf8' }).stdout
-  const commands = [...help.slice(help.indexOf('Commands:')).matchAll(/^ {2}([a-z]+)/gm)].map(
-    ([, name = '']) => name,
+  for (const command of commandsIn(help())) {
+    t.match(manPage, new RegExp(`^\\.It Cm ${command}$`, 'm'), command)
+  }
+})
+
+t.test('the man page has every option of every command', async (t) => {
+  const [, options = ''] = manPage.split(/^\.Sh OPTIONS$/m)
+  const sections = new Map(
+    options
+      .split(/^\.Sh /m)[0]
+      ?.split(/^\.Ss /m)
+      .map((text) => [text.split('\n')[0], text]),
   )
-  for (const command of commands.filter((name) => name !== 'help')) {
-    t.match(page, new RegExp(`^\\.It Cm ${command}$`, 'm'), command)
+  for (const command of commandsIn(help())) {
+    const own = help(command)
+    const texts = [own, ...commandsIn(own).map((name) => help(command, name))]
+    const wanted = texts.flatMap((text) => all(text, /^ {2}--([a-z-]+)/gm))
+    const described = all(sections.get(command) ?? '', /^\.It Fl -([a-z-]+)/gm)
+    t.strictSame(new Set(described), new Set(wanted), command)
   }
 })
 

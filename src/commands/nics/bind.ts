@@ -3,10 +3,11 @@ import { type WriteSysfs, writeSysfs } from '../../bind/driver.js'
 import { hasDriverctl } from '../../bind/driverctl.js'
 import { usedByHost } from '../../bind/obstacle.js'
 import { nicNotReady } from '../../errors/nics.js'
+import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
-import { isVfioDriver, noGroup } from '../../plan/nics/readiness.js'
+import { isVfioDriver, noGroup, type Obstacle } from '../../plan/nics/readiness.js'
 import { report, writeAll } from '../../report/output.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
@@ -37,20 +38,28 @@ export async function bindNamed(
   const { policy, host } = await readHost(options)
   const root = openSysroot(options.sysroot)
   const devices = devicesNamed(name, policy, host)
-  for (const device of devices) {
-    const trouble = noGroup(device) ?? (options.force ? null : usedByHost(root, device))
-    if (trouble !== null) throw nicNotReady({ name, ...trouble })
-  }
+  checkAll(name, devices, (device) => noGroup(device) ?? (options.force ? null : usedByHost(root, device)))
   const unbound = devices.filter(({ driver }) => !isVfioDriver(driver))
   if (unbound.length > 0) saveInventory(options.sysroot, host.pci)
   const forGood = hasDriverctl(root)
   const binder = forGood ? driverctlBinder(root, write) : sysfsBinder(root, write)
   await bindAll(root, unbound, binder, (line) => report(`warning: ${line}`))
+  for (const device of devices) say(`${describeDevice(device)}: ${outcome(device, forGood)}`)
+}
+
+function checkAll(
+  name: string,
+  devices: readonly PciDevice[],
+  obstacleOf: (device: PciDevice) => Obstacle | null,
+): void {
   for (const device of devices) {
-    const { driver } = device
-    const done = unbound.includes(device)
-      ? `${driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`
-      : `has ${driver} already`
-    say(`${describeDevice(device)}: ${done}`)
+    const trouble = obstacleOf(device)
+    if (trouble !== null) throw nicNotReady({ name, ...trouble })
   }
+}
+
+/** What was done with a device, by the driver that it had. */
+function outcome({ driver }: PciDevice, forGood: boolean): string {
+  if (isVfioDriver(driver)) return `has ${driver} already`
+  return `${driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`
 }

@@ -1,10 +1,10 @@
-import { useByHost } from '../../bind/obstacle.js'
+import { hostUse } from '../../bind/obstacle.js'
 import { loadPolicy } from '../../config/load.js'
 import { DEFAULT_CONFIG_PATH } from '../../config/policy.js'
 import { onlyThisHost } from '../../errors/nics.js'
-import type { PciDevice } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
+import type { UseOf } from '../../plan/nics/readiness.js'
 import { report } from '../../report/output.js'
 
 /** Options that every `nics` command has. */
@@ -15,15 +15,14 @@ export interface HostOptions {
 
 /**
  * Reads the host's devices and the configuration that names them.
- * @returns `useOf` says what the host uses a device for itself, null for nothing; `warn` prints what is wrong with the
- *   saved inventory
+ * @returns `warn` prints what is wrong with the saved inventory
  */
 export async function readHost({ config, sysroot }: HostOptions) {
   const path = config ?? DEFAULT_CONFIG_PATH
   const policy = await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
   const host = readHostFacts(sysroot)
   const root = openSysroot(sysroot)
-  const useOf = (device: PciDevice) => useByHost(root, device)
+  const useOf: UseOf = (device) => hostUse(root, device)
   const warn = () => {
     for (const warning of host.inventoryWarnings) report(`warning: ${warning}`)
   }

@@ -4,25 +4,28 @@ import { formatTable } from '../../report/table.js'
 import { type HostOptions, readHost } from './host.js'
 import { type NicView, viewNics } from './view.js'
 
+type ShowOptions = HostOptions & { readonly format: string }
+
+/** Prints what is known of a NIC. @throws {UserError} see `nicText` */
+export async function showNic(name: string, options: ShowOptions): Promise<void> {
+  writeAll(1, await nicText(name, options))
+}
+
 /**
- * Prints all that is known of the devices that a NIC's name means, and all that keeps each from being given to a VM.
+ * Tells all that is known of the devices that a NIC's name means, and all that keeps each from being given to a VM.
  * @throws {UserError} exit 69 when the name means none, or several without `pool`
  */
-export async function showNic(
-  name: string,
-  options: HostOptions & { readonly format: string },
-): Promise<void> {
+export async function nicText(name: string, options: ShowOptions): Promise<string> {
   const { host, policy, useOf, warn } = await readHost(options)
   const found = findNic(name, policy, host.pci)
   const addresses: readonly string[] = found.devices.map(({ address }) => address)
   const nics = viewNics(host, policy, useOf).filter(({ address }) => addresses.includes(address))
   warn()
   if (options.format === 'json') {
-    writeAll(1, `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`)
-    return
+    return `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`
   }
   const heading = `NIC '${name}'${found.pool ? ', a pool' : ''}${found.place === null ? '' : ` (${found.place()})`}\n`
-  writeAll(1, heading + nics.map((nic) => `\n${formatTable(rows(nic))}`).join(''))
+  return heading + nics.map((nic) => `\n${formatTable(rows(nic))}`).join('')
 }
 
 function rows(nic: NicView): string[][] {

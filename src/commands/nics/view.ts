@@ -1,7 +1,7 @@
 import type { Policy } from '../../config/policy.js'
 import type { HostFacts, PciDevice } from '../../host/facts.js'
 import { isNetworkDevice } from '../../plan/nics/describe.js'
-import { type Obstacle, obstacles } from '../../plan/nics/readiness.js'
+import { type Obstacle, obstacles, type UseOf } from '../../plan/nics/readiness.js'
 import { selectDevices } from '../../plan/nics/select.js'
 
 /** A NIC of this host as `nics list` and `nics show` print it. */
@@ -25,9 +25,6 @@ export interface NicView {
   /** All that keeps it from being given to a VM, and what mends it; in the order in which to mend it. */
   readonly obstacles: readonly { readonly what: string; readonly todo: string }[]
 }
-
-/** What the host uses a device for itself; null for nothing. */
-type UseOf = (device: PciDevice) => string | null
 
 /** Every network device of the host, and what else the configuration names, with the names that mean it. */
 export function viewNics(host: HostFacts, policy: Policy, useOf: UseOf): NicView[] {

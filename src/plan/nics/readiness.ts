@@ -8,6 +8,9 @@ export interface Obstacle {
   readonly exitCode: ExitCode
 }
 
+/** Says what the host uses a device for itself, such as `eth0 has addresses`; null for nothing. */
+export type UseOf = (device: PciDevice) => string | null
+
 /**
  * Drivers that leave a device to user space: vfio-pci and its vendor variants (mlx5_vfio_pci, hisi_acc_vfio_pci, …;
  * Linux Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst).
@@ -41,14 +44,9 @@ export function obstacleToBinding(device: PciDevice, pci: readonly PciDevice[]):
 /**
  * Lists all that keeps a device from being given to a VM, the host's own use first. To bind a device is the last step,
  * and is advised when nothing else is left to do.
- * @param useOf what the host uses a device for itself; null for nothing
  * @returns nothing when QEMU can open it
  */
-export function obstacles(
-  device: PciDevice,
-  pci: readonly PciDevice[],
-  useOf: (device: PciDevice) => string | null,
-): Obstacle[] {
+export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle[] {
   const others = pci.filter(({ address }) => address !== device.address)
   const use = useOf(device)
   const before = [
@@ -60,7 +58,7 @@ export function obstacles(
   return before.length === 0 ? [unbound] : [...before, { ...unbound, todo: 'see to the above first' }]
 }
 
-/** What is said of a device that the host uses itself: `eth0 has addresses`. */
+/** What is said of a device that the host uses itself. @param use see `UseOf` */
 export function inUse({ address }: PciDevice, use: string): Obstacle {
   return {
     what: `the host uses ${address} itself: ${use}`,
@@ -98,7 +96,7 @@ export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
 function foreignInGroup(
   device: PciDevice,
   pci: readonly PciDevice[],
-  useOf: (device: PciDevice) => string | null = () => null,
+  useOf: UseOf = () => null,
 ): Obstacle | null {
   const foreign = pci.filter(
     ({ iommuGroup, driver }) =>

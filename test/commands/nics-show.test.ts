@@ -1,0 +1,116 @@
+import { rmSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { nicText } from '../../src/commands/nics/show.js'
+import { FOUR, hostWithKernel } from '../bind/stand-in-kernel.js'
+import { uevent, writeFiles } from '../host/made-host.js'
+
+/** Four NICs in groups of their own; and eth0, in no group, as on a host without an IOMMU. The host has addresses on some. */
+function host(t: Test, nics = FOUR, used: readonly string[] = []) {
+  const root = t.testdir({ 'rt.toml': '[nic.first]\naddress = "0000:03:00.0"\n' })
+  hostWithKernel(root, nics)
+  const eth0 = '/sys/bus/pci/devices/0000:00:02.0'
+  writeFiles(root, {
+    [`${eth0}/uevent`]: uevent('e1000e'),
+    [`${eth0}/driver`]: { to: '../../drivers/e1000e' },
+    [`${eth0}/net/eth0/address`]: '52:54:00:00:00:01\n',
+    '/sys/class/net/eth0': { to: '../../bus/pci/devices/0000:00:02.0/net/eth0' },
+    '/proc/net/route': ['Iface', ...used.map((name) => `${name}\t00000000`), ''].join('\n'),
+  })
+  const options = { sysroot: root, config: `${root}/rt.toml` }
+  return {
+    root,
+    obstacles: async (name: string) => {
+      const text = await nicText(name, { ...options, format: 'text' })
+      return text.slice(text.indexOf('\n  ready')).trim().split('\n')
+    },
+    json: async (name: string) => JSON.parse(await nicText(name, { ...options, format: 'json' })).devices[0],
+  }
+}
+
+/** Two of the NICs share a group. */
+const SHARED = FOUR.map((nic, index) => (index < 2 ? { ...nic, group: 10 } : nic))
+
+t.test('all that keeps a NIC from a VM is told, the use by the host first', async (t) => {
+  const { obstacles, json } = host(t, FOUR, ['eth0'])
+  const use = {
+    what: 'the host uses 0000:00:02.0 itself: eth0 has addresses',
+    todo: 'take it out of that use first',
+  }
+  const group = {
+    what: '0000:00:02.0 is in no IOMMU group',
+    todo: 'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt',
+  }
+  const driver = {
+    what: '0000:00:02.0 is bound to e1000e (eth0), not to vfio-pci',
+    todo: 'see to the above first',
+  }
+  t.match(await json('eth0'), { ready: false })
+  t.strictSame((await json('eth0')).obstacles, [use, group, driver])
+  const label = (text: string) => text.padEnd('interface'.length)
+  t.strictSame(
+    (await obstacles('eth0')).map((line) => line.replace(/^(\w+) +/, (_, word) => `${label(word)}  `)),
+    [
+      `${label('ready')}  no: ${use.what}; ${use.todo}`,
+      `  ${label('and')}  ${group.what}; ${group.todo}`,
+      `  ${label('and')}  ${driver.what}; ${driver.todo}`,
+    ],
+  )
+})
+
+t.test('one in no IOMMU group that the host does not use is not to be bound', async (t) => {
+  const text = (await host(t).obstacles('eth0')).join('\n')
+  t.match(text, /^ready +no: 0000:00:02\.0 is in no IOMMU group; turn on VT-d.*\n +and .*not to vfio-pci/)
+  t.notMatch(text, /nics bind/)
+})
+
+t.test('one that the host uses is not to be bound', async (t) => {
+  const text = (await host(t, FOUR, ['ens1f1']).obstacles('ens1f1')).join('\n')
+  t.match(
+    text,
+    /^ready +no: the host uses 0000:03:00\.1 itself: ens1f1 has addresses; take it out of that use first\n/,
+  )
+  t.match(text, /\n +and +0000:03:00\.1 is bound to igb \(ens1f1\), not to vfio-pci; see to the above first$/)
+  t.notMatch(text, /nics bind/)
+})
+
+t.test('one that nothing else keeps is to be bound', async (t) => {
+  const lines = await host(t, FOUR, ['ens1f1']).obstacles('ens1f2')
+  t.equal(lines.length, 1)
+  t.match(
+    lines[0],
+    /^ready +no: 0000:03:00\.2 is bound to igb \(ens1f2\), not to vfio-pci; run as root: qemu-rt nics bind 0000:03:00\.2$/,
+  )
+})
+
+t.test('a group is given away as a whole, unless the host uses what is in it', async (t) => {
+  const holds = 'IOMMU group 10 of 0000:03:00.0 also holds 0000:03:00.1 (igb)'
+  t.match((await host(t, SHARED).json('ens1f0')).obstacles, [
+    {
+      what: holds,
+      todo: 'move the card to a slot of its own, or give the whole group away: qemu-rt nics bind 0000:03:00.1',
+    },
+    { what: '0000:03:00.0 is bound to igb (ens1f0), not to vfio-pci', todo: 'see to the above first' },
+  ])
+  t.match((await host(t, SHARED, ['ens1f1']).json('ens1f0')).obstacles, [
+    {
+      what: holds,
+      todo: 'move the card to a slot of its own: the host uses 0000:03:00.1 itself (ens1f1 has addresses)',
+    },
+    { todo: 'see to the above first' },
+  ])
+})
+
+t.test('one on vfio-pci is ready, unless its group and its node keep it', async (t) => {
+  const bound = (nics: typeof FOUR) =>
+    nics.map((nic, index) => (index === 0 ? { ...nic, driver: 'vfio-pci' } : nic))
+  t.match(await host(t, bound(FOUR)).json('first'), { ready: true, obstacles: [] })
+  t.match(await host(t, bound(FOUR)).obstacles('first'), [/^ready +yes$/])
+  const { root, json } = host(t, bound(SHARED))
+  rmSync(`${root}/dev/vfio/10`)
+  const { ready, obstacles } = await json('first')
+  t.equal(ready, false)
+  t.match(obstacles, [
+    { what: 'IOMMU group 10 of 0000:03:00.0 also holds 0000:03:00.1 (igb)' },
+    { what: '/dev/vfio/10 of 0000:03:00.0 is missing' },
+  ])
+})
