@@ -1,17 +1,11 @@
 import type { Policy } from '../config/policy.js'
 import { noPlan, noSuchProcess } from '../errors/tune.js'
-import { readHostFacts } from '../host/read.js'
 import { readAttribute } from '../host/sysfs.js'
-import { hold } from '../launch/leases/hold.js'
-import { readLeases, startOf } from '../launch/leases/read.js'
-import { launchId } from '../launch/leases/reserve.js'
-import { chooseProfile } from '../plan/domain.js'
-import type { HeldLease } from '../plan/leases.js'
-import { iothreadIds, planThreads } from '../plan/threads/plan-threads.js'
-import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { iothreadIds } from '../plan/threads/plan-threads.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { apply, type Refusal } from './apply.js'
 import { deviationsFrom } from './deviations.js'
+import { planFromProfile } from './from-profile.js'
 import { readQemuThreads } from './processes.js'
 import type { Selector } from './selectors.js'
 import type { RunningQemu } from './targets.js'
@@ -51,34 +45,6 @@ export async function wishFor(target: RunningQemu, source: Source, isDryRun: boo
     source.kind === 'plan' ? (target.plan?.threads ?? null) : await planFromProfile(target, source, isDryRun)
   if (plan === null) throw noPlan({ pid: target.pid })
   return (threads) => wantedByPlan(threads, plan)
-}
-
-async function planFromProfile(
-  { pid, line, guest, plan }: RunningQemu,
-  { name, policy }: Extract<Source, { kind: 'profile' }>,
-  isDryRun: boolean,
-): Promise<ThreadPlan | null> {
-  const host = readHostFacts('/', { cpus: true, topology: true })
-  const profile = chooseProfile(policy, name, null)
-  if (profile === null) return null
-  const isOwn = (lease: HeldLease) =>
-    lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(plan?.lease?.cpus))
-  const choose = (held: readonly HeldLease[]) => {
-    const others = held.filter((lease) => !isOwn(lease))
-    const planned = planThreads({ line, policy, host, profile, nics: [], held: others })
-    const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
-    const leased = planned?.leased ?? []
-    const cpus = leased.every((cpu) => own.includes(cpu)) ? [] : leased
-    return {
-      threads: planned?.threads ?? null,
-      lease: cpus.length === 0 ? null : { nics: [], cpus },
-      daemonizes: false,
-    }
-  }
-  if (isDryRun) return choose(readLeases('/', 'check').held).threads
-  const startTicks = startOf(pid) ?? 0
-  const holder = { id: launchId(pid, startTicks), guest, launcher: { pid, startTicks } }
-  return hold('/', holder, choose).chosen.threads
 }
 
 /** What became of a QEMU's threads. */

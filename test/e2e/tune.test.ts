@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -23,7 +23,7 @@ const tune = (args: readonly string[], prefix: readonly string[] = []) => {
 async function start(
   t: Test,
   name: string,
-  { env = {}, prefix = [] as readonly string[] } = {},
+  { env = {}, prefix = [] as readonly string[], vcpus = 2 } = {},
 ): Promise<number> {
   const [program = '', ...rest] = [
     ...prefix,
@@ -40,14 +40,14 @@ async function start(
       '-m',
       '32',
     ],
-    ...['-smp', '2', '-object', 'iothread,id=disk', '-nodefaults', '-display', 'none'],
+    ...['-smp', String(vcpus), '-object', 'iothread,id=disk', '-nodefaults', '-display', 'none'],
   ]
   const child = spawn(program, rest, { stdio: 'ignore', env: { PATH, ...env } })
   t.teardown(() => stopChild(child))
   await waitFor(
     'the vCPUs',
     30,
-    () => readThreads(child.pid ?? 0)?.some(({ name }) => name === 'CPU 1/TCG') ?? false,
+    () => readThreads(child.pid ?? 0)?.some(({ name }) => name === `CPU ${vcpus - 1}/TCG`) ?? false,
   )
   return child.pid ?? 0
 }
@@ -178,6 +178,24 @@ t.test('a dry run by a profile knows what other VMs hold', async (t) => {
   t.match(profile(first), { status: 0 })
   t.match(profile(second, '--dry-run'), { status: 69, stderr: /held by guest 'tune-e'/ })
   t.match(profile(first, '--dry-run'), { status: 0, stdout: /every thread is as wanted/ })
+})
+
+t.test('once more by a profile: it stays where it is, though other CPUs have become free', async (t) => {
+  if (!canTune(t)) return
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  writeFileSync(config, '[host]\nrealtime = "0-1"\n[profile.one]\nvcpus = { cpus = "auto" }\n')
+  const [first, second] = [await start(t, 'tune-g', { vcpus: 1 }), await start(t, 'tune-h', { vcpus: 1 })]
+  const profile = (pid: number, ...dry: string[]) =>
+    tune(['--pid', String(pid), '--config', config, '--profile', 'one', ...dry])
+  t.match(profile(first), { status: 0 })
+  t.match(profile(second), { status: 0 })
+  t.ok(threads(second).includes('CPU 0/TCG 1 other 0'))
+  process.kill(first, 'SIGKILL')
+  await waitFor('the first to end', 10, () => (readThreads(first) ?? []).length === 0)
+  t.match(profile(second, '--dry-run'), { status: 0, stdout: /every thread is as wanted/ })
+  t.match(profile(second), { status: 0, stdout: /was so/ })
+  const leases = readdirSync('/run/qemu-rt/leases/0').filter((name) => name.startsWith(`${second}-`))
+  t.equal(leases.length, 1)
 })
 
 t.test('what cannot be is said', async (t) => {

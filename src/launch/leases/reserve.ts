@@ -36,10 +36,15 @@ export async function reserve(request: Request, planner: Planner, launcher: numb
       )
       return { plan: chosen, id, leaseFile }
     } catch (error) {
-      if (!(error instanceof UserError && error.mayPass) || Date.now() >= deadline) throw error
+      if (!(error instanceof UserError && error.mayPass)) throw error
+      if (Date.now() >= deadline) throw request.waitMs === 0 ? error : stillSo(error, request.waitMs)
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
   }
+}
+
+function stillSo({ exitCode, message }: UserError, waitedMs: number): UserError {
+  return new UserError(exitCode, `after ${waitedMs / 1000} s still: ${message}`)
 }
 
 /** An id that no other launch of this host has. */
