@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { writeSysfs } from '../bind/driver.js'
+import { writeSysfs } from '../change/driver.js'
 import { runHook } from '../libvirt/hook/hook.js'
 
 /**

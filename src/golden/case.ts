@@ -6,9 +6,9 @@ import { EMPTY_POLICY } from '../config/load.js'
 import { parsePolicy } from '../config/parse.js'
 import { goldenInputMissing, goldenInputUnreadable } from '../errors/golden.js'
 import { UserError } from '../errors/user-error.js'
-import { readLeases } from '../launch/leases/read.js'
 import { plannerFor } from '../launch/prepare.js'
 import { readRequest } from '../plan/request.js'
+import { readLeases } from '../record/leases/read.js'
 import { formatPlan } from '../report/format.js'
 
 /** Files that a case may have; what stands in them is described in docs/golden.md. */

@@ -4,15 +4,15 @@ import type { Policy } from '../config/policy.js'
 import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { chooseProfile, matchDomain } from '../plan/domain.js'
-import type { HookRequest } from '../plan/hook-request.js'
 import type { HeldLease } from '../plan/leases.js'
 import { asksForNics } from '../plan/nics/requests.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
 import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
-import { readHookRequest } from './hook-requests.js'
-import { readLeases } from './leases/read.js'
+import type { HookRequest } from '../record/hook-request.js'
+import { readHookRequest } from '../record/hook-requests.js'
+import { readLeases } from '../record/leases/read.js'
 
 /**
  * Reads what a request's plan needs (configuration, host facts, `-readconfig` files) and makes the plan.

@@ -3,7 +3,7 @@ import { tunerNotStarted } from '../errors/tune.js'
 import { readProc } from '../host/proc.js'
 import { leaveBehind } from '../host/program.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
-import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
+import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../record/runtime-plan.js'
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
 
 /** The launcher gives the planner the same, see there. */

@@ -1,6 +1,6 @@
+import { leaseToJson, threadsToJson } from '../record/runtime-plan.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import type { Plan } from './plan.js'
-import { leaseToJson, threadsToJson } from './runtime-plan.js'
 
 /** The plan as JSON: a contract with those who read it. */
 export function planToJson(plan: Plan): object {

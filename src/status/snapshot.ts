@@ -1,6 +1,6 @@
 import type { HostPolicy } from '../config/policy.js'
 import type { HostCpus } from '../host/facts.js'
-import type { RuntimePlan } from '../plan/runtime-plan.js'
+import type { RuntimePlan } from '../record/runtime-plan.js'
 import type { Thread } from '../tune/threads.js'
 
 /** What the host and its VMs were like at one moment. Plain data, so that a test can make one. */

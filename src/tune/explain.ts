@@ -1,7 +1,7 @@
+import type { Refusal } from '../change/threads.js'
 import { readProc } from '../host/proc.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
-import type { Refusal } from './apply.js'
 import { describeRole } from './roles.js'
 import { type GroupLimits, readGroupLimits } from './thread-groups.js'
 

@@ -1,5 +1,5 @@
 import { parseStat, readProc } from '../host/proc.js'
-import type { RuntimePlan } from '../plan/runtime-plan.js'
+import type { RuntimePlan } from '../record/runtime-plan.js'
 import { listPids, readPlan } from './processes.js'
 
 /**

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { parseStat, readProc } from '../host/proc.js'
-import { PLAN_VARIABLE, parseRuntimePlan, type RuntimePlan } from '../plan/runtime-plan.js'
+import { PLAN_VARIABLE, parseRuntimePlan, type RuntimePlan } from '../record/runtime-plan.js'
 import { readSingleThread, readThreads, type Thread } from './threads.js'
 
 /** A QEMU that was launched with a plan. */

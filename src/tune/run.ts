@@ -1,6 +1,6 @@
 import { readAttribute } from '../host/sysfs.js'
-import { parseRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../plan/runtime-plan.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { parseRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../record/runtime-plan.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { explainAll, readCircumstances } from './explain.js'
 import { logLine } from './log.js'

@@ -3,7 +3,7 @@ import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
 import { readProc } from '../host/proc.js'
-import type { RuntimePlan } from '../plan/runtime-plan.js'
+import type { RuntimePlan } from '../record/runtime-plan.js'
 import { findManaged, listPids, readPlan } from './processes.js'
 
 /** A QEMU that runs, started by the wrapper or not. */

@@ -1,6 +1,6 @@
-import type { RuntimePlan } from '../plan/runtime-plan.js'
+import { apply, type Refusal } from '../change/threads.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
-import { apply, type Refusal } from './apply.js'
+import type { RuntimePlan } from '../record/runtime-plan.js'
 import { type Deviation, deviations } from './deviations.js'
 import { findQemu } from './follow.js'
 import { readQemuThreads } from './processes.js'

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { nicText } from '../../src/commands/nics/show.js'
-import { FOUR, hostWithKernel } from '../bind/stand-in-kernel.js'
+import { FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { uevent, writeFiles } from '../host/made-host.js'
 
 /** Four NICs in groups of their own; and eth0, in no group, as on a host without an IOMMU. The host has addresses on some. */

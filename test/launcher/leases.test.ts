@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { parseRuntimePlan, type RuntimePlan } from '../../src/plan/runtime-plan.js'
+import { parseRuntimePlan, type RuntimePlan } from '../../src/record/runtime-plan.js'
 import { waitFor } from '../e2e/wait.js'
 import { launcher, PATH, plannerForms, temporaryDirectory } from './launcher.js'
 import { hostOfPlenty } from './many-hosts.js'

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { preparePlan } from '../../src/launch/prepare.js'
 import { runHook } from '../../src/libvirt/hook/hook.js'
 import { readRequest } from '../../src/plan/request.js'
-import { driversOf, FOUR, hostWithKernel } from '../bind/stand-in-kernel.js'
+import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { writeFiles } from '../host/made-host.js'
 
 /** libvirt runs its hook as root, and root's configuration is what it reads. */

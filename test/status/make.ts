@@ -1,5 +1,5 @@
 import type { HostCpus } from '../../src/host/facts.js'
-import { parseRuntimePlan, type RuntimePlan } from '../../src/plan/runtime-plan.js'
+import { parseRuntimePlan, type RuntimePlan } from '../../src/record/runtime-plan.js'
 import type { Line } from '../../src/status/line.js'
 import type { Snapshot, Usage } from '../../src/status/snapshot.js'
 import type { Thread } from '../../src/tune/threads.js'

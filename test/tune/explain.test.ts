@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Refusal } from '../../src/tune/apply.js'
+import type { Refusal } from '../../src/change/threads.js'
 import { type Circumstances, explain, explainAll } from '../../src/tune/explain.js'
 
 const OPEN: Circumstances = {

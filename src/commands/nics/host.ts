@@ -1,4 +1,4 @@
-import { hostUse } from '../../bind/obstacle.js'
+import { hostUse } from '../../change/obstacle.js'
 import { loadPolicy } from '../../config/load.js'
 import { DEFAULT_CONFIG_PATH } from '../../config/policy.js'
 import { onlyThisHost } from '../../errors/nics.js'

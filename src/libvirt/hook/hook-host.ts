@@ -1,4 +1,4 @@
-import type { WriteSysfs } from '../../bind/driver.js'
+import type { WriteSysfs } from '../../change/driver.js'
 
 /** The host that a hook works on. */
 export interface HookHost {

@@ -1,7 +1,7 @@
+import { isWrapper } from '../../emulator/wrapper.js'
 import { UserError } from '../../errors/user-error.js'
 import { run } from '../../host/program.js'
 import { type Domain, readDomain } from '../domain.js'
-import { isWrapper } from '../emulator.js'
 import type { HookHost } from './hook-host.js'
 import { prepare } from './prepare.js'
 import { release } from './release.js'

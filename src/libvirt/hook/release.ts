@@ -1,7 +1,7 @@
-import { giveDevicesBack } from '../../bind/claim.js'
+import { giveDevicesBack } from '../../change/claim.js'
 import type { UserError } from '../../errors/user-error.js'
 import { openSysroot } from '../../host/sysroot.js'
-import { readHookRequest, removeHookRequest } from '../../launch/hook-requests.js'
+import { readHookRequest, removeHookRequest } from '../../record/hook-requests.js'
 import type { HookHost } from './hook-host.js'
 
 /**

@@ -1,7 +1,7 @@
 import type { SchedPolicy } from '../config/policy.js'
 import { run } from '../host/program.js'
+import type { Aspect, Deviation } from '../tune/deviations.js'
 import { formatCpuSet } from '../units/cpu-set.js'
-import type { Aspect, Deviation } from './deviations.js'
 
 /** What the kernel would not do. */
 export interface Refusal {

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { formatHookRequest, type HookRequest, parseHookRequest } from '../../src/plan/hook-request.js'
-import { address, argv, FOUR_NICS, NAMED, planOf } from './make.js'
+import { formatHookRequest, type HookRequest, parseHookRequest } from '../../src/record/hook-request.js'
+import { address, argv, FOUR_NICS, NAMED, planOf } from '../plan/make.js'
 
 const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
 

@@ -1,5 +1,5 @@
 import { readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import type { WriteSysfs } from '../../src/bind/driver.js'
+import type { WriteSysfs } from '../../src/change/driver.js'
 import { uevent, writeFiles } from '../host/made-host.js'
 
 /** A NIC of a made host. */

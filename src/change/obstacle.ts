@@ -1,7 +1,7 @@
 import type { PciDevice } from '../host/facts.js'
+import { interfaceUse } from '../host/interface-use.js'
 import type { Root } from '../host/sysroot.js'
 import { inUse, isVfioDriver, type Obstacle } from '../plan/nics/readiness.js'
-import { interfaceUse } from './interface-use.js'
 
 /** Says what the host uses a device for itself; null when it uses it for nothing. */
 export function hostUse(root: Root, device: PciDevice): string | null {

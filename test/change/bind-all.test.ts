@@ -1,6 +1,6 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { type Binder, bindAll, driverctlBinder, sysfsBinder } from '../../src/bind/bind-all.js'
+import { type Binder, bindAll, driverctlBinder, sysfsBinder } from '../../src/change/bind-all.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'

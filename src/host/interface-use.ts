@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { PciDevice } from '../host/facts.js'
-import { readLinkName } from '../host/sysfs.js'
-import type { Root } from '../host/sysroot.js'
+import type { PciDevice } from './facts.js'
+import { readLinkName } from './sysfs.js'
+import type { Root } from './sysroot.js'
 
 /**
  * Says what the host uses a NIC for: unbinding it would cut the host off.

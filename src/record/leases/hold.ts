@@ -1,7 +1,7 @@
 import { unlinkSync, writeFileSync } from 'node:fs'
 import { UserError } from '../../errors/user-error.js'
 import type { HeldLease } from '../../plan/leases.js'
-import type { Lease } from '../../plan/runtime-plan.js'
+import type { Lease } from '../runtime-plan.js'
 import { ensureLeaseDirectory } from './directory.js'
 import { formatLeaseFile, type LeaseFile, leaseFileName } from './lease-file.js'
 import { withLock } from './lock.js'

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { formatRuntimePlan, parseRuntimePlan, type RuntimePlan } from '../../src/plan/runtime-plan.js'
-import { address } from './make.js'
+import { formatRuntimePlan, parseRuntimePlan, type RuntimePlan } from '../../src/record/runtime-plan.js'
+import { address } from '../plan/make.js'
 
 const cpuSet = fc
   .uniqueArray(fc.nat(600), { minLength: 1, maxLength: 6 })

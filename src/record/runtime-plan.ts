@@ -1,7 +1,7 @@
 import type { SchedPolicy } from '../config/policy.js'
+import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
-import type { ThreadPlan, ThreadSetting } from './threads/thread-plan.js'
 import { asList, asNumber, asObject, asText, parseObject } from './untrusted-json.js'
 
 /** Variable of QEMU's environment that carries the plan, so that `status` and `tune` need no state of their own. */

@@ -1,8 +1,8 @@
 import { constants, lstatSync } from 'node:fs'
 import { readShortFile } from '../../host/short-file.js'
-import { type Lease, leaseToJson, parseLease } from '../../plan/runtime-plan.js'
 import { formatCpuSet, parseCpuSet } from '../../units/cpu-set.js'
 import { parsePciAddress } from '../../units/pci-address.js'
+import { type Lease, leaseToJson, parseLease } from '../runtime-plan.js'
 
 /** What stands in a lease file. */
 export interface LeaseFile extends Lease {

@@ -12,8 +12,8 @@ import {
 } from 'node:fs'
 import { hookRequestNotWritable } from '../errors/hook.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
-import { formatHookRequest, type HookRequest, parseHookRequest } from '../plan/hook-request.js'
 import type { HeldLease } from '../plan/leases.js'
+import { formatHookRequest, type HookRequest, parseHookRequest } from './hook-request.js'
 
 /**
  * libvirt's hook leaves what it has read and done for a VM in /run/qemu-rt/requests/UUID.json, which is root's: from

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { claimDevices, giveDevicesBack } from '../../src/bind/claim.js'
-import { bindToVfio, giveToHost } from '../../src/bind/driver.js'
+import { claimDevices, giveDevicesBack } from '../../src/change/claim.js'
+import { bindToVfio, giveToHost } from '../../src/change/driver.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
-import type { TakenDevice } from '../../src/plan/hook-request.js'
+import type { TakenDevice } from '../../src/record/hook-request.js'
 import { address } from '../plan/make.js'
 import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'
 

@@ -1,7 +1,7 @@
 import { UserError } from '../../errors/user-error.js'
+import type { Planner } from '../../launch/prepare.js'
 import type { Plan } from '../../plan/plan.js'
 import type { Request } from '../../plan/request.js'
-import type { Planner } from '../prepare.js'
 import { hold } from './hold.js'
 import { startOf } from './read.js'
 

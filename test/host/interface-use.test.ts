@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { usedByHost } from '../../src/bind/obstacle.js'
+import { usedByHost } from '../../src/change/obstacle.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
-import { writeFiles } from '../host/made-host.js'
-import { FOUR, hostWithKernel } from './stand-in-kernel.js'
+import { FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
+import { writeFiles } from './made-host.js'
 
 const ROUTES = 'Iface\tDestination\tGateway \tFlags\nens1f10\t0\t0\t1\nens1f1\t00000000\t0100A8C0\t0003\n'
 const LOCAL = 'fe800000000000000000000000000001 02 40 20 80   ens1f0\n'
