@@ -3,7 +3,7 @@ import type { PciDevice } from '../host/facts.js'
 import { run } from '../host/program.js'
 import type { Root } from '../host/sysroot.js'
 import { isVfioDriver } from '../plan/nics/readiness.js'
-import type { TakenDevice } from '../record/hook-request.js'
+import type { TakenDevice } from '../record/vm.js'
 import { giveNode, giveNodeBack } from './device-node.js'
 import { bindToVfio, giveBack, type WriteSysfs } from './driver.js'
 

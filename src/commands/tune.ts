@@ -29,11 +29,11 @@ export interface TuneOptions extends TargetOptions {
 export async function tuneCommand(options: TuneOptions): Promise<void> {
   const source = await sourceOf(options)
   const targets = findTargets(options)
-  if (targets.length === 0) return writeAll(1, 'no QEMU with a plan is running that this user may see\n')
+  if (targets.length === 0) return writeAll(1, 'no VM with a record is running that this user may tune\n')
   const failures: string[] = []
   for (const target of targets) {
     // One VM without a plan for its threads is no reason to leave the others as they are.
-    if (options.all && source.kind === 'plan' && target.plan?.threads === null) continue
+    if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
     const wish = await wishFor(target, source, options.dryRun === true)
     if (options.dryRun) printCommands(target, wish)
     else failures.push(...(await tuneOne(target, wish)))

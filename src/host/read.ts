@@ -22,6 +22,8 @@ export interface WantedFacts {
   /** CPUs with all that a thread plan looks at. */
   readonly topology?: boolean
   readonly memory?: boolean
+  /** The cpuset is that of libvirt's machines instead of this process's. */
+  readonly machines?: boolean
 }
 
 const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology: true, memory: true }
@@ -35,10 +37,11 @@ const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology
  */
 export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING): HostFacts {
   const root = openSysroot(sysroot)
-  if (!Object.values(wanted).includes(true)) return EMPTY_HOST
+  const { machines = false, ...parts } = wanted
+  if (!Object.values(parts).includes(true)) return EMPTY_HOST
   return {
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
-    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true) : null,
+    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
     memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
   }

@@ -8,7 +8,6 @@ import { plannerFor } from '../launch/prepare.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
 import { type Request, readRequest } from '../plan/request.js'
-import type { HookRequest } from '../record/hook-request.js'
 import { readLeases } from '../record/leases/read.js'
 import { type Domain, readDomain } from './domain.js'
 import { madeArguments } from './made-command.js'
@@ -58,12 +57,11 @@ export async function planDomain(
   })
   const request = { ...read, defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}` }
   const { isAsked: _, ...asked } = domain.request
-  const hook: HookRequest = { ...asked, uuid: domain.uuid ?? '', guest: domain.name, assigned: [], taken: [] }
   const toBind = new Set<string>()
   const hostAs = (host: HostFacts) => asPrepared(host, toBind)
   const held = readLeases(options.sysroot, options.sysroot === '/' ? 'check' : 'assume').held
   // It may run now; libvirt's names are unique.
-  const plan = plannerFor(request, policy, { hook, hostAs })(
+  const plan = plannerFor(request, policy, { asked, hostAs })(
     held.filter(({ guest }) => guest !== domain.name),
   )
   return {

@@ -24,6 +24,7 @@ function vmJson(vm: VmStatus): object {
     guest: vm.guest,
     pid: vm.pid,
     profile: vm.profile,
+    recordedBy: vm.word,
     uptimeSeconds: rounded(usage?.uptimeSeconds, 0),
     cpuPercent: rounded(usage?.cpuPercent, 1),
     memoryBytes: usage?.memory ?? null,

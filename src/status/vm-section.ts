@@ -36,10 +36,11 @@ export function vmSection(vm: VmStatus, { width, heading: over }: TextOptions): 
 }
 
 /** The VM's name, and of what is known of its process as much as fits. */
-function aboutQemu({ guest, pid, profile, usage }: VmStatus, width: number): string {
+function aboutQemu({ guest, pid, profile, word, usage }: VmStatus, width: number): string {
   const facts = [
     `PID ${pid}`,
     ...(profile === null ? [] : [`profile ${printable(profile)}`]),
+    ...(word === 0 ? [] : [`by user ${word}`]),
     ...(usage === null ? [] : describeUsage(usage)),
   ]
   const name = cut(printable(guest.name ?? '(no name)'), Math.max(16, width - 44))

@@ -4,7 +4,7 @@ import { claimDevices, giveDevicesBack } from '../../src/change/claim.js'
 import { bindToVfio, giveToHost } from '../../src/change/driver.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
-import type { TakenDevice } from '../../src/record/hook-request.js'
+import type { TakenDevice } from '../../src/record/vm.js'
 import { address } from '../plan/make.js'
 import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'
 

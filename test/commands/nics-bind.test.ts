@@ -5,7 +5,8 @@ import t, { type Test } from 'tap'
 import { runCli } from '../../src/commands/cli.js'
 import { bindNamed } from '../../src/commands/nics/bind.js'
 import { unbindNamed } from '../../src/commands/nics/unbind.js'
-import { writeHookRequest } from '../../src/record/hook-requests.js'
+import { writeRootsRecord } from '../../src/record/root/records.js'
+import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
@@ -71,15 +72,12 @@ t.test('one that the host uses is taken by force alone', async (t) => {
 t.test('one that a VM has is not given back', async (t) => {
   const { root, bind, unbind, drivers } = host(t)
   await bind('fieldbus0')
-  writeHookRequest(root, {
-    uuid: 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a',
-    guest: 'plc-1',
-    profile: null,
-    nics: null,
-    flavor: null,
-    instance: null,
-    assigned: [{ name: 'fieldbus0', address: address('0000:03:00.2') }],
-    taken: [],
+  const nic = address('0000:03:00.2')
+  writeRootsRecord(root, {
+    ...NEW_VM,
+    id: 'libvirt-c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a',
+    guest: { name: 'plc-1', uuid: 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a' },
+    lease: { nics: [nic], cpus: [] },
   })
   await t.rejects(unbind('fieldbus0'), {
     message: /^0000:03:00\.2 \(.*\) is held by guest 'plc-1'; stop that VM first$/,

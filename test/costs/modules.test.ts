@@ -71,6 +71,7 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
       'host',
       'launch',
       'plan',
+      'record',
       'report',
       'units',
     ])

@@ -4,7 +4,7 @@ import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import type { ReadConfig } from '../../src/plan/unseen.js'
-import type { HookRequest } from '../../src/record/hook-request.js'
+import type { DomainRequest, VmRecord } from '../../src/record/vm.js'
 import { parseCpuSet } from '../../src/units/cpu-set.js'
 import { parseMac } from '../../src/units/mac.js'
 import { type PciAddress, parsePciAddress } from '../../src/units/pci-address.js'
@@ -19,8 +19,10 @@ interface Given {
   readonly arch?: string
   /** What other VMs hold. */
   readonly held?: readonly HeldLease[]
-  /** What libvirt's hook has left. */
-  readonly hook?: HookRequest
+  /** What the domain's metadata asks for. */
+  readonly asked?: DomainRequest
+  /** What root has decided. */
+  readonly record?: VmRecord
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
 }
@@ -49,7 +51,8 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
       host,
       readConfigs: given.readConfigs ?? [],
       held: given.held ?? [],
-      hook: given.hook ?? null,
+      asked: given.asked ?? given.record?.asked ?? null,
+      record: given.record ?? null,
     },
   )
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { formatRuntimePlan, parseRuntimePlan, type RuntimePlan } from '../../src/record/runtime-plan.js'
+import { formatVm, parseVm, type VmRecord } from '../../src/record/vm.js'
 import { address } from '../plan/make.js'
 
 const cpuSet = fc
@@ -13,7 +13,7 @@ const setting = fc.record({
   priority: fc.option(fc.integer({ min: 1, max: 99 })),
 })
 const text = fc.option(fc.string({ unit: 'grapheme' }))
-const plan: fc.Arbitrary<RuntimePlan> = fc.record({
+const plan: fc.Arbitrary<VmRecord> = fc.record({
   id: fc.stringMatching(/^[\w-]{8,64}$/),
   guest: fc.record({ name: text, uuid: text }),
   profile: text,
@@ -32,6 +32,23 @@ const plan: fc.Arbitrary<RuntimePlan> = fc.record({
   vcpusAtStart: fc.nat(512),
   startsPaused: fc.boolean(),
   daemonizes: fc.boolean(),
+  process: fc.option(fc.record({ pid: fc.nat(), startTicks: fc.nat(), namespace: text })),
+  asked: fc.option(
+    fc.record({
+      profile: text,
+      nics: fc.constantFrom(null, { add: ['a', 'b'] }, { replace: { hostdev0: 'fieldbus0' } }),
+      flavor: text,
+      instance: text,
+    }),
+  ),
+  undo: fc.constantFrom(
+    [],
+    [
+      { address: address('0000:03:00.2'), driver: 'igb', node: { path: '/dev/vfio/3', uid: 0 } },
+      { address: address('0000:03:00.3'), driver: null },
+      { address: address('0000:03:00.1'), node: { path: '/dev/vfio/4', uid: 5 } },
+    ],
+  ),
 })
 
 t.test('what is written is read again', async () => {
@@ -39,7 +56,7 @@ t.test('what is written is read again', async () => {
     fc.property(plan, (given) => {
       // fast-check makes objects without a prototype.
       const plain = JSON.parse(JSON.stringify(given))
-      return isDeepStrictEqual(JSON.parse(JSON.stringify(parseRuntimePlan(formatRuntimePlan(given)))), plain)
+      return isDeepStrictEqual(JSON.parse(JSON.stringify(parseVm(formatVm(given)))), plain)
     }),
     { numRuns: 200 },
   )
@@ -55,17 +72,14 @@ t.test('whatever else stands in the variable is no plan, and no error', async (t
     '{"version":2,"id":"12345678"}',
     '{"version":1,"id":"a b c d e"}',
   ]) {
-    t.equal(parseRuntimePlan(other), null, other)
+    t.equal(parseVm(other), null, other)
   }
-  t.match(
-    parseRuntimePlan('{"version":1,"id":"12345678","threads":{"vcpus":[{"vcpu":-1},{"vcpu":0,"cpus":"x"}]}}'),
-    {
-      threads: { vcpus: [{ vcpu: 0, cpus: null }] },
-    },
-  )
+  t.match(parseVm('{"version":1,"id":"12345678","threads":{"vcpus":[{"vcpu":-1},{"vcpu":0,"cpus":"x"}]}}'), {
+    threads: { vcpus: [{ vcpu: 0, cpus: null }] },
+  })
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (threads, lease) => {
-      parseRuntimePlan(JSON.stringify({ version: 1, id: '12345678', threads, lease, nics: threads }))
+      parseVm(JSON.stringify({ version: 1, id: '12345678', threads, lease, nics: threads }))
       return true
     }),
   )
