@@ -2,10 +2,12 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { notBound, vfioDriverMissing } from '../errors/bind.js'
 import { devicePath } from '../host/pci.js'
 import { run } from '../host/program.js'
-import { errorCode, readLinkName } from '../host/sysfs.js'
+import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
-import { isVfioDriver } from '../plan/nics/readiness.js'
+import type { TakenDevice } from '../record/hook-request.js'
 import type { PciAddress } from '../units/pci-address.js'
+import { isVfioDriver } from '../units/pci-driver.js'
+import type { Step } from './step.js'
 
 /** How sysfs is written to; a test puts a stand-in for the kernel here. */
 export type WriteSysfs = (path: string, text: string) => void
@@ -18,6 +20,44 @@ const VFIO_PCI = 'vfio-pci'
 /** The driver that a device has now; null for none. */
 export function driverOf(root: Root, address: PciAddress): string | null {
   return readLinkName(`${devicePath(root, address)}/driver`)
+}
+
+/** Gives a device that another driver has, or none, to vfio-pci. @param bind does it */
+export function driverStep(
+  root: Root,
+  address: PciAddress,
+  write: WriteSysfs,
+  bind: () => Promise<void>,
+): Step {
+  return {
+    look() {
+      const driver = driverOf(root, address)
+      if (isVfioDriver(driver)) return null
+      const override = overrideOf(root, address)
+      return { address, driver, ...(override === null ? {} : { override }) }
+    },
+    make: bind,
+    undo: (before) => undoDriver(root, before, write),
+  }
+}
+
+/** The `driver_override` that a device has; null for none. */
+function overrideOf(root: Root, address: PciAddress): string | null {
+  const override = readAttribute(`${devicePath(root, address)}/driver_override`) ?? ''
+  return override === '' || override === '(null)' ? null : override
+}
+
+/**
+ * Gives a device back to the driver that it had. One that is gone, or that another driver of the host has got meanwhile, is
+ * left as it is.
+ * @throws {UserError} see `giveBack`
+ */
+export function undoDriver(root: Root, { address, driver, override }: TakenDevice, write: WriteSysfs): void {
+  if (driver === undefined || !existsSync(devicePath(root, address))) return
+  const now = driverOf(root, address)
+  if (now !== null && now !== driver && !isVfioDriver(now)) return
+  giveBack(root, address, driver, write)
+  if (override !== undefined) setOverride(root, address, override, write)
 }
 
 /**

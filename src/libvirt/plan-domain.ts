@@ -4,6 +4,7 @@ import { loadPolicy } from '../config/load.js'
 import { DEFAULT_CONFIG_PATH, type Policy } from '../config/policy.js'
 import { isWrapper } from '../emulator/wrapper.js'
 import type { HostFacts } from '../host/facts.js'
+import { NOTHING_KNOWN } from '../host/use/use.js'
 import { plannerFor } from '../launch/prepare.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
@@ -86,8 +87,9 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
 
 /** The host as the hook leaves it: what can be bound is bound. */
 function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
+  const { useOf = NOTHING_KNOWN } = host
   const pci = host.pci.map((device) => {
-    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci) !== null) return device
+    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci, useOf) !== null) return device
     toBind.add(device.address)
     const vfioNode = device.vfioNode && { ...device.vfioNode, access: 'ok' as const }
     return { ...device, driver: 'vfio-pci', vfioNode }
