@@ -1,8 +1,7 @@
-import { deviceInUse } from '../errors/bind.js'
 import type { PciDevice } from '../host/facts.js'
 import type { Root } from '../host/sysroot.js'
 import { isVfioDriver } from '../units/pci-driver.js'
-import { bindToVfio, driverOf, driverStep, undoDriver, type WriteSysfs } from './driver.js'
+import { bindToVfio, driverOf, driverStep, loadVfio, undoDriver, type WriteSysfs } from './driver.js'
 import { overrideDriver } from './driverctl.js'
 import type { MayTake } from './obstacle.js'
 import { makeAll, type Step } from './step.js'
@@ -13,23 +12,15 @@ export type Binder = (device: PciDevice, mayTake: MayTake) => Step
 /** Until the next boot. */
 export function sysfsBinder(root: Root, write: WriteSysfs): Binder {
   return (device, mayTake) =>
-    driverStep(root, device.address, write, async () => {
-      check(device, mayTake)
-      await bindToVfio(root, device.address, write)
-    })
+    driverStep(root, device, write, mayTake, () => bindToVfio(root, device.address, write))
 }
 
 /** For good, by driverctl(8): when it fails it leaves a device with the override and without a driver. */
 export function driverctlBinder(root: Root, write: WriteSysfs): Binder {
   return (device, mayTake) => {
     const { address } = device
-    const bind = async () => {
-      check(device, mayTake)
-      await overrideDriver(address, 'vfio-pci')
-    }
-    const step = driverStep(root, address, write, bind)
     return {
-      ...step,
+      ...driverStep(root, device, write, mayTake, () => overrideDriver(address, 'vfio-pci')),
       async undo(before) {
         // What it saves for the next boot it has saved only when vfio-pci has the device.
         if (isVfioDriver(driverOf(root, address))) await overrideDriver(address, null)
@@ -37,12 +28,6 @@ export function driverctlBinder(root: Root, write: WriteSysfs): Binder {
       },
     }
   }
-}
-
-/** Right before a device is taken: since it was chosen another process may have put it to use. */
-function check(device: PciDevice, mayTake: MayTake): void {
-  const obstacle = mayTake(device)
-  if (obstacle !== null) throw deviceInUse(obstacle)
 }
 
 /**
@@ -62,6 +47,7 @@ export async function bindAll(
     const step = binder(device, mayTake)
     return { ...step, undo: (before: Parameters<Step['undo']>[0]) => undoOrWarn(root, step, before, warn) }
   })
+  if (devices.length > 0) await loadVfio(root)
   // What a person binds is to stay: nothing is recorded.
   await makeAll(steps, () => {})
 }

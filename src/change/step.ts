@@ -16,13 +16,11 @@ export interface Step {
  * Makes changes, all of them or none. Each is recorded before it is made: so it can be undone even if this process is
  * killed.
  * @param record is given all that is to be undone now; after a failure what could not be
- * @param failed is given what went wrong when a change was undone
  * @throws what a step throws; the others are undone then, the last one first
  */
 export async function makeAll(
   steps: readonly Step[],
   record: (taken: readonly TakenDevice[]) => void,
-  failed: (error: unknown) => void = () => {},
 ): Promise<void> {
   let made: { readonly step: Step; readonly before: TakenDevice }[] = []
   const write = () => record(merge(made.map(({ before }) => before)))
@@ -39,9 +37,9 @@ export async function makeAll(
     for (const one of [...made].reverse()) {
       try {
         await one.step.undo(one.before)
-      } catch (reason) {
+      } catch {
+        // What went wrong first is what is told; the record has the rest.
         kept.unshift(one)
-        failed(reason)
       }
     }
     made = kept

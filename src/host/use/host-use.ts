@@ -7,7 +7,7 @@ import type { Root } from '../sysroot.js'
 import { readCapturedUses } from './captured.js'
 import { disksOf } from './disks.js'
 import { interfacesOf, type OwnInterface, representor, uppers } from './interfaces.js'
-import { type NamespaceLinks, readNamespaces, uppersIn } from './namespaces.js'
+import { type NamespaceView, ownNamespace, readNamespaces, uppersIn } from './namespaces.js'
 import { strayAddresses, usesByFiles } from './net-files.js'
 import { askIp, usesByIp } from './net-ip.js'
 import type { Use, UseOf } from './use.js'
@@ -29,7 +29,7 @@ export function hostUseOf(root: Root): UseOf {
 /** What programs say of this host; run when they are first asked. */
 interface Programs {
   readonly ip: () => ReturnType<typeof askIp>
-  readonly namespaces: () => readonly NamespaceLinks[]
+  readonly namespaces: () => readonly NamespaceView[]
 }
 
 function once<T extends object>(read: () => T): () => T {
@@ -79,7 +79,8 @@ function beneath(interfaces: readonly OwnInterface[]): Use[] {
 function live(interfaces: readonly OwnInterface[], { ip, namespaces }: Programs): Use[] {
   const told = interfaces.flatMap(({ name }) => usesByIp(ip(), name))
   if (told.length > 0 || process.geteuid?.() !== 0) return told
-  return namespaces().flatMap((one) => uppersIn(one, interfaces))
+  const own = ownNamespace()
+  return namespaces().flatMap((one) => uppersIn(one, interfaces, own))
 }
 
 function stray(root: Root, { name }: OwnInterface): Use[] {

@@ -10,48 +10,98 @@ interface Namespace {
   readonly path: string
 }
 
-/** The links of another namespace, as `ip -json -details link show` prints them there; null when it could not be asked. */
-export interface NamespaceLinks {
+/** Another network namespace, as programs see it from within. */
+export interface NamespaceView {
   readonly id: string
+  /** What `ip -json -details link show` prints; null when it could not be asked. */
   readonly links: string | null
+  /** What `lsns --json --type net --output NS,NETNSID` prints: by which number it knows other namespaces. */
+  readonly numbers: () => string | null
 }
 
+/** A machine may have thousands of namespaces, and any user can make some. */
+const TIME = 10_000
+
 /**
- * Reads the links of all other network namespaces: a VLAN or macvlan that was moved there leaves no trace at the interface
- * below it (Linux net/core/dev.c, netdev_adjacent_is_neigh_list). Root alone can; others change nothing either.
+ * Looks into all other network namespaces: a VLAN or macvlan that was moved there leaves no trace at the interface below it
+ * (Linux net/core/dev.c, netdev_adjacent_is_neigh_list). Root alone can; others change nothing either. What is not looked
+ * into within 10 seconds is not seen.
  */
-export function readNamespaces(): NamespaceLinks[] {
-  return otherNamespaces().flatMap(({ id, path }) => {
-    const links = askProgram(['nsenter', `--net=${path}`, 'ip', '-json', '-details', 'link', 'show'])
+export function readNamespaces(): NamespaceView[] {
+  const end = Date.now() + TIME
+  const views: NamespaceView[] = []
+  for (const { id, path } of otherNamespaces()) {
+    const ask = (command: readonly string[]) => askProgram(['nsenter', `--net=${path}`, ...command])
+    const isLate = Date.now() > end
+    const links = isLate ? null : ask(['ip', '-json', '-details', 'link', 'show'])
     // One that has ended meanwhile has no links.
-    const isGone = links === null && path.startsWith('/proc/') && readLink(path) !== id
-    return isGone ? [] : [{ id, links }]
-  })
+    if (links === null && path.startsWith('/proc/') && readLink(path) !== id) continue
+    const numbers = () => ask(['lsns', '--json', '--type', 'net', '--output', 'NS,NETNSID'])
+    views.push({ id, links, numbers })
+    if (isLate) break
+  }
+  return views
 }
 
 /** Kinds whose `link_index` is that of a peer, not of a device below. */
 const PAIRS = ['veth', 'netkit', 'vxcan']
 
-/** The devices of another namespace that are above one of these interfaces. */
-export function uppersIn({ id, links: text }: NamespaceLinks, interfaces: readonly OwnInterface[]): Use[] {
-  const links = parseLinks(text)
-  if (links === null) return [{ kind: 'hidden', what: `network namespace ${id} cannot be looked into` }]
-  return links.flatMap(({ ifname, link_index, link_netnsid, linkinfo }) => {
-    const kind = typeof linkinfo === 'object' && linkinfo !== null && 'info_kind' in linkinfo
-    if (link_netnsid === undefined || (kind && PAIRS.includes(String(linkinfo.info_kind)))) return []
+/**
+ * The devices of another namespace that are above one of these interfaces.
+ * @param own this process's network namespace, `net:[4026531840]`
+ */
+export function uppersIn(
+  { id, links: text, numbers }: NamespaceView,
+  interfaces: readonly OwnInterface[],
+  own: string | null,
+): Use[] {
+  const hidden: Use = { kind: 'hidden', what: `network namespace ${id} cannot be looked into` }
+  const links = parseList(text)
+  if (links === null) return [hidden]
+  const found = links.flatMap(({ ifname, link_index, link_netnsid, linkinfo }) => {
+    const isPair = PAIRS.includes(String(asObject(linkinfo).info_kind))
     const below = interfaces.find(({ index }) => index !== null && index === link_index)
-    if (below === undefined) return []
-    return [{ kind: 'upper-elsewhere', interface: below.name, upper: `${ifname} (${id})` }]
+    if (link_netnsid === undefined || isPair || below === undefined) return []
+    const use: Use = { kind: 'upper-elsewhere', interface: below.name, upper: `${ifname} (${id})` }
+    return [{ use, number: String(link_netnsid) }]
   })
+  if (found.length === 0) return []
+  // A number stands for a namespace, whose device of that index it is: any user can have one above a device of his own.
+  const ours = numberOf(own, numbers())
+  return ours === null ? [hidden] : found.filter(({ number }) => number === ours).map(({ use }) => use)
 }
 
-function parseLinks(text: string | null): Readonly<Record<string, unknown>>[] | null {
+/** By which number a namespace knows ours: `unassigned` for by none; null when it cannot be seen. */
+function numberOf(own: string | null, text: string | null): string | null {
+  const inode = /^net:\[(\d+)\]$/.exec(own ?? '')?.[1]
+  const { namespaces } = asObject(parse(text))
+  const list = Array.isArray(namespaces) ? namespaces.map(asObject) : []
+  const entry = list.find(({ ns }) => String(ns) === inode)
+  return typeof entry?.netnsid === 'string' ? entry.netnsid : null
+}
+
+function parse(text: string | null): unknown {
   try {
-    const json: unknown = JSON.parse(text ?? '')
-    return Array.isArray(json) ? json.filter((one) => typeof one === 'object' && one !== null) : null
+    return JSON.parse(text ?? '')
   } catch {
     return null
   }
+}
+
+type Answer = Readonly<Record<string, unknown>>
+
+function parseList(text: string | null): Answer[] | null {
+  const json = parse(text)
+  return Array.isArray(json) ? json.map(asObject) : null
+}
+
+function asObject(json: unknown): Answer {
+  return typeof json === 'object' && json !== null ? (json as Answer) : {}
+}
+
+/** This process's network namespace. */
+export function ownNamespace(): string | null {
+  return readLink('/proc/self/ns/net')
 }
 
 /** Namespaces of processes, and those that are mounted to be kept without one (`ip netns add`, container engines). */
@@ -66,7 +116,7 @@ function otherNamespaces(): Namespace[] {
     const [, , , id = '', path = ''] = line.split(' ')
     if (id.startsWith('net:[')) found.set(id, path)
   }
-  const own = readLink('/proc/self/ns/net')
+  const own = ownNamespace()
   return [...found].filter(([id]) => id !== own).map(([id, path]) => ({ id, path }))
 }
 

@@ -87,9 +87,21 @@ export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: U
   return before.length === 0 ? [unbound] : [...before, { ...unbound, todo: 'see to the above first' }]
 }
 
-/** What the host uses a device for, one obstacle a use. */
+/** What the host uses a device for, one obstacle a kind of use. */
 export function obstaclesOfUse(device: PciDevice, useOf: UseOf): Obstacle[] {
-  return useOf(device).map((use) => ({ ...wordsOf(use, device.address), exitCode: EXIT.unavailable }))
+  const uses = useOf(device)
+  return [...new Set(uses.map(({ kind }) => kind))].flatMap((kind) => {
+    const [first, ...more] = uses.filter((use) => use.kind === kind)
+    if (first === undefined) return []
+    const { what, todo } = wordsOf(first, device.address)
+    return [
+      {
+        what: more.length === 0 ? what : `${what}, and ${more.length} more`,
+        todo,
+        exitCode: EXIT.unavailable,
+      },
+    ]
+  })
 }
 
 function others(device: PciDevice, pci: readonly PciDevice[]): PciDevice[] {
