@@ -1,10 +1,11 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { deviceInUse, notBound, vfioDriverMissing } from '../errors/bind.js'
+import { deviceInUse, notBound, stillHeld, vfioDriverMissing } from '../errors/bind.js'
 import type { PciDevice } from '../host/facts.js'
 import { devicePath } from '../host/pci.js'
 import { run } from '../host/program.js'
 import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
+import { openedBy } from '../host/use/open-nodes.js'
 import type { TakenDevice } from '../record/hook-request.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
@@ -67,8 +68,18 @@ export function undoDriver(root: Root, { address, driver, override }: TakenDevic
   if (driver === undefined || !existsSync(devicePath(root, address))) return
   const now = driverOf(root, address)
   if (now !== null && now !== driver && !isVfioDriver(now)) return
+  if (isVfioDriver(now) && now !== driver) checkClosed(root, address)
   giveBack(root, address, driver, write)
   if (override !== undefined) setOverride(root, address, override, write)
+}
+
+/**
+ * Checks that no process has a device open by VFIO: to take it away would wait for that process.
+ * @throws {UserError} exit 69
+ */
+export function checkClosed(root: Root, address: PciAddress): void {
+  const holder = openedBy(root, address)
+  if (holder !== null) throw stillHeld({ device: address, holder })
 }
 
 /** Loads vfio-pci, before devices are looked at: between the look and the change nothing is to take time. */

@@ -66,11 +66,11 @@ export function noDriverTakes(facts: { readonly address: string }): UserError {
   })
 }
 
-/** A VM has the device. */
+/** A VM has the device, or another process. */
 export function stillHeld(facts: { readonly device: string; readonly holder: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `${facts.device} is held by ${facts.holder}`,
-    todo: 'stop that VM first',
+    todo: 'stop it first',
   })
 }

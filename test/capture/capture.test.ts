@@ -51,6 +51,15 @@ t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => 
   t.strictSame(shape(out), shape(root))
 })
 
+t.test('anonymized, a use of a device is told without addresses', async (t) => {
+  const out = join(t.testdir({}), 'captured')
+  captureHost(join(hosts, 'four-nics') as Root, out, true)
+  const text = readFileSync(join(out, 'host-uses.json'), 'utf8')
+  t.notMatch(text, /192\.0\.2/)
+  const [eno1] = readHostFacts(out).pci.filter(({ address }) => address === '0000:00:1f.6')
+  t.match(eno1 && readHostFacts(out).useOf?.(eno1), [{ kind: 'route', interface: 'eno1', route: '' }])
+})
+
 t.test('one MAC address is one and the same everywhere', async (t) => {
   const clean = makeAnonymizer()
   t.equal(clean('A0:36:9f:00:00:01 and a0:36:9f:00:00:02'), '02:00:00:00:00:01 and 02:00:00:00:00:02')

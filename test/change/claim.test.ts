@@ -216,3 +216,20 @@ t.test('what is not as it was left is not touched: gone, another driver, a path 
   const elsewhere = { address: another.address, node: { path: '/dev/vfio/../../etc/passwd', uid: 0 } }
   t.match(giveDevicesBack(root, [elsewhere], write), [{ message: /cannot be given to UID 0/ }])
 })
+
+t.test('one that a process still has open is not waited for', async (t) => {
+  const { root, devices, write, writes } = host(t)
+  let taken: readonly TakenDevice[] = []
+  await claimDevices(root, devices().slice(1, 3), QEMU_UID, write, (now) => (taken = now))
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    '/proc/4711/fd/9': { to: '/dev/vfio/devices/vfio0' },
+    '/sys/bus/pci/devices/0000:03:00.2/vfio-dev/vfio0/dev': '511:0\n',
+  })
+  writes.length = 0
+  t.match(giveDevicesBack(root, taken, write), [
+    { message: '0000:03:00.2 is held by process 4711 (qemu-system-x86); stop it first' },
+  ])
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'vfio-pci', 'igb'], 'the other one went back')
+  t.notMatch(writes.join('\n'), /03:00\.2/)
+})

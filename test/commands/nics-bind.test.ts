@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -134,10 +134,28 @@ t.test('one that a VM has is not given back', async (t) => {
     taken: [],
   })
   await t.rejects(unbind('fieldbus0'), {
-    message: /^0000:03:00\.2 \(.*\) is held by guest 'plc-1'; stop that VM first$/,
+    message: /^0000:03:00\.2 \(.*\) is held by guest 'plc-1'; stop it first$/,
     exitCode: 69,
   })
   t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
+})
+
+t.test('one that a process has open is not given back: the kernel would wait for that', async (t) => {
+  const { root, bind, unbind, drivers } = host(t)
+  await bind('fieldbus0')
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    '/proc/4711/fd/7': { to: '/dev/vfio/vfio' },
+    '/proc/4711/fd/12': { to: '/dev/vfio/12' },
+  })
+  await t.rejects(unbind('fieldbus0'), {
+    message: '0000:03:00.2 is held by process 4711 (qemu-system-x86); stop it first',
+    exitCode: 69,
+  })
+  t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
+  rmSync(`${root}/proc/4711/fd/12`)
+  await unbind('fieldbus0')
+  t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
 })
 
 t.test('a device in no IOMMU group cannot be given to a VM, so it is not bound', async (t) => {
