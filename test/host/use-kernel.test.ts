@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { Root } from '../../src/host/sysroot.js'
 import { hostUseOf } from '../../src/host/use/host-use.js'
 import { interfacesOf } from '../../src/host/use/interfaces.js'
-import { uppersIn } from '../../src/host/use/namespaces.js'
+import { ownNamespace, readNamespaces, uppersIn } from '../../src/host/use/namespaces.js'
 import { usesByIp } from '../../src/host/use/net-ip.js'
 import { FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { needs, unmet } from '../e2e/needs.js'
@@ -190,4 +191,26 @@ t.test('a macvlan that was moved to another network namespace', async (t) => {
     t.match(uppersIn({ ...view, numbers }, below, read('own').trim()), [{ kind: 'hidden' }])
   }
   t.match(uppersIn({ ...view, links: null }, [], null), [{ kind: 'hidden', what: /net:\[1\]/ }])
+})
+
+t.test('namespaces of processes are found and looked into', async (t) => {
+  if (!needs(t, ['ip', 'unshare', 'nsenter', 'lsns'])) return
+  if (process.getuid?.() !== 0) {
+    unmet(t, 'not root, who may make network namespaces')
+    return
+  }
+  const script =
+    'ip link add eth0 type veth peer name of-this-test && readlink /proc/self/ns/net && exec sleep 60'
+  const child = spawn('unshare', ['--net', 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.teardown(() => child.kill())
+  const [id] = (await once(child.stdout, 'data')).map((chunk) => String(chunk).trim())
+  t.match(id, /^net:\[\d+\]$/)
+  const found = readNamespaces()
+  t.notOk(
+    found.some((one) => one.id === ownNamespace()),
+    'its own is not among them',
+  )
+  const view = found.find((one) => one.id === id)
+  t.match(view?.links, /"ifname":"of-this-test"/)
+  t.match(view?.numbers(), /"netnsid"/)
 })

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { askProgram } from '../program.js'
-import { listDirectory, readLink } from '../sysfs.js'
+import { readLink } from '../sysfs.js'
 import type { OwnInterface } from './interfaces.js'
 import type { Use } from './use.js'
 
@@ -29,18 +29,26 @@ const TIME = 10_000
  */
 export function readNamespaces(): NamespaceView[] {
   const end = Date.now() + TIME
+  const first = lookInto(end)
+  // A process that has ended meanwhile may have left its namespace to others.
+  return first.isComplete ? first.views : lookInto(end).views
+}
+
+function lookInto(end: number): { readonly views: NamespaceView[]; readonly isComplete: boolean } {
+  const namespaces = otherNamespaces()
   const views: NamespaceView[] = []
-  for (const { id, path } of otherNamespaces()) {
+  let isComplete = true
+  for (const { id, path } of namespaces ?? []) {
     const ask = (command: readonly string[]) => askProgram(['nsenter', `--net=${path}`, ...command])
     const isLate = Date.now() > end
     const links = isLate ? null : ask(['ip', '-json', '-details', 'link', 'show'])
-    // One that has ended meanwhile has no links.
-    if (links === null && path.startsWith('/proc/') && readLink(path) !== id) continue
+    if (links === null && !existsSync(path)) isComplete = false
     const numbers = () => ask(['lsns', '--json', '--type', 'net', '--output', 'NS,NETNSID'])
     views.push({ id, links, numbers })
     if (isLate) break
   }
-  return views
+  const unlisted = { id: 'other than ours', links: null, numbers: () => null }
+  return { views: namespaces === null ? [unlisted] : views, isComplete }
 }
 
 /** Kinds whose `link_index` is that of a peer, not of a device below. */
@@ -74,10 +82,14 @@ export function uppersIn(
 /** By which number a namespace knows ours: `unassigned` for by none; null when it cannot be seen. */
 function numberOf(own: string | null, text: string | null): string | null {
   const inode = /^net:\[(\d+)\]$/.exec(own ?? '')?.[1]
-  const { namespaces } = asObject(parse(text))
-  const list = Array.isArray(namespaces) ? namespaces.map(asObject) : []
-  const entry = list.find(({ ns }) => String(ns) === inode)
+  const entry = parseNamespaces(text).find(({ ns }) => String(ns) === inode)
   return typeof entry?.netnsid === 'string' ? entry.netnsid : null
+}
+
+/** What lsns(8) prints. */
+function parseNamespaces(text: string | null): Answer[] {
+  const { namespaces } = asObject(parse(text))
+  return Array.isArray(namespaces) ? namespaces.map(asObject) : []
 }
 
 function parse(text: string | null): unknown {
@@ -104,13 +116,15 @@ export function ownNamespace(): string | null {
   return readLink('/proc/self/ns/net')
 }
 
-/** Namespaces of processes, and those that are mounted to be kept without one (`ip netns add`, container engines). */
-function otherNamespaces(): Namespace[] {
-  const found = new Map<string, string>()
-  for (const pid of listDirectory('/proc') ?? []) {
-    const id = /^\d+$/.test(pid) ? readLink(`/proc/${pid}/ns/net`) : null
-    if (id !== null && !found.has(id)) found.set(id, `/proc/${pid}/ns/net`)
-  }
+/**
+ * Namespaces of processes, and those that are mounted to be kept without one (`ip netns add`, container engines). Of
+ * processes lsns(8) is asked: libvirt's AppArmor profile, which its hook has, keeps confined processes' from us, not from it.
+ * @returns null when they cannot be listed
+ */
+function otherNamespaces(): Namespace[] | null {
+  const listed = parseNamespaces(askProgram(['lsns', '--json', '--type', 'net', '--output', 'NS,PID']))
+  if (listed.length === 0) return null
+  const found = new Map(listed.map(({ ns, pid }) => [`net:[${ns}]`, `/proc/${pid}/ns/net`]))
   // proc(5): the fourth field is the root within the file system, the fifth where it is mounted.
   for (const line of mounts()) {
     const [, , , id = '', path = ''] = line.split(' ')
