@@ -28,6 +28,7 @@ export function usesByIp({ addresses, routes, routesOfSix }: IpAnswers, name: st
     return [{ kind: 'hidden', what: `${name}: its addresses and routes, as ip (iproute2) does not tell` }]
   }
   return [
+    ...(link.xdp === undefined ? [] : [{ kind: 'xdp', interface: name } as const]),
     ...link.addr_info.map(asObject).flatMap((one) => addressOf(one, name)),
     ...[...listed, ...listedOfSix].flatMap((one) => routeOf(one, name)),
   ]

@@ -19,6 +19,8 @@ export type Use =
   | { readonly kind: 'upper-elsewhere'; readonly interface: string; readonly upper: string }
   | { readonly kind: 'address'; readonly interface: string; readonly address: string }
   | { readonly kind: 'route'; readonly interface: string; readonly route: string }
+  /** An XDP program is attached: a switch may take its packets (AF_XDP). */
+  | { readonly kind: 'xdp'; readonly interface: string }
   /** A driver of the host has it, and this process sees no interface: another network namespace or a program may have it. */
   | { readonly kind: 'unseen'; readonly driver: string }
   /** Something that cannot be looked into; `what` says what, and why. */

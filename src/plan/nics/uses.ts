@@ -84,6 +84,13 @@ const WORDS: Words = {
     }),
     isForcible: true,
   },
+  xdp: {
+    tell: ({ interface: nic }, address) => ({
+      what: `${itself(address)}: ${nic} has an XDP program`,
+      todo: `${ANOTHER}, or stop the switch that attached it first`,
+    }),
+    isForcible: true,
+  },
   unseen: {
     tell: ({ driver }, address) => ({
       what: `what uses ${address} is not seen: ${driver} has it, without an interface in this network namespace`,
