@@ -4,7 +4,9 @@ import { captureNotWritable } from '../errors/capture.js'
 import { findGroup } from '../host/cgroup.js'
 import { errorCode, listDirectory, readLink } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
-import { makeAnonymizer } from './anonymize.js'
+import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
+import { hostUseOf } from '../host/use/host-use.js'
+import { makeAnonymizer, withoutAddress } from './anonymize.js'
 import { INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
 
 /** How many files and links were written. */
@@ -45,6 +47,7 @@ export function captureHost(root: Root, out: string, anonymize: boolean): Captur
   }
   for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) putText(path, '')
   captureInterfaces(root, putText, putLink)
+  captureUses(root, putText, anonymize)
   captureProcess(root, putText)
   if (!anonymize) {
     for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
@@ -57,6 +60,16 @@ export function captureHost(root: Root, out: string, anonymize: boolean): Captur
 }
 
 type PutText = (path: string, text: string | null) => void
+
+/** What the host uses its devices for, of those that vfio-pci does not have; anonymized without addresses. */
+function captureUses(root: Root, putText: PutText, anonymize: boolean): void {
+  const useOf = hostUseOf(root)
+  const uses = (listDirectory(`${root}/sys/bus/pci/devices`) ?? []).sort().map((address) => {
+    const found = useOf({ address })
+    return [address, anonymize ? found.map(withoutAddress) : found] as const
+  })
+  putText(CAPTURED_USES_PATH, formatCapturedUses(Object.fromEntries(uses)))
+}
 
 /** An interface's link leads to the device that has it, which is what tells whose it is. */
 function captureInterfaces(

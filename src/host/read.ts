@@ -1,4 +1,5 @@
 import type { PciAddress } from '../units/pci-address.js'
+import { isNetworkClass } from '../units/pci-class.js'
 import { readCpus } from './cpus.js'
 import { EMPTY_HOST, type HostFacts } from './facts.js'
 import { readHugePages } from './hugepages.js'
@@ -11,6 +12,7 @@ import { readSerials } from './serial.js'
 import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
+import { hostUseOf } from './use/host-use.js'
 import { readVfioNodes } from './vfio.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
@@ -51,7 +53,7 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'inventoryWarnings'> {
+): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'useOf'> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
   const devices = readDevices(root, functions, serials || saved.length > 0)
@@ -59,6 +61,7 @@ function readPci(
   return {
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
     inventoryWarnings: warnings,
+    useOf: hostUseOf(root),
   }
 }
 
@@ -83,10 +86,10 @@ function readDevices(root: Root, functions: readonly PciFunction[], withSerials:
   })
 }
 
-/** Base class 02h, or a card of another class with an interface: only NICs are told apart by serial numbers. */
+/** A network controller, or a card of another class with an interface: only NICs are told apart by serial numbers. */
 function mayBeNic(
   { address, classCode }: PciFunction,
   interfaces: ReadonlyMap<PciAddress, unknown>,
 ): boolean {
-  return classCode >> 16 === 0x02 || interfaces.has(address)
+  return isNetworkClass(classCode) || interfaces.has(address)
 }

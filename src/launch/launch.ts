@@ -10,7 +10,7 @@ import { report, writeAll } from '../report/output.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import { launchLine } from './line.js'
 import { preparePlanner } from './prepare.js'
-import { type Reserved, reserve } from './reserve.js'
+import type { Reserved } from './reserve.js'
 import { shellsOwnVariables } from './shell-environment.js'
 import { startTuner } from './start-tuner.js'
 
@@ -69,8 +69,11 @@ const LOCK_SECONDS = '5'
 /** Plans the launch. What root has recorded for a domain is the domain's already: it takes no lease. */
 async function reservedFor(request: Request, launcher: number): Promise<Reserved> {
   const { planner, domain } = await preparePlanner(request)
-  if (domain === null) return reserve(request, planner, describeVm, launcher)
-  return { plan: planner([]), record: null, leaseFile: null }
+  const plan = planner([])
+  // Most VMs hold nothing, and do not pay for what keeps records.
+  if (domain !== null || describeVm(plan) === null) return { plan, record: null, leaseFile: null }
+  const { reserve } = await import('./reserve.js')
+  return reserve(request, plan, planner, describeVm, launcher)
 }
 
 /** What is kept of a VM while it runs; null for one of which nothing was planned but its arguments. */

@@ -11,7 +11,6 @@ import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
 import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
-import { readLeases } from '../record/leases/read.js'
 import { readDomainRecord } from '../record/root/records.js'
 import type { DomainRequest, VmRecord } from '../record/vm.js'
 
@@ -24,6 +23,7 @@ export async function preparePlan(request: Request): Promise<Plan> {
   const { planner, domain } = await preparePlanner(request)
   // What others hold root has seen to.
   if (domain !== null) return planner([])
+  const { readLeases } = await import('../record/leases/read.js')
   return planner(readLeases(request.sysroot, isThisHost ? 'check' : 'assume').held)
 }
 

@@ -20,6 +20,7 @@ const RETRY_MS = 250
 
 /**
  * Plans a launch and takes its lease, with `--wait` as soon as other VMs have let go of what it needs.
+ * @param alone the plan when no other VM holds anything
  * @param plan given what others hold
  * @param describe what is kept of the VM, besides its id and process; null for nothing
  * @param launcher PID of the process that becomes QEMU
@@ -27,6 +28,7 @@ const RETRY_MS = 250
  */
 export async function reserve(
   request: Pick<Request, 'sysroot' | 'waitMs'>,
+  alone: Plan,
   plan: (held: readonly HeldLease[]) => Plan,
   describe: (plan: Plan) => Partial<VmRecord> | null,
   launcher: number,
@@ -40,7 +42,7 @@ export async function reserve(
   const deadline = Date.now() + request.waitMs
   for (;;) {
     try {
-      const { chosen, leaseFile } = hold(request.sysroot, plan, record)
+      const { chosen, leaseFile } = hold(request.sysroot, alone, plan, record)
       return { plan: chosen, record: record(chosen), leaseFile }
     } catch (error) {
       if (!(error instanceof UserError && error.mayPass)) throw error

@@ -6,6 +6,7 @@ import { isWrapper } from '../emulator/wrapper.js'
 import type { HostFacts } from '../host/facts.js'
 import { plannerFor } from '../launch/prepare.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
+import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
 import { type Request, readRequest } from '../plan/request.js'
 import { readLeases } from '../record/leases/read.js'
@@ -84,8 +85,9 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
 
 /** The host as the hook leaves it: what can be bound is bound. */
 function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
+  const { useOf = NOTHING_KNOWN } = host
   const pci = host.pci.map((device) => {
-    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci) !== null) return device
+    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci, useOf) !== null) return device
     toBind.add(device.address)
     const vfioNode = device.vfioNode && { ...device.vfioNode, access: 'ok' as const }
     return { ...device, driver: 'vfio-pci', vfioNode }

@@ -69,8 +69,10 @@ export interface TakenDevice {
   readonly address: PciAddress
   /** The host's driver; null when it had none. Undefined when the driver was left as it is. */
   readonly driver?: string | null
-  /** Its /dev/vfio node, whose owner was changed. */
-  readonly node?: { readonly path: string; readonly uid: number }
+  /** Its `driver_override`, where it had one. */
+  readonly override?: string
+  /** Its /dev/vfio node, whose owner was changed, or what the owner may do. */
+  readonly node?: { readonly path: string; readonly uid: number; readonly mode?: number }
 }
 
 /** A record of which nothing is known but its id. */
@@ -161,11 +163,15 @@ function parseNics(json: unknown): DomainPolicy['nics'] {
 function parseTaken(json: Record<string, unknown>): TakenDevice | null {
   const address = parsePciAddress(asText(json.address) ?? '')
   if (address === null) return null
-  const { path, uid } = asObject(json.node)
+  const { path, uid, mode } = asObject(json.node)
+  const override = asText(json.override)
   return {
     address,
     ...(json.driver === undefined ? {} : { driver: asText(json.driver) }),
-    ...(typeof path === 'string' && typeof uid === 'number' ? { node: { path, uid } } : {}),
+    ...(override === null ? {} : { override }),
+    ...(typeof path === 'string' && typeof uid === 'number'
+      ? { node: { path, uid, ...(typeof mode === 'number' ? { mode } : {}) } }
+      : {}),
   }
 }
 

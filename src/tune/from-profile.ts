@@ -107,7 +107,7 @@ function recordFor({ pid, line, guest }: RunningQemu): VmRecord {
 
 function holdAsUser(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
   const known = recordFor(target)
-  const { chosen } = hold('/', choose, ({ threads, lease, isStrict }) =>
+  const { chosen } = hold('/', choose([]), choose, ({ threads, lease, isStrict }) =>
     lease === null
       ? null
       : { ...known, id: launchId(processId(target.pid)), profile: name, strict: isStrict, threads, lease },

@@ -76,7 +76,8 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
       'units',
     ])
     const own = atOnce.filter((path) => path.startsWith('src/'))
-    t.ok(own.length <= 115, `${own.length} modules of the project`)
+    // A launch that refuses a NIC says what the host uses it for: nine small modules, which open nothing before.
+    t.ok(own.length <= 124, `${own.length} modules of the project`)
     for (const later of ['src/config/parse.ts', 'src/tune/run.ts', 'src/commands/cli.ts']) {
       t.notOk(atOnce.includes(later), later)
     }

@@ -216,7 +216,8 @@ t.test('what cannot be is said', async (t) => {
   const target = ['--pid', String(pid)]
   t.match(tune(target), {
     status: 69,
-    stderr: /there is no record of a plan for the threads of PID \d+: .*; give --profile NAME, or --set WHO=CPUS/,
+    stderr:
+      /there is no record of a plan for the threads of PID \d+: .*; give --profile NAME, or --set WHO=CPUS/,
   })
   t.match(tune([...target, '--set', 'vcpus=0-1:fifo']), {
     status: 69,

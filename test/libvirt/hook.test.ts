@@ -238,7 +238,7 @@ t.test('a NIC that the host uses itself is not taken', AS_ROOT, async (t) => {
   writeFiles(root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
   await t.rejects(hook('prepare begin', { request: '<nic name="fieldbus0"/>' }), {
     message:
-      /^NIC 'fieldbus0' is not ready: the host uses 0000:03:00.2 itself: ens1f2 has addresses; take it out/,
+      /^NIC 'fieldbus0' is not ready: the host uses 0000:03:00.2 itself: ens1f2 has the route .*; choose another NIC/,
   })
   t.strictSame(drivers(), ALL_HOST)
 })

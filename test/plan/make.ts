@@ -25,6 +25,7 @@ interface Given {
   readonly record?: VmRecord
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
+  readonly useOf?: HostFacts['useOf']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -41,6 +42,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     cpus: given.cpus ?? null,
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
+    useOf: given.useOf ?? (() => []),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')

@@ -103,7 +103,7 @@ function takeCpu(held: readonly HeldLease[]) {
 
 /** As a launch of this process's. */
 const holdCpu = (sysroot: string) =>
-  hold(sysroot, takeCpu, ({ lease }) => ({ ...NEW_VM, id: `${process.pid}-1-me-12345`, lease }))
+  hold(sysroot, takeCpu([]), takeCpu, ({ lease }) => ({ ...NEW_VM, id: `${process.pid}-1-me-12345`, lease }))
 
 const MINE = [`${process.pid}-1-me-12345@2@.lease`]
 

@@ -1,7 +1,7 @@
-import { findNic } from '../../plan/nics/find.js'
 import { writeAll } from '../../report/output.js'
 import { formatTable } from '../../report/table.js'
 import { type HostOptions, readHost } from './host.js'
+import { findByNameOrAddress } from './named.js'
 import { type NicView, viewNics } from './view.js'
 
 type ShowOptions = HostOptions & { readonly format: string }
@@ -17,9 +17,8 @@ export async function showNic(name: string, options: ShowOptions): Promise<void>
  */
 export async function nicText(name: string, options: ShowOptions): Promise<string> {
   const { host, policy, useOf, warn } = await readHost(options)
-  const found = findNic(name, policy, host.pci)
-  const addresses: readonly string[] = found.devices.map(({ address }) => address)
-  const nics = viewNics(host, policy, useOf).filter(({ address }) => addresses.includes(address))
+  const found = findByNameOrAddress(name, policy, host)
+  const nics = viewNics(host, policy, useOf, found.devices)
   warn()
   if (options.format === 'json') {
     return `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`

@@ -1,4 +1,4 @@
-import { driverOf, giveToHost, type WriteSysfs, writeSysfs } from '../../change/driver.js'
+import { checkClosed, driverOf, giveToHost, type WriteSysfs, writeSysfs } from '../../change/driver.js'
 import { hasDriverctl, overrideDriver } from '../../change/driverctl.js'
 import { noDriverTakes, stillHeld } from '../../errors/bind.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -22,7 +22,7 @@ export async function unbindNics(name: string, options: HostOptions): Promise<vo
 /**
  * Gives the devices of a NIC or pool back to the host's drivers.
  * @param say is given a line for each device
- * @throws {UserError} exit 69 when a VM has one of them (none is changed then) or no driver takes it, 77 without root's
+ * @throws {UserError} exit 69 when a VM or another process has one of them (none is changed then) or no driver takes it, 77 without root's
  *   rights
  */
 export async function unbindNamed(
@@ -40,6 +40,8 @@ export async function unbindNamed(
     if (holder !== undefined) {
       throw stillHeld({ device: describeDevice(device), holder: describeHolder(holder) })
     }
+    // A VM without a lease, such as one whose command line has the address; or a switch.
+    if (isVfioDriver(device.driver)) checkClosed(root, device.address)
   }
   for (const device of devices) {
     const { address, driver } = device

@@ -1,10 +1,10 @@
-import { usedByHost } from '../../change/obstacle.js'
 import { loadPolicy } from '../../config/load.js'
 import type { Policy } from '../../config/policy.js'
 import { UserError } from '../../errors/user-error.js'
 import type { HostFacts, PciDevice } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
+import { hostUseOf } from '../../host/use/host-use.js'
 import { chooseProfile, matchDomain } from '../../plan/domain.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { Assignment } from '../../plan/nics/assign.js'
@@ -87,9 +87,8 @@ function decideBeside(
   sysroot: string,
   held: readonly HeldLease[],
 ): Decision {
-  const root = openSysroot(sysroot)
-  const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) =>
-    usedByHost(root, device) ?? obstacleToBinding(device, pci)
+  const useOf = hostUseOf(openSysroot(sysroot))
+  const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) => obstacleToBinding(device, pci, useOf)
   const { line, nics: asked } = request
   const nics = wantsNics
     ? assignRequested({ line, policy, domain: settings, nics: asked, host, held, assigned: [] }, obstacleOf)

@@ -14,7 +14,8 @@ import type { Pass, PassInput, PlannedNic } from '../pass.js'
 export const nicAssignment: Pass = {
   name: 'nic-assignment',
   run(input) {
-    const assignments = assignRequested(input, obstacle)
+    const { useOf } = input.host
+    const assignments = assignRequested(input, (device, pci) => obstacle(device, pci, useOf))
     if (assignments.length === 0) return { edits: [] }
     return {
       edits: assignments.flatMap(edit),

@@ -16,17 +16,18 @@ export interface Held<T> {
 
 /**
  * Chooses what a VM takes and writes it down, with the leases locked: two never choose the same.
+ * @param alone what is chosen when no other VM holds anything
  * @param choose given what others hold; its `lease` may be null, when nothing is taken
  * @param record what is written of a choice; null for nothing
  * @throws {UserError} what `choose` throws; exit 77 without a usable directory, 69 when the leases stay locked
  */
 export function hold<T extends { readonly lease: Lease | null }>(
   sysroot: string,
+  alone: T,
   choose: (held: readonly HeldLease[]) => T,
   record: (chosen: T) => VmRecord | null,
 ): Held<T> {
-  const alone = choose([])
-  // Most VMs hold nothing, and need no lock to find that out.
+  // What is held alone is held beside others.
   if (alone.lease === null) return { chosen: alone, leaseFile: noteDown(sysroot, record(alone)) }
   const { shared, own } = ensureLeaseDirectory(sysroot)
   return withLeasesLock(shared, () => {

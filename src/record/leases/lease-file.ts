@@ -5,7 +5,8 @@ import { errorCode } from '../../host/sysfs.js'
 import type { Lease } from '../../plan/leases.js'
 import { formatCpuSet, parseCpuSet } from '../../units/cpu-set.js'
 import { parsePciAddress } from '../../units/pci-address.js'
-import { formatVm, type ProcessId, parseVm, type VmRecord } from '../vm.js'
+import { asNumber, asObject, asText, parseObject } from '../untrusted-json.js'
+import { formatVm, NEW_VM, type ProcessId, parseLease, parseVm, type VmRecord } from '../vm.js'
 
 /** What the name of a lease file says: whoever looks at the leases of many VMs need not open each. */
 export interface NamedLease extends Lease {
@@ -58,7 +59,24 @@ function processOfId(id: string): ProcessId | null {
  */
 export function readLeaseFile(path: string): VmRecord | null {
   const text = readShortFile(path, constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  return text === null ? null : parseVm(text)
+  return text === null ? null : (parseVm(text) ?? parseFirstForm(text))
+}
+
+/** A lease of qemu-rt 0.1, which VMs that run and captured hosts may still have: who and what, and no plan. */
+function parseFirstForm(text: string): VmRecord | null {
+  const json = parseObject(text)
+  const lease = parseLease(json)
+  const pid = asNumber(asObject(json?.launcher).pid)
+  const startTicks = asNumber(asObject(json?.launcher).startTicks)
+  if (json?.version !== 1 || lease === null || pid === null || startTicks === null) return null
+  const process = { pid, startTicks, namespace: null }
+  return {
+    ...NEW_VM,
+    id: `${pid}-${startTicks}`,
+    guest: { name: asText(json.guest), uuid: null },
+    process,
+    lease,
+  }
 }
 
 /**
