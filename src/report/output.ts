@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
 import { encodeBytes } from '../argv/bytes.js'
-import { oneLine } from '../errors/user-error.js'
+import { printable } from '../units/printable.js'
 
 /**
  * Writes text to a descriptor, whole. Not through process.stdout: that would set O_NONBLOCK on a pipe which QEMU
@@ -21,7 +21,7 @@ export function writeAll(fd: number, text: string): void {
 /** Prints one line on stderr with the program's name. A closed stderr is no reason to fail. */
 export function report(message: string): void {
   try {
-    writeAll(2, `qemu-rt: ${oneLine(message)}\n`)
+    writeAll(2, `qemu-rt: ${printable(message)}\n`)
   } catch {
     // Nobody is there to be told.
   }
