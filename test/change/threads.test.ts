@@ -34,10 +34,12 @@ rm "${directory}/runs-$$"
   return directory
 }
 
+const COUNTS = { lastCpu: 0, ticks: 0, involuntarySwitches: 0 }
+
 function deviation(tid: number): Deviation {
   const setting = { cpus: [1], policy: 'fifo' as const, priority: 1 }
-  const thread = { tid, name: 'CPU 0/KVM', cpus: [0], policy: 'other' as const, priority: 0 }
-  return { thread, role: { kind: 'vcpu', vcpu: 0 }, setting, differs: ['cpus', 'policy'] } as Deviation
+  const thread = { tid, name: 'CPU 0/KVM', cpus: [0], policy: 'other' as const, priority: 0, ...COUNTS }
+  return { thread, role: { kind: 'vcpu', vcpu: 0 }, setting, differs: ['cpus', 'policy'] }
 }
 
 t.test('few programs run at a time, each thread gets its CPUs before its policy', async (t) => {
