@@ -26,7 +26,7 @@ export function selectorMatchesNothing(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `--set '${facts.text}' means no thread`,
+    what: `--set '${facts.text}' matches no thread`,
     where: `there are ${facts.threads.join(', ')}`,
     todo: facts.areNamed ? null : 'start QEMU with -name …,debug-threads=on, which names its threads',
   })
@@ -52,7 +52,7 @@ export function badPid(facts: { readonly pid: string }): UserError {
 export function noSuchProcess(facts: { readonly pid: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `there is no process ${facts.pid} that this user may look at`,
+    what: `no process ${facts.pid} is visible to this user`,
     todo: "see 'qemu-rt status', or run as root",
   })
 }

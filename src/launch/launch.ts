@@ -25,8 +25,7 @@ export async function launch([entry = '', ...args]: readonly string[]): Promise<
 
 /**
  * Plans a launch.
- * @returns the sh text that the launcher evaluates: it becomes QEMU, or for what is to be seen rather than started,
- *   calls the planner again
+ * @returns the sh text that the launcher evaluates: it becomes QEMU, or for a dry run or --help calls the planner again
  * @throws {UserError} when the plan cannot be made or the emulator is missing
  */
 async function launchText(invocation: Invocation): Promise<string> {

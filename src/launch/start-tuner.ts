@@ -22,13 +22,21 @@ export async function startTuner(plan: VmRecord, launcher: number, cpus: CpuSet 
   const self =
     process.versions.bun === undefined ? [process.execPath, process.argv[1] ?? ''] : [process.execPath]
   const chain = cpus === null ? [] : ['taskset', '-c', formatCpuSet(cpus)]
-  const devNull = openSync('/dev/null', 'r+')
+  const devNull = openNothing()
   const failure = await leaveBehind([...chain, ...self, 'tuner', String(launcher)], {
     descriptors: everyDescriptor().map((one) => (one === 2 && mustBeKept(2) ? 2 : devNull)),
     env: { PATH: process.env.PATH, LC_ALL: 'C', ...QUICK_START, [TUNE_VARIABLE]: formatVm(plan) },
   })
   if (failure !== null) throw tunerNotStarted({ reason: failure })
   closeSync(devNull)
+}
+
+function openNothing(): number {
+  try {
+    return openSync('/dev/null', 'r+')
+  } catch (error) {
+    throw tunerNotStarted({ reason: `/dev/null cannot be opened (${errorCode(error)})` })
+  }
 }
 
 /**

@@ -23,7 +23,9 @@ export function findRecorded(): RecordedVm[] {
   const user = process.geteuid?.() ?? 0
   const found = [
     ...readRootsRecords('/', () => {}).flatMap((record) => running(record, 0)),
-    ...readUsersRecords('/').flatMap(({ user: word, record }) => running(record, word)),
+    ...readUsersRecords('/').flatMap(({ user: word, record }) =>
+      hasStarted(record.process.pid) ? running(record, word) : [],
+    ),
   ]
   const carried = user === 0 ? [] : findCarried(user)
   const others = carried.filter(({ id }) => !found.some((one) => one.id === id))
@@ -32,7 +34,7 @@ export function findRecorded(): RecordedVm[] {
 
 function running(record: VmRecord, word: number): RecordedVm[] {
   const { process } = record
-  if (process === null || !isSameProcess(process) || !hasStarted(process.pid)) return []
+  if (process === null || !isSameProcess(process)) return []
   return [{ ...record, process, word }]
 }
 

@@ -173,7 +173,7 @@ t.test('by a profile: its CPUs are leased until QEMU ends', async (t) => {
   const profile = (name: string) => tune(['--pid', String(pid), '--config', config, '--profile', name])
   t.match(profile('one'), {
     status: 69,
-    stderr: /^qemu-rt: vCPUs need 2 CPUs, of the realtime CPUs 1 only 1 can be had/,
+    stderr: /^qemu-rt: vCPUs need 2 CPUs; of realtime CPUs 1 only CPU 1 is free/,
   })
   t.equal(profile('io').status, 0)
   t.ok(threads(pid).includes('IO disk 1 other 0'))
@@ -225,7 +225,7 @@ t.test('what cannot be is said', async (t) => {
   })
   t.match(tune([...target, '--set', 'iothread:x=1']), {
     status: 69,
-    stderr: /^qemu-rt: --set 'iothread:x=1' means no thread: there are emulator,/,
+    stderr: /^qemu-rt: --set 'iothread:x=1' matches no thread: there are emulator,/,
   })
   for (const dry of [[], ['--dry-run']]) {
     t.match(tune([...target, '--set', 'emulator=0-999999', ...dry]), {
@@ -246,7 +246,7 @@ t.test('what cannot be is said', async (t) => {
     status: 69,
     stderr: /^qemu-rt: no VM 'tune-nobody' is running that root has a record of/,
   })
-  t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: there is no process 999999999/ })
+  t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: no process 999999999 is visible/ })
   t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give one of/ })
   t.match(tune([...target, '--all']), { status: 64 })
   const asNobody = ['setpriv', '--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']

@@ -9,6 +9,7 @@ import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
 import { isVfioDriver, noGroup } from '../../plan/nics/readiness.js'
 import { report, writeAll } from '../../report/output.js'
+import { printable } from '../../units/printable.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
 
@@ -20,7 +21,7 @@ type BindOptions = HostOptions & { readonly force: boolean }
  */
 export async function bindNics(name: string, options: BindOptions): Promise<void> {
   refuseSysroot('nics bind', options)
-  await bindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
+  await bindNamed(name, options, writeSysfs, (line) => writeAll(1, `${printable(line)}\n`))
 }
 
 /**

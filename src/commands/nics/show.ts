@@ -1,5 +1,6 @@
 import { writeAll } from '../../report/output.js'
 import { formatTable } from '../../report/table.js'
+import { printable, printableJson } from '../../units/printable.js'
 import { type HostOptions, readHost } from './host.js'
 import { findByNameOrAddress } from './named.js'
 import { type NicView, viewNics } from './view.js'
@@ -21,10 +22,11 @@ export async function nicText(name: string, options: ShowOptions): Promise<strin
   const nics = viewNics(host, policy, useOf, found.devices)
   warn()
   if (options.format === 'json') {
-    return `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`
+    return `${printableJson({ name, pool: found.pool, devices: nics }, 2)}\n`
   }
-  const heading = `NIC '${name}'${found.pool ? ', a pool' : ''}${found.place === null ? '' : ` (${found.place()})`}\n`
-  return heading + nics.map((nic) => `\n${formatTable(rows(nic))}`).join('')
+  const place = found.place === null ? '' : ` (${found.place()})`
+  const heading = printable(`NIC '${name}'${found.pool ? ', a pool' : ''}${place}`)
+  return [`${heading}\n`, ...nics.map((nic) => `\n${formatTable(rows(nic))}`)].join('')
 }
 
 function rows(nic: NicView): string[][] {

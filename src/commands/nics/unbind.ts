@@ -7,6 +7,7 @@ import { describeDevice } from '../../plan/nics/describe.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { readLeases } from '../../record/leases/read.js'
 import { writeAll } from '../../report/output.js'
+import { printable } from '../../units/printable.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
 
@@ -16,7 +17,7 @@ import { devicesNamed } from './named.js'
  */
 export async function unbindNics(name: string, options: HostOptions): Promise<void> {
   refuseSysroot('nics unbind', options)
-  await unbindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
+  await unbindNamed(name, options, writeSysfs, (line) => writeAll(1, `${printable(line)}\n`))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, writeSync } from 'node:fs'
-import { oneLine } from '../../errors/user-error.js'
 import { run } from '../../host/program.js'
+import { printable } from '../../units/printable.js'
 
 /** Where libvirt keeps the domains' logs (src/qemu/qemu_domain.c, qemuDomainLogContextNew); root's. */
 const LOGS = '/var/log/libvirt/qemu'
@@ -13,13 +13,13 @@ const OTHERS_WRITE = 0o022
  * root's alone. Never through a descriptor of QEMU's: that is whatever QEMU makes of it.
  */
 export async function logForDomain(domain: string, message: string): Promise<void> {
-  const line = oneLine(message)
+  const line = printable(message)
   if (!appendToLog(domain, `qemu-rt: ${line}\n`)) await logToSystem(line)
 }
 
 /** libvirt drops what a hook says that does not fail. */
 export async function logToSystem(message: string): Promise<void> {
-  await run(['logger', '--tag', 'qemu-rt', '--', oneLine(message)])
+  await run(['logger', '--tag', 'qemu-rt', '--', printable(message)])
 }
 
 function appendToLog(domain: string, text: string): boolean {

@@ -1,14 +1,3 @@
-import { oneLine } from '../errors/user-error.js'
-
-/**
- * Makes a name fit to be shown: names come from other users, and a terminal obeys control characters. Beside those of
- * ASCII, C1 controls (U+009B begins a sequence as ESC [ does), what turns the direction of writing, what is not seen and
- * what is no character are escaped, and so are line separators.
- */
-export function printable(text: string): string {
-  return oneLine(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
-}
-
 /** How many columns of a terminal a text takes. */
 export function displayWidth(text: string): number {
   let width = 0
