@@ -62,10 +62,12 @@ export function parseHookRequest(text: string): HookRequest | null {
 
 function parseNics(json: unknown): DomainPolicy['nics'] {
   const { add, replace } = asObject(json)
-  if (Array.isArray(add)) return { add: add.map(String) }
+  if (Array.isArray(add)) return { add: add.map((name) => asText(name) ?? '') }
   if (typeof replace !== 'object' || replace === null) return null
   return {
-    replace: Object.fromEntries(Object.entries(replace).map(([device, name]) => [device, String(name)])),
+    replace: Object.fromEntries(
+      Object.entries(replace).map(([device, name]) => [device, asText(name) ?? '']),
+    ),
   }
 }
 

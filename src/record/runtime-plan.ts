@@ -98,7 +98,7 @@ export function parseRuntimePlan(text: string): RuntimePlan | null {
 export function parseLease(json: unknown): Lease | null {
   if (typeof json !== 'object' || json === null) return null
   const { nics, cpus } = asObject(json)
-  const addresses = Array.isArray(nics) ? nics.map((nic) => parsePciAddress(String(nic))) : []
+  const addresses = Array.isArray(nics) ? nics.map((nic) => parsePciAddress(asText(nic) ?? '')) : []
   return {
     nics: addresses.filter((address) => address !== null),
     cpus: parseCpuSet(asText(cpus) ?? '') ?? [],

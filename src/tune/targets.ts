@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
-import { readProc } from '../host/proc.js'
+import { readProc, readProcBytes } from '../host/proc.js'
 import type { RuntimePlan } from '../record/runtime-plan.js'
 import { findManaged, listPids, readPlan } from './processes.js'
 
@@ -50,10 +49,10 @@ function isQemu(pid: number): boolean {
 }
 
 function describeQemu(pid: number): RunningQemu | null {
+  const bytes = readProcBytes(`/proc/${pid}/cmdline`)
+  if (bytes === null) return null
   try {
-    const words = decodeBytes(readFileSync(`/proc/${pid}/cmdline`))
-      .split('\0')
-      .slice(1, -1)
+    const words = decodeBytes(bytes).split('\0').slice(1, -1)
     const line = parseCommandLine(wordsOf(words))
     return { pid, line, guest: mergedValue(line, 'name', 'guest') ?? null, plan: readPlan(pid) }
   } catch {
