@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
 import { nicNotRecorded } from '../errors/record.js'
@@ -101,11 +101,19 @@ function readConfigFiles(request: Request, directory: string): ReadConfig[] {
   })
 }
 
-/** Null for whatever is no file: what comes out of a pipe once (`-readconfig <(…)`, /dev/fdset/…) is QEMU's to read. */
+/** Longer than any `-readconfig` file. */
+const MAX_CONFIG_BYTES = 1 << 20
+
+/**
+ * Null for whatever is no file: what comes out of a pipe once (`-readconfig <(…)`, /dev/fdset/…) is QEMU's to read, and
+ * merely opening a device may do something (/dev/watchdog).
+ */
 function readRegularFile(path: string): string | null {
+  if (!statSync(path).isFile()) return null
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    return fstatSync(file).isFile() ? readFileSync(file, 'utf8') : null
+    const stat = fstatSync(file)
+    return stat.isFile() && stat.size <= MAX_CONFIG_BYTES ? readFileSync(file, 'utf8') : null
   } finally {
     closeSync(file)
   }

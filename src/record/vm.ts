@@ -153,10 +153,12 @@ function parseAsked(json: Record<string, unknown>): DomainRequest {
 
 function parseNics(json: unknown): DomainPolicy['nics'] {
   const { add, replace } = asObject(json)
-  if (Array.isArray(add)) return { add: add.map(String) }
+  if (Array.isArray(add)) return { add: add.map((name) => asText(name) ?? '') }
   if (typeof replace !== 'object' || replace === null) return null
   return {
-    replace: Object.fromEntries(Object.entries(replace).map(([device, name]) => [device, String(name)])),
+    replace: Object.fromEntries(
+      Object.entries(replace).map(([device, name]) => [device, asText(name) ?? '']),
+    ),
   }
 }
 
@@ -179,7 +181,7 @@ function parseTaken(json: Record<string, unknown>): TakenDevice | null {
 export function parseLease(json: unknown): Lease | null {
   if (typeof json !== 'object' || json === null) return null
   const { nics, cpus } = asObject(json)
-  const addresses = Array.isArray(nics) ? nics.map((nic) => parsePciAddress(String(nic))) : []
+  const addresses = Array.isArray(nics) ? nics.map((nic) => parsePciAddress(asText(nic) ?? '')) : []
   return {
     nics: addresses.filter((address) => address !== null),
     cpus: parseCpuSet(asText(cpus) ?? '') ?? [],

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
-import { readProc } from '../host/proc.js'
+import { readProc, readProcBytes } from '../host/proc.js'
 import { ownerOf } from '../host/process.js'
 import { processOfDomain } from '../libvirt/domain-process.js'
 import { findRecorded, listPids, type RecordedVm } from './processes.js'
@@ -71,10 +70,10 @@ function usersQemus(user: number, recorded: readonly RecordedVm[]): RunningQemu[
 }
 
 function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
+  const bytes = readProcBytes(`/proc/${pid}/cmdline`)
+  if (bytes === null) return null
   try {
-    const words = decodeBytes(readFileSync(`/proc/${pid}/cmdline`))
-      .split('\0')
-      .slice(1, -1)
+    const words = decodeBytes(bytes).split('\0').slice(1, -1)
     const line = parseCommandLine(wordsOf(words))
     const guest = record === null ? (mergedValue(line, 'name', 'guest') ?? null) : record.guest.name
     return { pid, line, guest, record }
