@@ -6,14 +6,9 @@ import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { countVcpus } from '../../plan/threads/smp.js'
-import { readUsersHolds } from '../../record/leases/read.js'
+import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
 import { withRootsLock } from '../../record/root/lock.js'
-import {
-  domainRecordId,
-  readRootsHolds,
-  removeRootsRecord,
-  writeRootsRecord,
-} from '../../record/root/records.js'
+import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { type Domain, readDomain } from '../domain.js'
 import { qemuUid, readQemuConf } from '../qemu-conf.js'
@@ -83,8 +78,8 @@ function decideAndRecord(
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
     // What QEMU's own user says may be a guest's word that has broken out.
-    const claimed = sysroot === '/' ? readUsersHolds(sysroot, qemuUser) : []
-    const { nics, threads } = decide(ask, host, sysroot, readRootsHolds(sysroot), claimed)
+    const claimed = sysroot === '/' ? readUsersHolds(sysroot, [0, qemuUser]) : []
+    const { nics, threads } = decide(ask, host, sysroot, readRootsLeases(sysroot), claimed)
     const devices = nics.map(({ device }) => device)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.
     if (devices.some(({ driver }) => !isVfioDriver(driver))) saveInventory(sysroot, host.pci)
