@@ -57,7 +57,7 @@ example=/etc/qemu-rt/qemu-rt.toml
 
 # --- What goes where --------------------------------------------------------------------------------------------------
 
-# A line each: mode, file of the checkout, path. In texts @prefix@ and @watched@ are filled in.
+# A line each: mode, file of the checkout, path. In texts @prefix@, @bin@, @planner@ and @watched@ are filled in.
 files() {
   cat <<END
 755 system/hook /etc/libvirt/hooks/qemu.d/qemu-rt
@@ -126,11 +126,20 @@ watched_emulators() {
   done
 }
 
+# What the launcher runs for a plan, for AppArmor.
+planner_program() {
+  if [ -f "$source/dist/qemu-rt-planner" ]; then
+    echo "$prefix/lib/qemu-rt/qemu-rt-planner"
+  else
+    echo '/usr/{,local/}bin/node'
+  fi
+}
+
 # A text of the checkout as it is installed.
 filled() {
-  awk -v prefix="$prefix" -v watched="$(watched_emulators | tr '\n' '|')" '
+  awk -v prefix="$prefix" -v planner="$(planner_program)" -v watched="$(watched_emulators | tr '\n' '|')" '
     $0 == "@watched@" { gsub(/\|/, "\n", watched); printf "%s", watched; next }
-    { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); print }
+    { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); gsub(/@planner@/, planner); print }
   ' "$source/$1"
 }
 

@@ -107,7 +107,9 @@ t.test('zsh reads its completion', async (t) => {
 t.test('AppArmor takes our lines', async (t) => {
   if (!needs(t, ['apparmor_parser'])) return
   for (const part of ['domain', 'daemon']) {
-    const lines = readFileSync(file(`system/apparmor/${part}`), 'utf8').replaceAll('@prefix@', '/usr/local')
+    const lines = readFileSync(file(`system/apparmor/${part}`), 'utf8')
+      .replaceAll('@prefix@', '/usr/local')
+      .replaceAll('@planner@', '/usr/local/lib/qemu-rt/qemu-rt-planner')
     const profile = `abi <abi/3.0>,\n#include <tunables/global>\nprofile qemu-rt-test {\n${lines}\n}\n`
     const parsed = spawnSync('apparmor_parser', ['--skip-kernel-load', '--skip-cache'], {
       encoding: 'utf8',
