@@ -57,7 +57,7 @@ example=/etc/qemu-rt/qemu-rt.toml
 
 # --- What goes where --------------------------------------------------------------------------------------------------
 
-# A line each: mode, file of the checkout, path. In texts @prefix@, @bin@, @planner@ and @watched@ are filled in.
+# A line each: mode, file of the checkout, path. In texts @prefix@, @bin@, @planner@, @qemu-user@ and @watched@ are filled in.
 files() {
   cat <<END
 755 system/hook /etc/libvirt/hooks/qemu.d/qemu-rt
@@ -135,9 +135,27 @@ planner_program() {
   fi
 }
 
+# The user that libvirt runs QEMU as: Debian's and Ubuntu's name, then Fedora's, RHEL's and SUSE's.
+qemu_user() {
+  for name in libvirt-qemu qemu; do
+    ! getent passwd "$name" >/dev/null || {
+      echo "$name"
+      return
+    }
+  done
+}
+
+# Its line of tmpfiles.d(5): where it keeps leases, when there is such a user.
+qemu_user_directory() {
+  name=$(qemu_user)
+  [ -z "$name" ] || echo "d /run/qemu-rt/leases/$(id -u "$name") 2750 $name kvm -"
+}
+
 # A text of the checkout as it is installed.
 filled() {
-  awk -v prefix="$prefix" -v planner="$(planner_program)" -v watched="$(watched_emulators | tr '\n' '|')" '
+  awk -v prefix="$prefix" -v planner="$(planner_program)" -v watched="$(watched_emulators | tr '\n' '|')" \
+    -v user="$(qemu_user_directory)" '
+    $0 == "@qemu-user@" { if (user != "") print user; next }
     $0 == "@watched@" { gsub(/\|/, "\n", watched); printf "%s", watched; next }
     { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); gsub(/@planner@/, planner); print }
   ' "$source/$1"
@@ -266,8 +284,11 @@ install_example() {
 make_run_directories() {
   group=kvm
   getent group kvm >/dev/null || group=root
-  install -d -m 755 /run/qemu-rt /run/qemu-rt/requests
+  install -d -m 755 /run/qemu-rt /run/qemu-rt/vms
   install -d -m 3770 -g "$group" /run/qemu-rt/leases
+  for name in root $(qemu_user); do
+    install -d -m 2750 -o "$name" -g "$group" "/run/qemu-rt/leases/$(id -u "$name")"
+  done
 }
 
 # Domains' profiles include the file when they are made, so only the daemon's are loaded again.

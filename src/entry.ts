@@ -1,4 +1,5 @@
 import { losslessArguments } from './argv/bytes.js'
+import { systemRefused } from './errors/system.js'
 import { EXIT, UserError } from './errors/user-error.js'
 import { report } from './report/output.js'
 
@@ -18,10 +19,13 @@ export function start(modes: Modes): void {
       process.exitCode = 141
       return
     }
+    const refused = systemRefused(error)
     const detail = error instanceof Error ? error.message : String(error)
-    report(`internal error: ${detail}; please report it, with what QEMU_RT_DEBUG=1 adds`)
-    if (process.env.QEMU_RT_DEBUG && error instanceof Error) console.error(error.stack)
-    process.exitCode = EXIT.software
+    report(refused?.message ?? `internal error: ${detail}; please report it, with what QEMU_RT_DEBUG=1 adds`)
+    if (process.env.QEMU_RT_DEBUG && error instanceof Error) {
+      for (const line of (error.stack ?? '').split('\n')) report(line)
+    }
+    process.exitCode = refused?.exitCode ?? EXIT.software
   })
 }
 

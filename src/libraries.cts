@@ -1,5 +1,4 @@
 import type * as Levenshtein from 'fastest-levenshtein' with { 'resolution-mode': 'import' }
-import type Picomatch from 'picomatch'
 import type * as TomlParser from 'toml-eslint-parser' with { 'resolution-mode': 'import' }
 
 /*
@@ -12,14 +11,9 @@ function levenshtein(): typeof Levenshtein {
   return require('fastest-levenshtein')
 }
 
-/** Globs. */
-function picomatch(): typeof Picomatch {
-  return require('picomatch')
-}
-
 /** A parser that knows lines, for messages. */
 function tomlParser(): typeof TomlParser {
   return require('toml-eslint-parser')
 }
 
-export = { levenshtein, picomatch, tomlParser }
+export = { levenshtein, tomlParser }

@@ -18,40 +18,54 @@ export function decodeBytes(bytes: Uint8Array): string {
 }
 
 function decodePiecewise(bytes: Uint8Array): string {
-  let text = ''
+  const pieces: string[] = []
   for (let at = 0; at < bytes.length; ) {
-    const length = sequenceLength(bytes, at)
-    text +=
-      length === 0
-        ? String.fromCharCode(FIRST_ESCAPE + (bytes[at] ?? 0))
-        : utf8.decode(bytes.subarray(at, at + length))
-    at += Math.max(length, 1)
+    const start = at
+    for (let length = sequenceLength(bytes, at); length > 0; length = sequenceLength(bytes, at)) at += length
+    if (at > start) pieces.push(utf8.decode(bytes.subarray(start, at)))
+    if (at < bytes.length) pieces.push(String.fromCharCode(FIRST_ESCAPE + (bytes[at] ?? 0)))
+    at++
   }
-  return text
+  return pieces.join('')
 }
+
+/** What may follow a first byte: how many bytes, and from where to where the second is (Unicode 16.0, table 3-7). */
+const SEQUENCES: readonly { first: number; last: number; more: number; from: number; to: number }[] = [
+  { first: 0x00, last: 0x7f, more: 0, from: 0x80, to: 0xbf },
+  { first: 0xc2, last: 0xdf, more: 1, from: 0x80, to: 0xbf },
+  { first: 0xe0, last: 0xe0, more: 2, from: 0xa0, to: 0xbf },
+  { first: 0xe1, last: 0xec, more: 2, from: 0x80, to: 0xbf },
+  { first: 0xed, last: 0xed, more: 2, from: 0x80, to: 0x9f },
+  { first: 0xee, last: 0xef, more: 2, from: 0x80, to: 0xbf },
+  { first: 0xf0, last: 0xf0, more: 3, from: 0x90, to: 0xbf },
+  { first: 0xf1, last: 0xf3, more: 3, from: 0x80, to: 0xbf },
+  { first: 0xf4, last: 0xf4, more: 3, from: 0x80, to: 0x8f },
+]
 
 /** Length of the valid UTF-8 sequence at a place; 0 when there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
-  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
-    try {
-      utf8.decode(bytes.subarray(at, at + length))
-      return length
-    } catch {
-      // Not complete yet, or not valid at all: a longer piece decides.
-    }
+  const byte = bytes[at]
+  if (byte === undefined) return 0
+  const kind = SEQUENCES.find(({ first, last }) => first <= byte && byte <= last)
+  if (kind === undefined) return 0
+  for (let place = 1; place <= kind.more; place++) {
+    const next = bytes[at + place] ?? 0
+    const [from, to] = place === 1 ? [kind.from, kind.to] : [0x80, 0xbf]
+    if (next < from || next > to) return 0
   }
-  return 0
+  return kind.more + 1
 }
 
 /** Text → the bytes it came from. */
 export function encodeBytes(text: string): Buffer {
   if (text.isWellFormed()) return Buffer.from(text, 'utf8')
-  const pieces = text.match(/[\udc80-\udcff]|[^\udc80-\udcff]+|./gsu) ?? []
+  const pieces = text.match(/[\udc80-\udcff]+|[^\udc80-\udcff]+/gsu) ?? []
   return Buffer.concat(
     pieces.map((piece) => {
       const code = piece.charCodeAt(0)
-      const escaped = piece.length === 1 && code >= 0xdc80 && code <= 0xdcff
-      return escaped ? Buffer.from([code - FIRST_ESCAPE]) : Buffer.from(piece, 'utf8')
+      const isEscaped = code >= 0xdc80 && code <= 0xdcff
+      // The low byte of U+DC80 is 0x80.
+      return isEscaped ? Buffer.from(piece, 'latin1') : Buffer.from(piece, 'utf8')
     }),
   )
 }

@@ -182,8 +182,8 @@ function jsonView(
         return after === nested.properties ? this : replaced(nested.member, after.text)
       }
       const { members } = object()
-      const index = members.findIndex((member) => member.key === key)
-      return index < 0 ? this : jsonProperties(withoutMember(text, members, index)).delete(key)
+      const isThere = members.some((member) => member.key === key)
+      return isThere ? jsonProperties(withoutMembers(text, members, key)).delete(key) : this
     },
   }
 }
@@ -215,11 +215,21 @@ function withMember(text: string, object: JsonObject, key: string, value: Proper
   return text.slice(0, at) + (last === undefined ? '' : comma) + member + text.slice(at)
 }
 
-function withoutMember(text: string, members: readonly JsonMember[], index: number): string {
-  const member = members[index]
-  const before = members[index - 1]
-  const after = members[index + 1]
-  if (member === undefined) return text
-  if (before !== undefined) return text.slice(0, before.valueEnd) + text.slice(member.valueEnd)
-  return text.slice(0, member.keyStart) + text.slice(after?.keyStart ?? member.valueEnd)
+/** Takes a key out wherever it stands, each time with the comma before it, or after it where it comes first. */
+function withoutMembers(text: string, members: readonly JsonMember[], key: string): string {
+  const kept: string[] = []
+  let from = 0
+  let isFirst = true
+  for (const [index, member] of members.entries()) {
+    if (member.key !== key) {
+      isFirst = false
+      continue
+    }
+    const [start, end] = isFirst
+      ? [member.keyStart, members[index + 1]?.keyStart ?? member.valueEnd]
+      : [members[index - 1]?.valueEnd ?? 0, member.valueEnd]
+    kept.push(text.slice(from, start))
+    from = end
+  }
+  return kept.join('') + text.slice(from)
 }

@@ -1,3 +1,5 @@
+import type { Use } from '../host/use/use.js'
+
 /** A MAC address as the kernel writes it; in names of interfaces without colons (`enx…`). */
 const MAC = /\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b/gi
 const MAC_IN_NAME = /\benx([0-9a-f]{12})\b/gi
@@ -22,4 +24,12 @@ export function makeAnonymizer(): (text: string) => string {
       .replace(MAC, (mac) => withColons(replacement(mac)))
       .replace(MAC_IN_NAME, (_, mac) => `enx${replacement(mac)}`)
       .replace(/("serial": *)"[^"]*"/g, '$1null')
+}
+
+/** A use of a device without the address that tells of the host's network. */
+export function withoutAddress(use: Use): Use {
+  if (use.kind === 'address') return { ...use, address: '' }
+  if (use.kind === 'route') return { ...use, route: '' }
+  if (use.kind === 'hidden') return { ...use, what: 'it was not seen' }
+  return use
 }

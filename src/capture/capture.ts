@@ -1,10 +1,12 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { captureNotWritable } from '../errors/capture.js'
 import { findGroup } from '../host/cgroup.js'
-import { errorCode, listDirectory, readLink } from '../host/sysfs.js'
+import { listDirectory, readLink } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
-import { makeAnonymizer } from './anonymize.js'
+import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
+import { hostUseOf } from '../host/use/host-use.js'
+import { makeAnonymizer, withoutAddress } from './anonymize.js'
+import { makeDirectory } from './directory.js'
 import { INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
 
 /** How many files and links were written. */
@@ -18,23 +20,23 @@ export interface Captured {
  * @param root the host, empty for this one
  * @param out a directory that is empty or not there
  * @param anonymize without serial numbers, and with made-up MAC addresses
- * @throws {UserError} exit 65 when the directory is not empty, 77 when it cannot be written
+ * @throws {UserError} see `makeDirectory`
  */
 export function captureHost(root: Root, out: string, anonymize: boolean): Captured {
-  if ((listDirectory(out) ?? []).length > 0) throw captureNotWritable({ out, reason: 'is not empty' })
+  return makeDirectory(out, (directory) => copyHost(root, directory, anonymize))
+}
+
+/** @param out an empty directory that nobody else can write */
+function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   const clean = anonymize ? makeAnonymizer() : (text: string) => text
   let files = 0
   const put = (path: string, write: (target: string) => void) => {
-    try {
-      mkdirSync(dirname(out + path), { recursive: true })
-      write(out + path)
-      files++
-    } catch (error) {
-      throw captureNotWritable({ out, reason: errorCode(error) ?? String(error) })
-    }
+    mkdirSync(dirname(out + path), { recursive: true, mode: 0o755 })
+    write(out + path)
+    files++
   }
   const putText = (path: string, text: string | null) => {
-    if (text !== null) put(path, (target) => writeFileSync(target, clean(text)))
+    if (text !== null) put(path, (target) => writeFileSync(target, clean(text), NEW_FILE))
   }
   const putLink = (path: string, target: string) => put(path, (at) => symlinkSync(target, at))
 
@@ -45,18 +47,32 @@ export function captureHost(root: Root, out: string, anonymize: boolean): Captur
   }
   for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) putText(path, '')
   captureInterfaces(root, putText, putLink)
+  captureUses(root, putText, anonymize)
   captureProcess(root, putText)
   if (!anonymize) {
     for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
       const bytes = readBytes(root + path)
       // An unprivileged user sees its first 64 bytes, in which there is no serial number.
-      if (bytes !== null && bytes.length > 256) put(path, (target) => writeFileSync(target, bytes))
+      if (bytes !== null && bytes.length > 256) put(path, (target) => writeFileSync(target, bytes, NEW_FILE))
     }
   }
   return { files }
 }
 
+/** Nothing that is there is written to, nor through (open(2), O_EXCL), and nobody else may write. */
+const NEW_FILE = { flag: 'wx', mode: 0o644 } as const
+
 type PutText = (path: string, text: string | null) => void
+
+/** What the host uses its devices for, of those that vfio-pci does not have; anonymized without addresses. */
+function captureUses(root: Root, putText: PutText, anonymize: boolean): void {
+  const useOf = hostUseOf(root)
+  const uses = (listDirectory(`${root}/sys/bus/pci/devices`) ?? []).sort().map((address) => {
+    const found = useOf({ address })
+    return [address, anonymize ? found.map(withoutAddress) : found] as const
+  })
+  putText(CAPTURED_USES_PATH, formatCapturedUses(Object.fromEntries(uses)))
+}
 
 /** An interface's link leads to the device that has it, which is what tells whose it is. */
 function captureInterfaces(

@@ -2,16 +2,19 @@ import type { UserError } from '../errors/user-error.js'
 import type { PciDevice } from '../host/facts.js'
 import { run } from '../host/program.js'
 import type { Root } from '../host/sysroot.js'
-import { isVfioDriver } from '../plan/nics/readiness.js'
-import type { TakenDevice } from '../record/hook-request.js'
-import { giveNode, giveNodeBack } from './device-node.js'
-import { bindToVfio, giveBack, type WriteSysfs } from './driver.js'
+import type { TakenDevice } from '../record/vm.js'
+import { isVfioDriver } from '../units/pci-driver.js'
+import { nodeStep, undoNode } from './device-node.js'
+import { bindToVfio, driverStep, loadVfio, undoDriver, type WriteSysfs } from './driver.js'
+import { type MayTake, usedByHost } from './obstacle.js'
+import { makeAll } from './step.js'
 
 /**
- * Gets devices ready for a QEMU: bound to vfio-pci, their nodes its user's. All of them, or none.
+ * Gets devices ready for a QEMU: bound to vfio-pci, their nodes its user's. All of them, or none. See
+ * `driverStep` for one that the host uses.
  * @param uid user that QEMU runs as
  * @param record is given what is to be given back, before each change: so it is known even if this process is killed
- * @throws {UserError} see `bindToVfio` and `giveNode`; everything is as before then
+ * @throws {UserError} exit 69 for a device that the host uses; see `bindToVfio` and `giveNode`; everything is as before then
  */
 export async function claimDevices(
   root: Root,
@@ -20,32 +23,23 @@ export async function claimDevices(
   write: WriteSysfs,
   record: (taken: readonly TakenDevice[]) => void,
 ): Promise<void> {
-  const taken = new Map<string, TakenDevice>()
-  const note = (one: TakenDevice) => {
-    taken.set(one.address, { ...taken.get(one.address), ...one })
-    record([...taken.values()])
+  const bind = async ({ address }: PciDevice) => {
+    bindToVfio(root, address, write)
+    // udev may have a rule for the node that has come.
+    if (root === '') await run(['udevadm', 'settle', '--timeout=5'])
   }
-  try {
-    for (const { address, driver, vfioNode } of devices) {
-      if (!isVfioDriver(driver)) {
-        note({ address, driver })
-        await bindToVfio(root, address, write)
-        // udev may have a rule for the node that has come.
-        if (root === '') await run(['udevadm', 'settle', '--timeout=5'])
-      }
-      if (vfioNode === null) continue
-      const owner = giveNode(root, vfioNode.path, uid)
-      if (owner !== uid) note({ address, node: { path: vfioNode.path, uid: owner } })
-    }
-  } catch (error) {
-    giveDevicesBack(root, [...taken.values()], write)
-    record([])
-    throw error
-  }
+  const mayTake: MayTake = (device) => usedByHost(root, device)
+  const steps = devices.flatMap((device) => [
+    driverStep(root, device, write, mayTake, () => bind(device)),
+    ...(device.vfioNode === null ? [] : [nodeStep(root, device.address, device.vfioNode.path, uid)]),
+  ])
+  if (devices.some(({ driver }) => !isVfioDriver(driver))) await loadVfio(root)
+  await makeAll(steps, record)
 }
 
 /**
- * Gives devices back to who had them, the last one first. One that cannot be given back keeps none of the others.
+ * Gives devices back to who had them, the last one first. One that cannot be given back keeps none of the others. Done
+ * again it changes nothing.
  * @returns what went wrong
  */
 export function giveDevicesBack(root: Root, taken: readonly TakenDevice[], write: WriteSysfs): UserError[] {
@@ -57,9 +51,9 @@ export function giveDevicesBack(root: Root, taken: readonly TakenDevice[], write
       errors.push(error as UserError)
     }
   }
-  for (const { address, driver, node } of [...taken].reverse()) {
-    if (node !== undefined) attempt(() => giveNodeBack(root, node.path, node.uid))
-    if (driver !== undefined) attempt(() => giveBack(root, address, driver, write))
+  for (const one of [...taken].reverse()) {
+    attempt(() => undoNode(root, one))
+    attempt(() => undoDriver(root, one, write))
   }
   return errors
 }

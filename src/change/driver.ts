@@ -1,11 +1,16 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { notBound, vfioDriverMissing } from '../errors/bind.js'
+import { deviceInUse, notBound, stillHeld, vfioDriverMissing } from '../errors/bind.js'
+import type { PciDevice } from '../host/facts.js'
 import { devicePath } from '../host/pci.js'
 import { run } from '../host/program.js'
-import { errorCode, readLinkName } from '../host/sysfs.js'
+import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
-import { isVfioDriver } from '../plan/nics/readiness.js'
+import { openedBy } from '../host/use/open-nodes.js'
+import type { TakenDevice } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
+import { isVfioDriver } from '../units/pci-driver.js'
+import type { MayTake } from './obstacle.js'
+import type { Step } from './step.js'
 
 /** How sysfs is written to; a test puts a stand-in for the kernel here. */
 export type WriteSysfs = (path: string, text: string) => void
@@ -21,14 +26,76 @@ export function driverOf(root: Root, address: PciAddress): string | null {
 }
 
 /**
+ * Gives a device that another driver has, or none, to vfio-pci. Whether the host uses it is looked at right before: since it
+ * was chosen another process may have made it a bridge's.
+ * @param mayTake says what keeps the device from being taken
+ * @param bind gives it
+ */
+export function driverStep(
+  root: Root,
+  device: PciDevice,
+  write: WriteSysfs,
+  mayTake: MayTake,
+  bind: Step['make'],
+): Step {
+  const { address } = device
+  return {
+    look() {
+      const driver = driverOf(root, address)
+      if (isVfioDriver(driver)) return null
+      const obstacle = mayTake(device)
+      if (obstacle !== null) throw deviceInUse(obstacle)
+      const override = overrideOf(root, address)
+      return { address, driver, ...(override === null ? {} : { override }) }
+    },
+    make: bind,
+    undo: (before) => undoDriver(root, before, write),
+  }
+}
+
+/** The `driver_override` that a device has; null for none. */
+function overrideOf(root: Root, address: PciAddress): string | null {
+  const override = readAttribute(`${devicePath(root, address)}/driver_override`) ?? ''
+  return override === '' || override === '(null)' ? null : override
+}
+
+/**
+ * Gives a device back to the driver that it had. One that is gone, or that another driver of the host has got meanwhile, is
+ * left as it is.
+ * @throws {UserError} see `giveBack`
+ */
+export function undoDriver(root: Root, { address, driver, override }: TakenDevice, write: WriteSysfs): void {
+  if (driver === undefined || !existsSync(devicePath(root, address))) return
+  const now = driverOf(root, address)
+  if (now !== null && now !== driver && !isVfioDriver(now)) return
+  if (isVfioDriver(now) && now !== driver) checkClosed(root, address)
+  giveBack(root, address, driver, write)
+  if (override !== undefined) setOverride(root, address, override, write)
+}
+
+/**
+ * Checks that no process has a device open by VFIO: to take it away would wait for that process.
+ * @throws {UserError} exit 69
+ */
+export function checkClosed(root: Root, address: PciAddress): void {
+  const holder = openedBy(root, address)
+  if (holder !== null) throw stillHeld({ device: address, holder })
+}
+
+/** Loads vfio-pci, before devices are looked at: between the look and the change nothing is to take time. */
+export async function loadVfio(root: Root): Promise<void> {
+  const isThere = readLinkName(`${root}/sys/bus/pci/drivers/${VFIO_PCI}/module`) !== null
+  if (!isThere && root === '') await run(['modprobe', VFIO_PCI])
+}
+
+/**
  * Gives a device to vfio-pci, by `driver_override` as driverctl(8) and libvirt do (Linux
  * Documentation/ABI/testing/sysfs-bus-pci): no other device of the same model is touched. It must not be in use.
  * @throws {UserError} exit 69 when there is no vfio-pci or it does not take the device, 77 without root's rights; the device
  *   then has its driver back
  */
-export async function bindToVfio(root: Root, address: PciAddress, write: WriteSysfs): Promise<void> {
+export function bindToVfio(root: Root, address: PciAddress, write: WriteSysfs): void {
   const vfio = `${root}/sys/bus/pci/drivers/${VFIO_PCI}`
-  if (readLinkName(`${vfio}/module`) === null && root === '') await run(['modprobe', VFIO_PCI])
   // Unbound for nothing, an interface would come back without its addresses.
   if (!existsSync(vfio)) throw vfioDriverMissing({ address })
   const before = driverOf(root, address)

@@ -1,18 +1,21 @@
 import type { PciDevice } from '../host/facts.js'
-import { interfaceUse } from '../host/interface-use.js'
 import type { Root } from '../host/sysroot.js'
-import { inUse, isVfioDriver, type Obstacle } from '../plan/nics/readiness.js'
+import { hostUseOf } from '../host/use/host-use.js'
+import { type Obstacle, obstaclesOfUse } from '../plan/nics/readiness.js'
+import { isForcible } from '../plan/nics/uses.js'
 
-/** Says what the host uses a device for itself; null when it uses it for nothing. */
-export function hostUse(root: Root, device: PciDevice): string | null {
-  return isVfioDriver(device.driver) ? null : interfaceUse(root, device)
+/** Checks that a device can be taken from the host; null when it can. Asked again, it looks again. */
+export type MayTake = (device: PciDevice) => Obstacle | null
+
+/**
+ * Checks that the host does not use a device itself, as it is now, so that it can be taken. What cannot be looked into
+ * counts as a use.
+ */
+export function usedByHost(root: Root, device: PciDevice): Obstacle | null {
+  return obstaclesOfUse(device, hostUseOf(root))[0] ?? null
 }
 
-/** Checks that the host does not use a device itself, so that it can be taken. */
-export function usedByHost(root: Root, device: PciDevice): Obstacle | null {
-  const use = hostUse(root, device)
-  if (use === null) return null
-  const trouble = inUse(device, use)
-  const force = `or take it away all the same: qemu-rt nics bind --force ${device.address}`
-  return { ...trouble, todo: `${trouble.todo}, ${force}` }
+/** The same for a person who takes a device by force, which goes for some uses and not for others. */
+export function usedBeyondForce(root: Root, device: PciDevice): Obstacle | null {
+  return isForcible(hostUseOf(root)(device)) ? null : usedByHost(root, device)
 }

@@ -22,13 +22,26 @@ const CHRT: Readonly<Record<SchedPolicy, string>> = {
   rr: '--rr',
 }
 
+/** How many programs run at a time: how many threads there are is QEMU's to say. */
+const AT_A_TIME = 8
+
 /**
  * Sets CPUs first and the policy then: a thread that became real-time where it must not be would stop what runs there.
  * Threads that have ended meanwhile are no refusal.
+ * @returns what was refused, in the order of the deviations
  */
 export async function apply(deviations: readonly Deviation[]): Promise<Refusal[]> {
-  const refusals = await Promise.all(deviations.map(applyOne))
-  return refusals.flatMap((refusal) => refusal ?? [])
+  const refusals = new Map<Deviation, Refusal>()
+  // One iterator for all workers, so that each deviation is taken once.
+  const waiting = deviations.values()
+  const work = async () => {
+    for (const deviation of waiting) {
+      const refusal = await applyOne(deviation)
+      if (refusal !== null) refusals.set(deviation, refusal)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_A_TIME }, work))
+  return deviations.flatMap((deviation) => refusals.get(deviation) ?? [])
 }
 
 async function applyOne(deviation: Deviation): Promise<Refusal | null> {

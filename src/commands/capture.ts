@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
+import { quoteIfNeeded } from '../argv/shell.js'
 import { captureHost } from '../capture/capture.js'
 import { openSysroot } from '../host/sysroot.js'
 import { writeAll } from '../report/output.js'
+import { printable } from '../units/printable.js'
 
 /**
  * Copies what a plan reads of this host into a directory for `--sysroot`.
@@ -16,6 +18,6 @@ export function capture(
   const note = isRoot || anonymize ? '' : "; serial numbers of NICs are only root's to read"
   writeAll(
     1,
-    `${files} files of this host are in ${out}: qemu-rt run --dry-run --sysroot ${out} -- …${note}\n`,
+    `${files} files of this host are in ${printable(out)}: qemu-rt run --dry-run --sysroot ${quoteIfNeeded(out)} -- …${note}\n`,
   )
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from '../errors/user-error.js'
+import { printable } from '../units/printable.js'
 import { VERSION } from '../version.js'
 
 const NICS_FORMATS = ['text', 'json']
@@ -22,7 +23,7 @@ function program(): Command {
     .description('QEMU wrapper and argument rewriter for real-time VMs')
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(oneLineError(text)) })
+    .configureOutput({ outputError: (text, write) => write(`${printable(oneLineError(text).trimEnd())}\n`) })
     .showSuggestionAfterError()
   addRun(root)
   addTune(root)

@@ -7,6 +7,8 @@ import { runHook } from '../libvirt/hook/hook.js'
  * @param args the domain's name, operation, suboperation
  * @throws {UserError} what is to keep libvirt from starting the domain
  */
-export async function hookCommand([, operation = '', suboperation = '']: readonly string[]): Promise<void> {
-  await runHook(operation, suboperation, readFileSync(0, 'utf8'), { sysroot: '/', write: writeSysfs })
+export async function hookCommand(args: readonly string[]): Promise<void> {
+  const [domain = '', operation = '', suboperation = ''] = args
+  const call = { domain, operation, suboperation, xml: readFileSync(0, 'utf8') }
+  await runHook(call, { sysroot: '/', write: writeSysfs })
 }

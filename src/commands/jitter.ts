@@ -9,6 +9,7 @@ import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
 import { chooseProfile } from '../plan/domain.js'
 import { report, writeAll } from '../report/output.js'
+import { printableJson } from '../units/printable.js'
 
 export interface JitterOptions {
   readonly profile?: string
@@ -62,7 +63,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   }
   writeAll(
     1,
-    options.format === 'json' ? `${JSON.stringify(jitterToJson(results), null, 2)}\n` : formatJitter(results),
+    options.format === 'json' ? `${printableJson(jitterToJson(results), 2)}\n` : formatJitter(results),
   )
 }
 

@@ -14,6 +14,7 @@ import { parseSelector } from '../tune/selectors.js'
 import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
 import { lookAndCheck, type Source, tune, type Wish, wishFor } from '../tune/tune.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { printable } from '../units/printable.js'
 
 export interface TuneOptions extends TargetOptions {
   readonly profile?: string
@@ -29,11 +30,11 @@ export interface TuneOptions extends TargetOptions {
 export async function tuneCommand(options: TuneOptions): Promise<void> {
   const source = await sourceOf(options)
   const targets = findTargets(options)
-  if (targets.length === 0) return writeAll(1, 'no QEMU with a plan is running that this user may see\n')
+  if (targets.length === 0) return writeAll(1, 'no VM with a record is running that this user may tune\n')
   const failures: string[] = []
   for (const target of targets) {
     // One VM without a plan for its threads is no reason to leave the others as they are.
-    if (options.all && source.kind === 'plan' && target.plan?.threads === null) continue
+    if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
     const wish = await wishFor(target, source, options.dryRun === true)
     if (options.dryRun) printCommands(target, wish)
     else failures.push(...(await tuneOne(target, wish)))
@@ -55,11 +56,14 @@ function printCommands(target: RunningQemu, wish: Wish): void {
   const lines = deviationsFrom(wanted).flatMap((deviation) =>
     deviation.differs.map((aspect) => {
       const command = COMMANDS[aspect](deviation).map(quoteIfNeeded).join(' ')
-      return `${command}  # ${describeRole(deviation.role)}`
+      return `${command}  # ${printable(describeRole(deviation.role))}`
     }),
   )
   const nothing = ['# every thread is as wanted']
-  writeAll(1, `# ${describeTarget(target)}\n${(lines.length === 0 ? nothing : lines).join('\n')}\n`)
+  writeAll(
+    1,
+    `# ${printable(describeTarget(target))}\n${(lines.length === 0 ? nothing : lines).join('\n')}\n`,
+  )
 }
 
 async function tuneOne(target: RunningQemu, wish: Wish): Promise<string[]> {
@@ -78,7 +82,10 @@ async function tuneOne(target: RunningQemu, wish: Wish): Promise<string[]> {
       ],
     ]
   })
-  writeAll(1, `${describeTarget(target)}\n${formatTable([['THREAD', 'TID', 'CPUS', 'POLICY', ''], ...rows])}`)
+  writeAll(
+    1,
+    `${printable(describeTarget(target))}\n${formatTable([['THREAD', 'TID', 'CPUS', 'POLICY', ''], ...rows])}`,
+  )
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const causes = explainAll(refusals, ({ deviation }) =>
     readCircumstances(target.pid, deviation.thread.tid, online),

@@ -19,7 +19,7 @@ const keys = names(value, {
   notName: "'$key' is no key of QEMU's; write one without = , and blanks",
 })
 
-/** What picomatch takes for a pattern. */
+/** What makes a pattern of a text. */
 function isGlob(match: unknown): boolean {
   return typeof match === 'string' && /[*?[\]{}()!]/.test(match)
 }

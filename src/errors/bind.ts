@@ -1,4 +1,4 @@
-import { EXIT, type UserError, userError } from './user-error.js'
+import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 
 /** The kernel refused to change a device's driver. */
 export function notBound(facts: {
@@ -13,6 +13,15 @@ export function notBound(facts: {
     where: facts.reason,
     todo: denied ? 'run it as root' : 'see dmesg',
   })
+}
+
+/** The host uses a device that was to be taken from it, or it cannot be seen that it does not. */
+export function deviceInUse(facts: {
+  readonly what: string
+  readonly todo: string
+  readonly exitCode: ExitCode
+}): UserError {
+  return userError({ exitCode: facts.exitCode, what: facts.what, todo: facts.todo })
 }
 
 /** vfio-pci is not there, or has refused the device. */
@@ -57,11 +66,11 @@ export function noDriverTakes(facts: { readonly address: string }): UserError {
   })
 }
 
-/** A VM has the device. */
+/** A VM has the device, or another process. */
 export function stillHeld(facts: { readonly device: string; readonly holder: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `${facts.device} is held by ${facts.holder}`,
-    todo: 'stop that VM first',
+    todo: 'stop it first',
   })
 }

@@ -1,12 +1,22 @@
-import { EXIT, type UserError, userError } from './user-error.js'
+import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 
-/** The directory for a captured host cannot be used. */
+const PERMISSION = ['EACCES', 'EPERM', 'EROFS', 'was exchanged']
+
+/** The directory for a captured host cannot be used. `reason` is what is wrong with it, or the errno name. */
 export function captureNotWritable(facts: { readonly out: string; readonly reason: string }): UserError {
-  const isFull = facts.reason === 'is not empty'
+  const { out, reason } = facts
+  const isThere = reason === 'is not empty' || reason === 'is a link'
   return userError({
-    exitCode: isFull ? EXIT.input : EXIT.permission,
-    what: isFull ? 'the directory for the captured host is not empty' : 'the captured host cannot be written',
-    where: isFull ? facts.out : `${facts.out} (${facts.reason})`,
-    todo: 'give a directory that is not there yet',
+    exitCode: isThere ? EXIT.input : exitCodeOf(reason),
+    what: isThere ? `the directory for the captured host ${reason}` : 'the captured host cannot be written',
+    where: isThere ? out : `${out} (${reason})`,
+    todo:
+      isThere || PERMISSION.includes(reason)
+        ? 'give a directory that is not there yet'
+        : 'look at the disk, or give a directory elsewhere',
   })
+}
+
+function exitCodeOf(reason: string): ExitCode {
+  return PERMISSION.includes(reason) ? EXIT.permission : EXIT.unavailable
 }

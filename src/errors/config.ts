@@ -91,3 +91,19 @@ export function configInvalid(facts: {
     todo: facts.todo,
   })
 }
+
+/** Larger than any configuration: somebody has put another file there, or a program that makes it has gone wrong. */
+export function configBeyondBounds(facts: {
+  readonly file: string
+  readonly line?: number
+  readonly column?: number
+  readonly problem: string
+}): UserError {
+  const { file, line, column } = facts
+  return userError({
+    exitCode: EXIT.config,
+    what: `the configuration ${facts.problem}`,
+    where: line === undefined ? file : `${file}:${line}:${column}`,
+    todo: 'see qemu-rt.toml(5) for what one has',
+  })
+}

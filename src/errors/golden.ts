@@ -17,3 +17,14 @@ export function goldenInputUnreadable(facts: { readonly file: string }): UserErr
     todo: 'write NAME=value lines, the emulator, then one option a line, with quotes closed',
   })
 }
+
+/** `reason` is the errno name: only some of them are about permission. */
+export function goldenNotWritable(facts: { readonly file: string; readonly reason: string }): UserError {
+  const permission = ['EACCES', 'EPERM', 'EROFS'].includes(facts.reason)
+  return userError({
+    exitCode: permission ? EXIT.permission : EXIT.unavailable,
+    what: `what a golden case expects cannot be written (${facts.reason})`,
+    where: facts.file,
+    todo: `${permission ? 'make its directory writable' : 'look at the disk'}, then run qemu-rt golden update again`,
+  })
+}

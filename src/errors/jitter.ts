@@ -52,7 +52,7 @@ export function launchRefused(facts: { readonly exitCode: ExitCode; readonly sai
 export function guestNotPlaced(facts: { readonly profile: string; readonly said: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `the guest's threads did not become as profile '${facts.profile}' has them`,
+    what: `the guest's threads were not placed as profile '${facts.profile}' specifies`,
     where: facts.said,
     todo: 'run as root, or mend what the line says',
   })

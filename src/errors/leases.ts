@@ -1,6 +1,6 @@
 import { EXIT, type UserError, userError } from './user-error.js'
 
-/** Makes the directory as an operator would; see src/launch/leases/directory.ts for what the mode is for. */
+/** Makes the directory as an operator would; see src/record/leases/directory.ts for what the mode is for. */
 const make = (directory: string) => `run as root: install -d -m 3770 -o root -g kvm ${directory}`
 
 export function leaseDirectoryMissing(facts: { readonly directory: string }): UserError {
@@ -40,9 +40,9 @@ export function leaseDirectoryUnsafe(facts: {
 export function leasesBusy(facts: { readonly directory: string; readonly seconds: number }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `the leases were locked for ${facts.seconds} seconds`,
+    what: `another process keeps the leases locked, for more than ${facts.seconds} seconds`,
     where: facts.directory,
-    todo: `see who has them: fuser -v ${facts.directory}`,
+    todo: `see as root which: fuser -v ${facts.directory}`,
   })
 }
 
@@ -51,5 +51,17 @@ export function flockMissing(facts: { readonly reason: string }): UserError {
     exitCode: EXIT.unavailable,
     what: `flock cannot be run (${facts.reason})`,
     todo: 'install util-linux, and see that it is in PATH',
+  })
+}
+
+/** A lease cannot be written; nothing is left of it. */
+export function leaseNotWritable(facts: { readonly path: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: EXIT.permission,
+    what: 'the lease cannot be written',
+    where: `${facts.path} (${facts.reason})`,
+    todo: ['ENOSPC', 'EDQUOT'].includes(facts.reason)
+      ? 'make room in /run (df -h /run)'
+      : 'see that this user can write there: the file system, its limits (ulimit -a), the directory',
   })
 }

@@ -86,3 +86,13 @@ export function domainNotReadable(facts: { readonly file: string; readonly reaso
     todo: "give a file with what 'virsh dumpxml' prints, or - for stdin",
   })
 }
+
+/** libvirt has called the hook for a start and does not say which process it is. */
+export function hookNoProcess(facts: { readonly guest: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `guest '${facts.guest}': libvirt's state does not name its QEMU, so its threads are not set`,
+    where: `/run/libvirt/qemu/${facts.guest}.xml`,
+    todo: 'see that libvirtd or virtqemud keeps its state there',
+  })
+}

@@ -61,7 +61,7 @@ export function notWholeHugePages(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.input,
-    what: `memory backend '${facts.backend}' of ${facts.bytes} is no whole number of huge pages of ${facts.size}`,
+    what: `memory backend '${facts.backend}' of ${facts.bytes} is not a multiple of the huge page size ${facts.size}`,
     todo: 'change the memory size, or the huge page size of the profile',
   })
 }

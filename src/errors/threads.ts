@@ -82,11 +82,11 @@ export function noFreeCpus(facts: {
   readonly holders: readonly string[]
   readonly where: string
 }): UserError {
-  const free = facts.free === '' ? 'none is free' : `only ${facts.free} can be had`
+  const free = facts.free === '' ? 'none is free' : `only ${cpus(facts.free)} free`
   const holders = facts.holders.length === 0 ? '' : ` (${facts.holders.join(', ')})`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `${facts.what} need ${count(facts.wanted, 'CPU')}, of the realtime CPUs ${facts.realtime} ${free}${holders}`,
+    what: `${facts.what} need ${count(facts.wanted, 'CPU')}; of realtime CPUs ${facts.realtime} ${free}${holders}`,
     where: facts.where,
     todo:
       facts.holders.length === 0
@@ -182,6 +182,11 @@ export function noEmulatorCpus(facts: { readonly cpus: string; readonly where: s
     where: facts.where,
     todo: 'set housekeeping under [host], or emulator = { cpus = "…" } in the profile',
   })
+}
+
+/** @param list as the kernel writes it */
+function cpus(list: string): string {
+  return /[-,]/.test(list) ? `CPUs ${list} are` : `CPU ${list} is`
 }
 
 function count(number: number, what: string): string {

@@ -26,7 +26,7 @@ export function selectorMatchesNothing(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `--set '${facts.text}' means no thread`,
+    what: `--set '${facts.text}' matches no thread`,
     where: `there are ${facts.threads.join(', ')}`,
     todo: facts.areNamed ? null : 'start QEMU with -name …,debug-threads=on, which names its threads',
   })
@@ -52,25 +52,34 @@ export function badPid(facts: { readonly pid: string }): UserError {
 export function noSuchProcess(facts: { readonly pid: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `there is no process ${facts.pid} that this user may look at`,
+    what: `no process ${facts.pid} is visible to this user`,
     todo: "see 'qemu-rt status', or run as root",
   })
 }
 
-export function noSuchDomain(facts: { readonly name: string; readonly known: readonly string[] }): UserError {
+export function noSuchDomain(facts: {
+  readonly name: string
+  readonly known: readonly string[]
+  readonly isRoot: boolean
+}): UserError {
+  const others = facts.known.length === 0 ? 'there is none' : `there are ${facts.known.join(', ')}`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `no QEMU of guest '${facts.name}' is running that this user may look at`,
-    todo:
-      facts.known.length === 0 ? 'none runs at all; root sees all' : `there are ${facts.known.join(', ')}`,
+    what: facts.isRoot
+      ? `no VM '${facts.name}' is running that root has a record of, or libvirt`
+      : `no running QEMU for guest '${facts.name}' is visible to this user`,
+    where: others,
+    todo: facts.isRoot
+      ? 'for a QEMU that somebody started by hand give --pid, with --profile or --set'
+      : 'run as root for the domains of libvirt',
   })
 }
 
-/** Neither a plan in its environment, nor one given. */
+/** Neither a record with a plan, nor a plan given. */
 export function noPlan(facts: { readonly pid: number }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `PID ${facts.pid} has no plan for its threads: it was not started by qemu-rt, or its profile places none`,
+    what: `there is no record of a plan for the threads of PID ${facts.pid}: qemu-rt did not start it for this user, or its profile places none`,
     todo: 'give --profile NAME, or --set WHO=CPUS',
   })
 }

@@ -1,3 +1,5 @@
+import { printable } from '../units/printable.js'
+
 /** Exit codes of sysexits(3), as far as the wrapper uses them. */
 export const EXIT = {
   usage: 64,
@@ -33,15 +35,9 @@ export interface Complaint {
   readonly mayPass?: boolean
 }
 
-/** Makes the one line `what: where; todo`. Control characters in names are escaped, so that it stays one line. */
+/** Makes the one line `what: where; todo`: libvirt and journald show a message up to its first newline. */
 export function userError({ exitCode, what, where, todo, mayPass }: Complaint): UserError {
   const place = where ? `: ${where}` : ''
   const advice = todo ? `; ${todo}` : ''
-  return new UserError(exitCode, oneLine(`${what}${place}${advice}`), mayPass)
-}
-
-/** Escapes control characters: libvirt and journald show a message up to its first newline. */
-export function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\x00-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return new UserError(exitCode, printable(`${what}${place}${advice}`), mayPass)
 }

@@ -1,7 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTwoFilesPatch } from 'diff'
 import { EXPECTED_FILES, type Outcome, readIfThere } from './case.js'
+import { writeExpected } from './write.js'
 
 /**
  * Compares what a case gives with what it expects.
@@ -16,14 +16,11 @@ export function compareCase(directory: string, outcome: Outcome): string[] {
 /**
  * Writes what a case gives as what it expects from now on.
  * @returns names of the files that changed
+ * @throws {UserError} see `writeExpected`
  */
 export function updateCase(directory: string, outcome: Outcome): string[] {
   const files = differingFiles(directory, outcome)
-  for (const file of files) {
-    const content = outcome[file]
-    if (content === undefined) rmSync(join(directory, file))
-    else writeFileSync(join(directory, file), content)
-  }
+  for (const file of files) writeExpected(join(directory, file), outcome[file])
   return files
 }
 

@@ -1,5 +1,5 @@
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
-import { readCpusetCpus } from './cpuset.js'
+import { readCpusetCpus, readMachinesCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
 import { listDirectory, readAttribute, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
@@ -10,9 +10,10 @@ const NODES = '/sys/devices/system/node'
 /**
  * Reads the host's CPUs (Linux Documentation/ABI/testing/sysfs-devices-system-cpu).
  * @param topology whether cores, nodes and the cgroup are wanted too: a file for each core
+ * @param machines whose cpuset is read: that of libvirt's machines, instead of this process's
  * @returns null when the host does not say which CPUs are there
  */
-export function readCpus(root: Root, topology: boolean): HostCpus | null {
+export function readCpus(root: Root, topology: boolean, machines = false): HostCpus | null {
   const present = readSet(`${root}${CPUS}/present`)
   if (present === null || present.length === 0) return null
   // A kernel without hot-plugging of CPUs has no such file: all are online.
@@ -21,7 +22,7 @@ export function readCpus(root: Root, topology: boolean): HostCpus | null {
   if (!topology) return { ...plain, cpuset: null, siblings: {}, nodes: {}, realtimeRuntime: null }
   return {
     ...plain,
-    cpuset: readCpusetCpus(root),
+    cpuset: machines ? readMachinesCpus(root) : readCpusetCpus(root),
     siblings: readSiblings(root, online),
     nodes: readNodes(root),
     realtimeRuntime: readNumber(`${root}/proc/sys/kernel/sched_rt_runtime_us`),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { findGroup, type Group } from './cgroup.js'
 import { readProc } from './proc.js'
@@ -18,12 +19,30 @@ const FILES = { 1: ['cpuset.effective_cpus', 'cpuset.cpus'], 2: ['cpuset.cpus.ef
  * @returns null when no cpuset limits them
  */
 export function readCpusetCpus(root: Root): CpuSet | null {
-  const group = findGroup(
+  const group = ownGroup(root)
+  return group && cpusOfGroup(root, { ...group, path: group.path.replace(/\/emulator$/, '') })
+}
+
+/** Where libvirt puts its machines: with systemd, and without (https://libvirt.org/cgroups.html). */
+const MACHINES = ['/machine.slice', '/machine']
+
+/**
+ * The CPUs that libvirt's machines may use, before any of them is there.
+ * @returns null when no cpuset limits them
+ */
+export function readMachinesCpus(root: Root): CpuSet | null {
+  const group = ownGroup(root)
+  if (group === null) return null
+  const path = MACHINES.find((one) => existsSync(`${root}${group.mountPoint}${one}`)) ?? ''
+  return cpusOfGroup(root, { ...group, path })
+}
+
+function ownGroup(root: Root): Group | null {
+  return findGroup(
     'cpuset',
     readProc(`${root}/proc/self/cgroup`) ?? '',
     readProc(`${root}/proc/self/mountinfo`) ?? '',
   )
-  return group && cpusOfGroup(root, { ...group, path: group.path.replace(/\/emulator$/, '') })
 }
 
 /** The CPUs of a group, or of the nearest one above that has the controller; null when none has. */

@@ -2,6 +2,7 @@ import type { Bytes } from '../units/bytes.js'
 import type { CpuSet } from '../units/cpu-set.js'
 import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
+import type { UseOf } from './use/use.js'
 
 /** Huge pages of one size. */
 export interface HugePages {
@@ -12,7 +13,7 @@ export interface HugePages {
   readonly freeByNode: Readonly<Record<number, number>>
 }
 
-/** What a plan may know of the host. Plain data, so that a test can make one. */
+/** What a plan may know of the host. Plain data but for `useOf`, so that a test can make one. */
 export interface HostFacts {
   /** Every PCI device, sorted by address. */
   readonly pci: readonly PciDevice[]
@@ -24,6 +25,11 @@ export interface HostFacts {
   readonly hugePages: readonly HugePages[] | null
   /** How much memory QEMU may lock; null when nobody says. */
   readonly memoryLockLimit: Bytes | 'unlimited' | null
+  /**
+   * What the host uses a device for. Only a plan that refuses a device asks, and then the host is looked at: it is much to
+   * read. Without it nothing is known.
+   */
+  readonly useOf?: UseOf
 }
 
 /** The host's CPUs. */

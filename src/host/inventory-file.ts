@@ -54,8 +54,9 @@ export function writeInventory(sysroot: string, entries: readonly InventoryEntry
   const file = openSysroot(sysroot) + INVENTORY_PATH
   const temporary = `${file}.${process.pid}`
   try {
-    // The umask of a hardened root shell is 077.
-    if (mkdirSync(directoryOf(file), { recursive: true }) !== undefined) chmodSync(directoryOf(file), 0o755)
+    // The umask of a hardened root shell is 077; of a careless service 0.
+    if (mkdirSync(directoryOf(file), { recursive: true, mode: 0o755 }) !== undefined)
+      chmodSync(directoryOf(file), 0o755)
     writeDurably(temporary, `${JSON.stringify({ version: 1, devices: entries }, null, 2)}\n`)
     renameSync(temporary, file)
     syncDirectory(directoryOf(file))

@@ -4,6 +4,10 @@ import type { InventoryEntry, NetInterface } from './facts.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** A device takes half a KiB, and PCI has 65,536 functions a domain. */
+const MAX_LENGTH = 16 << 20
+const MAX_DEVICES = 65_536
+
 /** Why a saved inventory cannot be read, for a message. */
 class Malformed extends Error {}
 
@@ -13,10 +17,13 @@ class Malformed extends Error {}
  * @returns the entries, or what is wrong with the text
  */
 export function parseInventory(text: string): InventoryEntry[] | string {
+  if (text.length > MAX_LENGTH) return 'it is longer than 16 MiB'
   try {
     const inventory = fields(JSON.parse(text), 'the file')
     if (inventory.version !== 1) return `version ${JSON.stringify(inventory.version)} is not 1`
-    return list(inventory, 'devices', 'the file').map((device, index) => entry(device, `devices[${index}]`))
+    const devices = list(inventory, 'devices', 'the file')
+    if (devices.length > MAX_DEVICES) return `it has more than ${MAX_DEVICES} devices`
+    return devices.map((device, index) => entry(device, `devices[${index}]`))
   } catch (error) {
     if (error instanceof Malformed) return error.message
     if (error instanceof SyntaxError) return `it is not valid JSON (${error.message})`

@@ -53,7 +53,8 @@ function bySysfsName(a: PciAddress, b: PciAddress): number {
   return a.length - b.length || (a < b ? -1 : 1)
 }
 
-function readPciFunction(root: Root, address: PciAddress): PciFunction | null {
+/** Reads one PCI device as it is now; null when it is not there. */
+export function readPciFunction(root: Root, address: PciAddress): PciFunction | null {
   const path = devicePath(root, address)
   const identity = readIdentity(path)
   if (identity === null) return null

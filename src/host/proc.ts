@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 
 /** A process's or thread's stat file. */
 export interface Stat {
@@ -24,10 +24,37 @@ export function parseStat(text: string): Stat | null {
   }
 }
 
-/** Reads a file of /proc; null when the process has ended, or is not this user's to look at. */
+/**
+ * What the kernel takes of arguments and environment (fs/exec.c, bprm_stack_limits: three quarters of 8 MiB). A process
+ * may have /proc show any part of its memory instead (prctl(2), PR_SET_MM_MAP).
+ */
+const MAX_BYTES = 6 << 20
+
+const CHUNK = 65_536
+
+let buffer = Buffer.alloc(0)
+
+/** Reads a file of /proc; null when the process has ended, is not this user's to look at, or shows more than 6 MiB. */
 export function readProc(path: string): string | null {
+  return readProcBytes(path)?.toString('latin1') ?? null
+}
+
+/** As `readProc`. @returns bytes that are good until something else of /proc is read */
+export function readProcBytes(path: string): Buffer | null {
   try {
-    return readFileSync(path, 'latin1')
+    const file = openSync(path, 'r')
+    try {
+      let size = 0
+      for (;;) {
+        if (size === buffer.length) buffer = Buffer.concat([buffer], Math.max(CHUNK, 2 * size))
+        const read = readSync(file, buffer, size, buffer.length - size, null)
+        if (read === 0) return buffer.subarray(0, size)
+        size += read
+        if (size > MAX_BYTES) return null
+      }
+    } finally {
+      closeSync(file)
+    }
   } catch {
     return null
   }

@@ -15,7 +15,7 @@ interface Bun {
     readonly stderr: ReadableStream
     unref(): void
   }
-  spawnSync(options: BunOptions): { readonly exitCode: number | null }
+  spawnSync(options: BunOptions): { readonly exitCode: number | null; readonly stdout?: Uint8Array }
   readableStreamToText(stream: ReadableStream): Promise<string>
 }
 
@@ -25,6 +25,8 @@ interface BunOptions {
   readonly env?: Environment
   readonly cwd?: string
   readonly detached?: boolean
+  readonly timeout?: number
+  readonly maxBuffer?: number
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -69,6 +71,38 @@ export function runWithStdin(command: readonly string[], stdin: number): number 
     return bun.spawnSync({ cmd: command, stdio: [stdin, 'ignore', 'ignore'] }).exitCode
   } catch (error) {
     return { failure: reason(error) }
+  }
+}
+
+/** Where the host's own programs are, whatever the environment says. */
+const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
+
+const ANSWER_TIME = 5_000
+const ANSWER_SIZE = 32 * 1024 * 1024
+
+/**
+ * Runs a program of the host's for what it prints, and does nothing else until it has ended.
+ * @returns null when it cannot be run, fails, takes longer than 5 seconds or prints more than 32 MiB
+ */
+export function askProgram(command: readonly string[]): string | null {
+  const env = { PATH: SYSTEM_PATH, LC_ALL: 'C' }
+  const limits = { timeout: ANSWER_TIME, maxBuffer: ANSWER_SIZE }
+  const [program = '', ...args] = command
+  if (bun === null) {
+    const stdio: ChildProcess.StdioOptions = ['ignore', 'pipe', 'ignore']
+    const { status, stdout } = nodes().spawnSync(program, args, { env, stdio, ...limits, encoding: 'utf8' })
+    return status === 0 ? stdout : null
+  }
+  try {
+    const { exitCode, stdout } = bun.spawnSync({
+      cmd: command,
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      ...limits,
+    })
+    return exitCode === 0 ? new TextDecoder().decode(stdout) : null
+  } catch {
+    return null
   }
 }
 

@@ -1,4 +1,5 @@
 import type { PciAddress } from '../units/pci-address.js'
+import { isNetworkClass } from '../units/pci-class.js'
 import { readCpus } from './cpus.js'
 import { EMPTY_HOST, type HostFacts } from './facts.js'
 import { readHugePages } from './hugepages.js'
@@ -11,6 +12,7 @@ import { readSerials } from './serial.js'
 import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
+import { hostUseOf } from './use/host-use.js'
 import { readVfioNodes } from './vfio.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
@@ -22,6 +24,8 @@ export interface WantedFacts {
   /** CPUs with all that a thread plan looks at. */
   readonly topology?: boolean
   readonly memory?: boolean
+  /** The cpuset is that of libvirt's machines instead of this process's. */
+  readonly machines?: boolean
 }
 
 const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology: true, memory: true }
@@ -35,10 +39,11 @@ const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology
  */
 export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING): HostFacts {
   const root = openSysroot(sysroot)
-  if (!Object.values(wanted).includes(true)) return EMPTY_HOST
+  const { machines = false, ...parts } = wanted
+  if (!Object.values(parts).includes(true)) return EMPTY_HOST
   return {
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
-    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true) : null,
+    cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
     memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
   }
@@ -48,7 +53,7 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'inventoryWarnings'> {
+): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'useOf'> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
   const devices = readDevices(root, functions, serials || saved.length > 0)
@@ -56,6 +61,7 @@ function readPci(
   return {
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
     inventoryWarnings: warnings,
+    useOf: hostUseOf(root),
   }
 }
 
@@ -80,10 +86,10 @@ function readDevices(root: Root, functions: readonly PciFunction[], withSerials:
   })
 }
 
-/** Base class 02h, or a card of another class with an interface: only NICs are told apart by serial numbers. */
+/** A network controller, or a card of another class with an interface: only NICs are told apart by serial numbers. */
 function mayBeNic(
   { address, classCode }: PciFunction,
   interfaces: ReadonlyMap<PciAddress, unknown>,
 ): boolean {
-  return classCode >> 16 === 0x02 || interfaces.has(address)
+  return isNetworkClass(classCode) || interfaces.has(address)
 }

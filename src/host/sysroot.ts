@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { hostNotReadable, sysrootUnusable } from '../errors/host.js'
+import { withoutEndSlashes } from '../units/path.js'
 import { errorCode } from './sysfs.js'
 
 /** What stands before `/sys`, `/dev`, … in a path: a directory without slash at its end; empty for this host. */
@@ -11,7 +12,7 @@ export type Root = string & { readonly unit: 'Root' }
  * @throws {UserError} exit 65 when it is no directory, 77 when this user may not get there
  */
 export function openSysroot(sysroot: string): Root {
-  const root = sysroot.replace(/\/+$/, '') as Root
+  const root = withoutEndSlashes(sysroot) as Root
   if (root === '' && sysroot !== '') return root
   if (!isDirectory(sysroot)) throw sysrootUnusable({ sysroot, reason: 'is not a directory' })
   return root

@@ -1,3 +1,4 @@
+import { printable } from '../units/printable.js'
 import { formatBars } from './bars.js'
 import { formatMicroseconds } from './microseconds.js'
 import { gapsOver, type JitterResult } from './result.js'
@@ -15,7 +16,7 @@ export function formatJitter(results: readonly JitterResult[]): string {
   const ratio = worstRatio(results)
   // Best effort beside a profile is what that is compared with: nobody asks how to mend it.
   const explained = results.at(-1)?.explanations ?? []
-  return [
+  const lines = [
     ...results.flatMap(summary),
     '',
     ...formatBars(
@@ -25,7 +26,8 @@ export function formatJitter(results: readonly JitterResult[]): string {
     ...(explained.length === 0 ? [] : ['', ...explained.flatMap((text) => wrap(`- ${text}`))]),
     ...(ratio === null ? [] : ['', describeRatio(ratio)]),
     '',
-  ].join('\n')
+  ]
+  return lines.map(printable).join('\n')
 }
 
 /** How many times lower the second run's worst gap is than the first's; null unless there are two runs. */

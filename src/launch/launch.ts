@@ -3,14 +3,14 @@ import { findOptions } from '../argv/command-line.js'
 import { emulatorIsWrapper, noEmulator } from '../errors/plan.js'
 import { EXIT } from '../errors/user-error.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
-import { type Invocation, readRequest } from '../plan/request.js'
+import { type Invocation, type Request, readRequest } from '../plan/request.js'
 import { countVcpus } from '../plan/threads/smp.js'
-import { reserve } from '../record/leases/reserve.js'
-import { formatRuntimePlan, PLAN_VARIABLE, type RuntimePlan } from '../record/runtime-plan.js'
+import { formatVm, PLAN_VARIABLE, type VmRecord } from '../record/vm.js'
 import { report, writeAll } from '../report/output.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import { launchLine } from './line.js'
 import { preparePlanner } from './prepare.js'
+import type { Reserved } from './reserve.js'
 import { shellsOwnVariables } from './shell-environment.js'
 import { startTuner } from './start-tuner.js'
 
@@ -25,8 +25,7 @@ export async function launch([entry = '', ...args]: readonly string[]): Promise<
 
 /**
  * Plans a launch.
- * @returns the sh text that the launcher evaluates: it becomes QEMU, or for what is to be seen rather than started,
- *   calls the planner again
+ * @returns the sh text that the launcher evaluates: it becomes QEMU, or for a dry run or --help calls the planner again
  * @throws {UserError} when the plan cannot be made or the emulator is missing
  */
 async function launchText(invocation: Invocation): Promise<string> {
@@ -34,25 +33,26 @@ async function launchText(invocation: Invocation): Promise<string> {
   if (request.help) return 'qemu_rt_planner cli run --help'
   if (request.dryRun) return 'qemu_rt_planner report "$qemu_rt_entry" "$@"'
   const launcher = process.ppid
-  const { plan, id, leaseFile } = await reserve(request, await preparePlanner(request), launcher)
+  const { plan, record, leaseFile } = await reservedFor(request, launcher)
   checkEmulator(plan.emulator)
   // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
   if (stderrIsTerminal()) {
     for (const warning of [...otherHost(request.sysroot), ...plan.warnings]) report(`warning: ${warning}`)
   }
-  const runtimePlan = planForQemu(plan, id)
-  if (runtimePlan?.threads && !plan.isHooked) await startTuner(runtimePlan, launcher, plan.tunerCpus)
+  if (record?.threads) await startTuner(record, launcher, plan.tunerCpus)
   const inherited = invocation.env[PLAN_VARIABLE] === undefined ? [] : [PLAN_VARIABLE]
   return launchLine({
     chain: [
-      ...(leaseFile === null ? [] : [['flock', '-F', '-n', '-E', String(EXIT.unavailable), leaseFile]]),
+      ...(leaseFile === null
+        ? []
+        : [['flock', '-F', '-w', LOCK_SECONDS, '-E', String(EXIT.unavailable), leaseFile]]),
       ...(plan.affinity === null ? [] : [['taskset', '-c', formatCpuSet(plan.affinity)]]),
     ],
     emulator: plan.emulator,
     words: plan.words,
     positionals: invocation.args.length,
-    unset: [...shellsOwnVariables(invocation.env, launcher), ...(runtimePlan === null ? inherited : [])],
-    set: runtimePlan === null ? {} : { [PLAN_VARIABLE]: formatRuntimePlan(runtimePlan) },
+    unset: [...shellsOwnVariables(invocation.env, launcher), ...(record === null ? inherited : [])],
+    set: record === null ? {} : { [PLAN_VARIABLE]: formatVm(record) },
   })
 }
 
@@ -62,13 +62,25 @@ function otherHost(sysroot: string): string[] {
     : [`planned for the host in ${sysroot}, and started on this one; with --dry-run nothing is started`]
 }
 
-/** What travels with QEMU for `status` and `tune`; null for a VM of which nothing was planned but its arguments. */
-function planForQemu(plan: Plan, id: string): RuntimePlan | null {
-  const { guest, profile, nics, lease, threads, line, strict } = plan
+/** Others hold the lock of a lease for as long as it takes to see whether it is held. */
+const LOCK_SECONDS = '5'
+
+/** Plans the launch. What root has recorded for a domain is the domain's already: it takes no lease. */
+async function reservedFor(request: Request, launcher: number): Promise<Reserved> {
+  const { planner, domain } = await preparePlanner(request)
+  const plan = planner([])
+  // Most VMs hold nothing, and do not pay for what keeps records.
+  if (domain !== null || describeVm(plan) === null) return { plan, record: null, leaseFile: null }
+  const { reserve } = await import('./reserve.js')
+  return reserve(request, plan, planner, describeVm, launcher)
+}
+
+/** What is kept of a VM while it runs; null for one of which nothing was planned but its arguments. */
+function describeVm(plan: Plan): Partial<VmRecord> | null {
+  const { guest, profile, nics, lease, threads, line, strict, daemonizes } = plan
   if (profile === null && lease === null) return null
   const has = (option: string) => findOptions(line, option).length > 0
   return {
-    id,
     guest,
     profile,
     strict,
@@ -77,7 +89,7 @@ function planForQemu(plan: Plan, id: string): RuntimePlan | null {
     threads,
     vcpusAtStart: countVcpus(line).present,
     startsPaused: has('S') || has('incoming'),
-    daemonizes: plan.daemonizes,
+    daemonizes,
   }
 }
 

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
+import { nicNotRecorded } from '../errors/record.js'
 import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { chooseProfile, matchDomain } from '../plan/domain.js'
@@ -10,9 +11,8 @@ import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
 import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
-import type { HookRequest } from '../record/hook-request.js'
-import { readHookRequest } from '../record/hook-requests.js'
-import { readLeases } from '../record/leases/read.js'
+import { readDomainRecord } from '../record/root/records.js'
+import type { DomainRequest, VmRecord } from '../record/vm.js'
 
 /**
  * Reads what a request's plan needs (configuration, host facts, `-readconfig` files) and makes the plan.
@@ -20,23 +20,36 @@ import { readLeases } from '../record/leases/read.js'
  */
 export async function preparePlan(request: Request): Promise<Plan> {
   const isThisHost = request.sysroot === '/'
-  const planner = await preparePlanner(request)
+  const { planner, domain } = await preparePlanner(request)
+  // What others hold root has seen to.
+  if (domain !== null) return planner([])
+  const { readLeases } = await import('../record/leases/read.js')
   return planner(readLeases(request.sysroot, isThisHost ? 'check' : 'assume').held)
 }
 
 /** As `preparePlan`, but makes the plan when it is known what other VMs hold, and again when that has changed. */
-export async function preparePlanner(request: Request): Promise<Planner> {
+export async function preparePlanner(request: Request): Promise<PreparedPlanner> {
   const { path, explicit } = request.config
   const policy = await loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
-  return plannerFor(request, policy)
+  // Only libvirt starts a domain: who names another's UUID by hand gets nothing of it.
+  const domain = request.entry === 'emulator' ? readDomainRecord(request.sysroot, request.guest.uuid) : null
+  return { planner: plannerFor(request, policy, { domain }), domain }
+}
+
+export interface PreparedPlanner {
+  readonly planner: Planner
+  /** Root's record of this VM, which is then what was decided; null without one. */
+  readonly domain: VmRecord | null
 }
 
 /** What a planner may be given instead of what it would find. */
 interface Given {
   /** Where relative paths of `-readconfig` start, instead of the working directory, which may be gone. */
   readonly directory?: string
-  /** What libvirt's hook would leave. */
-  readonly hook?: HookRequest
+  /** Root's record of the VM. */
+  readonly domain?: VmRecord | null
+  /** What the domain's metadata asks for, where there is no record of it. */
+  readonly asked?: DomainRequest
   /** The host as it will be. */
   readonly hostAs?: (host: HostFacts) => HostFacts
 }
@@ -48,18 +61,26 @@ export type Planner = (held: readonly HeldLease[]) => Plan
  */
 export function plannerFor(request: Request, policy: Policy, given: Given = {}): Planner {
   const readConfigs = readConfigFiles(request, given.directory ?? '.')
-  const hook = given.hook ?? readHookRequest(request.sysroot, request.guest.uuid)
-  const seen = readHostFacts(request.sysroot, wantedFacts(request, policy, hook))
+  const record = given.domain ?? null
+  const asked = given.asked ?? record?.asked ?? null
+  const seen = readHostFacts(request.sysroot, wantedFacts(request, policy, asked))
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
-    const others = held.filter(({ uuid }) => uuid === undefined || uuid !== hook?.uuid)
-    return makePlan(request, { policy, host, readConfigs, held: others, hook })
+    const plan = makePlan(request, { policy, host, readConfigs, held, asked, record })
+    if (record !== null) checkRecorded(plan, record)
+    return plan
   }
 }
 
+/** Root has got those NICs ready for the domain that its record names. */
+function checkRecorded({ nics }: Plan, { id, lease }: VmRecord): void {
+  const other = nics.find(({ address }) => !lease?.nics.includes(address))
+  if (other !== undefined) throw nicNotRecorded({ name: other.name, address: other.address, record: id })
+}
+
 /** A VM pays only for the facts that its plan looks at. */
-function wantedFacts(request: Request, policy: Policy, hook: HookRequest | null): WantedFacts {
-  const domain = matchDomain(policy, request.guest, hook)
+function wantedFacts(request: Request, policy: Policy, asked: DomainRequest | null): WantedFacts {
+  const domain = matchDomain(policy, request.guest, asked)
   const settings = chooseProfile(policy, request.profile, domain)?.settings
   return {
     pci: asksForNics(request.line, { nics: request.nics, domain: domain?.nics ?? null }),
@@ -80,11 +101,19 @@ function readConfigFiles(request: Request, directory: string): ReadConfig[] {
   })
 }
 
-/** Null for whatever is no file: what comes out of a pipe once (`-readconfig <(…)`, /dev/fdset/…) is QEMU's to read. */
+/** Longer than any `-readconfig` file. */
+const MAX_CONFIG_BYTES = 1 << 20
+
+/**
+ * Null for whatever is no file: what comes out of a pipe once (`-readconfig <(…)`, /dev/fdset/…) is QEMU's to read, and
+ * merely opening a device may do something (/dev/watchdog).
+ */
 function readRegularFile(path: string): string | null {
+  if (!statSync(path).isFile()) return null
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    return fstatSync(file).isFile() ? readFileSync(file, 'utf8') : null
+    const stat = fstatSync(file)
+    return stat.isFile() && stat.size <= MAX_CONFIG_BYTES ? readFileSync(file, 'utf8') : null
   } finally {
     closeSync(file)
   }

@@ -3,7 +3,7 @@ import { tunerNotStarted } from '../errors/tune.js'
 import { readProc } from '../host/proc.js'
 import { leaveBehind } from '../host/program.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
-import { formatRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../record/runtime-plan.js'
+import { formatVm, TUNE_VARIABLE, type VmRecord } from '../record/vm.js'
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
 
 /** The launcher gives the planner the same, see there. */
@@ -18,17 +18,25 @@ const QUICK_START = { BUN_JSC_useJIT: '0' }
  * @param cpus where it may run; null leaves this process's
  * @throws {UserError} exit 69 when it cannot be started
  */
-export async function startTuner(plan: RuntimePlan, launcher: number, cpus: CpuSet | null): Promise<void> {
+export async function startTuner(plan: VmRecord, launcher: number, cpus: CpuSet | null): Promise<void> {
   const self =
     process.versions.bun === undefined ? [process.execPath, process.argv[1] ?? ''] : [process.execPath]
   const chain = cpus === null ? [] : ['taskset', '-c', formatCpuSet(cpus)]
-  const devNull = openSync('/dev/null', 'r+')
+  const devNull = openNothing()
   const failure = await leaveBehind([...chain, ...self, 'tuner', String(launcher)], {
     descriptors: everyDescriptor().map((one) => (one === 2 && mustBeKept(2) ? 2 : devNull)),
-    env: { PATH: process.env.PATH, LC_ALL: 'C', ...QUICK_START, [TUNE_VARIABLE]: formatRuntimePlan(plan) },
+    env: { PATH: process.env.PATH, LC_ALL: 'C', ...QUICK_START, [TUNE_VARIABLE]: formatVm(plan) },
   })
   if (failure !== null) throw tunerNotStarted({ reason: failure })
   closeSync(devNull)
+}
+
+function openNothing(): number {
+  try {
+    return openSync('/dev/null', 'r+')
+  } catch (error) {
+    throw tunerNotStarted({ reason: `/dev/null cannot be opened (${errorCode(error)})` })
+  }
 }
 
 /**

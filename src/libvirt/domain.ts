@@ -1,5 +1,5 @@
 import { badDomainXml } from '../errors/libvirt.js'
-import type { DomainRequest } from '../record/hook-request.js'
+import type { DomainRequest } from '../record/vm.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { readMetadata } from './metadata.js'
 import { childOf, childrenOf, parseXml, type XmlElement } from './xml.js'

@@ -74,13 +74,21 @@ function vcpus(root: XmlElement): string {
   return current === undefined || current === most ? most : `${current},maxcpus=${most}`
 }
 
+/** As many as libvirt tells of (src/remote/remote_protocol.x, REMOTE_IOTHREAD_INFO_MAX). */
+const MOST_IOTHREADS = 16_384
+
 /** `<iothreads>2</iothreads>` are iothread1 and iothread2; `<iothreadids>` names further ones. */
 function iothreads(root: XmlElement): string[] {
   const named = childrenOf(childOf(root, 'iothreadids'), 'iothread').map(({ attributes }) =>
     Number(attributes.id),
   )
-  const count = Number(childOf(root, 'iothreads')?.text ?? named.length)
-  const others = Array.from({ length: count }, (_, index) => index + 1).filter((id) => !named.includes(id))
+  const text = childOf(root, 'iothreads')?.text
+  const count = Math.min(
+    text !== undefined && /^\d+$/.test(text) ? Number(text) : named.length,
+    MOST_IOTHREADS,
+  )
+  const known = new Set(named)
+  const others = Array.from({ length: count }, (_, index) => index + 1).filter((id) => !known.has(id))
   const missing = Math.max(0, count - named.length)
   return [...named, ...others.slice(0, missing)].sort((a, b) => a - b).map((id) => `iothread${id}`)
 }

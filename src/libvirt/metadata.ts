@@ -1,7 +1,7 @@
 import type { DomainPolicy } from '../config/policy.js'
 import { badMetadata } from '../errors/libvirt.js'
 import { nearest } from '../errors/nearest.js'
-import type { DomainRequest } from '../record/hook-request.js'
+import type { DomainRequest } from '../record/vm.js'
 import { childOf, type XmlElement } from './xml.js'
 
 /** Namespace of `<request>` in a domain's `<metadata>`, as `virsh metadata --uri` takes it. */

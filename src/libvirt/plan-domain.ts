@@ -6,9 +6,9 @@ import { isWrapper } from '../emulator/wrapper.js'
 import type { HostFacts } from '../host/facts.js'
 import { plannerFor } from '../launch/prepare.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
+import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
 import { type Request, readRequest } from '../plan/request.js'
-import type { HookRequest } from '../record/hook-request.js'
 import { readLeases } from '../record/leases/read.js'
 import { type Domain, readDomain } from './domain.js'
 import { madeArguments } from './made-command.js'
@@ -58,12 +58,11 @@ export async function planDomain(
   })
   const request = { ...read, defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}` }
   const { isAsked: _, ...asked } = domain.request
-  const hook: HookRequest = { ...asked, uuid: domain.uuid ?? '', guest: domain.name, assigned: [], taken: [] }
   const toBind = new Set<string>()
   const hostAs = (host: HostFacts) => asPrepared(host, toBind)
   const held = readLeases(options.sysroot, options.sysroot === '/' ? 'check' : 'assume').held
   // It may run now; libvirt's names are unique.
-  const plan = plannerFor(request, policy, { hook, hostAs })(
+  const plan = plannerFor(request, policy, { asked, hostAs })(
     held.filter(({ guest }) => guest !== domain.name),
   )
   return {
@@ -86,8 +85,9 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
 
 /** The host as the hook leaves it: what can be bound is bound. */
 function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
+  const { useOf = NOTHING_KNOWN } = host
   const pci = host.pci.map((device) => {
-    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci) !== null) return device
+    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci, useOf) !== null) return device
     toBind.add(device.address)
     const vfioNode = device.vfioNode && { ...device.vfioNode, access: 'ok' as const }
     return { ...device, driver: 'vfio-pci', vfioNode }

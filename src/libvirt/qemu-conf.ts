@@ -32,19 +32,55 @@ export function readQemuConf(root: Root): QemuConf {
   return parseQemuConf(readOrEmpty(root + QEMU_CONF))
 }
 
-/** Reads the text of a qemu.conf: `key = "text"`, and lists in brackets over any number of lines. */
+/** Longer than any, and read whole. */
+const MAX_LENGTH = 1 << 20
+
+/** A setting's value: a text, or a list of them. */
+type Value = string | readonly string[]
+
+/**
+ * Reads the text of a qemu.conf: `key = "text"`, and lists in brackets over any number of lines (libvirt:
+ * src/util/virconf.c). One longer than 1 MiB says nothing.
+ */
 export function parseQemuConf(text: string): QemuConf {
-  const active = text.replace(/^\s*#.*$/gm, '')
+  const settings = text.length > MAX_LENGTH ? new Map<string, Value>() : readSettings(text)
   const list = (key: string) => {
-    const inside = new RegExp(`^\\s*${key}\\s*=\\s*\\[([^\\]]*)\\]`, 'm').exec(active)?.[1]
-    return inside === undefined ? null : [...inside.matchAll(/"([^"]*)"/g)].map(([, value = '']) => value)
+    const value = settings.get(key)
+    return typeof value === 'object' ? value : null
   }
+  const user = settings.get('user')
   return {
-    user: /^\s*user\s*=\s*"([^"]+)"/m.exec(active)?.[1] ?? null,
+    user: typeof user === 'string' && user !== '' ? user : null,
     hasOwnDev: list('namespaces')?.includes('mount') ?? true,
     limitsDevices: list('cgroup_controllers')?.includes('devices') ?? true,
     deviceAcl: list('cgroup_device_acl') ?? DEFAULT_ACL,
   }
+}
+
+/** A comment, a text in quotes, a word, or one character. */
+const TOKEN = /#[^\n]*|"([^"\n]*)"|'([^'\n]*)'|\w+|\S/g
+
+function readSettings(text: string): Map<string, Value> {
+  const settings = new Map<string, Value>()
+  const tokens = [...text.matchAll(TOKEN)].filter(([token]) => !token.startsWith('#'))
+  const textAt = (at: number) => tokens[at]?.[1] ?? tokens[at]?.[2]
+  for (let at = 0; at < tokens.length; at++) {
+    const [key = ''] = tokens[at] ?? []
+    if (tokens[at + 1]?.[0] !== '=' || textAt(at) !== undefined) continue
+    at += 2
+    const values: string[] = []
+    if (tokens[at]?.[0] !== '[') {
+      const value = textAt(at)
+      if (value !== undefined && !settings.has(key)) settings.set(key, value)
+      continue
+    }
+    for (at++; at < tokens.length && tokens[at]?.[0] !== ']'; at++) {
+      const value = textAt(at)
+      if (value !== undefined) values.push(value)
+    }
+    if (at < tokens.length && !settings.has(key)) settings.set(key, values)
+  }
+  return settings
 }
 
 /** What distributions build libvirt with: Debian and Ubuntu, then Fedora, RHEL and SUSE. */

@@ -19,5 +19,5 @@ const SHIFTS: Readonly<Record<string, bigint>> = {
 export function sizeIn(element: XmlElement | null, attribute?: string): Bytes {
   const text = attribute === undefined ? element?.text : element?.attributes[attribute]
   const shift = SHIFTS[(element?.attributes.unit ?? 'KiB').toLowerCase()] ?? 10n
-  return /^\d+$/.test(text ?? '') ? BigInt(text ?? 0) << shift : 0n
+  return /^\d{1,20}$/.test(text ?? '') ? BigInt(text ?? 0) << shift : 0n
 }

@@ -23,6 +23,15 @@ export interface XmlProblem {
   readonly problem: string
 }
 
+/** What libvirt takes of a client (src/remote/remote_protocol.x, REMOTE_STRING_MAX). */
+const MAX_LENGTH = 4 * 1024 * 1024
+
+/** What libxml2 reads for libvirt, which does not ask it for more (parser.c, xmlParserMaxDepth). */
+const MAX_DEPTH = 256
+
+/** A domain with a thousand devices and 8192 vCPUs has a fifth of it. */
+const MAX_TAGS = 200_000
+
 const TEXT = '#text'
 const CDATA = '#cdata'
 const ATTRIBUTES = ':@'
@@ -40,6 +49,8 @@ const parser = new XMLParser({
   ignorePiTags: true,
   // Of `&#10;` too, as libvirt writes a newline in an attribute.
   htmlEntities: true,
+  // Without the root element.
+  maxNestedTags: MAX_DEPTH - 1,
 })
 // Its type is the interface `Symbol`, with which nothing can be indexed.
 const META = XMLParser.getMetaDataSymbol() as unknown as symbol
@@ -50,15 +61,56 @@ interface ParsedNode {
 }
 
 /**
- * Reads an XML document.
+ * Reads an XML document: one of at most 4 MiB and 200,000 tags, that nests 256 deep and has no document type.
  * @returns its root element, or what is wrong with it
  */
 export function parseXml(source: string): XmlElement | XmlProblem {
+  const problem = beyondBounds(source)
+  if (problem !== null) return { line: 1, problem }
   const verdict = XMLValidator.validate(source)
   if (verdict !== true) return { line: verdict.err.line, problem: verdict.err.msg }
-  const nodes = parser.parse(source) as readonly ParsedNode[]
-  const root = nodes.flatMap((node) => elementOf(node, {}) ?? [])[0]
+  const nodes = parseNodes(source)
+  if (typeof nodes === 'string') return { line: 1, problem: nodes }
+  const root = nodes.flatMap((node) => elementOf(node, NO_PREFIXES) ?? [])[0]
   return root ?? { line: 1, problem: 'there is no element' }
+}
+
+function beyondBounds(source: string): string | null {
+  if (source.length > MAX_LENGTH) return 'it is longer than 4 MiB'
+  if (hasMoreTags(source)) return `it has more than ${MAX_TAGS} tags`
+  return hasDocumentType(source) ? 'it has a document type, which no domain has' : null
+}
+
+function hasMoreTags(source: string): boolean {
+  let tags = 0
+  for (let at = source.indexOf('<'); at >= 0; at = source.indexOf('<', at + 1)) {
+    tags++
+    if (tags > MAX_TAGS) return true
+  }
+  return false
+}
+
+/** One would stand before the root element, behind comments and processing instructions. */
+function hasDocumentType(source: string): boolean {
+  for (let at = source.indexOf('<'); at >= 0; at = source.indexOf('<', at)) {
+    const end = source.startsWith('<!--', at) ? '-->' : source.startsWith('<?', at) ? '?>' : null
+    if (end === null) return source.startsWith('<!DOCTYPE', at)
+    at = source.indexOf(end, at + 2)
+    if (at < 0) break
+  }
+  return false
+}
+
+/** @returns what is wrong with a text that is well-formed, such as a name that would be one of JavaScript's */
+function parseNodes(source: string): readonly ParsedNode[] | string {
+  try {
+    return parser.parse(source) as readonly ParsedNode[]
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    return error.message === 'Maximum nested tags exceeded'
+      ? `elements nest more than ${MAX_DEPTH} deep`
+      : error.message
+  }
 }
 
 /** The first child with a name, in no namespace unless one is given. */
@@ -79,7 +131,10 @@ export function childrenOf(
   return element?.children.filter((child) => child.name === name && child.namespace === namespace) ?? []
 }
 
+/** Each element's inherit from those of the element around it. */
 type Prefixes = Readonly<Record<string, string>>
+
+const NO_PREFIXES: Prefixes = Object.create(null)
 
 function elementOf(node: ParsedNode, outer: Prefixes): XmlElement | null {
   const tag = Object.keys(node).find((key) => key !== ATTRIBUTES)
@@ -87,7 +142,9 @@ function elementOf(node: ParsedNode, outer: Prefixes): XmlElement | null {
   if (tag === undefined || tag === TEXT || tag === CDATA || meta === undefined) return null
   const content = node[tag] as readonly ParsedNode[]
   const attributes = (node[ATTRIBUTES] ?? {}) as Record<string, string>
-  const prefixes = { ...outer, ...declaredPrefixes(attributes) }
+  const declared = declaredPrefixes(attributes)
+  const prefixes: Prefixes =
+    declared.length === 0 ? outer : Object.assign(Object.create(outer), Object.fromEntries(declared))
   const [prefix, name] = tag.includes(':') ? tag.split(':', 2) : ['', tag]
   return {
     name: name ?? tag,
@@ -100,13 +157,11 @@ function elementOf(node: ParsedNode, outer: Prefixes): XmlElement | null {
   }
 }
 
-function declaredPrefixes(attributes: Readonly<Record<string, string>>): Prefixes {
-  return Object.fromEntries(
-    Object.entries(attributes).flatMap(([name, value]) => {
-      if (name === 'xmlns') return [['', value]]
-      return name.startsWith('xmlns:') ? [[name.slice('xmlns:'.length), value]] : []
-    }),
-  )
+function declaredPrefixes(attributes: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(attributes).flatMap(([name, value]): [string, string][] => {
+    if (name === 'xmlns') return [['', value]]
+    return name.startsWith('xmlns:') ? [[name.slice('xmlns:'.length), value]] : []
+  })
 }
 
 function textOf(node: ParsedNode): string {

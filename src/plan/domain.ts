@@ -1,6 +1,6 @@
 import type { DomainPolicy, Policy } from '../config/policy.js'
 import { unknownProfile } from '../errors/plan.js'
-import type { DomainRequest } from '../record/hook-request.js'
+import type { DomainRequest } from '../record/vm.js'
 import { matchesGlob } from '../units/glob.js'
 import type { DomainSettings, PassInput } from './pass.js'
 import type { Request } from './request.js'

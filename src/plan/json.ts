@@ -1,6 +1,7 @@
-import { leaseToJson, threadsToJson } from '../record/runtime-plan.js'
 import { formatCpuSet } from '../units/cpu-set.js'
+import { leaseToJson } from './leases.js'
 import type { Plan } from './plan.js'
+import { threadsToJson } from './threads/thread-plan.js'
 
 /** The plan as JSON: a contract with those who read it. */
 export function planToJson(plan: Plan): object {

@@ -1,15 +1,24 @@
-import { type CpuSet, intersectCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
 import type { PciAddress } from '../units/pci-address.js'
 
+/** What no other VM may have while one runs. */
+export interface Lease {
+  readonly nics: readonly PciAddress[]
+  readonly cpus: CpuSet
+}
+
+/** Writes a lease as the plan's JSON has it. */
+export function leaseToJson({ nics, cpus }: Lease): object {
+  return { nics, cpus: formatCpuSet(cpus) }
+}
+
 /** What another VM holds on this host. */
-export interface HeldLease {
+export interface HeldLease extends Lease {
   readonly guest: string | null
   /** The VM's QEMU, or the launcher that is about to become it; 0 when it is not known. */
   readonly pid: number
-  /** The guest's UUID, when libvirt's hook holds it and no lease. */
-  readonly uuid?: string
-  readonly nics: readonly PciAddress[]
-  readonly cpus: CpuSet
+  /** The id of root's record that says so; undefined for a user's lease. */
+  readonly record?: string
 }
 
 /** Holders by NIC: a pool asks for one of its NICs after the other. */

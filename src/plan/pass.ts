@@ -1,7 +1,7 @@
 import type { CommandLine } from '../argv/command-line.js'
 import type { DomainPolicy, Policy, Profile } from '../config/policy.js'
 import type { HostFacts } from '../host/facts.js'
-import type { AssignedNic } from '../record/hook-request.js'
+import type { AssignedNic } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
 import type { HeldLease } from './leases.js'

@@ -3,12 +3,12 @@ import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { unknownCpus } from '../errors/plan.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
-import type { HookRequest } from '../record/hook-request.js'
-import type { Lease } from '../record/runtime-plan.js'
+import type { DomainRequest, VmRecord } from '../record/vm.js'
+
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { chooseProfile, matchDomain, unknownToCommandLine } from './domain.js'
 import { applyEdits, type Change } from './edit.js'
-import type { HeldLease } from './leases.js'
+import type { HeldLease, Lease } from './leases.js'
 import type { PassInput, PlannedNic } from './pass.js'
 import { hugepages } from './passes/hugepages.js'
 import { memoryLock } from './passes/memory-lock.js'
@@ -19,7 +19,7 @@ import { threadNames } from './passes/thread-names.js'
 import type { Request } from './request.js'
 import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
-import { type PlannedThreads, planThreads } from './threads/plan-threads.js'
+import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
 import { type ReadConfig, unseenWarnings } from './unseen.js'
@@ -62,8 +62,10 @@ export interface PlanFacts {
   readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
-  /** What libvirt's hook has left for this VM; null when it has left nothing. */
-  readonly hook: HookRequest | null
+  /** What the domain asks for in its metadata; null when nobody has read it. */
+  readonly asked: DomainRequest | null
+  /** What root has decided for this VM; null when it has decided nothing. */
+  readonly record: VmRecord | null
 }
 
 /** The passes in their order; the rules come after them, one by one. */
@@ -74,17 +76,26 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(request: Request, { policy, host, readConfigs, held, hook }: PlanFacts): Plan {
+export function makePlan(
+  request: Request,
+  { policy, host, readConfigs, held, asked, record }: PlanFacts,
+): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy)
-  const domain = matchDomain(policy, request.guest, hook)
-  const profile = chooseProfile(policy, request.profile, domain)
+  const domain = matchDomain(policy, request.guest, asked)
+  const profile =
+    record === null
+      ? chooseProfile(policy, request.profile, domain)
+      : chooseProfile(policy, record.profile, null)
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
-  const assigned = hook?.assigned ?? []
+  const assigned = record?.nics ?? []
   const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
   const passed = runPasses(request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
-  const threads = profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })
+  const threads =
+    record === null
+      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })
+      : decidedThreads(record, host.cpus)
   return {
     emulator,
     arch,
@@ -100,14 +111,14 @@ export function makePlan(request: Request, { policy, host, readConfigs, held, ho
     warnings: [
       ...new Set([...passed.warnings, ...ruled.warnings]),
       ...unseenWarnings(ruled.line, readConfigs),
-      ...unknownToCommandLine(policy, hook),
+      ...unknownToCommandLine(policy, asked),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
     tunerCpus: tunerCpus(policy, threads, host.cpus),
     guest: request.guest,
-    isHooked: hook !== null,
+    isHooked: record !== null,
   }
 }
 

@@ -55,7 +55,7 @@ export function fileWithRam(files: readonly ReadConfig[]): string | null {
 
 /** Section names of a -readconfig file: `[group]` or `[group "id"]` (docs: qemu-config.c, qemu_config_foreach). */
 function sections(text: string): string[] {
-  return [...text.matchAll(/^\s*\[\s*([\w-]+)/gm)].map(([, group = '']) => group)
+  return [...text.matchAll(/^[ \t]*\[[ \t]*([\w-]+)/gm)].map(([, group = '']) => group)
 }
 
 function setWarnings(line: CommandLine): string[] {

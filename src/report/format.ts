@@ -2,6 +2,7 @@ import { createTwoFilesPatch } from 'diff'
 import { planToJson } from '../plan/json.js'
 import type { Plan } from '../plan/plan.js'
 import type { Format } from '../plan/request.js'
+import { printableJson } from '../units/printable.js'
 import { formatArgs } from './args.js'
 import { formatText } from './text.js'
 
@@ -16,7 +17,7 @@ export function formatPlan(plan: Plan, format: Format, env: readonly string[] = 
 const FORMATTERS: Readonly<Record<Format, (plan: Plan, env: readonly string[]) => string>> = {
   text: formatText,
   args: (plan, env) => formatArgs({ env, emulator: plan.emulator, line: plan.line }),
-  json: (plan) => `${JSON.stringify(planToJson(plan), null, 2)}\n`,
+  json: (plan) => `${printableJson(planToJson(plan), 2)}\n`,
   diff: (plan, env) => {
     const before = formatArgs({ env, emulator: plan.emulator, line: plan.before })
     const after = formatArgs({ env, emulator: plan.emulator, line: plan.line })

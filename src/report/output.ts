@@ -1,6 +1,8 @@
 import { writeSync } from 'node:fs'
 import { encodeBytes } from '../argv/bytes.js'
-import { oneLine } from '../errors/user-error.js'
+import { printable } from '../units/printable.js'
+
+const STREAMS: Readonly<Record<number, string>> = { 1: 'stdout', 2: 'stderr' }
 
 /**
  * Writes text to a descriptor, whole. Not through process.stdout: that would set O_NONBLOCK on a pipe which QEMU
@@ -13,7 +15,8 @@ export function writeAll(fd: number, text: string): void {
       at += writeSync(fd, bytes, at)
     } catch (error) {
       // The other end set its pipe non-blocking; it is there and reads, so trying again ends.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      const failure = error as NodeJS.ErrnoException
+      if (failure.code !== 'EAGAIN') throw Object.assign(failure, { path: STREAMS[fd] })
     }
   }
 }
@@ -21,7 +24,7 @@ export function writeAll(fd: number, text: string): void {
 /** Prints one line on stderr with the program's name. A closed stderr is no reason to fail. */
 export function report(message: string): void {
   try {
-    writeAll(2, `qemu-rt: ${oneLine(message)}\n`)
+    writeAll(2, `qemu-rt: ${printable(message)}\n`)
   } catch {
     // Nobody is there to be told.
   }

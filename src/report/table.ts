@@ -1,5 +1,8 @@
-/** Lays rows out in columns, two blanks apart, as lspci-like tools do; the first row is the heading. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+import { printable } from '../units/printable.js'
+
+/** Lays rows out in columns, two blanks apart, as lspci-like tools do; the first row is the heading. Cells may be text from outside. */
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable))
   const columns = Math.max(0, ...rows.map((row) => row.length))
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

@@ -3,6 +3,7 @@ import type { PlannedNic } from '../plan/pass.js'
 import type { Plan } from '../plan/plan.js'
 import type { ThreadSetting } from '../plan/threads/thread-plan.js'
 import { formatCpuSet } from '../units/cpu-set.js'
+import { printable } from '../units/printable.js'
 import { formatArgs } from './args.js'
 import { formatTable } from './table.js'
 
@@ -11,7 +12,7 @@ export function formatText(plan: Plan): string {
   const guest = plan.guest.name === null ? '' : ` for guest '${plan.guest.name}'`
   const profile = plan.profile === null ? '' : `, profile '${plan.profile}'`
   return [
-    `Plan${guest}${profile} (dry run: nothing is started)`,
+    printable(`Plan${guest}${profile} (dry run: nothing is started)`),
     ...section(
       'Changes',
       plan.changes.length === 0
@@ -31,7 +32,7 @@ export function formatText(plan: Plan): string {
 }
 
 function section(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
+  return lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${printable(line)}`)]
 }
 
 function change({ pass, option, before, after, reason }: Change): string[] {

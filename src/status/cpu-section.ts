@@ -1,9 +1,9 @@
 import { formatCpuSet } from '../units/cpu-set.js'
+import { printable } from '../units/printable.js'
 import type { CpuRow, CpuUse, VcpuUse } from './cpu.js'
 import { isFree } from './cpu-map.js'
 import { type Column, fitTable } from './fit.js'
 import { alarm, type Line, plain, title } from './line.js'
-import { printable } from './printable.js'
 import { formatStrided } from './strided.js'
 
 const COLUMNS: readonly Column[] = [

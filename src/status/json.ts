@@ -1,5 +1,6 @@
 import type { ThreadSetting } from '../plan/threads/thread-plan.js'
 import { formatCpuSet } from '../units/cpu-set.js'
+import { printableJson } from '../units/printable.js'
 import type { CpuRow, CpuUse } from './cpu.js'
 import { isFree } from './cpu-map.js'
 import type { Status } from './status.js'
@@ -15,7 +16,7 @@ export function statusJson({ time, seconds, seesAll, vms, map }: Status, indent:
     vms: vms.map(vmJson),
     cpus: map.map(rowJson),
   }
-  return `${escapeControls(JSON.stringify(json, null, indent))}\n`
+  return `${printableJson(json, indent)}\n`
 }
 
 function vmJson(vm: VmStatus): object {
@@ -24,6 +25,7 @@ function vmJson(vm: VmStatus): object {
     guest: vm.guest,
     pid: vm.pid,
     profile: vm.profile,
+    recordedBy: vm.word,
     uptimeSeconds: rounded(usage?.uptimeSeconds, 0),
     cpuPercent: rounded(usage?.cpuPercent, 1),
     memoryBytes: usage?.memory ?? null,
@@ -71,12 +73,4 @@ function rowJson(row: CpuRow): object {
 
 function rounded(value: number | null | undefined, digits: number): number | null {
   return value == null ? null : Number(value.toFixed(digits))
-}
-
-/** JSON itself escapes only ASCII's first 32: the others must not reach a terminal either. */
-function escapeControls(json: string): string {
-  return json.replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -1,6 +1,6 @@
 import type { HostPolicy } from '../config/policy.js'
 import { readHostFacts } from '../host/read.js'
-import { findManaged, readQemuThreads } from '../tune/processes.js'
+import { findRecorded, readQemuThreads } from '../tune/processes.js'
 import type { Snapshot } from './snapshot.js'
 import { readUsage } from './usage.js'
 
@@ -14,18 +14,19 @@ export interface Source {
 }
 
 /**
- * Looks at the host's CPUs and at every QEMU with a plan that this user may see.
+ * Looks at the host's CPUs and at every VM with a record that this user may see.
  * @throws {UserError} exit 65 when the sysroot is no directory, 77 when this user may not read it
  */
 export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promise<Snapshot> {
   const { cpus } = readHostFacts(sysroot, { cpus: true, topology: true })
-  const managed = sysroot === '/' ? findManaged() : []
+  const recorded = sysroot === '/' ? findRecorded() : []
   const usage = await readUsage(
-    managed.map(({ pid }) => pid),
+    recorded.map(({ process }) => process.pid),
     intervalMs,
   )
   const at = performance.now()
-  const vms = managed.flatMap(({ pid, plan }) => {
+  const vms = recorded.flatMap((plan) => {
+    const { pid } = plan.process
     // Before Linux 6.4 looking for the kernel's vhost threads takes a file for each of its threads.
     const threads = readQemuThreads(pid, { kernels: (plan.threads?.vhost ?? null) !== null }) ?? []
     return threads.length === 0 ? [] : [{ pid, plan, threads, usage: usage.get(pid) ?? null }]

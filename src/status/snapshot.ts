@@ -1,6 +1,6 @@
 import type { HostPolicy } from '../config/policy.js'
 import type { HostCpus } from '../host/facts.js'
-import type { RuntimePlan } from '../record/runtime-plan.js'
+import type { VmRecord } from '../record/vm.js'
 import type { Thread } from '../tune/threads.js'
 
 /** What the host and its VMs were like at one moment. Plain data, so that a test can make one. */
@@ -19,7 +19,8 @@ export interface Snapshot {
 
 export interface VmSnapshot {
   readonly pid: number
-  readonly plan: RuntimePlan
+  /** Its record, and whose word that is: 0 for root's, else the user that launched the VM. */
+  readonly plan: VmRecord & { readonly word: number }
   /** Oldest first. */
   readonly threads: readonly Thread[]
   /** null when QEMU has ended meanwhile. */

@@ -1,10 +1,10 @@
 import { formatCpuSet } from '../units/cpu-set.js'
 import { cpuSection } from './cpu-section.js'
 import { alarm, type Line, plain, type TextOptions, title } from './line.js'
-import { cut } from './printable.js'
 import type { Status } from './status.js'
 import { vmSection } from './vm-section.js'
 import { countDrift } from './vms.js'
+import { cut } from './width.js'
 
 /** Writes a status for people, line by line; none is wider than the terminal. */
 export function statusText(status: Status, options: TextOptions): Line[] {

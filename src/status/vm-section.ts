@@ -1,13 +1,14 @@
 import type { SchedPolicy } from '../config/policy.js'
 import { describeRole } from '../tune/roles.js'
 import { formatCpuSet } from '../units/cpu-set.js'
+import { printable } from '../units/printable.js'
 import { type Column, fitTable } from './fit.js'
 import { foldWorkers, type Row } from './fold-workers.js'
 import { alarm, type Line, plain, type TextOptions, title } from './line.js'
-import { cut, displayWidth, printable } from './printable.js'
 import { formatDuration, formatSize } from './quantities.js'
 import type { Usage } from './snapshot.js'
 import { countDrift, type ThreadStatus, type VmStatus } from './vms.js'
+import { cut, displayWidth } from './width.js'
 
 const COLUMNS: readonly Column[] = [
   { heading: '  THREAD', min: 18 },
@@ -36,10 +37,11 @@ export function vmSection(vm: VmStatus, { width, heading: over }: TextOptions): 
 }
 
 /** The VM's name, and of what is known of its process as much as fits. */
-function aboutQemu({ guest, pid, profile, usage }: VmStatus, width: number): string {
+function aboutQemu({ guest, pid, profile, word, usage }: VmStatus, width: number): string {
   const facts = [
     `PID ${pid}`,
     ...(profile === null ? [] : [`profile ${printable(profile)}`]),
+    ...(word === 0 ? [] : [`by user ${word}`]),
     ...(usage === null ? [] : describeUsage(usage)),
   ]
   const name = cut(printable(guest.name ?? '(no name)'), Math.max(16, width - 44))

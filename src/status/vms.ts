@@ -9,6 +9,8 @@ export interface VmStatus {
   readonly guest: { readonly name: string | null; readonly uuid: string | null }
   readonly pid: number
   readonly profile: string | null
+  /** Whose word the plan is: 0 for root's, else the user that launched the VM. */
+  readonly word: number
   readonly usage: Usage | null
   /** Whether the plan says anything of threads. */
   readonly isPlanned: boolean
@@ -60,6 +62,7 @@ function vmStatus(
     guest: plan.guest,
     pid,
     profile: plan.profile,
+    word: plan.word,
     usage,
     isPlanned: settings !== null,
     threads: [...roles]

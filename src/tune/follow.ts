@@ -1,5 +1,5 @@
 import { parseStat, readProc } from '../host/proc.js'
-import type { RuntimePlan } from '../record/runtime-plan.js'
+import type { VmRecord } from '../record/vm.js'
 import { listPids, readPlan } from './processes.js'
 
 /**
@@ -8,7 +8,7 @@ import { listPids, readPlan } from './processes.js'
  * @param launcher PID that the launcher had
  * @returns its PID; `not yet`; `ended` when no process of this launch is there any more
  */
-export function findQemu(launcher: number, { id, daemonizes }: RuntimePlan): number | 'not yet' | 'ended' {
+export function findQemu(launcher: number, { id, daemonizes }: VmRecord): number | 'not yet' | 'ended' {
   const isThere = parentOf(launcher) !== null
   if (!daemonizes) {
     if (!isThere) return 'ended'

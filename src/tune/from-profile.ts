@@ -2,33 +2,65 @@ import type { Policy } from '../config/policy.js'
 import { UserError } from '../errors/user-error.js'
 import { readHostFacts } from '../host/read.js'
 import { chooseProfile } from '../plan/domain.js'
-import type { HeldLease } from '../plan/leases.js'
+import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
+import { countVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { hold } from '../record/leases/hold.js'
-import { readLeases, startOf } from '../record/leases/read.js'
-import { launchId } from '../record/leases/reserve.js'
+import { readLeases, readUsersHolds } from '../record/leases/read.js'
+import { launchId, processId } from '../record/process-id.js'
+import { withRootsLock } from '../record/root/lock.js'
+import {
+  processRecordId,
+  readRootsHolds,
+  removeEndedRecords,
+  writeRootsRecord,
+} from '../record/root/records.js'
+import { NEW_VM, type VmRecord } from '../record/vm.js'
 import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import type { RunningQemu } from './targets.js'
 
+/** A profile of the configuration, by name. */
+export interface NamedProfile {
+  readonly name: string
+  readonly policy: Policy
+}
+
 /**
  * Plans the threads of a QEMU that runs by a profile of the configuration. CPUs that it hands out, or gives to real-time
- * vCPUs, are leased for as long as this QEMU lives.
- * @param isDryRun takes no lease
+ * vCPUs, are kept for as long as this QEMU lives: in root's record of the VM by root, else by a lease of this user's.
+ * @param isDryRun writes nothing
  * @returns null when the profile places none
  * @throws {UserError} what `chooseProfile`, `planThreads` and `hold` throw
  */
 export async function planFromProfile(
-  { pid, line, guest, plan }: RunningQemu,
-  { name, policy }: { readonly name: string; readonly policy: Policy },
+  target: RunningQemu,
+  named: NamedProfile,
   isDryRun: boolean,
 ): Promise<ThreadPlan | null> {
+  const choose = chooserFor(target, named)
+  if (isDryRun) return choose(readLeases('/', 'check').held).threads
+  return process.geteuid?.() === 0 ? holdAsRoot(target, named, choose) : holdAsUser(target, named, choose)
+}
+
+interface Choice {
+  readonly threads: ThreadPlan | null
+  /** CPUs that no other VM may have. */
+  readonly leased: CpuSet
+  /** The same; null when this VM has all of it already. */
+  readonly lease: Lease | null
+  readonly isStrict: boolean
+}
+
+type Choose = (held: readonly HeldLease[]) => Choice
+
+function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedProfile): Choose {
   const host = readHostFacts('/', { cpus: true, topology: true })
   const profile = chooseProfile(policy, name, null)
-  if (profile === null) return null
   const isOwn = (lease: HeldLease) =>
-    lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(plan?.lease?.cpus))
-  const choose = (held: readonly HeldLease[]) => {
+    lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(record?.lease?.cpus))
+  return (held) => {
+    if (profile === null) return { threads: null, leased: [], lease: null, isStrict: false }
     const others = held.filter((lease) => !isOwn(lease))
     const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
     const planned = planKeeping(own, host.cpus?.present ?? [], (away) =>
@@ -38,14 +70,49 @@ export async function planFromProfile(
     const cpus = leased.every((cpu) => own.includes(cpu)) ? [] : leased
     return {
       threads: planned?.threads ?? null,
+      leased,
       lease: cpus.length === 0 ? null : { nics: [], cpus },
-      daemonizes: false,
+      isStrict: profile.settings.strict,
     }
   }
-  if (isDryRun) return choose(readLeases('/', 'check').held).threads
-  const startTicks = startOf(pid) ?? 0
-  const holder = { id: launchId(pid, startTicks), guest, launcher: { pid, startTicks } }
-  return hold('/', holder, choose).chosen.threads
+}
+
+/** In root's record of the VM, which it has from now on if it had none: the CPUs that it had are free then. */
+function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
+  return withRootsLock('/', () => {
+    const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', -1)])
+    const known = target.record ?? recordFor(target)
+    removeEndedRecords('/')
+    writeRootsRecord('/', {
+      ...known,
+      profile: name,
+      strict: isStrict,
+      threads,
+      lease: { nics: known.lease?.nics ?? [], cpus: leased },
+    })
+    return threads
+  })
+}
+
+function recordFor({ pid, line, guest }: RunningQemu): VmRecord {
+  const process = processId(pid)
+  return {
+    ...NEW_VM,
+    id: processRecordId(process),
+    guest: { name: guest, uuid: null },
+    vcpusAtStart: countVcpus(line).present,
+    process,
+  }
+}
+
+function holdAsUser(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
+  const known = recordFor(target)
+  const { chosen } = hold('/', choose([]), choose, ({ threads, lease, isStrict }) =>
+    lease === null
+      ? null
+      : { ...known, id: launchId(processId(target.pid)), profile: name, strict: isStrict, threads, lease },
+  )
+  return chosen.threads
 }
 
 /**

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
-import { oneLine } from '../errors/user-error.js'
 import { run } from '../host/program.js'
+import { printable } from '../units/printable.js'
 
 /**
  * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. That stream is
@@ -8,7 +8,7 @@ import { run } from '../host/program.js'
  * tuner was given it. Where QEMU has none (`-daemonize`), or is gone, the line goes to the system's log.
  */
 export async function logLine(pid: number, message: string): Promise<void> {
-  const line = oneLine(message)
+  const line = printable(message)
   const text = `qemu-rt: ${line}\n`
   if (writeToStderrOf(pid, text) || writeToOwnStderr(text)) return
   await run(['logger', '--tag', 'qemu-rt', '--', line])

@@ -19,7 +19,17 @@ const NAME_BYTES = 15
  */
 export function rolesOf(threads: readonly Thread[], iothreads: readonly string[]): Map<Thread, Role> {
   const waiting = [...iothreads]
-  return new Map(threads.map((thread) => [thread, roleOf(thread, waiting)]))
+  const seen = new Set<string>()
+  return new Map(threads.map((thread) => [thread, once(roleOf(thread, waiting), seen)]))
+}
+
+/** QEMU names its threads itself. A second one of a name that there is once is no more than an emulator thread. */
+function once(role: Role, seen: Set<string>): Role {
+  if (role.kind !== 'vcpu' && role.kind !== 'all-vcpus' && role.kind !== 'iothread') return role
+  const name = describeRole(role)
+  if (seen.has(name)) return { kind: 'emulator' }
+  seen.add(name)
+  return role
 }
 
 /** @param waiting ids whose thread was not met yet; that of this thread is taken out */

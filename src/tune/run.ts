@@ -1,6 +1,6 @@
 import { readAttribute } from '../host/sysfs.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
-import { parseRuntimePlan, type RuntimePlan, TUNE_VARIABLE } from '../record/runtime-plan.js'
+import { parseVm, TUNE_VARIABLE, type VmRecord } from '../record/vm.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { explainAll, readCircumstances } from './explain.js'
 import { logLine } from './log.js'
@@ -15,7 +15,7 @@ const STOP_MS = 10_000
  * @param args PID of the launcher; the plan is in the environment
  */
 export async function runTuner([launcher]: readonly string[]): Promise<void> {
-  const plan = parseRuntimePlan(process.env[TUNE_VARIABLE] ?? '')
+  const plan = parseVm(process.env[TUNE_VARIABLE] ?? '')
   if (plan?.threads == null || launcher === undefined) return
   goFirst()
   const outcome = await tuneLaunch(plan, plan.threads, Number(launcher))
@@ -34,7 +34,7 @@ function goFirst(): void {
 }
 
 async function report(
-  plan: RuntimePlan,
+  plan: VmRecord,
   threads: ThreadPlan,
   outcome: Outcome,
   launcher: number,

@@ -1,19 +1,19 @@
-import { readFileSync } from 'node:fs'
 import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
-import { readProc } from '../host/proc.js'
-import type { RuntimePlan } from '../record/runtime-plan.js'
-import { findManaged, listPids, readPlan } from './processes.js'
+import { readProc, readProcBytes } from '../host/proc.js'
+import { ownerOf } from '../host/process.js'
+import { processOfDomain } from '../libvirt/domain-process.js'
+import { findRecorded, listPids, type RecordedVm } from './processes.js'
 
 /** A QEMU that runs, started by the wrapper or not. */
 export interface RunningQemu {
   readonly pid: number
-  /** Its arguments. */
+  /** Its arguments: its own word. */
   readonly line: CommandLine
   readonly guest: string | null
-  /** null when it was not started by the wrapper. */
-  readonly plan: RuntimePlan | null
+  /** What is kept of it, by somebody whose word counts for this user; null when that is nothing. */
+  readonly record: RecordedVm | null
 }
 
 export interface TargetOptions {
@@ -23,39 +23,60 @@ export interface TargetOptions {
 }
 
 /**
- * Finds the QEMUs that a person means: one by PID, those of a guest's name, or all that have a plan.
+ * Finds the QEMUs that a person means: one by PID, those of a guest's name, or all that have a record.
+ *
+ * Root goes by its own records, and for a name also by what libvirtd says of its domains: any user may run something that
+ * looks like the QEMU of a guest. Another user goes by its own processes.
  * @throws {UserError} exit 64 when nobody says which, 69 when there is none
  */
 export function findTargets({ pid, domain, all }: TargetOptions): RunningQemu[] {
   if ([pid, domain, all].filter((given) => given !== undefined).length !== 1) throw noTarget()
-  if (all) return findManaged().flatMap((managed) => describeQemu(managed.pid) ?? [])
-  if (pid !== undefined) {
-    if (!/^\d+$/.test(pid)) throw badPid({ pid })
-    const target = describeQemu(Number(pid))
-    if (target === null) throw noSuchProcess({ pid })
-    return [target]
-  }
-  const running = listPids()
-    .filter(isQemu)
-    .flatMap((one) => describeQemu(one) ?? [])
-  const named = running.filter(({ guest }) => guest === domain)
+  const user = process.geteuid?.() ?? 0
+  const recorded = findRecorded().filter(({ word }) => word === user)
+  if (all) return recorded.flatMap((record) => describeQemu(record.process.pid, record) ?? [])
+  if (pid !== undefined) return [targetOfPid(pid, recorded)]
+  const name = domain ?? ''
+  const known = user === 0 ? rootsDomains(name, recorded) : usersQemus(user, recorded)
+  const named = known.filter(({ guest }) => guest === name)
   if (named.length > 0) return named
-  throw noSuchDomain({ name: domain ?? '', known: running.flatMap(({ guest }) => guest ?? []) })
+  throw noSuchDomain({ name, known: known.flatMap(({ guest }) => guest ?? []), isRoot: user === 0 })
 }
 
-/** By the program's name, which is cut to 15 bytes: `qemu-system-x86`, RHEL's `qemu-kvm`; or by its plan. */
-function isQemu(pid: number): boolean {
-  const name = readProc(`/proc/${pid}/comm`) ?? ''
-  return /^(qemu-system-|qemu-kvm)/.test(name) || readPlan(pid) !== null
+function targetOfPid(text: string, recorded: readonly RecordedVm[]): RunningQemu {
+  if (!/^\d{1,10}$/.test(text)) throw badPid({ pid: text })
+  const pid = Number(text)
+  const target = describeQemu(pid, recorded.find(({ process }) => process.pid === pid) ?? null)
+  if (target === null) throw noSuchProcess({ pid: text })
+  return target
 }
 
-function describeQemu(pid: number): RunningQemu | null {
+/** What root takes for VMs: those that it has a record of, and the domain of a name that libvirt says is running. */
+function rootsDomains(name: string, recorded: readonly RecordedVm[]): RunningQemu[] {
+  const known = recorded.flatMap((record) => describeQemu(record.process.pid, record) ?? [])
+  if (known.some(({ guest }) => guest === name)) return known
+  const process = processOfDomain(name)
+  const found = process === null ? null : describeQemu(process.pid, null)
+  return found === null ? known : [...known, { ...found, guest: name }]
+}
+
+/** A user's own QEMUs, by the program's name, which is cut to 15 bytes: `qemu-system-x86`, RHEL's `qemu-kvm`; or by a record. */
+function usersQemus(user: number, recorded: readonly RecordedVm[]): RunningQemu[] {
+  return listPids().flatMap((pid) => {
+    if (ownerOf(pid) !== user) return []
+    const record = recorded.find(({ process }) => process.pid === pid) ?? null
+    const isQemu = /^(qemu-system-|qemu-kvm)/.test(readProc(`/proc/${pid}/comm`) ?? '')
+    return isQemu || record !== null ? (describeQemu(pid, record) ?? []) : []
+  })
+}
+
+function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
+  const bytes = readProcBytes(`/proc/${pid}/cmdline`)
+  if (bytes === null) return null
   try {
-    const words = decodeBytes(readFileSync(`/proc/${pid}/cmdline`))
-      .split('\0')
-      .slice(1, -1)
+    const words = decodeBytes(bytes).split('\0').slice(1, -1)
     const line = parseCommandLine(wordsOf(words))
-    return { pid, line, guest: mergedValue(line, 'name', 'guest') ?? null, plan: readPlan(pid) }
+    const guest = record === null ? (mergedValue(line, 'name', 'guest') ?? null) : record.guest.name
+    return { pid, line, guest, record }
   } catch {
     return null
   }

@@ -17,7 +17,7 @@ import {
   wantedBySelectors,
 } from './wanted.js'
 
-/** Where the settings come from: the plan in QEMU's environment, a profile of the configuration, or selectors. */
+/** Where the settings come from: the VM's record, a profile of the configuration, or selectors. */
 export type Source =
   | { readonly kind: 'plan' }
   | { readonly kind: 'profile'; readonly name: string; readonly policy: Policy }
@@ -42,7 +42,9 @@ export async function wishFor(target: RunningQemu, source: Source, isDryRun: boo
     }
   }
   const plan =
-    source.kind === 'plan' ? (target.plan?.threads ?? null) : await planFromProfile(target, source, isDryRun)
+    source.kind === 'plan'
+      ? (target.record?.threads ?? null)
+      : await planFromProfile(target, source, isDryRun)
   if (plan === null) throw noPlan({ pid: target.pid })
   return (threads) => wantedByPlan(threads, plan)
 }

@@ -1,6 +1,6 @@
 import { apply, type Refusal } from '../change/threads.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
-import type { RuntimePlan } from '../record/runtime-plan.js'
+import type { VmRecord } from '../record/vm.js'
 import { type Deviation, deviations } from './deviations.js'
 import { findQemu } from './follow.js'
 import { readQemuThreads } from './processes.js'
@@ -36,7 +36,7 @@ const RETRY_MS = 100
  * server socket can hold it up for minutes before its vCPU threads are there.
  * @param launcher PID that the launcher had
  */
-export async function tuneLaunch(plan: RuntimePlan, threads: ThreadPlan, launcher: number): Promise<Outcome> {
+export async function tuneLaunch(plan: VmRecord, threads: ThreadPlan, launcher: number): Promise<Outcome> {
   const started = Date.now()
   for (;;) {
     const pid = findQemu(launcher, plan)
@@ -46,12 +46,7 @@ export async function tuneLaunch(plan: RuntimePlan, threads: ThreadPlan, launche
   }
 }
 
-async function tuneQemu(
-  plan: RuntimePlan,
-  threads: ThreadPlan,
-  pid: number,
-  started: number,
-): Promise<Outcome> {
+async function tuneQemu(plan: VmRecord, threads: ThreadPlan, pid: number, started: number): Promise<Outcome> {
   const threadsChange = makeThreadWatch(pid, started)
   let runsSince = plan.startsPaused ? null : started
   const isSettled = makeSettledCheck(pid, plan.startsPaused)
@@ -123,7 +118,7 @@ function postpone(deviation: Deviation, isSettled: (deviation: Deviation) => boo
 }
 
 /** Whether every thread is there that QEMU makes at its start. */
-function isComplete(all: readonly Thread[], { vcpusAtStart }: RuntimePlan, plan: ThreadPlan): boolean {
+function isComplete(all: readonly Thread[], { vcpusAtStart }: VmRecord, plan: ThreadPlan): boolean {
   const roles = [
     ...rolesOf(
       all,

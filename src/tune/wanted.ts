@@ -24,9 +24,9 @@ export function wantedByPlan(threads: readonly Thread[], plan: ThreadPlan): Want
 }
 
 /**
- * What selectors want; of several that mean a thread the last one counts.
+ * What selectors want; if several match a thread, the last one wins.
  * @param iothreads ids of I/O threads in the order of the command line
- * @throws {UserError} exit 69 for one that means no thread
+ * @throws {UserError} exit 69 for one that matches no thread
  */
 export function wantedBySelectors(
   threads: readonly Thread[],

@@ -6,13 +6,17 @@ const SHIFT: Readonly<Record<string, bigint>> = { b: 0n, k: 10n, m: 20n, g: 30n,
 /** QEMU's sizes are unsigned 64-bit numbers. */
 const LIMIT = 1n << 64n
 
+/** No size needs more; a number of megabytes of digits takes seconds. */
+const LONGEST_SIZE = 128
+
 /**
  * Reads a size as QEMU does (util/cutils.c, do_strtosz): decimal with an optional fraction and suffix B, K, M, G, T,
  * P or E in either case, all powers of 1024; or hexadecimal, whose suffix is K, M, G, T or P (deprecated since 5.2).
  * @param defaultSuffix what a bare number counts in
- * @returns bytes, or null when the text is not a size or does not fit 64 bits
+ * @returns bytes, or null when the text is not a size, does not fit 64 bits or is longer than 128 characters
  */
 export function parseBytes(text: string, defaultSuffix: 'b' | 'm' = 'b'): Bytes | null {
+  if (text.length > LONGEST_SIZE) return null
   const hex = /^(0x[0-9a-f]+)([kmgtp])?$/i.exec(text)
   if (hex !== null) return fit(BigInt(hex[1] ?? 0) << (SHIFT[(hex[2] ?? defaultSuffix).toLowerCase()] ?? 0n))
   const match = /^(\d+)(?:\.(\d*))?([bkmgtpe])?$/i.exec(text)

@@ -1,28 +1,74 @@
 /** CPU numbers of the host, sorted, without repeats. */
 export type CpuSet = readonly number[]
 
+/** The most CPUs that a Linux can be built for: NR_CPUS with MAXSMP (arch/x86/Kconfig, arch/powerpc/Kconfig). */
+const MOST_CPUS = 8192
+
+/** Every other of these CPUs by itself, which is as long as the kernel writes it, takes 20 KiB. */
+const LONGEST_LIST = 32_768
+
+/** One entry of a list. */
+interface Range {
+  readonly first: number
+  readonly last: number
+  readonly stride: number
+  readonly isTakenAway: boolean
+}
+
 /**
  * Reads the kernel's list format (cpuset(7), "List format"): `0-3,8,10-14:2`; with `^N` and `^N-M` taken
  * away, as libvirt writes cpusets. White space between entries is allowed; an empty text is an empty set.
- * @returns the set, or null when the text is not one
+ * @returns the set, or null when the text is not one, names a CPU above 8191 or is longer than 32 KiB
  */
 export function parseCpuSet(text: string): CpuSet | null {
-  const cpus = new Set<number>()
+  if (text.length > LONGEST_LIST) return null
   const entries = text.split(',').map((entry) => entry.trim())
   if (entries.length === 1 && entries[0] === '') return []
+  const ranges: Range[] = []
   for (const entry of entries) {
-    const match = /^(\^?)(\d{1,6})(?:-(\d{1,6})(?::(\d{1,6}))?)?$/.exec(entry)
-    if (match === null) return null
-    const first = Number(match[2])
-    const last = Number(match[3] ?? match[2])
-    const stride = Number(match[4] ?? 1)
-    if (last < first || stride === 0) return null
-    for (let cpu = first; cpu <= last; cpu += stride) {
-      if (match[1] === '^') cpus.delete(cpu)
-      else cpus.add(cpu)
-    }
+    const range = parseRange(entry)
+    if (range === null) return null
+    ranges.push(range)
   }
-  return [...cpus].sort((a, b) => a - b)
+  return isAscending(ranges) ? ranges.flatMap(cpusOf) : combine(ranges)
+}
+
+function parseRange(entry: string): Range | null {
+  const match = /^(\^?)(\d{1,6})(?:-(\d{1,6})(?::(\d{1,6}))?)?$/.exec(entry)
+  if (match === null) return null
+  const [, sign, from, to = from, step = 1] = match
+  const range = {
+    first: Number(from),
+    last: Number(to),
+    stride: Number(step),
+    isTakenAway: sign === '^',
+  }
+  const isRange = range.first <= range.last && range.last < MOST_CPUS && range.stride > 0
+  return isRange ? range : null
+}
+
+/** As the kernel writes lists. */
+function isAscending(ranges: readonly Range[]): boolean {
+  return ranges.every(
+    ({ first, isTakenAway }, index) => !isTakenAway && first > (ranges[index - 1]?.last ?? -1),
+  )
+}
+
+function cpusOf({ first, last, stride }: Range): number[] {
+  return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, index) => first + index * stride)
+}
+
+/** In any order, and each as often as somebody likes: the time must not depend on how many CPUs a range has. */
+function combine(ranges: readonly Range[]): CpuSet {
+  const has = new Uint8Array(MOST_CPUS)
+  for (const { first, last, stride, isTakenAway } of ranges) {
+    const value = isTakenAway ? 0 : 1
+    if (stride === 1) has.fill(value, first, last + 1)
+    else for (let cpu = first; cpu <= last; cpu += stride) has[cpu] = value
+  }
+  const cpus: number[] = []
+  for (const [cpu, value] of has.entries()) if (value === 1) cpus.push(cpu)
+  return cpus
 }
 
 /** Writes a set in the kernel's list format: `0-3,8`. The empty set is the empty text. */
@@ -45,10 +91,12 @@ export function formatCpuSet(cpus: CpuSet): string {
 
 /** The CPUs that are in both sets, sorted. */
 export function intersectCpuSets(a: CpuSet, b: CpuSet): CpuSet {
-  return a.filter((cpu) => b.includes(cpu))
+  const others = new Set(b)
+  return a.filter((cpu) => others.has(cpu))
 }
 
 /** The CPUs of `a` that are not in `b`, sorted. */
 export function subtractCpuSets(a: CpuSet, b: CpuSet): CpuSet {
-  return a.filter((cpu) => !b.includes(cpu))
+  const others = new Set(b)
+  return a.filter((cpu) => !others.has(cpu))
 }

@@ -6,3 +6,10 @@ export function directoryOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash < 0 ? '.' : path.slice(0, slash) || '/'
 }
+
+/** A path without the slashes at its end; `/` becomes the empty text. A regular expression would try each slash of a row. */
+export function withoutEndSlashes(path: string): string {
+  let end = path.length
+  while (path.charAt(end - 1) === '/') end--
+  return path.slice(0, end)
+}

@@ -1,7 +1,10 @@
 # bash completion for qemu-rt(1). Commands and options are those that `--help` prints.
+#
+# Names come from others: whoever defines a domain names it. They are compared and quoted, never expanded; so nothing here
+# is a word list of `compgen -W`, which expands it as the shell does a command.
 
+# $1 what is wanted: commands or options; the rest: the command whose help is read
 _qemu_rt_help() {
-  # $1 what is wanted: commands or options; the rest: the command whose help is read
   local wanted=$1
   shift
   qemu-rt "$@" --help 2>/dev/null | case $wanted in
@@ -10,15 +13,61 @@ _qemu_rt_help() {
   esac
 }
 
+# $1 nic or profile, $2 configuration: the names that it defines, bare or quoted; not those with TOML's escapes.
+_qemu_rt_names() {
+  sed -n -e "s/^[[:blank:]]*\[[[:blank:]]*$1\.\([A-Za-z0-9_-]*\)[[:blank:]]*].*/\1/p" \
+    -e "s/^[[:blank:]]*\[[[:blank:]]*$1\.\"\([^\"\\\\]*\)\"[[:blank:]]*].*/\1/p" \
+    -e "s/^[[:blank:]]*\[[[:blank:]]*$1\.'\([^']*\)'[[:blank:]]*].*/\1/p" "$2" 2>/dev/null
+}
+
+# stdin: names, a line each; $1 the word to complete, as it was typed. Sets COMPREPLY to those that it begins, each quoted
+# as its place needs it.
+_qemu_rt_offer() {
+  local typed=$1 name shown
+  COMPREPLY=()
+  while IFS= read -r name; do
+    case $name in
+      # Bidi controls: the name would be read as another.
+      '' | *$'\xe2\x80'[$'\x8e\x8f\xaa\xab\xac\xad\xae']* | *$'\xe2\x81'[$'\xa6\xa7\xa8\xa9']*) continue ;;
+    esac
+    case $typed in
+      # The quote stays, and readline closes it.
+      \'*)
+        case $name in *[\'[:cntrl:]]*) continue ;; esac
+        [[ $name == "${typed#\'}"* ]] && COMPREPLY+=("$name")
+        ;;
+      \"*)
+        case $name in *[\"\`\$\\!\'[:cntrl:]]*) continue ;; esac
+        [[ $name == "${typed#\"}"* ]] && COMPREPLY+=("$name")
+        ;;
+      *)
+        printf -v shown %q "$name"
+        # Where readline breaks words.
+        case $shown in
+          \$\'*) ;;
+          *) shown=${shown//:/\\:} shown=${shown//=/\\=} shown=${shown//@/\\@} ;;
+        esac
+        [[ $shown == "$typed"* || $name == "$typed"* ]] && COMPREPLY+=("$shown")
+        ;;
+    esac
+  done
+}
+
+# $1 file or directory, $2 the word to complete
+_qemu_rt_paths() {
+  compopt -o filenames
+  mapfile -t COMPREPLY < <(compgen -A "$1" -- "$2")
+}
+
 _qemu_rt() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local command=() word words='' config=/etc/qemu-rt/qemu-rt.toml
+  local command=() word config=/etc/qemu-rt/qemu-rt.toml
   COMPREPLY=()
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       --) return ;;
-      -*) ;;
-      nics | golden | domain) [ ${#command[@]} -eq 0 ] && command=("$word") ;;
+      # Options, and what is no command.
+      *[!a-z]*) ;;
       *)
         # A command's own command, such as `nics bind`.
         case ${#command[@]}:${command[0]-} in 0:* | 1:nics | 1:golden | 1:domain) command+=("$word") ;; esac
@@ -26,35 +75,24 @@ _qemu_rt() {
     esac
   done
   case $previous in
-    --config | --emulator | --json)
-      compopt -o filenames
-      mapfile -t COMPREPLY < <(compgen -f -- "$current")
-      return
-      ;;
-    --sysroot)
-      compopt -o filenames
-      mapfile -t COMPREPLY < <(compgen -d -- "$current")
-      return
-      ;;
-    --profile) words=$(sed -n 's/^ *\[profile\.\([^].]*\)\].*/\1/p' "$config" 2>/dev/null) ;;
-    --domain) words=$(virsh list --name 2>/dev/null) ;;
-    --format) words='text json args diff' ;;
+    --config | --emulator | --json) _qemu_rt_paths file "$current" ;;
+    --sysroot) _qemu_rt_paths directory "$current" ;;
+    --profile) _qemu_rt_offer "$current" < <(_qemu_rt_names profile "$config") ;;
+    --domain) _qemu_rt_offer "$current" < <(virsh list --name 2>/dev/null) ;;
+    --format) _qemu_rt_offer "$current" < <(printf '%s\n' text json args diff) ;;
     *)
       case "$current:${command[*]}" in
-        -*) words=$(_qemu_rt_help options "${command[@]}") ;;
+        -*) _qemu_rt_offer "$current" < <(_qemu_rt_help options "${command[@]}") ;;
         *:nics\ show | *:nics\ bind | *:nics\ unbind)
-          words=$(sed -n 's/^ *\[nic\.\([^].]*\)\].*/\1/p' "$config" 2>/dev/null)
+          _qemu_rt_offer "$current" < <(_qemu_rt_names nic "$config")
           ;;
-        *: | *:nics | *:golden | *:domain) words=$(_qemu_rt_help commands "${command[@]}") ;;
-        *)
-          compopt -o filenames
-          mapfile -t COMPREPLY < <(compgen -f -- "$current")
-          return
+        *: | *:nics | *:golden | *:domain)
+          _qemu_rt_offer "$current" < <(_qemu_rt_help commands "${command[@]}")
           ;;
+        *) _qemu_rt_paths file "$current" ;;
       esac
       ;;
   esac
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
 complete -F _qemu_rt qemu-rt

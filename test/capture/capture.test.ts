@@ -11,12 +11,18 @@ import type { Root } from '../../src/host/sysroot.js'
 const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
 const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
+/** All that is read of a host as data, with what it uses each device for. */
+function plain(root: string) {
+  const { useOf, ...facts } = readHostFacts(root)
+  return { ...facts, uses: facts.pci.map((device) => useOf?.(device)) }
+}
+
 t.test('what is read of a captured host is what is read of the host', async (t) => {
   for (const host of readdirSync(hosts)) {
     const root = join(hosts, host) as Root
     const out = join(t.testdir({}), 'captured')
     captureHost(root, out, false)
-    t.strictSame(readHostFacts(out), readHostFacts(root), host)
+    t.strictSame(plain(out), plain(root), host)
   }
 })
 
@@ -43,6 +49,15 @@ t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => 
       names: interfaces.map(({ name }) => name),
     }))
   t.strictSame(shape(out), shape(root))
+})
+
+t.test('anonymized, a use of a device is told without addresses', async (t) => {
+  const out = join(t.testdir({}), 'captured')
+  captureHost(join(hosts, 'four-nics') as Root, out, true)
+  const text = readFileSync(join(out, 'host-uses.json'), 'utf8')
+  t.notMatch(text, /192\.0\.2/)
+  const [eno1] = readHostFacts(out).pci.filter(({ address }) => address === '0000:00:1f.6')
+  t.match(eno1 && readHostFacts(out).useOf?.(eno1), [{ kind: 'route', interface: 'eno1', route: '' }])
 })
 
 t.test('one MAC address is one and the same everywhere', async (t) => {

@@ -1,6 +1,7 @@
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { type Binder, bindAll, driverctlBinder, sysfsBinder } from '../../src/change/bind-all.js'
+import type { MayTake } from '../../src/change/obstacle.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'
@@ -20,8 +21,8 @@ function host(t: Test, nics = FOUR, refuse?: Parameters<typeof hostWithKernel>[2
     root,
     ...kernel,
     warnings,
-    bind: (binder: Binder = sysfsBinder(root, kernel.write)) =>
-      bindAll(root, readHostFacts(root).pci, binder, (line) => warnings.push(line)),
+    bind: (binder: Binder = sysfsBinder(root, kernel.write), mayTake: MayTake = () => null) =>
+      bindAll(root, readHostFacts(root).pci, binder, mayTake, (line) => warnings.push(line)),
     drivers: () => driversOf(root, nics),
   }
 }

@@ -4,7 +4,8 @@ import { claimDevices, giveDevicesBack } from '../../src/change/claim.js'
 import { bindToVfio, giveToHost } from '../../src/change/driver.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
-import type { TakenDevice } from '../../src/record/hook-request.js'
+import type { TakenDevice } from '../../src/record/vm.js'
+import { writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'
 
@@ -42,10 +43,11 @@ t.test(
     const { root, devices, write, writes } = host(t, undefined, nics)
     let taken: readonly TakenDevice[] = []
     await claimDevices(root, devices().slice(0, 1), QEMU_UID, write, (now) => (taken = now))
-    t.strictSame(taken, [{ address: '0000:03:00.0', node: { path: '/dev/vfio/10', uid: 0 } }])
+    t.strictSame(taken, [{ address: '0000:03:00.0', node: { path: '/dev/vfio/10', uid: 0, mode: 0o644 } }])
     t.equal(statSync(`${root}/dev/vfio/10`).uid, QEMU_UID)
     giveDevicesBack(root, taken, write)
     t.equal(statSync(`${root}/dev/vfio/10`).uid, 0)
+    t.equal(statSync(`${root}/dev/vfio/10`).mode & 0o777, 0o644)
     t.strictSame(writes, [], 'sysfs was not written to')
   },
 )
@@ -77,7 +79,7 @@ t.test('a device that vfio-pci does not take has its driver back, and no overrid
   const nics = FOUR.map((nic, index) => (index === 1 ? { ...nic, refusedBy: 'vfio-pci' } : nic))
   const expected = { message: /^vfio-pci does not take 0000:03:00\.1; see dmesg/, exitCode: 69 }
   const alone = host(t, undefined, nics)
-  await t.rejects(bindToVfio(alone.root, address('0000:03:00.1'), alone.write), expected)
+  t.throws(() => bindToVfio(alone.root, address('0000:03:00.1'), alone.write), expected)
   t.strictSame(driversOf(alone.root, nics), ['igb', 'igb', 'igb', 'igb'])
   t.strictSame(alone.overrides(), {})
   const { root, devices, write, writes, overrides } = host(t, undefined, nics)
@@ -137,4 +139,97 @@ t.test('given to the host, a device gets the driver that the kernel has for it',
   const { root, write } = host(t, undefined, nics)
   t.equal(giveToHost(root, address('0000:03:00.1'), write), 'igb')
   t.equal(giveToHost(root, address('0000:03:00.0'), write), null)
+})
+
+t.test('one that came into use since it was chosen is not taken, and the others go back', async (t) => {
+  const { root, devices, write, writes } = host(t)
+  const chosen = devices()
+  writeFiles(root, {
+    '/sys/bus/pci/devices/0000:03:00.2/net/ens1f2/upper_vlan7': { to: '../vlan7' },
+  })
+  const records: (readonly TakenDevice[])[] = []
+  await t.rejects(
+    claimDevices(root, chosen, QEMU_UID, write, (taken) => records.push(taken)),
+    {
+      message: /^the host uses 0000:03:00\.2 itself: ens1f2 carries vlan7; choose another NIC/,
+      exitCode: 69,
+    },
+  )
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'igb'])
+  t.notMatch(writes.join('\n'), /03:00\.2\/driver\/unbind/)
+  t.strictSame(records.at(-1), [])
+})
+
+t.test('killed before or after any change, what is recorded gives everything back', async (t) => {
+  const wanted = (root: Root) => readHostFacts(root).pci.slice(1, 3)
+  const first = host(t)
+  await claimDevices(first.root, wanted(first.root), QEMU_UID, first.write, () => {})
+  const changes = first.writes.length
+  t.ok(changes >= 6)
+  for (let last = 0; last <= changes; last++) {
+    const root = t.testdir({}) as Root
+    const kernel = hostWithKernel(root, FOUR)
+    let count = 0
+    let record = '[]'
+    let isDead = false
+    // Nothing that it would have done from then on is done.
+    const write: typeof kernel.write = (path, text) => {
+      if (count++ === last) isDead = true
+      if (isDead) throw Object.assign(new Error('killed'), { code: 'EIO' })
+      kernel.write(path, text)
+    }
+    const claiming = claimDevices(root, wanted(root), QEMU_UID, write, (taken) => {
+      if (!isDead) record = JSON.stringify(taken)
+    })
+    await claiming.catch(() => {})
+    const taken = JSON.parse(record)
+    t.strictSame(giveDevicesBack(root, taken, kernel.write), [])
+    t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'igb'], `killed at change ${last}`)
+    t.strictSame(kernel.overrides(), {})
+    const before = kernel.writes.filter((line) => !line.includes('driver_override')).length
+    t.strictSame(giveDevicesBack(root, taken, kernel.write), [], 'again')
+    t.equal(
+      kernel.writes.filter((line) => !line.includes('driver_override')).length,
+      before,
+      'changes nothing',
+    )
+  }
+})
+
+t.test('the override that a device had comes back', async (t) => {
+  const { root, devices, write, overrides } = host(t)
+  writeFiles(root, { '/sys/bus/pci/devices/0000:03:00.1/driver_override': 'igb\n' })
+  let taken: readonly TakenDevice[] = []
+  await claimDevices(root, devices().slice(1, 2), QEMU_UID, write, (now) => (taken = now))
+  t.match(taken, [{ driver: 'igb', override: 'igb' }])
+  giveDevicesBack(root, taken, write)
+  t.strictSame(overrides(), { '0000:03:00.1': 'igb' })
+})
+
+t.test('what is not as it was left is not touched: gone, another driver, a path elsewhere', async (t) => {
+  const { root, write, writes } = host(t)
+  const gone = { address: address('0000:09:00.0'), driver: 'igb' }
+  const another = { address: address('0000:03:00.1'), driver: 'e1000e' }
+  const node = { path: '/dev/vfio/99', uid: 0 }
+  t.strictSame(giveDevicesBack(root, [gone, another, { address: another.address, node }], write), [])
+  t.strictSame(writes, [])
+  const elsewhere = { address: another.address, node: { path: '/dev/vfio/../../etc/passwd', uid: 0 } }
+  t.match(giveDevicesBack(root, [elsewhere], write), [{ message: /cannot be given to UID 0/ }])
+})
+
+t.test('one that a process still has open is not waited for', async (t) => {
+  const { root, devices, write, writes } = host(t)
+  let taken: readonly TakenDevice[] = []
+  await claimDevices(root, devices().slice(1, 3), QEMU_UID, write, (now) => (taken = now))
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    '/proc/4711/fd/9': { to: '/dev/vfio/devices/vfio0' },
+    '/sys/bus/pci/devices/0000:03:00.2/vfio-dev/vfio0/dev': '511:0\n',
+  })
+  writes.length = 0
+  t.match(giveDevicesBack(root, taken, write), [
+    { message: '0000:03:00.2 is held by process 4711 (qemu-system-x86); stop it first' },
+  ])
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'vfio-pci', 'igb'], 'the other one went back')
+  t.notMatch(writes.join('\n'), /03:00\.2/)
 })

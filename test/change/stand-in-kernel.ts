@@ -1,6 +1,6 @@
 import { readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { WriteSysfs } from '../../src/change/driver.js'
-import { uevent, writeFiles } from '../host/made-host.js'
+import { type Files, uevent, writeFiles } from '../host/made-host.js'
 
 /** A NIC of a made host. */
 export interface MadeNic {
@@ -47,7 +47,10 @@ export function hostWithKernel(
   const writes: string[] = []
   const directory = (address: string) => `${root}/sys/bus/pci/devices/${address}`
   const overrides = new Map<string, string>()
-  writeFiles(root, { '/sys/bus/pci/drivers/vfio-pci/module': { to: '../../../../module/vfio_pci' } })
+  writeFiles(root, {
+    '/sys/bus/pci/drivers/vfio-pci/module': { to: '../../../../module/vfio_pci' },
+    ...quietNetwork(nics.map((nic) => nic.interface)),
+  })
   for (const nic of nics) {
     writeFiles(root, {
       [`/sys/bus/pci/devices/${nic.address}/uevent`]: uevent(nic.driver),
@@ -110,6 +113,22 @@ export function hostWithKernel(
     write,
     writes,
     overrides: () => Object.fromEntries([...overrides].filter(([, driver]) => driver !== '')),
+  }
+}
+
+/** What /proc/net has on a host that has interfaces, and neither addresses nor routes but the loopback's. */
+export function quietNetwork(interfaces: readonly string[]): Files {
+  return {
+    '/proc/net/dev': [
+      'Inter-|   Receive',
+      ' face |bytes',
+      ...['lo', ...interfaces].map((name) => `  ${name}: 0`),
+      '',
+    ].join('\n'),
+    '/proc/net/route': 'Iface\tDestination\tGateway \tFlags\n',
+    '/proc/net/fib_trie': 'Local:\n  |-- 127.0.0.1\n     /32 host LOCAL\n',
+    '/proc/net/if_inet6': `${'0'.repeat(31)}1 01 80 10 80       lo\n`,
+    '/proc/net/ipv6_route': '',
   }
 }
 

@@ -1,13 +1,14 @@
-import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { runCli } from '../../src/commands/cli.js'
 import { bindNamed } from '../../src/commands/nics/bind.js'
 import { unbindNamed } from '../../src/commands/nics/unbind.js'
-import { writeHookRequest } from '../../src/record/hook-requests.js'
+import { writeRootsRecord } from '../../src/record/root/records.js'
+import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
-import { writeFiles } from '../host/made-host.js'
+import { uevent, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 
 const CONFIG = '[nic.fieldbus0]\nmac = "a0:36:9f:00:00:02"\n[nic.line]\nid = "8086:1521"\npool = true\n'
@@ -55,12 +56,11 @@ t.test('a pool goes as a whole, and a device by its address', async (t) => {
 
 t.test('one that the host uses is taken by force alone', async (t) => {
   const { root, bind, drivers } = host(t)
-  writeFiles(root, { '/proc/net/route': '' })
-  writeFileSync(`${root}/proc/net/route`, 'Iface\nens1f3\t00000000\n')
+  writeFileSync(`${root}/proc/net/route`, 'Iface\nens1f3\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\n')
   await t.rejects(bind('line'), {
     message:
-      "NIC 'line' is not ready: the host uses 0000:03:00.3 itself: ens1f3 has addresses; take it out of that use first, " +
-      'or take it away all the same: qemu-rt nics bind --force 0000:03:00.3',
+      "NIC 'line' is not ready: the host uses 0000:03:00.3 itself: ens1f3 has the route 0.0.0.0/0; choose another NIC, " +
+      "or take the route away in the host's network configuration, if the host can do without",
     exitCode: 69,
   })
   t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'], 'none is changed')
@@ -68,30 +68,98 @@ t.test('one that the host uses is taken by force alone', async (t) => {
   t.strictSame(drivers(), ['vfio-pci', 'vfio-pci', 'vfio-pci', 'vfio-pci'])
 })
 
+t.test('a physical function whose virtual functions are on is not taken, by force neither', async (t) => {
+  const { root, bind, drivers } = host(t)
+  const pf = '/sys/bus/pci/devices/0000:03:00.2'
+  writeFiles(root, { [`${pf}/sriov_numvfs`]: '4\n', [`${pf}/sriov_totalvfs`]: '8\n' })
+  const refused = {
+    message:
+      "NIC 'fieldbus0' is not ready: 4 virtual functions of ens1f2 are on, and vfio-pci takes no such device; name one of " +
+      'them (pf = "ens1f2", vf = N), or, when nothing uses any, turn them off: ' +
+      'echo 0 > /sys/bus/pci/devices/0000:03:00.2/sriov_numvfs',
+    exitCode: 69,
+  }
+  await t.rejects(bind('fieldbus0'), refused)
+  await t.rejects(bind('fieldbus0', true), refused)
+  t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+})
+
+t.test("the controller of the host's disks is not taken, by force neither", async (t) => {
+  const { root, bind } = host(t)
+  const disks = '/sys/bus/pci/devices/0000:00:17.0'
+  writeFiles(root, {
+    [`${disks}/uevent`]: uevent('ahci', '8086:8c02', '10601'),
+    [`${disks}/driver`]: { to: '../../drivers/ahci' },
+    [`${disks}/iommu_group`]: { to: '../../../kernel/iommu_groups/5' },
+    '/sys/class/block/sda': { to: '../../devices/pci0000:00/0000:00:17.0/ata1/host0/block/sda' },
+  })
+  const refused = { message: /0000:00:17\.0 is a storage controller, not a NIC; choose a NIC$/, exitCode: 69 }
+  await t.rejects(bind('0000:00:17.0'), refused)
+  await t.rejects(bind('0000:00:17.0', true), refused)
+})
+
+t.test('one that came into use since it was looked at is not taken', async (t) => {
+  const root = t.testdir({ 'rt.toml': CONFIG })
+  const kernel = hostWithKernel(root, FOUR)
+  const bridged = '/sys/bus/pci/devices/0000:03:00.1/net/ens1f1/master'
+  const write: typeof kernel.write = (path, text) => {
+    kernel.write(path, text)
+    // While the first of the pool is bound, another process makes the second one a bridge's.
+    if (path.includes('03:00.0/driver_override') && text.trim() === 'vfio-pci') {
+      writeFiles(root, { [bridged]: { to: '../br0' } })
+    }
+  }
+  const options = { sysroot: root, config: `${root}/rt.toml`, force: false }
+  await t.rejects(
+    bindNamed('line', options, write, () => {}),
+    {
+      message: /^the host uses 0000:03:00\.1 itself: ens1f1 is part of br0; choose another NIC/,
+      exitCode: 69,
+    },
+  )
+  t.strictSame(driversOf(root, FOUR), ['igb', 'igb', 'igb', 'igb'])
+  t.notMatch(kernel.writes.join('\n'), /03:00\.1/, 'it was not touched')
+})
+
 t.test('one that a VM has is not given back', async (t) => {
   const { root, bind, unbind, drivers } = host(t)
   await bind('fieldbus0')
-  writeHookRequest(root, {
-    uuid: 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a',
-    guest: 'plc-1',
-    profile: null,
-    nics: null,
-    flavor: null,
-    instance: null,
-    assigned: [{ name: 'fieldbus0', address: address('0000:03:00.2') }],
-    taken: [],
+  const nic = address('0000:03:00.2')
+  writeRootsRecord(root, {
+    ...NEW_VM,
+    id: 'libvirt-c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a',
+    guest: { name: 'plc-1', uuid: 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a' },
+    lease: { nics: [nic], cpus: [] },
   })
   await t.rejects(unbind('fieldbus0'), {
-    message: /^0000:03:00\.2 \(.*\) is held by guest 'plc-1'; stop that VM first$/,
+    message: /^0000:03:00\.2 \(.*\) is held by guest 'plc-1'; stop it first$/,
     exitCode: 69,
   })
   t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
 })
 
+t.test('one that a process has open is not given back: the kernel would wait for that', async (t) => {
+  const { root, bind, unbind, drivers } = host(t)
+  await bind('fieldbus0')
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    '/proc/4711/fd/7': { to: '/dev/vfio/vfio' },
+    '/proc/4711/fd/12': { to: '/dev/vfio/12' },
+  })
+  await t.rejects(unbind('fieldbus0'), {
+    message: '0000:03:00.2 is held by process 4711 (qemu-system-x86); stop it first',
+    exitCode: 69,
+  })
+  t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
+  rmSync(`${root}/proc/4711/fd/12`)
+  await unbind('fieldbus0')
+  t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+})
+
 t.test('a device in no IOMMU group cannot be given to a VM, so it is not bound', async (t) => {
   const { root, bind } = host(t)
   writeFiles(root, {
-    '/sys/bus/pci/devices/0000:04:00.0/uevent': 'DRIVER=e1000e\nPCI_CLASS=20000\nPCI_ID=8086:10D3\n',
+    '/sys/bus/pci/devices/0000:04:00.0/uevent': 'PCI_CLASS=20000\nPCI_ID=8086:10D3\n',
   })
   await t.rejects(bind('0000:04:00.0'), {
     message: /0000:04:00\.0 is in no IOMMU group; turn on VT-d/,

@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { nicText } from '../../src/commands/nics/show.js'
-import { FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
+import { FOUR, hostWithKernel, quietNetwork } from '../change/stand-in-kernel.js'
 import { uevent, writeFiles } from '../host/made-host.js'
 
-/** Four NICs in groups of their own; and eth0, in no group, as on a host without an IOMMU. The host has addresses on some. */
+/** Four NICs in groups of their own; and eth0, in no group, as on a host without an IOMMU. The host has a route by some. */
 function host(t: Test, nics = FOUR, used: readonly string[] = []) {
   const root = t.testdir({ 'rt.toml': '[nic.first]\naddress = "0000:03:00.0"\n' })
   hostWithKernel(root, nics)
@@ -14,7 +14,12 @@ function host(t: Test, nics = FOUR, used: readonly string[] = []) {
     [`${eth0}/driver`]: { to: '../../drivers/e1000e' },
     [`${eth0}/net/eth0/address`]: '52:54:00:00:00:01\n',
     '/sys/class/net/eth0': { to: '../../bus/pci/devices/0000:00:02.0/net/eth0' },
-    '/proc/net/route': ['Iface', ...used.map((name) => `${name}\t00000000`), ''].join('\n'),
+    ...quietNetwork(['eth0', ...nics.map((nic) => nic.interface)]),
+    '/proc/net/route': [
+      'Iface',
+      ...used.map((name) => `${name}\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000`),
+      '',
+    ].join('\n'),
   })
   const options = { sysroot: root, config: `${root}/rt.toml` }
   return {
@@ -33,8 +38,8 @@ const SHARED = FOUR.map((nic, index) => (index < 2 ? { ...nic, group: 10 } : nic
 t.test('all that keeps a NIC from a VM is told, the use by the host first', async (t) => {
   const { obstacles, json } = host(t, FOUR, ['eth0'])
   const use = {
-    what: 'the host uses 0000:00:02.0 itself: eth0 has addresses',
-    todo: 'take it out of that use first',
+    what: 'the host uses 0000:00:02.0 itself: eth0 has the route 0.0.0.0/0',
+    todo: "choose another NIC, or take the route away in the host's network configuration, if the host can do without",
   }
   const group = {
     what: '0000:00:02.0 is in no IOMMU group',
@@ -67,7 +72,7 @@ t.test('one that the host uses is not to be bound', async (t) => {
   const text = (await host(t, FOUR, ['ens1f1']).obstacles('ens1f1')).join('\n')
   t.match(
     text,
-    /^ready +no: the host uses 0000:03:00\.1 itself: ens1f1 has addresses; take it out of that use first\n/,
+    /^ready +no: the host uses 0000:03:00\.1 itself: ens1f1 has the route 0\.0\.0\.0\/0; choose another NIC, or take .*\n/,
   )
   t.match(text, /\n +and +0000:03:00\.1 is bound to igb \(ens1f1\), not to vfio-pci; see to the above first$/)
   t.notMatch(text, /nics bind/)
@@ -94,7 +99,9 @@ t.test('a group is given away as a whole, unless the host uses what is in it', a
   t.match((await host(t, SHARED, ['ens1f1']).json('ens1f0')).obstacles, [
     {
       what: holds,
-      todo: 'move the card to a slot of its own: the host uses 0000:03:00.1 itself (ens1f1 has addresses)',
+      todo:
+        'move the card to a slot of its own, or turn on ACS in the firmware, which splits the group; ' +
+        'the host uses 0000:03:00.1 itself: ens1f1 has the route 0.0.0.0/0',
     },
     { todo: 'see to the above first' },
   ])
@@ -113,4 +120,49 @@ t.test('one on vfio-pci is ready, unless its group and its node keep it', async 
     { what: 'IOMMU group 10 of 0000:03:00.0 also holds 0000:03:00.1 (igb)' },
     { what: '/dev/vfio/10 of 0000:03:00.0 is missing' },
   ])
+})
+
+t.test(
+  'what is no NIC in the group is named as what it is, and never advised to be given away',
+  async (t) => {
+    const { root, json } = host(t)
+    const usb = '/sys/bus/pci/devices/0000:00:14.0'
+    writeFiles(root, {
+      [`${usb}/uevent`]: uevent('xhci_hcd', '8086:8c31', 'c0330'),
+      [`${usb}/driver`]: { to: '../../drivers/xhci_hcd' },
+      [`${usb}/iommu_group`]: { to: '../../../kernel/iommu_groups/10' },
+    })
+    const [group, driver] = (await json('ens1f0')).obstacles
+    t.match(group, {
+      what: 'IOMMU group 10 of 0000:03:00.0 also holds 0000:00:14.0 (xhci_hcd)',
+      todo: /turn on ACS in the firmware, which splits the group; 0000:00:14\.0 is a USB controller$/,
+    })
+    t.notMatch(JSON.stringify([group, driver]), /nics bind/)
+  },
+)
+
+t.test('a device is shown by its address, whatever it is', async (t) => {
+  const { root, json } = host(t)
+  const disks = '/sys/bus/pci/devices/0000:00:17.0'
+  writeFiles(root, {
+    [`${disks}/uevent`]: uevent('ahci', '8086:8c02', '10601'),
+    [`${disks}/driver`]: { to: '../../drivers/ahci' },
+  })
+  t.match(await json('0000:00:17.0'), {
+    address: '0000:00:17.0',
+    ready: false,
+    obstacles: [{ what: '0000:00:17.0 is a storage controller, not a NIC', todo: 'choose a NIC' }],
+  })
+  t.match(await json('0000:03:00.1'), { address: '0000:03:00.1', interfaces: ['ens1f1'] })
+})
+
+t.test('several uses of a kind are one line', async (t) => {
+  const { root, obstacles } = host(t)
+  writeFiles(root, {
+    '/sys/bus/pci/devices/0000:03:00.1/net/ens1f1/upper_vlan7': { to: '../vlan7' },
+    '/sys/bus/pci/devices/0000:03:00.1/net/ens1f1/upper_vlan8': { to: '../vlan8' },
+  })
+  const lines = await obstacles('ens1f1')
+  t.equal(lines.length, 2)
+  t.match(lines[0], /ens1f1 carries vlan7, and 1 more; choose another NIC, or remove vlan7 first/)
 })

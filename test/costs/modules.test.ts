@@ -55,7 +55,7 @@ const folders = (modules: readonly string[]) => [
 ]
 
 /** Evaluated when they are first needed, since src/libraries.cts requires them in functions. */
-const ON_DEMAND = ['eslint-visitor-keys', 'fastest-levenshtein', 'picomatch', 'toml-eslint-parser']
+const ON_DEMAND = ['eslint-visitor-keys', 'fastest-levenshtein', 'toml-eslint-parser']
 
 for (const entry of ['src/planner.ts', 'src/main.ts']) {
   t.test(`${entry}: a launch evaluates no library, and only what it may need of the project`, async (t) => {
@@ -71,11 +71,13 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
       'host',
       'launch',
       'plan',
+      'record',
       'report',
       'units',
     ])
     const own = atOnce.filter((path) => path.startsWith('src/'))
-    t.ok(own.length <= 115, `${own.length} modules of the project`)
+    // A launch that refuses a NIC says what the host uses it for: nine small modules, which open nothing before.
+    t.ok(own.length <= 124, `${own.length} modules of the project`)
     for (const later of ['src/config/parse.ts', 'src/tune/run.ts', 'src/commands/cli.ts']) {
       t.notOk(atOnce.includes(later), later)
     }

@@ -46,7 +46,7 @@ function count(args: readonly string[], share: 'auto' | 'never'): Counted {
   }
   try {
     const policy = parsePolicy(`[profile.p]\nshare = "${share}"\n`, 'qemu-rt.toml')
-    const facts = { policy, host: EMPTY_HOST, readConfigs: [], held: [], hook: null }
+    const facts = { policy, host: EMPTY_HOST, readConfigs: [], held: [], asked: null, record: null }
     makePlan({ ...request, line, profile: 'p' }, facts)
   } finally {
     JSON.parse = parse

@@ -49,7 +49,7 @@ t.test("a domain's own request is refused with its reason", async (t) => {
     await request('<r:nic name="fieldbus0"/>'),
     /qemu-rt: NIC 'fieldbus0' \(mac .*\) matches no device of this host/,
   )
-  t.equal((await libvirt.run('ls', '/run/qemu-rt/requests')).stdout, '')
+  t.equal((await libvirt.run('ls', '/run/qemu-rt/vms')).stdout, '')
 })
 
 t.test('with a broken configuration domains are refused by file and line, and probing goes on', async (t) => {

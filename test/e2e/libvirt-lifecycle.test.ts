@@ -67,7 +67,7 @@ t.test('twenty domains start at once', async (t) => {
   for (const name of names)
     t.match(await libvirt.log(name), /^qemu-rt: .*emulator on CPU 0; set by the hook$/m)
   await Promise.all(names.map((name) => libvirt.virsh('destroy', name)))
-  const requests = async () => (await libvirt.run('ls', '/run/qemu-rt/requests')).stdout
+  const requests = async () => (await libvirt.run('ls', '/run/qemu-rt/vms')).stdout
   await waitFor('the hooks to tidy up', 30, async () => (await requests()) === '')
 })
 

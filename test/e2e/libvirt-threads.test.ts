@@ -80,7 +80,7 @@ t.test('a profile holds whatever libvirt does to the domain', async (t) => {
   t.match(await libvirt.run('qemu-rt', 'tune', '--domain', name), { status: 0, stderr: '' })
   t.equal((await threads(libvirt, name))[1], 'CPU 1/TCG: CPU 0, other', 'the new vCPU, when it was tuned')
   await libvirt.ok('destroy', name)
-  t.match(await libvirt.run('ls', '/run/qemu-rt/requests'), { status: 0, stdout: '' }, 'nothing is left')
+  t.match(await libvirt.run('ls', '/run/qemu-rt/vms'), { status: 0, stdout: '' }, 'nothing is left')
 })
 
 t.test('a restarted libvirtd sets again what was changed meanwhile', async (t) => {

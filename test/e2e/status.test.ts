@@ -5,7 +5,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import t, { type Test } from 'tap'
-import { formatRuntimePlan, parseRuntimePlan } from '../../src/record/runtime-plan.js'
+import { processId } from '../../src/record/process-id.js'
+import { removeRootsRecord, writeRootsRecord } from '../../src/record/root/records.js'
+import { formatVm, parseVm } from '../../src/record/vm.js'
 import { readSnapshot } from '../../src/status/read.js'
 import { type Status, statusOf } from '../../src/status/status.js'
 import { forgetUsage } from '../../src/status/usage.js'
@@ -19,14 +21,19 @@ const NO_SETS = { housekeeping: null, realtime: null, switch: null }
 /** Starts QEMU as the launcher would have left it, with a plan for one vCPU and the threads around it. */
 async function startPlanned(t: Test, name: string, threads: object | null, args: readonly string[] = []) {
   const id = `status-test-${process.pid}-${name}`.replace(/[^\w-]/g, '_').slice(0, 60)
-  const plan = parseRuntimePlan(JSON.stringify({ version: 1, id, guest: { name }, profile: 'rt', threads }))
+  const plan = parseVm(JSON.stringify({ version: 1, id, guest: { name }, profile: 'rt', threads }))
   if (plan === null) throw new Error('this is no plan')
   const options = ['-display', 'none', '-nodefaults', '-m', '16M', '-accel', 'tcg,thread=multi', ...args]
   const qemu = spawn(QEMU, ['-name', 'debug-threads=on', ...options], {
-    env: { PATH, QEMU_RT_PLAN: formatRuntimePlan(plan) },
+    env: { PATH, QEMU_RT_PLAN: formatVm(plan) },
     stdio: 'ignore',
   })
   t.teardown(() => stopChild(qemu))
+  // Root goes by its own records; another user by what its processes carry.
+  if (process.getuid?.() === 0) {
+    writeRootsRecord('/', { ...plan, process: processId(qemu.pid ?? 0) })
+    t.teardown(() => removeRootsRecord('/', plan))
+  }
   await waitFor("QEMU's vCPU thread", 30, async () => {
     return (await look(qemu)).vm?.threads.some(({ role }) => role.kind === 'vcpu') === true
   })

@@ -3,7 +3,9 @@ import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { formatRuntimePlan } from '../../src/record/runtime-plan.js'
+import { processId } from '../../src/record/process-id.js'
+import { removeRootsRecord, writeRootsRecord } from '../../src/record/root/records.js'
+import { formatVm, NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
@@ -94,7 +96,11 @@ chrt --batch --pid 0 N  # vCPU 1
     threads(pid).every((thread) => thread.endsWith(' 0 other 0')),
     'a dry run sets nothing',
   )
-  const set = tune(['--domain', 'tune-a', ...sets])
+  t.match(tune(['--domain', 'tune-a', ...sets]), {
+    status: 69,
+    stderr: /no VM 'tune-a' is running that root has/,
+  })
+  const set = tune(['--pid', String(pid), ...sets])
   t.equal(set.status, 0, set.stderr)
   t.equal(
     WITHOUT_TIDS(set.stdout),
@@ -113,10 +119,11 @@ vCPU 1           N  0-1   batch   set
   )
 })
 
-t.test('by the plan in its environment, one or all; and what is as planned stays', async (t) => {
+t.test("by root's record of its plan, one or all; and what is as planned stays", async (t) => {
   if (!canTune(t)) return
   const setting = { policy: null, priority: null }
-  const plan = formatRuntimePlan({
+  const plan: VmRecord = {
+    ...NEW_VM,
     id: `tune-test-${process.pid}`,
     guest: { name: 'tune-b', uuid: null },
     profile: 'rt',
@@ -136,8 +143,13 @@ t.test('by the plan in its environment, one or all; and what is as planned stays
     vcpusAtStart: 2,
     startsPaused: true,
     daemonizes: false,
-  })
-  const pid = await start(t, 'tune-b', { env: { QEMU_RT_PLAN: plan } })
+  }
+  // What is in QEMU's environment is its own word: root passes it over.
+  const pid = await start(t, 'tune-b', { env: { QEMU_RT_PLAN: formatVm(plan) } })
+  t.notMatch(tune(['--all']).stdout, `PID ${pid}`)
+  t.match(tune(['--pid', String(pid)]), { status: 69, stderr: /there is no record of a plan/ })
+  writeRootsRecord('/', { ...plan, process: processId(pid) })
+  t.teardown(() => removeRootsRecord('/', plan))
   const all = tune(['--all'])
   t.match(all.stdout, `guest 'tune-b' (PID ${pid})`)
   t.strictSame(
@@ -161,7 +173,7 @@ t.test('by a profile: its CPUs are leased until QEMU ends', async (t) => {
   const profile = (name: string) => tune(['--pid', String(pid), '--config', config, '--profile', name])
   t.match(profile('one'), {
     status: 69,
-    stderr: /^qemu-rt: vCPUs need 2 CPUs, of the realtime CPUs 1 only 1 can be had/,
+    stderr: /^qemu-rt: vCPUs need 2 CPUs; of realtime CPUs 1 only CPU 1 is free/,
   })
   t.equal(profile('io').status, 0)
   t.ok(threads(pid).includes('IO disk 1 other 0'))
@@ -194,8 +206,8 @@ t.test('once more by a profile: it stays where it is, though other CPUs have bec
   await waitFor('the first to end', 10, () => (readThreads(first) ?? []).length === 0)
   t.match(profile(second, '--dry-run'), { status: 0, stdout: /every thread is as wanted/ })
   t.match(profile(second), { status: 0, stdout: /was so/ })
-  const leases = readdirSync('/run/qemu-rt/leases/0').filter((name) => name.startsWith(`${second}-`))
-  t.equal(leases.length, 1)
+  const records = readdirSync('/run/qemu-rt/vms').filter((name) => name.startsWith(`pid-${second}-`))
+  t.equal(records.length, 1)
 })
 
 t.test('what cannot be is said', async (t) => {
@@ -204,7 +216,8 @@ t.test('what cannot be is said', async (t) => {
   const target = ['--pid', String(pid)]
   t.match(tune(target), {
     status: 69,
-    stderr: /has no plan for its threads: .*; give --profile NAME, or --set WHO=CPUS/,
+    stderr:
+      /there is no record of a plan for the threads of PID \d+: .*; give --profile NAME, or --set WHO=CPUS/,
   })
   t.match(tune([...target, '--set', 'vcpus=0-1:fifo']), {
     status: 69,
@@ -212,7 +225,7 @@ t.test('what cannot be is said', async (t) => {
   })
   t.match(tune([...target, '--set', 'iothread:x=1']), {
     status: 69,
-    stderr: /^qemu-rt: --set 'iothread:x=1' means no thread: there are emulator,/,
+    stderr: /^qemu-rt: --set 'iothread:x=1' matches no thread: there are emulator,/,
   })
   for (const dry of [[], ['--dry-run']]) {
     t.match(tune([...target, '--set', 'emulator=0-999999', ...dry]), {
@@ -231,9 +244,9 @@ t.test('what cannot be is said', async (t) => {
   t.match(tune(['--pid', 'abc']), { status: 64, stderr: "qemu-rt: 'abc' is not a PID: --pid; give a number" })
   t.match(tune(['--domain', 'tune-nobody']), {
     status: 69,
-    stderr: /^qemu-rt: no QEMU of guest 'tune-nobody' is running/,
+    stderr: /^qemu-rt: no VM 'tune-nobody' is running that root has a record of/,
   })
-  t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: there is no process 999999999/ })
+  t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: no process 999999999 is visible/ })
   t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give one of/ })
   t.match(tune([...target, '--all']), { status: 64 })
   const asNobody = ['setpriv', '--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']

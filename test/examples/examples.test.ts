@@ -16,7 +16,7 @@ function plan(args: readonly string[], config = example): string[] {
   const policy = parsePolicy(config, 'real-time.toml')
   const request = readRequest({ entry: 'qemu-rt', args: ['run', '--', ...args], env: {}, hostArch: 'x64' })
   const host = readHostFacts(`${root}/fixtures/hosts/sriov`)
-  return makePlan(request, { policy, host, readConfigs: [], held: [], hook: null }).words.map(
+  return makePlan(request, { policy, host, readConfigs: [], held: [], asked: null, record: null }).words.map(
     ({ text }) => text,
   )
 }

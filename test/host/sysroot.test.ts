@@ -24,7 +24,13 @@ t.test('a sysroot must be a directory with a /sys', async (t) => {
 
 t.test('a host without PCI has no devices', async (t) => {
   const root = madeHost(t, { '/sys/devices/system/cpu/present': '0-1\n' })
-  t.strictSame(readHostFacts(root, { pci: true, cpus: true, topology: false, memory: false }), {
+  const { useOf: _, ...facts } = readHostFacts(root, {
+    pci: true,
+    cpus: true,
+    topology: false,
+    memory: false,
+  })
+  t.strictSame(facts, {
     ...EMPTY_HOST,
     cpus: {
       present: [0, 1],
@@ -47,7 +53,8 @@ t.test('a host that does not say which CPUs it has', async (t) => {
 })
 
 t.test('a slash at the end of the sysroot does not matter', async (t) => {
-  t.strictSame(readHostFacts('fixtures/hosts/four-nics/'), readHostFacts('fixtures/hosts/four-nics'))
+  const facts = (sysroot: string) => ({ ...readHostFacts(sysroot), useOf: null })
+  t.strictSame(facts('fixtures/hosts/four-nics/'), facts('fixtures/hosts/four-nics'))
 })
 
 /** Runs Node as a user who owns nothing, without tap's environment, which has a process write into the project. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -53,30 +53,71 @@ t.test('the man page has every option of every command', async (t) => {
   }
 })
 
+/** Names that a shell must take as data: each would leave `ran-…` in the working directory, or become another word. */
+const ODD_NAMES = [
+  'plc 1',
+  "plc-it's",
+  'plc"2"',
+  'plc$(touch ran-substitution)',
+  'plc`touch ran-backtick`',
+  'plc;touch ran-semicolon',
+  'plc*',
+  'plc?[a-z]{b,c}',
+  'plc$HOME',
+  'plc\\back',
+  'plc!x',
+  '~root',
+  '<(touch ran-process)',
+  'plc:a=b',
+  'plc-ä工',
+  '-plc',
+]
+
+/** A directory with programs in place of virsh, an empty working directory in it, and a configuration with odd names. */
+function completionPlace(t: Test) {
+  const bin = t.testdir({
+    'rt.toml':
+      '[nic.fieldbus0]\nmac = "x"\n[nic.line1]\n[nic."odd $(touch ran-toml) ]"]\n[profile.rt]\n[profile.soft]\n' +
+      "[ profile . x ]\n[profile.'lit `touch ran-literal`']\n",
+    virsh: `#!/bin/sh\ncat <<'END'\n${ODD_NAMES.join('\n')}\nplc-\u202eevil\n\nEND\n`,
+    cwd: { 'plc-file': '', 'ran-by$(touch ran-file)': '' },
+  })
+  chmodSync(join(bin, 'virsh'), 0o755)
+  return { bin, config: join(bin, 'rt.toml'), cwd: join(bin, 'cwd') }
+}
+
 /** What bash offers for the last word of a command line. */
 function completions(t: Test, words: readonly string[]): string[] {
-  const bin = t.testdirName
-  mkdirSync(bin, { recursive: true })
-  const config = join(bin, 'rt.toml')
-  writeFileSync(config, '[nic.fieldbus0]\nmac = "x"\n[nic.line1]\n[profile.rt]\n[profile.soft]\n')
+  const { bin, config, cwd } = completionPlace(t)
   const script = `
-    source "$1"; config=$2; PATH="$3:$PATH"; shift 3
+    source "$1"; config=$2; PATH="$3:$4:$PATH"; shift 4
     eval "$(declare -f _qemu_rt | sed "s|/etc/qemu-rt/qemu-rt.toml|$config|")"
     compopt() { :; }
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
     _qemu_rt
     printf '%s\\n' "\${COMPREPLY[@]}"`
-  const { stdout, stderr } = bash(
-    script,
-    file('system/completion/qemu-rt.bash'),
-    config,
-    file('bin'),
-    'qemu-rt',
-    ...words,
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    [
+      '-c',
+      script,
+      'bash',
+      file('system/completion/qemu-rt.bash'),
+      config,
+      bin,
+      file('bin'),
+      'qemu-rt',
+      ...words,
+    ],
+    { encoding: 'utf8', cwd, env: { ...process.env, LC_ALL: 'C.UTF-8' } },
   )
   t.equal(stderr, '')
+  t.strictSame(readdirSync(cwd).sort(), ['plc-file', 'ran-by$(touch ran-file)'], 'nothing ran')
   return stdout.split('\n').filter((word) => word !== '')
 }
+
+/** A word as bash reads it when it is entered. */
+const entered = (word: string) => bash(`printf %s ${word}`).stdout
 
 t.test('bash completes commands, options and names', async (t) => {
   const cases: [string[], string[]][] = [
@@ -87,13 +128,80 @@ t.test('bash completes commands, options and names', async (t) => {
     [['tune', '--pro'], ['--profile']],
     [
       ['tune', '--profile', ''],
-      ['rt', 'soft'],
+      ['rt', 'soft', 'lit\\ \\`touch\\ ran-literal\\`'],
     ],
     [['run', '--dry-run', '--ni'], ['--nic']],
     [['run', '--', '-na'], []],
     [['run', '--format', 'j'], ['json']],
   ]
   for (const [words, expected] of cases) t.strictSame(completions(t, words), expected, words.join(' '))
+})
+
+t.test('bash completes names as data: quoted, and none of them runs', async (t) => {
+  const all = completions(t, ['tune', '--domain', ''])
+  t.strictSame(all.map(entered), ODD_NAMES, 'all but the one that would be read as another')
+  t.strictSame(completions(t, ['tune', '--domain', 'plc$(']).map(entered), ['plc$(touch ran-substitution)'])
+  t.strictSame(completions(t, ['tune', '--domain', 'plc\\$\\(']).map(entered), [
+    'plc$(touch ran-substitution)',
+  ])
+  t.strictSame(completions(t, ['tune', '--domain', 'plc\\ ']), ['plc\\ 1'])
+  t.strictSame(completions(t, ['tune', '--domain', "'plc "]), ['plc 1'])
+  t.strictSame(completions(t, ['tune', '--domain', "'plc$("]), ['plc$(touch ran-substitution)'])
+  t.strictSame(completions(t, ['tune', '--domain', "'plc-it"]), [], 'which single quotes cannot hold')
+  t.strictSame(completions(t, ['tune', '--domain', '"plc$']), [])
+  t.strictSame(completions(t, ['tune', '--domain', '"plc ']), ['plc 1'])
+  t.strictSame(completions(t, ['nics', 'show', 'o']).map(entered), ['odd $(touch ran-toml) ]'])
+  t.strictSame(completions(t, ['run', '--profile', 'l']).map(entered), ['lit `touch ran-literal`'])
+  t.strictSame(completions(t, ['capture', 'ran']), ['ran-by$(touch ran-file)'])
+  t.strictSame(completions(t, ['$(touch ran-command)', '']).includes('status'), true)
+})
+
+/** What zsh has on its command line after a TAB, and what a command is given when the line is entered. */
+function zshCompletes(t: Test, line: string) {
+  const { bin, config, cwd } = completionPlace(t)
+  const functions = join(bin, 'functions')
+  mkdirSync(functions)
+  const text = readFileSync(file('system/completion/_qemu-rt'), 'utf8')
+  writeFileSync(join(functions, '_qemu-rt'), text.replace('/etc/qemu-rt/qemu-rt.toml', config))
+  // In place of the program: notes what it is given.
+  writeFileSync(join(bin, 'qemu-rt'), `#!/bin/sh\nprintf '%s\\n' "$@" >"${bin}/given"\n`)
+  chmodSync(join(bin, 'qemu-rt'), 0o755)
+  const script = `
+    zmodload zsh/zpty
+    zpty shell zsh -f -i
+    zpty -w shell "PS1=; unsetopt beep; setopt no_always_last_prompt; fpath=($1 \\$fpath); PATH=$2:\\$PATH"
+    zpty -w shell 'autoload -Uz compinit; compinit -D -u; print READY-$((1+1))'
+    zpty -r -m shell text '*READY-2*'
+    zpty -w -n shell "$3"$'\\t'
+    sleep 1
+    zpty -w -n shell $'\\n'
+    for try in {1..100}; do [[ -e $2/given ]] && break; sleep 0.1; done
+    zpty -d shell`
+  const { stderr } = spawnSync('zsh', ['-f', '-c', script, 'zsh', functions, bin, line], {
+    encoding: 'utf8',
+    cwd,
+    env: { ...process.env, LC_ALL: 'C.UTF-8', HOME: bin },
+  })
+  t.equal(stderr, '')
+  t.strictSame(readdirSync(cwd).sort(), ['plc-file', 'ran-by$(touch ran-file)'], 'nothing ran')
+  return readFileSync(join(bin, 'given'), 'utf8').split('\n').slice(0, -1)
+}
+
+t.test('zsh completes names as data: quoted, and none of them runs', async (t) => {
+  if (!needs(t, ['zsh'])) return
+  const cases: [string, string[]][] = [
+    ['qemu-rt tune --domain plc\\$\\(', ['tune', '--domain', 'plc$(touch ran-substitution)']],
+    ['qemu-rt tune --domain plc\\ ', ['tune', '--domain', 'plc 1']],
+    ['qemu-rt tune --domain plc\\`', ['tune', '--domain', 'plc`touch ran-backtick`']],
+    ['qemu-rt nics show o', ['nics', 'show', 'odd $(touch ran-toml) ]']],
+    ['qemu-rt run --profile l', ['run', '--profile', 'lit `touch ran-literal`']],
+    ['qemu-rt capture ran', ['capture', 'ran-by$(touch ran-file)']],
+  ]
+  for (const [line, given] of cases) {
+    t.test(line, async (t) => {
+      t.strictSame(zshCompletes(t, line), given)
+    })
+  }
 })
 
 t.test('zsh reads its completion', async (t) => {

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { parseRuntimePlan, type RuntimePlan } from '../../src/record/runtime-plan.js'
+import { parseVm, type VmRecord } from '../../src/record/vm.js'
 import { waitFor } from '../e2e/wait.js'
 import { launcher, PATH, plannerForms, temporaryDirectory } from './launcher.js'
 import { hostOfPlenty } from './many-hosts.js'
@@ -36,7 +36,7 @@ interface Launched {
   readonly child: ChildProcess
   readonly stderr: () => string
   /** When it has become the stand-in: its plan; null when it ended instead. */
-  readonly plan: () => Promise<RuntimePlan | null>
+  readonly plan: () => Promise<VmRecord | null>
 }
 
 /** A host of its own, with leases of its own, for launches that get a NIC of a pool and a CPU. */
@@ -83,12 +83,12 @@ function site(t: Test, { vfs = 2, cpus = 300, env = {} as Readonly<Record<string
 }
 
 /** The plan in a process's environment, once it has become the stand-in. */
-function planOf(pid: number): RuntimePlan | null {
+function planOf(pid: number): VmRecord | null {
   try {
     if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'sleep\n') return null
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
     const text = environment.find((one) => one.startsWith('QEMU_RT_PLAN='))?.slice('QEMU_RT_PLAN='.length)
-    return parseRuntimePlan(text ?? '')
+    return parseVm(text ?? '')
   } catch {
     return null
   }
@@ -209,7 +209,7 @@ t.test(
     await Promise.all(killed.map(({ child }) => stop(child, 'SIGKILL')))
     const again = killed.map(() => start())
     const newPlans = await Promise.all(again.map(({ plan }) => plan()))
-    const sorted = (all: readonly (RuntimePlan | null)[], what: (plan: RuntimePlan) => readonly unknown[]) =>
+    const sorted = (all: readonly (VmRecord | null)[], what: (plan: VmRecord) => readonly unknown[]) =>
       all.flatMap((plan) => (plan === null ? [] : what(plan))).sort()
     t.strictSame(
       sorted(newPlans, ({ lease }) => lease?.nics ?? []),

@@ -34,6 +34,8 @@ interface Wanted {
   readonly nova?: string
   readonly devices?: string
   readonly args?: readonly string[]
+  /** Instead of all that. */
+  readonly xml?: string
 }
 
 function domainXml({
@@ -53,6 +55,8 @@ function domainXml({
 </domain>`
 }
 
+const recordFile = (root: string) => `${root}/run/qemu-rt/vms/libvirt-${UUID}.json`
+
 /** A host with four equal NICs and libvirt's files, and the hook on it. */
 function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2]) {
   const root = t.testdir({ config: { 'rt.toml': CONFIG } })
@@ -66,18 +70,22 @@ function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2]) {
   mkdirSync(`${root}/run/qemu-rt/leases`, { recursive: true })
   const hook = (operation: string, wanted: Wanted = {}) => {
     const [first = '', second = ''] = operation.split(' ')
-    return runHook(first, second, domainXml(wanted).replace('@CONFIG@', config), { sysroot: root, write })
+    const xml = wanted.xml ?? domainXml(wanted).replace('@CONFIG@', config)
+    const call = { domain: wanted.name ?? 'plc-1', operation: first, suboperation: second, xml }
+    return runHook(call, { sysroot: root, write })
   }
   const requests = () =>
-    existsSync(`${root}/run/qemu-rt/requests`) ? readdirSync(`${root}/run/qemu-rt/requests`) : []
-  const request = () => JSON.parse(readFileSync(`${root}/run/qemu-rt/requests/${UUID}.json`, 'utf8'))
+    existsSync(`${root}/run/qemu-rt/vms`)
+      ? readdirSync(`${root}/run/qemu-rt/vms`).filter((name) => name !== '.lock')
+      : []
+  const request = () => JSON.parse(readFileSync(recordFile(root), 'utf8'))
   const drivers = () => driversOf(root, FOUR)
   const plan = (args: readonly string[], uuid = UUID) =>
     preparePlan(
       readRequest({
-        entry: 'qemu-rt',
-        args: ['run', '--sysroot', root, '--config', config, '--', '-name', 'plc-1', '-uuid', uuid, ...args],
-        env: {},
+        entry: 'qemu-rt-system-x86_64',
+        args: ['-name', 'plc-1', '-uuid', uuid, ...args],
+        env: { QEMU_RT_SYSROOT: root, QEMU_RT_CONFIG: config },
         hostArch: 'x64',
       }),
     )
@@ -106,7 +114,7 @@ for (const [way, wanted] of Object.entries(WAYS)) {
     const { hook, request, requests, drivers } = hookHost(t)
     await hook('prepare begin', wanted)
     t.strictSame(drivers(), THIRD_TAKEN)
-    t.match(request(), { uuid: UUID, assigned: [{ name: 'fieldbus0', address: '0000:03:00.2' }] })
+    t.match(request(), { guest: { uuid: UUID }, nics: [{ name: 'fieldbus0', address: '0000:03:00.2' }] })
     for (const operation of ['start begin', 'started begin', 'stopped end', 'migrate begin', 'nonsense x']) {
       await hook(operation, wanted)
     }
@@ -125,10 +133,11 @@ t.test('the wrapper plans what the hook has got ready', AS_ROOT, async (t) => {
   t.strictSame((await plan([])).lease?.nics, ['0000:03:00.0', '0000:03:00.1'])
   t.strictSame((await plan(['--rt-nic', 'line'], OTHER_UUID)).lease?.nics, ['0000:03:00.2'])
   await t.rejects(() => plan(['-device', 'vfio-pci,host=nic:fieldbus0']), {
-    message: /NIC 'fieldbus0' is held by guest 'other': 0000:03:00.2/,
+    message:
+      /^NIC 'fieldbus0' is 0000:03:00\.2, which libvirt's hook has not got ready for this domain: root's record libvirt-c1b6/,
   })
-  t.equal(statSync(`${root}/run/qemu-rt/requests/${UUID}.json`).mode & 0o777, 0o644)
-  t.equal(statSync(`${root}/run/qemu-rt/requests`).mode & 0o777, 0o755)
+  t.equal(statSync(recordFile(root)).mode & 0o777, 0o644)
+  t.equal(statSync(`${root}/run/qemu-rt/vms`).mode & 0o777, 0o755)
 })
 
 t.test('a start that came to no end is tidied up by the next', AS_ROOT, async (t) => {
@@ -136,7 +145,7 @@ t.test('a start that came to no end is tidied up by the next', AS_ROOT, async (t
   await hook('prepare begin', { args: ['--rt-nic', 'line'] })
   await hook('prepare begin', { args: ['--rt-nic', 'fieldbus0'] })
   t.strictSame(drivers(), THIRD_TAKEN)
-  t.match(request(), { assigned: [{ name: 'fieldbus0' }] })
+  t.match(request(), { nics: [{ name: 'fieldbus0' }] })
 })
 
 t.test('a device that libvirt gives itself is left to it', AS_ROOT, async (t) => {
@@ -147,7 +156,7 @@ t.test('a device that libvirt gives itself is left to it', AS_ROOT, async (t) =>
       <address domain='0x0000' bus='0x03' slot='0x00' function='0x2'/></source></hostdev>`,
   })
   t.strictSame(drivers(), ALL_HOST)
-  t.match(request(), { assigned: [{ address: '0000:03:00.2' }], taken: [] })
+  t.match(request(), { nics: [{ address: '0000:03:00.2' }], undo: undefined })
 })
 
 t.test(
@@ -229,15 +238,21 @@ t.test('a NIC that the host uses itself is not taken', AS_ROOT, async (t) => {
   writeFiles(root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
   await t.rejects(hook('prepare begin', { request: '<nic name="fieldbus0"/>' }), {
     message:
-      /^NIC 'fieldbus0' is not ready: the host uses 0000:03:00.2 itself: ens1f2 has addresses; take it out/,
+      /^NIC 'fieldbus0' is not ready: the host uses 0000:03:00.2 itself: ens1f2 has the route .*; choose another NIC/,
   })
   t.strictSame(drivers(), ALL_HOST)
 })
 
 t.test('XML that is none fails with its line', AS_ROOT, async (t) => {
   const { root } = hookHost(t)
-  await t.rejects(runHook('prepare', 'begin', '<domain>', { sysroot: root, write: () => {} }), {
-    message: /^this is no domain's XML: stdin:1: /,
-    exitCode: 65,
-  })
+  await t.rejects(
+    runHook(
+      { domain: 'plc-1', operation: 'prepare', suboperation: 'begin', xml: '<domain>' },
+      { sysroot: root, write: () => {} },
+    ),
+    {
+      message: /^this is no domain's XML: stdin:1: /,
+      exitCode: 65,
+    },
+  )
 })

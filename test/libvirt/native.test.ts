@@ -50,8 +50,7 @@ function native(xml: string, config = CONFIG): NativeDomain {
     memoryLockLimit: 'unlimited',
   }
   const { isAsked: _, ...asked } = domain.request
-  const hook = { ...asked, uuid: domain.uuid ?? '', guest: domain.name, assigned: [], taken: [] }
-  const plan = makePlan(request, { policy, host, readConfigs: [], held: [], hook })
+  const plan = makePlan(request, { policy, host, readConfigs: [], held: [], asked, record: null })
   return nativeXml(xml, { domain, policy, request, plan, notes: [] })
 }
 

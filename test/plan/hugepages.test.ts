@@ -108,7 +108,7 @@ t.test('pages that the host has not are an error before QEMU is started', async 
       'not a whole number of pages',
       () => plan(['-m', '1025k']),
       65,
-      /^memory backend 'pc.ram' of 1032 KiB is no whole number of huge pages of 2M/,
+      /^memory backend 'pc.ram' of 1032 KiB is not a multiple of the huge page size 2M/,
     ],
   ]
   for (const [name, make, exitCode, message] of cases) t.throws(make, { message, exitCode }, name)

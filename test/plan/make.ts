@@ -4,7 +4,7 @@ import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import type { ReadConfig } from '../../src/plan/unseen.js'
-import type { HookRequest } from '../../src/record/hook-request.js'
+import type { DomainRequest, VmRecord } from '../../src/record/vm.js'
 import { parseCpuSet } from '../../src/units/cpu-set.js'
 import { parseMac } from '../../src/units/mac.js'
 import { type PciAddress, parsePciAddress } from '../../src/units/pci-address.js'
@@ -19,10 +19,13 @@ interface Given {
   readonly arch?: string
   /** What other VMs hold. */
   readonly held?: readonly HeldLease[]
-  /** What libvirt's hook has left. */
-  readonly hook?: HookRequest
+  /** What the domain's metadata asks for. */
+  readonly asked?: DomainRequest
+  /** What root has decided. */
+  readonly record?: VmRecord
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
+  readonly useOf?: HostFacts['useOf']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -39,6 +42,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     cpus: given.cpus ?? null,
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
+    useOf: given.useOf ?? (() => []),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
@@ -49,7 +53,8 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
       host,
       readConfigs: given.readConfigs ?? [],
       held: given.held ?? [],
-      hook: given.hook ?? null,
+      asked: given.asked ?? given.record?.asked ?? null,
+      record: given.record ?? null,
     },
   )
 }

@@ -1,18 +1,21 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { EXIT, UserError } from '../../src/errors/user-error.js'
 import { parseStat } from '../../src/host/proc.js'
-import type { HeldLease } from '../../src/plan/leases.js'
-import { ensureLeaseDirectory, leaseDirectory } from '../../src/record/leases/directory.js'
+import { startOf } from '../../src/host/process.js'
+import type { HeldLease, Lease } from '../../src/plan/leases.js'
+import { ensureLeaseDirectory } from '../../src/record/leases/directory.js'
 import { hold } from '../../src/record/leases/hold.js'
-import { formatLeaseFile, leaseFileName, parseLeaseFileName } from '../../src/record/leases/lease-file.js'
-import { glanceAtLeases, readLeases, startOf } from '../../src/record/leases/read.js'
-import type { Lease } from '../../src/record/runtime-plan.js'
+import { leaseFileName, parseLeaseFileName, writeLeaseFile } from '../../src/record/leases/lease-file.js'
+import { glanceAtLeases, readLeases } from '../../src/record/leases/read.js'
+import { leaseDirectory } from '../../src/record/place.js'
+import { NEW_VM } from '../../src/record/vm.js'
+
 import { waitFor } from '../e2e/wait.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { vfAddress } from '../launcher/many-hosts.js'
@@ -37,7 +40,8 @@ t.test(
         const name = leaseFileName(id, given)
         const named = parseLeaseFileName(name)
         if (named === null) unsaid++
-        else if (!isDeepStrictEqual(named, { launcher: { pid, startTicks }, ...given })) return false
+        else if (!isDeepStrictEqual(named, { process: { pid, startTicks, namespace: null }, ...given }))
+          return false
         return Buffer.byteLength(name) <= 255 && (named !== null || name === `${id}.lease`)
       }),
       { numRuns: 300 },
@@ -61,7 +65,7 @@ t.test('a name of another form says nothing', async (t) => {
     t.equal(parseLeaseFileName(`${name}.lease`), null, name)
   }
   t.strictSame(parseLeaseFileName('1-2-a@@.lease'), {
-    launcher: { pid: 1, startTicks: 2 },
+    process: { pid: 1, startTicks: 2, namespace: null },
     cpus: [],
     nics: [],
   })
@@ -80,8 +84,9 @@ function others(t: Test): Others {
   return {
     sysroot,
     leave: (pid, startTicks, lease) => {
-      const text = { ...lease, guest: 'other', launcher: { pid, startTicks }, daemonizes: false }
-      writeFileSync(join(own, leaseFileName(`${pid}-${startTicks}-other`, lease)), formatLeaseFile(text))
+      const process = { pid, startTicks, namespace: null }
+      const guest = { name: 'other', uuid: null }
+      writeLeaseFile(own, { ...NEW_VM, id: `${pid}-${startTicks}-other`, guest, process, lease })
     },
     names: () => readdirSync(own),
   }
@@ -93,14 +98,14 @@ function takeCpu(held: readonly HeldLease[]) {
   const cpu = [2, 3].find((one) => !taken.includes(one))
   if (cpu === undefined)
     throw new UserError(EXIT.unavailable, `held by ${held.map(({ guest }) => guest)}`, true)
-  return { lease: { cpus: [cpu], nics: [] }, daemonizes: false }
+  return { lease: { cpus: [cpu], nics: [] } }
 }
 
-const holder = {
-  id: 'me',
-  guest: null,
-  launcher: { pid: process.pid, startTicks: startOf(process.pid) ?? 0 },
-}
+/** As a launch of this process's. */
+const holdCpu = (sysroot: string) =>
+  hold(sysroot, takeCpu([]), takeCpu, ({ lease }) => ({ ...NEW_VM, id: `${process.pid}-1-me-12345`, lease }))
+
+const MINE = [`${process.pid}-1-me-12345@2@.lease`]
 
 t.test('at a glance a VM that runs has what the name of its file says', async (t) => {
   const { sysroot, leave } = others(t)
@@ -108,7 +113,7 @@ t.test('at a glance a VM that runs has what the name of its file says', async (t
   const one = { pid: process.pid, cpus: [2], nics: [nic(0)] }
   t.strictSame(glanceAtLeases(sysroot), { held: [{ guest: null, ...one }], ended: [] })
   t.strictSame(readLeases(sysroot, 'check'), { held: [{ guest: 'other', ...one }], ended: [] })
-  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [3])
+  t.strictSame(holdCpu(sysroot).chosen.lease.cpus, [3])
 })
 
 t.test('what is held too long for a name is read', async (t) => {
@@ -124,15 +129,15 @@ t.test('what a process had that has ended is cleared away at a glance', async (t
   const child = spawn('true')
   await new Promise((resolve) => child.once('exit', resolve))
   leave(child.pid ?? 0, 1, { cpus: [2], nics: [] })
-  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [2])
-  t.strictSame(names(), ['me@2@.lease'])
+  t.strictSame(holdCpu(sysroot).chosen.lease.cpus, [2])
+  t.strictSame(names(), MINE)
 })
 
 t.test('and so is what one had whose PID another process has now', async (t) => {
   const { sysroot, leave, names } = others(t)
   leave(process.pid, 1, { cpus: [2], nics: [] })
-  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [2])
-  t.strictSame(names(), ['me@2@.lease'])
+  t.strictSame(holdCpu(sysroot).chosen.lease.cpus, [2])
+  t.strictSame(names(), MINE)
 })
 
 t.test('and what one had that has ended, though nobody has waited for it', async (t) => {
@@ -145,8 +150,8 @@ t.test('and what one had that has ended, though nobody has waited for it', async
   const stat = () => parseStat(readFileSync(`/proc/${Number(line)}/stat`, 'latin1'))
   await waitFor('a zombie', 10, () => stat()?.state === 'Z')
   leave(Number(line), stat()?.field(22) ?? 0, { cpus: [2], nics: [] })
-  t.strictSame(hold(sysroot, holder, takeCpu).chosen.lease.cpus, [2])
-  t.strictSame(names(), ['me@2@.lease'])
+  t.strictSame(holdCpu(sysroot).chosen.lease.cpus, [2])
+  t.strictSame(names(), MINE)
 })
 
 t.test(
@@ -169,5 +174,5 @@ t.test(
 t.test('an error says for whom the lease is', async (t) => {
   const { sysroot, leave } = others(t)
   for (const cpu of [2, 3]) leave(process.pid, startOf(process.pid) ?? 0, { cpus: [cpu], nics: [] })
-  t.throws(() => hold(sysroot, holder, takeCpu), { message: 'held by other,other' })
+  t.throws(() => holdCpu(sysroot), { message: 'held by other,other' })
 })

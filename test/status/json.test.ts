@@ -26,6 +26,7 @@ t.test('numbers are numbers, CPUs are lists as the kernel writes them', async (t
         guest: { name: 'plc-1', uuid: null },
         pid: 10,
         profile: 'rt',
+        recordedBy: 0,
         uptimeSeconds: 273_659,
         cpuPercent: 102.5,
         memoryBytes: 1_342_177_280,

@@ -1,21 +1,25 @@
 import type { HostCpus } from '../../src/host/facts.js'
-import { parseRuntimePlan, type RuntimePlan } from '../../src/record/runtime-plan.js'
+import { parseVm, type VmRecord } from '../../src/record/vm.js'
 import type { Line } from '../../src/status/line.js'
 import type { Snapshot, Usage } from '../../src/status/snapshot.js'
 import type { Thread } from '../../src/tune/threads.js'
 import { parseCpuSet } from '../../src/units/cpu-set.js'
 
 /** A plan as QEMU's environment has it. @param threads as the plan's JSON has them */
-export function plan(name: string | null, threads: object | null, more: object = {}): RuntimePlan {
+export function plan(
+  name: string | null,
+  threads: object | null,
+  more: object = {},
+): VmRecord & { readonly word: number } {
   const json = {
     version: 1,
     id: `made-for-${name}`.replace(/[^\w-]/g, '_').slice(0, 60),
     guest: { name },
     threads,
   }
-  const made = parseRuntimePlan(JSON.stringify({ ...json, ...more }))
+  const made = parseVm(JSON.stringify({ ...json, ...more }))
   if (made === null) throw new Error('this is no plan')
-  return made
+  return { ...made, word: 0 }
 }
 
 /** A thread as the kernel shows it: `CPU 0/KVM` on CPUs `4`, best effort unless said otherwise. */

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { paint } from '../../src/status/line.js'
-import { displayWidth, printable } from '../../src/status/printable.js'
 import type { VmSnapshot } from '../../src/status/snapshot.js'
 import { statusOf } from '../../src/status/status.js'
 import { statusText, watchHeading } from '../../src/status/text.js'
 import { fitRows } from '../../src/status/watch.js'
+import { displayWidth } from '../../src/status/width.js'
+import { printable } from '../../src/units/printable.js'
 import { plan, smallVm, snapshot, textOf, thread, USAGE } from './make.js'
 
 const DRIFTED: VmSnapshot = {

@@ -1,14 +1,15 @@
 import { bindAll, driverctlBinder, sysfsBinder } from '../../change/bind-all.js'
 import { type WriteSysfs, writeSysfs } from '../../change/driver.js'
 import { hasDriverctl } from '../../change/driverctl.js'
-import { usedByHost } from '../../change/obstacle.js'
+import { type MayTake, usedBeyondForce, usedByHost } from '../../change/obstacle.js'
 import { nicNotReady } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
-import { isVfioDriver, noGroup, type Obstacle } from '../../plan/nics/readiness.js'
+import { isVfioDriver, noGroup } from '../../plan/nics/readiness.js'
 import { report, writeAll } from '../../report/output.js'
+import { printable } from '../../units/printable.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
 
@@ -20,7 +21,7 @@ type BindOptions = HostOptions & { readonly force: boolean }
  */
 export async function bindNics(name: string, options: BindOptions): Promise<void> {
   refuseSysroot('nics bind', options)
-  await bindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
+  await bindNamed(name, options, writeSysfs, (line) => writeAll(1, `${printable(line)}\n`))
 }
 
 /**
@@ -38,20 +39,17 @@ export async function bindNamed(
   const { policy, host } = await readHost(options)
   const root = openSysroot(options.sysroot)
   const devices = devicesNamed(name, policy, host)
-  checkAll(name, devices, (device) => noGroup(device) ?? (options.force ? null : usedByHost(root, device)))
+  const mayTake: MayTake = (device) => (options.force ? usedBeyondForce : usedByHost)(root, device)
+  checkAll(name, devices, (device) => mayTake(device) ?? noGroup(device))
   const unbound = devices.filter(({ driver }) => !isVfioDriver(driver))
   if (unbound.length > 0) saveInventory(options.sysroot, host.pci)
   const forGood = hasDriverctl(root)
   const binder = forGood ? driverctlBinder(root, write) : sysfsBinder(root, write)
-  await bindAll(root, unbound, binder, (line) => report(`warning: ${line}`))
+  await bindAll(root, unbound, binder, mayTake, (line) => report(`warning: ${line}`))
   for (const device of devices) say(`${describeDevice(device)}: ${outcome(device, forGood)}`)
 }
 
-function checkAll(
-  name: string,
-  devices: readonly PciDevice[],
-  obstacleOf: (device: PciDevice) => Obstacle | null,
-): void {
+function checkAll(name: string, devices: readonly PciDevice[], obstacleOf: MayTake): void {
   for (const device of devices) {
     const trouble = obstacleOf(device)
     if (trouble !== null) throw nicNotReady({ name, ...trouble })

@@ -1,10 +1,8 @@
-import { hostUse } from '../../change/obstacle.js'
 import { loadPolicy } from '../../config/load.js'
 import { DEFAULT_CONFIG_PATH } from '../../config/policy.js'
 import { onlyThisHost } from '../../errors/nics.js'
 import { readHostFacts } from '../../host/read.js'
-import { openSysroot } from '../../host/sysroot.js'
-import type { UseOf } from '../../plan/nics/readiness.js'
+import { NOTHING_KNOWN } from '../../plan/nics/uses.js'
 import { report } from '../../report/output.js'
 
 /** Options that every `nics` command has. */
@@ -21,8 +19,7 @@ export async function readHost({ config, sysroot }: HostOptions) {
   const path = config ?? DEFAULT_CONFIG_PATH
   const policy = await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
   const host = readHostFacts(sysroot)
-  const root = openSysroot(sysroot)
-  const useOf: UseOf = (device) => hostUse(root, device)
+  const { useOf = NOTHING_KNOWN } = host
   const warn = () => {
     for (const warning of host.inventoryWarnings) report(`warning: ${warning}`)
   }

@@ -1,5 +1,6 @@
 import { writeAll } from '../../report/output.js'
 import { formatTable } from '../../report/table.js'
+import { printableJson } from '../../units/printable.js'
 import { type HostOptions, readHost } from './host.js'
 import { type NicView, viewNics } from './view.js'
 
@@ -12,9 +13,7 @@ export async function listNics(options: HostOptions & { readonly format: string 
   warn()
   writeAll(
     1,
-    options.format === 'json'
-      ? `${JSON.stringify(nics, null, 2)}\n`
-      : formatTable([HEADING, ...nics.map(row)]),
+    options.format === 'json' ? `${printableJson(nics, 2)}\n` : formatTable([HEADING, ...nics.map(row)]),
   )
 }
 

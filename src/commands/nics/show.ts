@@ -1,7 +1,8 @@
-import { findNic } from '../../plan/nics/find.js'
 import { writeAll } from '../../report/output.js'
 import { formatTable } from '../../report/table.js'
+import { printable, printableJson } from '../../units/printable.js'
 import { type HostOptions, readHost } from './host.js'
+import { findByNameOrAddress } from './named.js'
 import { type NicView, viewNics } from './view.js'
 
 type ShowOptions = HostOptions & { readonly format: string }
@@ -17,15 +18,15 @@ export async function showNic(name: string, options: ShowOptions): Promise<void>
  */
 export async function nicText(name: string, options: ShowOptions): Promise<string> {
   const { host, policy, useOf, warn } = await readHost(options)
-  const found = findNic(name, policy, host.pci)
-  const addresses: readonly string[] = found.devices.map(({ address }) => address)
-  const nics = viewNics(host, policy, useOf).filter(({ address }) => addresses.includes(address))
+  const found = findByNameOrAddress(name, policy, host)
+  const nics = viewNics(host, policy, useOf, found.devices)
   warn()
   if (options.format === 'json') {
-    return `${JSON.stringify({ name, pool: found.pool, devices: nics }, null, 2)}\n`
+    return `${printableJson({ name, pool: found.pool, devices: nics }, 2)}\n`
   }
-  const heading = `NIC '${name}'${found.pool ? ', a pool' : ''}${found.place === null ? '' : ` (${found.place()})`}\n`
-  return heading + nics.map((nic) => `\n${formatTable(rows(nic))}`).join('')
+  const place = found.place === null ? '' : ` (${found.place()})`
+  const heading = printable(`NIC '${name}'${found.pool ? ', a pool' : ''}${place}`)
+  return [`${heading}\n`, ...nics.map((nic) => `\n${formatTable(rows(nic))}`)].join('')
 }
 
 function rows(nic: NicView): string[][] {

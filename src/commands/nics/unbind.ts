@@ -1,4 +1,4 @@
-import { driverOf, giveToHost, type WriteSysfs, writeSysfs } from '../../change/driver.js'
+import { checkClosed, driverOf, giveToHost, type WriteSysfs, writeSysfs } from '../../change/driver.js'
 import { hasDriverctl, overrideDriver } from '../../change/driverctl.js'
 import { noDriverTakes, stillHeld } from '../../errors/bind.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -7,6 +7,7 @@ import { describeDevice } from '../../plan/nics/describe.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { readLeases } from '../../record/leases/read.js'
 import { writeAll } from '../../report/output.js'
+import { printable } from '../../units/printable.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
 import { devicesNamed } from './named.js'
 
@@ -16,13 +17,13 @@ import { devicesNamed } from './named.js'
  */
 export async function unbindNics(name: string, options: HostOptions): Promise<void> {
   refuseSysroot('nics unbind', options)
-  await unbindNamed(name, options, writeSysfs, (line) => writeAll(1, `${line}\n`))
+  await unbindNamed(name, options, writeSysfs, (line) => writeAll(1, `${printable(line)}\n`))
 }
 
 /**
  * Gives the devices of a NIC or pool back to the host's drivers.
  * @param say is given a line for each device
- * @throws {UserError} exit 69 when a VM has one of them (none is changed then) or no driver takes it, 77 without root's
+ * @throws {UserError} exit 69 when a VM or another process has one of them (none is changed then) or no driver takes it, 77 without root's
  *   rights
  */
 export async function unbindNamed(
@@ -40,6 +41,8 @@ export async function unbindNamed(
     if (holder !== undefined) {
       throw stillHeld({ device: describeDevice(device), holder: describeHolder(holder) })
     }
+    // A VM without a lease, such as one whose command line has the address; or a switch.
+    if (isVfioDriver(device.driver)) checkClosed(root, device.address)
   }
   for (const device of devices) {
     const { address, driver } = device

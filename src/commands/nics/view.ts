@@ -1,7 +1,8 @@
 import type { Policy } from '../../config/policy.js'
 import type { HostFacts, PciDevice } from '../../host/facts.js'
+import type { UseOf } from '../../host/use/use.js'
 import { isNetworkDevice } from '../../plan/nics/describe.js'
-import { type Obstacle, obstacles, type UseOf } from '../../plan/nics/readiness.js'
+import { type Obstacle, obstacles } from '../../plan/nics/readiness.js'
 import { selectDevices } from '../../plan/nics/select.js'
 
 /** A NIC of this host as `nics list` and `nics show` print it. */
@@ -26,8 +27,16 @@ export interface NicView {
   readonly obstacles: readonly { readonly what: string; readonly todo: string }[]
 }
 
-/** Every network device of the host, and what else the configuration names, with the names that mean it. */
-export function viewNics(host: HostFacts, policy: Policy, useOf: UseOf): NicView[] {
+/**
+ * Every network device of the host, and what else the configuration names, with the names that mean it.
+ * @param wanted only these devices, whatever they are
+ */
+export function viewNics(
+  host: HostFacts,
+  policy: Policy,
+  useOf: UseOf,
+  wanted: readonly PciDevice[] | null = null,
+): NicView[] {
   const named = Object.entries(policy.nics).map(([name, selector]) => ({
     name,
     devices: selectDevices(selector, host.pci),
@@ -37,7 +46,9 @@ export function viewNics(host: HostFacts, policy: Policy, useOf: UseOf): NicView
       device,
       names: named.filter(({ devices }) => devices.includes(device)).map(({ name }) => name),
     }))
-    .filter(({ device, names }) => names.length > 0 || isNetworkDevice(device))
+    .filter(({ device, names }) =>
+      wanted === null ? names.length > 0 || isNetworkDevice(device) : wanted.includes(device),
+    )
     .map(({ device, names }) => view(device, names, obstacles(device, host.pci, useOf)))
 }
 

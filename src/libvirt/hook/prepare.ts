@@ -1,109 +1,122 @@
 import { claimDevices } from '../../change/claim.js'
-import { usedByHost } from '../../change/obstacle.js'
-import { loadPolicy } from '../../config/load.js'
 import { isWrapper } from '../../emulator/wrapper.js'
 import { domainWithoutUuid, notOurEmulator } from '../../errors/libvirt.js'
 import type { PciDevice } from '../../host/facts.js'
-import { readHostFacts } from '../../host/read.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
-import { chooseProfile, matchDomain } from '../../plan/domain.js'
-import { isVfioDriver, obstacleToBinding } from '../../plan/nics/readiness.js'
-import { asksForNics } from '../../plan/nics/requests.js'
-import { type AssignmentInput, assignRequested } from '../../plan/passes/nic-assignment.js'
-import type { HookRequest } from '../../record/hook-request.js'
-import { writeHookRequest } from '../../record/hook-requests.js'
-import { ensureLeaseDirectory } from '../../record/leases/directory.js'
-import { withLock } from '../../record/leases/lock.js'
-import { readLeases } from '../../record/leases/read.js'
-import type { Domain } from '../domain.js'
+import { isVfioDriver } from '../../plan/nics/readiness.js'
+import { countVcpus } from '../../plan/threads/smp.js'
+import { readUsersHolds } from '../../record/leases/read.js'
+import { withRootsLock } from '../../record/root/lock.js'
+import {
+  domainRecordId,
+  readRootsHolds,
+  removeRootsRecord,
+  writeRootsRecord,
+} from '../../record/root/records.js'
+import { NEW_VM, type VmRecord } from '../../record/vm.js'
+import { type Domain, readDomain } from '../domain.js'
 import { qemuUid, readQemuConf } from '../qemu-conf.js'
-import { requestOf } from './domain-request.js'
+import type { HookCall } from './call.js'
+import { type Ask, askOf, decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
-import { release } from './release.js'
+import { logToSystem } from './log.js'
+import { hasEnded, recordsOf, releaseRecords } from './records.js'
 import { checkVisible } from './visible.js'
 
 /**
- * Before libvirt starts a domain's QEMU: finds the NICs that the domain asks for, gets them ready, and leaves the request
- * for the wrapper. For a domain without the wrapper nothing is done, and no configuration is read.
+ * Before libvirt starts a domain's QEMU: decides what it gets of this host, NICs, CPUs and policies, writes that down as
+ * root's record, and gets the NICs ready. For a domain without the wrapper nothing is done, and no configuration is read.
  * @throws {UserError} what keeps the domain from being started; nothing is changed then
  */
-export async function prepare(domain: Domain, host: HookHost): Promise<void> {
-  const { emulator, uuid } = domain
+export async function prepare(call: HookCall, host: HookHost): Promise<void> {
+  const domain = readDomain(call.xml, 'stdin')
+  const { emulator, uuid, name } = domain
   if (emulator === null || !isWrapper(emulator)) {
-    if (domain.request.isAsked) throw notOurEmulator({ domain: domain.name, emulator })
+    if (domain.request.isAsked) throw notOurEmulator({ domain: name, emulator })
     return
   }
-  if (uuid === null) throw domainWithoutUuid({ domain: domain.name })
-  // Of a start that came to no end.
-  release(uuid, host)
-  // libvirt's unprivileged QEMU may not make it.
-  const { shared } = ensureLeaseDirectory(host.sysroot)
-  const { profile, nics, flavor, instance } = domain.request
-  const hook: HookRequest = {
-    uuid,
-    guest: domain.name,
-    profile,
-    nics,
-    flavor,
-    instance,
-    assigned: [],
-    taken: [],
+  const id = domainRecordId(uuid)
+  if (id === null) throw domainWithoutUuid({ domain: name })
+  await tidyUp(call, host)
+  const { isAsked: _, ...asked } = domain.request
+  const ask = await askOf(domain, emulator, asked)
+  const uid = userOf(domain, host)
+  const { record, devices } = decideAndRecord(
+    { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } },
+    ask,
+    uid,
+    host,
+  )
+  const own = devices.filter((device) => !isLibvirts(device, domain))
+  try {
+    await getReady(record, own, uid, host)
+  } catch (error) {
+    await giveUp(record, host)
+    throw error
   }
-  const wishes = await wishesOf(domain, emulator, hook)
-  // A VM that is planned on a captured host takes nothing from this one.
-  if (wishes === null) return writeHookRequest(host.sysroot, hook)
-  await assignAndClaim(domain, hook, wishes, shared, host)
 }
 
-type Wishes = Omit<AssignmentInput, 'host' | 'held' | 'assigned'>
-
-/** What the domain wants of NICs; null when that is nothing. A name that nobody knows is told here already. */
-async function wishesOf(domain: Domain, emulator: string, hook: HookRequest): Promise<Wishes | null> {
-  const request = requestOf(domain, emulator)
-  const { path, explicit } = request.config
-  const policy = await loadPolicy({ path, explicit, emulatorMode: true })
-  const settings = matchDomain(policy, request.guest, hook)
-  chooseProfile(policy, request.profile, settings)
-  const isThisHost = request.sysroot === '/'
-  const asks = asksForNics(request.line, { nics: request.nics, domain: settings?.nics ?? null })
-  return asks && isThisHost ? { line: request.line, policy, domain: settings, nics: request.nics } : null
+/** What is left of a start of this domain that came to no end, and of VMs whose end nobody was told of. */
+async function tidyUp(call: HookCall, host: HookHost): Promise<void> {
+  const own = recordsOf(host.sysroot, call).map(({ id }) => id)
+  await say(releaseRecords((record) => own.includes(record.id) || hasEnded(record), host))
 }
 
-async function assignAndClaim(
-  domain: Domain,
-  hook: HookRequest,
-  wishes: Wishes,
-  leases: string,
+async function giveUp({ id }: VmRecord, host: HookHost): Promise<void> {
+  await say(releaseRecords((record) => record.id === id, host))
+}
+
+async function say(errors: readonly Error[]): Promise<void> {
+  for (const { message } of errors) await logToSystem(message)
+}
+
+/** Chooses and writes down, with the records locked: two domains never get the same. */
+function decideAndRecord(
+  fresh: VmRecord,
+  ask: Ask,
+  qemuUser: number,
+  { sysroot }: HookHost,
+): { readonly record: VmRecord; readonly devices: readonly PciDevice[] } {
+  return withRootsLock(sysroot, () => {
+    // One that cannot be read, too, which would refuse every start.
+    removeRootsRecord(sysroot, fresh)
+    const host = factsFor(ask, sysroot)
+    // What QEMU's own user says may be a guest's word that has broken out.
+    const claimed = sysroot === '/' ? readUsersHolds(sysroot, qemuUser) : []
+    const { nics, threads } = decide(ask, host, sysroot, readRootsHolds(sysroot), claimed)
+    const devices = nics.map(({ device }) => device)
+    // Once bound to vfio-pci they have no MAC and no interface name to be found by.
+    if (devices.some(({ driver }) => !isVfioDriver(driver))) saveInventory(sysroot, host.pci)
+    const record: VmRecord = {
+      ...fresh,
+      profile: ask.profile?.name ?? null,
+      strict: ask.profile?.settings.strict ?? false,
+      nics: nics.map(({ request: { name }, device: { address } }) => ({ name, address })),
+      lease: { nics: devices.map(({ address }) => address), cpus: threads?.leased ?? [] },
+      threads: threads?.threads ?? null,
+      vcpusAtStart: countVcpus(ask.request.line).present,
+      startsPaused: true,
+    }
+    writeRootsRecord(sysroot, record)
+    return { record, devices }
+  })
+}
+
+async function getReady(
+  record: VmRecord,
+  devices: readonly PciDevice[],
+  uid: number,
   { sysroot, write }: HookHost,
 ): Promise<void> {
   const root = openSysroot(sysroot)
-  const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) =>
-    usedByHost(root, device) ?? obstacleToBinding(device, pci)
-  const assigned = withLock(leases, () => {
-    const host = readHostFacts(sysroot, { pci: true })
-    const { held } = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume')
-    const assignments = assignRequested({ ...wishes, host, held, assigned: [] }, obstacleOf)
-    const nics = assignments.map(({ request, device }) => ({ name: request.name, device }))
-    // Once bound to vfio-pci they have no MAC and no interface name to be found by.
-    if (nics.some(({ device }) => !isVfioDriver(device.driver))) saveInventory(sysroot, host.pci)
-    writeHookRequest(sysroot, {
-      ...hook,
-      assigned: nics.map(({ name, device: { address } }) => ({ name, address })),
-    })
-    return nics
-  })
-  const named = { ...hook, assigned: assigned.map(({ name, device }) => ({ name, address: device.address })) }
-  const devices = assigned.map(({ device }) => device).filter((device) => !isLibvirts(device, domain))
-  try {
-    const conf = readQemuConf(root)
-    checkVisible([...new Set(devices.flatMap(({ vfioNode }) => vfioNode?.path ?? []))], conf)
-    const uid = qemuUid(root, domain.user ?? conf.user)
-    await claimDevices(root, devices, uid, write, (taken) => writeHookRequest(sysroot, { ...named, taken }))
-  } catch (error) {
-    release(hook.uuid, { sysroot, write })
-    throw error
-  }
+  checkVisible([...new Set(devices.flatMap(({ vfioNode }) => vfioNode?.path ?? []))], readQemuConf(root))
+  await claimDevices(root, devices, uid, write, (undo) => writeRootsRecord(sysroot, { ...record, undo }))
+}
+
+function userOf({ user }: Domain, { sysroot }: HookHost): number {
+  const root = openSysroot(sysroot)
+  return qemuUid(root, user ?? readQemuConf(root).user)
 }
 
 /** Whether libvirt gets a device ready itself. */

@@ -1,17 +1,14 @@
-import { giveDevicesBack } from '../../change/claim.js'
-import type { UserError } from '../../errors/user-error.js'
-import { openSysroot } from '../../host/sysroot.js'
-import { readHookRequest, removeHookRequest } from '../../record/hook-requests.js'
+import type { HookCall } from './call.js'
 import type { HookHost } from './hook-host.js'
+import { logToSystem } from './log.js'
+import { hasEnded, recordsOf, releaseRecords } from './records.js'
 
 /**
- * When a domain's QEMU has ended: gives back what was taken for it, and takes its request away.
- * @returns what could not be given back
+ * When a domain's QEMU has ended: gives back what was taken for it, and takes its record away; and those of other VMs that
+ * have ended without this being called to its end. Name and UUID are enough.
  */
-export function release(uuid: string, { sysroot, write }: HookHost): UserError[] {
-  const request = readHookRequest(sysroot, uuid)
-  if (request === null) return []
-  const errors = giveDevicesBack(openSysroot(sysroot), request.taken, write)
-  removeHookRequest(sysroot, uuid)
-  return errors
+export async function release(call: HookCall, host: HookHost): Promise<void> {
+  const own = recordsOf(host.sysroot, call).map(({ id }) => id)
+  const errors = releaseRecords((record) => own.includes(record.id) || hasEnded(record), host)
+  for (const { message } of errors) await logToSystem(message)
 }

@@ -1,7 +1,7 @@
 import type { Policy } from '../../config/policy.js'
 import { nicHeld, nicNotReady, nicUsedTwice, poolExhausted } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
-import type { AssignedNic } from '../../record/hook-request.js'
+import type { AssignedNic } from '../../record/vm.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
 import { describeHolder, type HeldLease, holderOfNic } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'

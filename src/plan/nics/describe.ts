@@ -1,10 +1,9 @@
 import type { PciDevice } from '../../host/facts.js'
+import { isNetworkClass } from '../../units/pci-class.js'
 
-const ETHERNET_AND_OTHER_NETWORK = 0x02
-
-/** Whether a device is a network controller by its PCI class (PCI Code and ID Assignment: base class 02h). */
+/** Whether a device is a network controller by its PCI class. */
 export function isNetworkDevice({ classCode }: PciDevice): boolean {
-  return classCode >> 16 === ETHERNET_AND_OTHER_NETWORK
+  return isNetworkClass(classCode)
 }
 
 /** A device for a message: `0000:03:00.0 (ens1f0, a0:36:9f:12:34:56)` or `0000:03:00.2 (vfio-pci)`. */

@@ -1,5 +1,12 @@
 import { EXIT, type ExitCode } from '../../errors/user-error.js'
 import type { PciDevice } from '../../host/facts.js'
+import type { UseOf } from '../../host/use/use.js'
+import { isNetworkClass, nameOfClass } from '../../units/pci-class.js'
+import { isVfioDriver, STUB_DRIVER } from '../../units/pci-driver.js'
+import { shorten } from './describe.js'
+import { NOTHING_KNOWN, wordsOf } from './uses.js'
+
+export { isVfioDriver } from '../../units/pci-driver.js'
 
 /** Why a device cannot be given to a VM now, and the command that mends it. */
 export interface Obstacle {
@@ -8,37 +15,61 @@ export interface Obstacle {
   readonly exitCode: ExitCode
 }
 
-/** Says what the host uses a device for itself, such as `eth0 has addresses`; null for nothing. */
-export type UseOf = (device: PciDevice) => string | null
-
-/**
- * Drivers that leave a device to user space: vfio-pci and its vendor variants (mlx5_vfio_pci, hisi_acc_vfio_pci, …;
- * Linux Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst).
- */
-const VFIO_DRIVER = /(^|[-_])vfio[-_]pci$/
-
 /**
  * Drivers that a group member may have besides: the kernel's stub, and the port driver of bridges, which does no DMA of
  * its own (Linux Documentation/driver-api/vfio.rst, "VFIO Usage Example").
  */
-const HARMLESS_DRIVERS = new Set(['pci-stub', 'pcieport'])
+const HARMLESS_DRIVERS = new Set([STUB_DRIVER, 'pcieport'])
 
 /**
  * Checks that QEMU can open a device through VFIO: bound to vfio-pci, in an IOMMU group without a device that a host
  * driver has, with a /dev/vfio node that this user may open.
- * @returns null when it can
+ * @param useOf asked when the obstacle is told
+ * @returns null when it can, else the first of `obstacles`
  */
-export function obstacle(device: PciDevice, pci: readonly PciDevice[]): Obstacle | null {
-  return notBound(device) ?? noGroup(device) ?? foreignInGroup(device, pci) ?? nodeTrouble(device)
+export function obstacle(
+  device: PciDevice,
+  pci: readonly PciDevice[],
+  useOf: UseOf = NOTHING_KNOWN,
+): Obstacle | null {
+  if (!isVfioDriver(device.driver)) return toldLater(() => firstToBind(device, pci, useOf))
+  return noGroup(device) ?? foreignInGroup(device, pci, useOf) ?? nodeTrouble(device)
+}
+
+/** A pool looks at many devices that it does not take, and of these nobody is told. */
+function toldLater(make: () => Obstacle): Obstacle {
+  let made: Obstacle | null = null
+  const told = () => {
+    made ??= make()
+    return made
+  }
+  return {
+    exitCode: EXIT.unavailable,
+    get what() {
+      return told().what
+    },
+    get todo() {
+      return told().todo
+    },
+  }
+}
+
+function firstToBind(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle {
+  return obstacleToBinding(device, pci, useOf) ?? notBound(device)
 }
 
 /**
- * Checks that a device can be bound to vfio-pci for a VM, as root.
+ * Checks that a device can be taken from the host and bound to vfio-pci for a VM, as root.
+ * @param useOf without it, whether the host uses the device itself is the caller's to check
  * @returns null when it can, or is already
  */
-export function obstacleToBinding(device: PciDevice, pci: readonly PciDevice[]): Obstacle | null {
-  const others = pci.filter(({ address }) => address !== device.address)
-  return noGroup(device) ?? foreignInGroup(device, others)
+export function obstacleToBinding(
+  device: PciDevice,
+  pci: readonly PciDevice[],
+  useOf?: UseOf,
+): Obstacle | null {
+  const uses = useOf === undefined || isVfioDriver(device.driver) ? [] : obstaclesOfUse(device, useOf)
+  return uses[0] ?? noGroup(device) ?? foreignInGroup(device, others(device, pci), useOf ?? NOTHING_KNOWN)
 }
 
 /**
@@ -47,32 +78,37 @@ export function obstacleToBinding(device: PciDevice, pci: readonly PciDevice[]):
  * @returns nothing when QEMU can open it
  */
 export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle[] {
-  const others = pci.filter(({ address }) => address !== device.address)
-  const use = useOf(device)
-  const before = [
-    use === null ? null : inUse(device, use),
-    noGroup(device) ?? foreignInGroup(device, others, useOf),
-  ].filter((trouble) => trouble !== null)
+  const group = noGroup(device) ?? foreignInGroup(device, others(device, pci), useOf)
+  if (isVfioDriver(device.driver)) {
+    return [group, nodeTrouble(device)].filter((trouble) => trouble !== null)
+  }
+  const before = [...obstaclesOfUse(device, useOf), ...(group === null ? [] : [group])]
   const unbound = notBound(device)
-  if (unbound === null) return [...before, nodeTrouble(device)].filter((trouble) => trouble !== null)
   return before.length === 0 ? [unbound] : [...before, { ...unbound, todo: 'see to the above first' }]
 }
 
-/** What is said of a device that the host uses itself. @param use see `UseOf` */
-export function inUse({ address }: PciDevice, use: string): Obstacle {
-  return {
-    what: `the host uses ${address} itself: ${use}`,
-    todo: 'take it out of that use first',
-    exitCode: EXIT.unavailable,
-  }
+/** What the host uses a device for, one obstacle a kind of use. */
+export function obstaclesOfUse(device: PciDevice, useOf: UseOf): Obstacle[] {
+  const uses = useOf(device)
+  return [...new Set(uses.map(({ kind }) => kind))].flatMap((kind) => {
+    const [first, ...more] = uses.filter((use) => use.kind === kind)
+    if (first === undefined) return []
+    const { what, todo } = wordsOf(first, device.address)
+    return [
+      {
+        what: more.length === 0 ? what : `${what}, and ${more.length} more`,
+        todo,
+        exitCode: EXIT.unavailable,
+      },
+    ]
+  })
 }
 
-export function isVfioDriver(driver: string | null): boolean {
-  return driver !== null && VFIO_DRIVER.test(driver)
+function others(device: PciDevice, pci: readonly PciDevice[]): PciDevice[] {
+  return pci.filter(({ address }) => address !== device.address)
 }
 
-function notBound({ address, driver, interfaces }: PciDevice): Obstacle | null {
-  if (isVfioDriver(driver)) return null
+function notBound({ address, driver, interfaces }: PciDevice): Obstacle {
   const names = interfaces.map(({ name }) => name).join(', ')
   const holder = driver === null ? 'no driver' : `${driver}${names === '' ? '' : ` (${names})`}`
   return {
@@ -92,12 +128,8 @@ export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
   }
 }
 
-/** @param useOf a device that the host uses itself is not advised to be given away */
-function foreignInGroup(
-  device: PciDevice,
-  pci: readonly PciDevice[],
-  useOf: UseOf = () => null,
-): Obstacle | null {
+/** The whole group is advised to be given away when that takes nothing from the host. */
+function foreignInGroup(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle | null {
   const foreign = pci.filter(
     ({ iommuGroup, driver }) =>
       iommuGroup === device.iommuGroup &&
@@ -105,19 +137,29 @@ function foreignInGroup(
       !isVfioDriver(driver) &&
       !HARMLESS_DRIVERS.has(driver),
   )
-  const [first] = foreign
-  if (first === undefined) return null
+  if (foreign.length === 0) return null
   const names = foreign.map(({ address, driver }) => `${address} (${driver})`).join(', ')
-  const used = foreign.find((one) => useOf(one) !== null)
-  const otherwise =
-    used === undefined
-      ? `, or give the whole group away: qemu-rt nics bind ${first.address}`
-      : `: the host uses ${used.address} itself (${useOf(used)})`
   return {
     what: `IOMMU group ${device.iommuGroup} of ${device.address} also holds ${names}`,
-    todo: `move the card to a slot of its own${otherwise}`,
+    get todo() {
+      return `move the card to a slot of its own, or ${otherwise(foreign, useOf)}`
+    },
     exitCode: EXIT.unavailable,
   }
+}
+
+function otherwise(foreign: readonly PciDevice[], useOf: UseOf): string {
+  const reasons = foreign.flatMap((one) => whyKept(one, useOf) ?? [])
+  if (reasons.length > 0) return `turn on ACS in the firmware, which splits the group; ${shorten(reasons)}`
+  return `give the whole group away: ${foreign.map(({ address }) => `qemu-rt nics bind ${address}`).join(' && ')}`
+}
+
+/** Why a device of the group is not to be given away; null when it may be. */
+function whyKept(device: PciDevice, useOf: UseOf): string | null {
+  const { address, classCode } = device
+  const [use] = useOf(device)
+  if (use === undefined) return null
+  return isNetworkClass(classCode) ? wordsOf(use, address).what : `${address} is a ${nameOfClass(classCode)}`
 }
 
 function nodeTrouble({ address, vfioNode }: PciDevice): Obstacle | null {

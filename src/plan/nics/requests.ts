@@ -2,6 +2,7 @@ import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-
 import { MalformedArgument, type Properties, parseProperties } from '../../argv/properties.js'
 import type { DomainPolicy } from '../../config/policy.js'
 import { malformedNicRequest } from '../../errors/nics.js'
+import { withoutEndSlashes } from '../../units/path.js'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 
 /** A vfio-pci device of the command line. */
@@ -50,7 +51,7 @@ export function vfioDevices(line: CommandLine): VfioDevice[] {
 
 /** The device by `host=`, or by `sysfsdev=/sys/bus/pci/devices/ADDRESS` (hw/vfio/pci.c has both). */
 function addressOf(host: string, properties: Properties): PciAddress | null {
-  const directory = properties.get('sysfsdev')?.replace(/\/+$/, '')
+  const directory = withoutEndSlashes(properties.get('sysfsdev') ?? '')
   return parsePciAddress(host === '' && directory ? directory.slice(directory.lastIndexOf('/') + 1) : host)
 }
 

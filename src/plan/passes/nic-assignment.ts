@@ -14,11 +14,12 @@ import type { Pass, PassInput, PlannedNic } from '../pass.js'
 export const nicAssignment: Pass = {
   name: 'nic-assignment',
   run(input) {
-    const assignments = assignRequested(input, obstacle)
+    const { useOf } = input.host
+    const assignments = assignRequested(input, (device, pci) => obstacle(device, pci, useOf))
     if (assignments.length === 0) return { edits: [] }
     return {
       edits: assignments.flatMap(edit),
-      nics: assignments.map((assignment) => planned(assignment, input.host.pci)),
+      nics: plannedNics(assignments, input.host.pci),
       warnings: input.host.inventoryWarnings,
     }
   },
@@ -72,6 +73,11 @@ function location({ iommuGroup, numaNode }: PciDevice): string {
     numaNode === null ? null : `NUMA node ${numaNode}`,
   ].filter((fact) => fact !== null)
   return facts.length === 0 ? '' : `, ${facts.join(', ')}`
+}
+
+/** What a plan says of the NICs that were assigned. */
+export function plannedNics(assignments: readonly Assignment[], pci: readonly PciDevice[]): PlannedNic[] {
+  return assignments.map((assignment) => planned(assignment, pci))
 }
 
 function planned({ request, device, present }: Assignment, pci: readonly PciDevice[]): PlannedNic {

@@ -1,8 +1,9 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import type { Profile, ThreadProfile } from '../../config/policy.js'
 import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
+import type { HostCpus } from '../../host/facts.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
-import { describeHolder, type HeldLease, holderOfCpus } from '../leases.js'
+import { describeHolder, type HeldLease, holderOfCpus, type Lease } from '../leases.js'
 import type { PassInput, PlannedNic } from '../pass.js'
 import { checkConflicts } from './conflicts.js'
 import { type CpuContext, usableCpus } from './cpu-choice.js'
@@ -47,12 +48,22 @@ export function planThreads(input: ThreadInput): PlannedThreads | null {
   checkConflicts(threads, context)
   const realtime = threads.vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
   checkHeld(realtime, input.held, context)
-  const vcpusArePlaced = threads.vcpus.length > 0 && threads.vcpus.every(({ cpus }) => cpus !== null)
-  return {
-    threads,
-    leased: sorted([...realtime, ...handOut.given()]),
-    affinity: vcpusArePlaced ? (threads.emulator?.cpus ?? null) : null,
-  }
+  return { threads, leased: sorted([...realtime, ...handOut.given()]), affinity: affinityOf(threads) }
+}
+
+/** What was decided for a VM before, as if it had been planned now. QEMU starts within what the cgroup leaves it. */
+export function decidedThreads(
+  { threads, lease }: { readonly threads: ThreadPlan | null; readonly lease: Lease | null },
+  cpus: HostCpus | null,
+): PlannedThreads | null {
+  if (threads === null) return null
+  const affinity = usableCpus(affinityOf(threads) ?? [], cpus)
+  return { threads, leased: lease?.cpus ?? [], affinity: affinity.length === 0 ? null : affinity }
+}
+
+function affinityOf({ vcpus, emulator }: ThreadPlan): CpuSet | null {
+  const arePlaced = vcpus.length > 0 && vcpus.every(({ cpus }) => cpus !== null)
+  return arePlaced ? (emulator?.cpus ?? null) : null
 }
 
 function placeAll({ profile, line }: ThreadInput, context: CpuContext, handOut: HandOut): ThreadPlan {

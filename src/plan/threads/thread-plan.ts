@@ -1,5 +1,5 @@
 import type { SchedPolicy } from '../../config/policy.js'
-import type { CpuSet } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 
 /** What one thread is to get; null leaves that as it is. */
 export interface ThreadSetting {
@@ -33,4 +33,23 @@ export interface ThreadPlan {
 /** Whether a policy puts a thread before every best-effort one (sched(7)). */
 export function isRealtime({ policy }: Pick<ThreadSetting, 'policy'>): boolean {
   return policy === 'fifo' || policy === 'rr'
+}
+
+/** Writes a thread plan as the plan's JSON has it: CPUs as lists, keys that say nothing left out. */
+export function threadsToJson({ vcpus, emulator, iothreads, workers, vhost }: ThreadPlan): object {
+  return {
+    vcpus: vcpus.map(({ vcpu, ...setting }) => ({ vcpu, ...settingToJson(setting) })),
+    emulator: emulator === null ? undefined : settingToJson(emulator),
+    iothreads: iothreads.map(({ id, ...setting }) => ({ id, ...settingToJson(setting) })),
+    workers: workers === null ? undefined : settingToJson(workers),
+    vhost: vhost === null ? undefined : settingToJson(vhost),
+  }
+}
+
+function settingToJson({ cpus, policy, priority }: ThreadSetting): object {
+  return {
+    cpus: cpus === null ? undefined : formatCpuSet(cpus),
+    policy: policy ?? undefined,
+    priority: priority ?? undefined,
+  }
 }

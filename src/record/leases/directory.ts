@@ -1,6 +1,8 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync } from 'node:fs'
 import { leaseDirectoryDenied, leaseDirectoryMissing, leaseDirectoryUnsafe } from '../../errors/leases.js'
 import { errorCode } from '../../host/sysfs.js'
+import { leaseDirectory } from '../place.js'
+import { putAside } from '../root/directory.js'
 
 /**
  * Leases lie in /run/qemu-rt/leases/UID/, one file a VM.
@@ -10,15 +12,9 @@ import { errorCode } from '../../host/sysfs.js'
  * the sticky bit keeps from being exchanged by the others; the group may read what is in there, nobody else may write.
  * So no user can take away another's lease, and root never locks or removes a file in a place that others can change.
  */
-const LEASES = '/run/qemu-rt/leases'
 const GROUP = 'kvm'
 const SHARED_MODE = 0o3770
 const OWN_MODE = 0o2750
-
-/** Where the leases of a host are. */
-export function leaseDirectory(sysroot: string): string {
-  return `${sysroot.replace(/\/+$/, '')}${LEASES}`
-}
 
 /**
  * Makes this user's directory for leases where it is missing.
@@ -31,6 +27,7 @@ export function ensureLeaseDirectory(sysroot: string): { readonly shared: string
   if (!isThere(shared)) makeShared(shared)
   checkShared(shared, user)
   const own = `${shared}/${user}`
+  if (user === 0) putAsideWhatIsNotRoots(own)
   if (!isThere(own)) makeOwn(own)
   const { uid, mode } = lstatSync(own)
   if (!lstatSync(own).isDirectory()) throw leaseDirectoryUnsafe({ directory: own, reason: 'is no directory' })
@@ -39,9 +36,17 @@ export function ensureLeaseDirectory(sysroot: string): { readonly shared: string
   return { shared, own }
 }
 
+/** Whoever may make directories here can make root's first. Root need not put up with that, and nobody else can mend it. */
+function putAsideWhatIsNotRoots(directory: string): void {
+  const found = lstatSync(directory, { throwIfNoEntry: false })
+  if (found !== undefined && !(found.isDirectory() && found.uid === 0)) putAside(directory)
+}
+
 function makeShared(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true })
+    const made = mkdirSync(directory, { recursive: true, mode: 0o700 })
+    // Whatever the umask: others may pass, and not write.
+    if (made !== undefined && made !== directory) chmodSync(made, 0o755)
     chmodSync(directory, SHARED_MODE)
     // Without the group this user alone launches VMs.
     const group = kvmGroup()
@@ -66,7 +71,7 @@ function checkShared(directory: string, user: number): void {
 
 function makeOwn(directory: string): void {
   try {
-    mkdirSync(directory)
+    mkdirSync(directory, 0o700)
     chmodSync(directory, OWN_MODE)
   } catch (error) {
     // Another launch of this user was faster.

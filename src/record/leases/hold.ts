@@ -1,41 +1,62 @@
-import { unlinkSync, writeFileSync } from 'node:fs'
 import { UserError } from '../../errors/user-error.js'
-import type { HeldLease } from '../../plan/leases.js'
-import type { Lease } from '../runtime-plan.js'
+import { type HeldLease, holderOfCpus, holderOfNic, type Lease } from '../../plan/leases.js'
+import { readRootsHolds } from '../root/records.js'
+import type { VmRecord } from '../vm.js'
 import { ensureLeaseDirectory } from './directory.js'
-import { formatLeaseFile, type LeaseFile, leaseFileName } from './lease-file.js'
-import { withLock } from './lock.js'
+import { pathOf } from './held.js'
+import { removeLeaseFile, writeLeaseFile } from './lease-file.js'
+import { withLeasesLock } from './lock.js'
 import { glanceAtLeases, readLeases } from './read.js'
 
-/** For whom a lease is. */
-export interface Holder extends Pick<LeaseFile, 'guest' | 'launcher'> {
-  /** For the file's name: told from every other since the host was booted. */
-  readonly id: string
+/** What was chosen for a VM, and the file that QEMU is to keep locked; null when nothing was written. */
+export interface Held<T> {
+  readonly chosen: T
+  readonly leaseFile: string | null
 }
 
 /**
  * Chooses what a VM takes and writes it down, with the leases locked: two never choose the same.
+ * @param alone what is chosen when no other VM holds anything
  * @param choose given what others hold; its `lease` may be null, when nothing is taken
- * @returns what was chosen, and the lease file; null when nothing was taken
+ * @param record what is written of a choice; null for nothing
  * @throws {UserError} what `choose` throws; exit 77 without a usable directory, 69 when the leases stay locked
  */
-export function hold<T extends Pick<LeaseFile, 'daemonizes'> & { readonly lease: Lease | null }>(
+export function hold<T extends { readonly lease: Lease | null }>(
   sysroot: string,
-  { id, guest, launcher }: Holder,
+  alone: T,
   choose: (held: readonly HeldLease[]) => T,
-): { readonly chosen: T; readonly leaseFile: string | null } {
-  const alone = choose([])
-  // Most VMs hold nothing, and need no lock to find that out.
-  if (alone.lease === null) return { chosen: alone, leaseFile: null }
+  record: (chosen: T) => VmRecord | null,
+): Held<T> {
+  // What is held alone is held beside others.
+  if (alone.lease === null) return { chosen: alone, leaseFile: noteDown(sysroot, record(alone)) }
   const { shared, own } = ensureLeaseDirectory(sysroot)
-  return withLock(shared, () => {
-    const chosen = chooseBeside({ sysroot, own }, (held) => (held.length === 0 ? alone : choose(held)))
-    if (chosen.lease === null) return { chosen, leaseFile: null }
-    const leaseFile = `${own}/${leaseFileName(id, chosen.lease)}`
-    const text = formatLeaseFile({ ...chosen.lease, guest, launcher, daemonizes: chosen.daemonizes })
-    writeFileSync(leaseFile, text, { flag: 'wx', mode: 0o640 })
-    return { chosen, leaseFile }
+  return withLeasesLock(shared, () => {
+    for (;;) {
+      const chosen = chooseBeside({ sysroot, own }, (held) => (held.length === 0 ? alone : choose(held)))
+      const written = record(chosen)
+      if (chosen.lease === null || written === null) return { chosen, leaseFile: null }
+      const leaseFile = writeLeaseFile(own, written)
+      // Root chooses for a domain without this lock: what it has chosen meanwhile is the domain's.
+      if (!isTakenByRoot(sysroot, chosen.lease)) return { chosen, leaseFile }
+      removeLeaseFile(leaseFile)
+    }
   })
+}
+
+/** A record of a VM that holds nothing is for `status` and `tune`: where it cannot be kept, the VM starts without. */
+function noteDown(sysroot: string, record: VmRecord | null): string | null {
+  if (record === null) return null
+  try {
+    return writeLeaseFile(ensureLeaseDirectory(sysroot).own, record)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return null
+  }
+}
+
+function isTakenByRoot(sysroot: string, { nics, cpus }: Lease): boolean {
+  const roots = readRootsHolds(sysroot)
+  return holderOfCpus(roots, cpus) !== null || nics.some((nic) => holderOfNic(roots, nic) !== undefined)
 }
 
 interface Directories {
@@ -47,21 +68,12 @@ interface Directories {
 /** A glance at the others' leases is enough, but to say for whom what is wanted is held. */
 function chooseBeside<T>({ sysroot, own }: Directories, choose: (held: readonly HeldLease[]) => T): T {
   const { held, ended } = glanceAtLeases(sysroot)
-  for (const { path } of ended) removeIfIn(own, path)
+  // Another user's stays, since it may change on the way there: it counts for nothing.
+  for (const file of ended) if (file.directory === own) removeLeaseFile(pathOf(file))
   try {
     return choose(held)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return choose(readLeases(sysroot, 'check').held)
-  }
-}
-
-/** What is left of a VM that has ended. Another user's stays, since it may change on the way there: it counts for nothing. */
-function removeIfIn(directory: string, path: string): void {
-  if (!path.startsWith(`${directory}/`)) return
-  try {
-    unlinkSync(path)
-  } catch {
-    // Gone already.
   }
 }

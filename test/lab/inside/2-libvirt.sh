@@ -30,4 +30,4 @@ gets by-argument '' "<qemu:arg value='--rt-nic'/><qemu:arg value='line3'/>" 3
 gets by-device '' "<qemu:arg value='-device'/><qemu:arg value='vfio-pci,host=nic:line0'/>" 0
 like "an unknown name refuses the start" "NIC 'lime2'.*did you mean 'line2'" \
   "$(start unknown "$(request '<r:nic name="lime2"/>')" '')"
-is "nothing is left" "" "$(ls /run/qemu-rt/requests)"
+is "nothing is left" "" "$(ls /run/qemu-rt/vms)"

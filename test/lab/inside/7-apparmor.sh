@@ -54,7 +54,8 @@ is_as_without_apparmor confined-b shared 1
 like "confined-a: FIFO on a CPU of its own" '^SCHED_FIFO(\|SCHED_RESET_ON_FORK)? 2 [23]$' "$(vcpu_of confined-a)"
 like "confined-b: FIFO on a CPU of its own" '^SCHED_FIFO(\|SCHED_RESET_ON_FORK)? 3 [23]$' "$(vcpu_of confined-b)"
 is "not the same one" "2" "$(for name in confined-a confined-b; do vcpu_of "$name"; done | sed 's/.* //' | sort -u | wc -l)"
-dmesg | grep DENIED | sed 's/^/# /'
+# Whatever the kernel would not let them do: nothing that they need.
+is "nothing was denied" "" "$(dmesg | grep 'apparmor="DENIED".* profile="libvirt-')"
 
 # --- What a process in a domain's confinement gets ----------------------------------------------------------------------
 
@@ -106,3 +107,46 @@ for name in confined-a confined-b; do
 done
 cannot_look confined-a confined-b
 cannot_look confined-b confined-a
+
+# --- What a domain without the wrapper gets of what the wrapper needs ----------------------------------------------------
+
+# Says what could be read or run.
+# shellcheck disable=SC2016
+chain_probe='
+try() {
+  what=$1
+  shift
+  ! "$@" >/dev/null 2>&1 || printf "%s " "$what"
+}
+try own-status cat /proc/self/status
+try config cat /etc/qemu-rt/qemu-rt.toml
+try record cat "$1"
+try device cat /sys/bus/pci/devices/0000:00:02.0/vendor
+try locks cat /proc/locks
+for program in node flock chrt ls logger readlink; do
+  try "$program" "$program" --version
+done
+'
+record=/run/qemu-rt/vms/$(profile_of confined-b).json
+is "unconfined, all of it can be had" "own-status config record device locks node flock chrt ls logger readlink" \
+  "$(as_qemu /bin/dash -c "$chain_probe" probe "$record" | sed 's/ $//')"
+domain plain '' '' | sed "s|<emulator>.*|<emulator>/usr/bin/qemu-system-x86_64</emulator>|" >/tmp/plain.xml
+virsh define /tmp/plain.xml >/dev/null 2>&1
+like "plain: started" "Domain 'plain' started" "$(virsh start plain 2>&1)"
+for name in plain confined-b; do
+  is "$name: its own status, and nothing of the launch chain" "own-status" \
+    "$(as_qemu aa-exec -p "$(profile_of "$name")" -- /bin/dash -c "$chain_probe" probe "$record" | sed 's/ $//')"
+done
+for name in confined-a confined-b plain; do
+  virsh destroy "$name" >/dev/null 2>&1
+done
+is "NICs are the host's afterwards" "e1000e e1000e" "$(driver_of 0000:00:02.0) $(driver_of 0000:00:03.0)"
+
+# --- Without the hook a launch cannot take a lease ----------------------------------------------------------------------
+
+rm /etc/libvirt/hooks/qemu.d/qemu-rt
+restart_libvirtd
+like "without the hook a profile with CPUs is refused" "qemu-rt: " \
+  "$(start no-hook '' "<qemu:arg value='--rt-profile'/><qemu:arg value='rt'/>")"
+"$project/install.sh" >/dev/null 2>&1
+dmesg | grep DENIED | sed 's/^/# /'

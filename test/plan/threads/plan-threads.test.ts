@@ -242,7 +242,7 @@ t.test('what cannot be is refused', async (t) => {
       ['-smp', '5'],
       {},
       69,
-      'vCPUs need 5 CPUs, of the realtime CPUs 4-7 only 4-7 can be had: qemu-rt.toml:6; widen realtime under [host], or give the guest fewer vCPUs',
+      'vCPUs need 5 CPUs; of realtime CPUs 4-7 only CPUs 4-7 are free: qemu-rt.toml:6; widen realtime under [host], or give the guest fewer vCPUs',
     ],
     [
       'more vCPUs than other VMs have left',
@@ -250,7 +250,7 @@ t.test('what cannot be is refused', async (t) => {
       ['-smp', '2'],
       { held },
       69,
-      "vCPUs need 2 CPUs, of the realtime CPUs 4-7 only 7 can be had (4-5 held by guest 'plc-1' (PID 4711), 6 held by a guest without a name): qemu-rt.toml:6; stop a VM or wait for one with --wait SECONDS, or widen realtime under [host]",
+      "vCPUs need 2 CPUs; of realtime CPUs 4-7 only CPU 7 is free (4-5 held by guest 'plc-1' (PID 4711), 6 held by a guest without a name): qemu-rt.toml:6; stop a VM or wait for one with --wait SECONDS, or widen realtime under [host]",
     ],
     [
       'auto without realtime CPUs',

@@ -1,0 +1,55 @@
+import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
+
+interface Refusal {
+  readonly exitCode: ExitCode
+  readonly what: string
+  readonly todo: string
+}
+
+/** errno(3) names that say something of the machine or its user rather than of this program. */
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  ENOSPC: { exitCode: EXIT.unavailable, what: 'no space is left', todo: 'free some there' },
+  EDQUOT: { exitCode: EXIT.unavailable, what: "this user's quota is used up", todo: 'free space there' },
+  EFBIG: {
+    exitCode: EXIT.unavailable,
+    what: 'the file would be larger than this process may write',
+    todo: 'raise the limit (ulimit -f; LimitFSIZE= of a service)',
+  },
+  EIO: { exitCode: EXIT.unavailable, what: 'the device failed', todo: 'see dmesg' },
+  EMFILE: {
+    exitCode: EXIT.unavailable,
+    what: 'this process may open no more files',
+    todo: 'raise the limit (ulimit -n; LimitNOFILE= of libvirtd or virtqemud)',
+  },
+  ENFILE: {
+    exitCode: EXIT.unavailable,
+    what: 'this host may open no more files',
+    todo: 'raise it as root: sysctl fs.file-max',
+  },
+  ENOMEM: { exitCode: EXIT.unavailable, what: 'this host has no memory left', todo: 'see dmesg' },
+  EROFS: {
+    exitCode: EXIT.permission,
+    what: 'the file system is read-only',
+    todo: 'mount it writable, or name a place elsewhere',
+  },
+  EACCES: { exitCode: EXIT.permission, what: 'this user may not do that', todo: 'run as another user' },
+  EPERM: { exitCode: EXIT.permission, what: 'this user may not do that', todo: 'run as another user' },
+}
+
+/**
+ * The line for a system call that failed where no other error is made of it.
+ * @returns null when it is no failed system call
+ */
+export function systemRefused(error: unknown): UserError | null {
+  if (!(error instanceof Error)) return null
+  const { code, syscall, path } = error as NodeJS.ErrnoException
+  if (code === undefined || syscall === undefined) return null
+  const refusal = Object.hasOwn(REFUSALS, code) ? REFUSALS[code] : undefined
+  const call = `${syscall}, ${code}`
+  return userError({
+    exitCode: refusal?.exitCode ?? EXIT.software,
+    what: refusal?.what ?? 'the system refused what this program did not expect it to',
+    where: path === undefined ? call : `${path} (${call})`,
+    todo: refusal?.todo ?? 'please report it, with what QEMU_RT_DEBUG=1 adds',
+  })
+}

@@ -1,0 +1,91 @@
+import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
+import { isNetworkClass } from '../../units/pci-class.js'
+import { isVfioDriver, STUB_DRIVER } from '../../units/pci-driver.js'
+import { devicePath, readPciFunction } from '../pci.js'
+import { readAttribute } from '../sysfs.js'
+import type { Root } from '../sysroot.js'
+import { readCapturedUses } from './captured.js'
+import { disksOf } from './disks.js'
+import { interfacesOf, type OwnInterface, representor, uppers } from './interfaces.js'
+import { type NamespaceView, ownNamespace, readNamespaces, uppersIn } from './namespaces.js'
+import { strayAddresses, usesByFiles } from './net-files.js'
+import { askIp, usesByIp } from './net-ip.js'
+import type { Use, UseOf } from './use.js'
+
+/**
+ * Makes a function that says what the host uses a PCI device for, as it is when it is asked. For a device that vfio-pci
+ * has, or no driver, that is nothing. What cannot be looked into is among the uses. A device is looked at only as long as
+ * nothing is found in the cheaper places: the list has what is enough to refuse it, not all there is.
+ * @param root a captured host has it in a file, see `captured.ts`
+ */
+export function hostUseOf(root: Root): UseOf {
+  const captured = root === '' ? null : readCapturedUses(root)
+  if (captured !== null) return ({ address }) => captured(address)
+  // One answer for all devices that are looked at in a turn.
+  const programs = { ip: once(askIp), namespaces: once(readNamespaces) }
+  return ({ address }) => look(root, address, programs)
+}
+
+/** What programs say of this host; run when they are first asked. */
+interface Programs {
+  readonly ip: () => ReturnType<typeof askIp>
+  readonly namespaces: () => readonly NamespaceView[]
+}
+
+function once<T extends object>(read: () => T): () => T {
+  let value: T | null = null
+  return () => {
+    value ??= read()
+    return value
+  }
+}
+
+function look(root: Root, text: string, programs: Programs): readonly Use[] {
+  const address = parsePciAddress(text)
+  const device = address === null ? null : readPciFunction(root, address)
+  if (device === null) return [{ kind: 'hidden', what: `${text} is not there` }]
+  const { driver, classCode } = device
+  if (driver === null || isVfioDriver(driver) || driver === STUB_DRIVER) return []
+  const interfaces = interfacesOf(root, device.address)
+  const own = interfaces.filter(({ isOwn }) => isOwn)
+  const isNetwork = isNetworkClass(classCode) || own.length > 0
+  const seen = [
+    ...(isNetwork ? [] : [{ kind: 'not-network', classCode } as const]),
+    ...disksOf(root, device.address),
+    ...virtualFunctions(root, device.address, own),
+    ...interfaces.flatMap(representor),
+    ...beneath(interfaces),
+    ...interfaces.flatMap(uppers),
+    ...interfaces.flatMap((nic) => usesByFiles(root, nic)),
+  ]
+  if (seen.length > 0) return seen
+  if (own.length === 0) return [{ kind: 'unseen', driver }]
+  return root === '' ? live(interfaces, programs) : interfaces.flatMap((nic) => stray(root, nic))
+}
+
+function virtualFunctions(root: Root, address: PciAddress, own: readonly OwnInterface[]): Use[] {
+  const [count, total] = ['sriov_numvfs', 'sriov_totalvfs'].map((name) =>
+    readAttribute(`${devicePath(root, address)}/${name}`),
+  )
+  if (count === '0' || (count === null && total === null)) return []
+  if (!/^\d+$/.test(count ?? '')) return [{ kind: 'hidden', what: `the number of its virtual functions` }]
+  return [{ kind: 'vfs', count: Number(count), interface: own[0]?.name ?? null }]
+}
+
+function beneath(interfaces: readonly OwnInterface[]): Use[] {
+  return interfaces.filter(({ isOwn }) => !isOwn).map(({ name }) => ({ kind: 'beneath', interface: name }))
+}
+
+function live(interfaces: readonly OwnInterface[], { ip, namespaces }: Programs): Use[] {
+  const told = interfaces.flatMap(({ name }) => usesByIp(ip(), name))
+  if (told.length > 0 || process.geteuid?.() !== 0) return told
+  const own = ownNamespace()
+  return namespaces().flatMap((one) => uppersIn(one, interfaces, own))
+}
+
+function stray(root: Root, { name }: OwnInterface): Use[] {
+  const addresses = strayAddresses(root, name)
+  if (addresses === null) return [{ kind: 'hidden', what: `${name}: ${root}/proc/net cannot be read` }]
+  const [first] = addresses
+  return first === undefined ? [] : [{ kind: 'hidden', what: `${first} may be an address of ${name}` }]
+}

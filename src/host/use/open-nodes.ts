@@ -1,0 +1,33 @@
+import type { PciAddress } from '../../units/pci-address.js'
+import { devicePath } from '../pci.js'
+import { listDirectory, readAttribute, readLink, readLinkName } from '../sysfs.js'
+import type { Root } from '../sysroot.js'
+
+/**
+ * Finds a process that has a device's VFIO node open: the kernel does not take the device from vfio-pci before that has
+ * closed it, and whoever writes to `unbind` waits (Linux drivers/vfio/vfio_main.c, vfio_unregister_group_dev). The node is
+ * that of the whole group, or the device's own.
+ * @returns its name and number; null when there is none, or none that this user may see
+ */
+export function openedBy(root: Root, address: PciAddress): string | null {
+  const nodes = nodesOf(root, address)
+  const pids = (listDirectory(`${root}/proc`) ?? []).filter((name) => /^\d+$/.test(name))
+  const pid = nodes.length === 0 ? undefined : pids.find((one) => hasOpen(`${root}/proc/${one}/fd`, nodes))
+  if (pid === undefined) return null
+  return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
+}
+
+function nodesOf(root: Root, address: PciAddress): string[] {
+  const group = readLinkName(`${devicePath(root, address)}/iommu_group`)
+  const own = listDirectory(`${devicePath(root, address)}/vfio-dev`) ?? []
+  return [
+    ...(group === null ? [] : [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`]),
+    ...own.map((name) => `/dev/vfio/devices/${name}`),
+  ]
+}
+
+function hasOpen(directory: string, nodes: readonly string[]): boolean {
+  return (listDirectory(directory) ?? []).some((name) =>
+    nodes.includes(readLink(`${directory}/${name}`) ?? ''),
+  )
+}

@@ -1,0 +1,34 @@
+import { hookNoProcess, hookTuneRefused } from '../../errors/libvirt.js'
+import { writeRootsRecord } from '../../record/root/records.js'
+import type { VmRecord } from '../../record/vm.js'
+import { processOfDomain } from '../domain-process.js'
+import type { HookCall } from './call.js'
+import type { HookHost } from './hook-host.js'
+import { logForDomain } from './log.js'
+import { recordsOf } from './records.js'
+import { setThreads, warnOf } from './threads.js'
+
+/**
+ * When a domain's QEMU is there and its guest does not run yet: writes down which process it is, and sets its threads as
+ * was decided before the start. libvirt has done its own settings by then.
+ * @throws {UserError} exit 69 or 77 when a thread cannot be set and the profile is strict, or a vCPU would starve QEMU
+ */
+export async function started(call: HookCall, { sysroot }: HookHost): Promise<void> {
+  // A record with a process is of another start.
+  const prepared = recordsOf(sysroot, call).find(({ process }) => process === null)
+  if (prepared === undefined) return
+  const process = processOfDomain(call.domain)
+  if (process === null) return withoutProcess(prepared, call.domain)
+  const record = { ...prepared, process }
+  writeRootsRecord(sysroot, record)
+  const causes = await setThreads(call.domain, record)
+  if (causes.length > 0 && record.strict) throw hookTuneRefused({ guest: call.domain, causes })
+  await warnOf(call.domain, causes)
+}
+
+async function withoutProcess({ strict, threads }: VmRecord, domain: string): Promise<void> {
+  if (threads === null) return
+  const error = hookNoProcess({ guest: domain })
+  if (strict) throw error
+  await logForDomain(domain, `warning: ${error.message}`)
+}

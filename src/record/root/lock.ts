@@ -1,0 +1,32 @@
+import { closeSync, constants, openSync } from 'node:fs'
+import { recordNotWritable, recordsBusy } from '../../errors/record.js'
+import { errorCode } from '../../host/sysfs.js'
+import { lock } from '../lock.js'
+import { ensureRootsDirectory } from './directory.js'
+
+/** Only root can hold this lock, and does so while it chooses, or gives devices back. */
+const PATIENCE_SECONDS = 60
+
+/**
+ * Runs something while no other process of root's changes its records. The file that is locked is closed to everybody
+ * else: who can open a file can lock it (flock(2)).
+ * @throws {UserError} exit 69 when the lock cannot be had, 77 when its file cannot be opened
+ */
+export function withRootsLock<T>(sysroot: string, run: () => T): T {
+  const path = `${ensureRootsDirectory(sysroot)}/.lock`
+  const file = open(path)
+  try {
+    if (!lock(file, 'exclusive', PATIENCE_SECONDS)) throw recordsBusy({ path, seconds: PATIENCE_SECONDS })
+    return run()
+  } finally {
+    closeSync(file)
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  } catch (error) {
+    throw recordNotWritable({ path, reason: errorCode(error) ?? String(error) })
+  }
+}

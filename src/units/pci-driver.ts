@@ -1,0 +1,12 @@
+/**
+ * Drivers that leave a device to user space: vfio-pci and its vendor variants (mlx5_vfio_pci, hisi_acc_vfio_pci, …;
+ * Linux Documentation/driver-api/vfio-pci-device-specific-driver-acceptance.rst).
+ */
+const VFIO_DRIVER = /(^|[-_])vfio[-_]pci$/
+
+export function isVfioDriver(driver: string | null): boolean {
+  return driver !== null && VFIO_DRIVER.test(driver)
+}
+
+/** Holds a device so that no driver takes it (Linux drivers/pci/pci-stub.c). */
+export const STUB_DRIVER = 'pci-stub'
