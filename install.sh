@@ -298,17 +298,25 @@ reload_apparmor() {
   done
 }
 
-# The type of QEMU itself: what may start in a domain's context (virt_selinux(8)).
+# A line each: type, path. What libvirt starts as a domain needs QEMU's own type (virt_selinux(8)); what runs on the way to
+# QEMU that of taskset.
+selinux_types() {
+  cat <<END
+qemu_exec_t $prefix/bin/qemu-rt
+bin_t $prefix/lib/qemu-rt/qemu-rt-planner
+END
+}
+
 label_selinux() {
-  for path in "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt/qemu-rt-planner"; do
-    semanage fcontext --add --type qemu_exec_t "$path" 2>/dev/null ||
-      semanage fcontext --modify --type qemu_exec_t "$path"
+  selinux_types | while read -r type path; do
+    semanage fcontext --add --type "$type" "$path" 2>/dev/null ||
+      semanage fcontext --modify --type "$type" "$path"
   done
   restorecon -R "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt"
 }
 
 unlabel_selinux() {
-  for path in "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt/qemu-rt-planner"; do
+  selinux_types | while read -r _ path; do
     semanage fcontext --delete "$path" 2>/dev/null || true
   done
 }

@@ -212,6 +212,29 @@ t.test('zsh reads its completion', async (t) => {
   })
 })
 
+t.test('AppArmor: a domain gets the way to QEMU, and its planner only reads', async (t) => {
+  const [own = '', planner = ''] = readFileSync(file('system/apparmor/domain'), 'utf8').split(
+    /^ *profile .*$/m,
+  )
+  const rules = (text: string) => text.split('\n').filter((line) => /^ +[^ #]/.test(line))
+  t.strictSame(
+    rules(own).map((line) => line.trim()),
+    [
+      '@prefix@/bin/qemu-rt rix,',
+      '/{,usr/}bin/taskset rmix,',
+      '@planner@ Cx -> qemu_rt_planner,',
+      'ptrace (readby) peer=@{profile_name}//qemu_rt_planner,',
+      'owner /dev/vfio/[0-9]* rw,',
+      'owner / rw,',
+    ],
+  )
+  const more = rules(planner).filter((line) => !/ m?r,$|^ *(include|ptrace \(read\)|deny|\})/.test(line))
+  t.strictSame(
+    more.map((line) => line.trim()),
+    ['/var/log/libvirt/qemu/*.log a,'],
+  )
+})
+
 t.test('AppArmor takes our lines', async (t) => {
   if (!needs(t, ['apparmor_parser'])) return
   for (const part of ['domain', 'daemon']) {

@@ -23,6 +23,7 @@ emulator = { cpus = "housekeeping" }
 share = "always"
 END
 "$project/install.sh" >/tmp/install.log 2>&1
+cp /etc/apparmor.d/local/abstractions/libvirt-qemu /tmp/libvirt-qemu
 apparmor_parser --replace /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper
 is "install.sh loads libvirt's profile" "libvirtd (enforce)" "$(grep '^libvirtd ' /sys/kernel/security/apparmor/profiles)"
 ensure_libvirtd
@@ -91,7 +92,7 @@ look_at() {
 }
 
 as_qemu() {
-  setpriv --reuid libvirt-qemu --regid kvm --clear-groups "$@"
+  setpriv --reuid libvirt-qemu --regid libvirt-qemu --clear-groups "$@"
 }
 
 # $1 domain that looks, $2 domain that is looked at
@@ -137,6 +138,19 @@ for name in plain confined-b; do
   is "$name: its own status, and nothing of the launch chain" "own-status" \
     "$(as_qemu aa-exec -p "$(profile_of "$name")" -- /bin/dash -c "$chain_probe" probe "$record" | sed 's/ $//')"
 done
+# What install.sh gave every domain until there was this test: with it one opens another's RAM.
+cat >>/etc/apparmor.d/local/abstractions/libvirt-qemu <<'END'
+  ptrace (read, readby) peer=libvirt-*,
+  @{PROC}/[0-9]*/{environ,fd/,fd/*} r,
+END
+for name in confined-a confined-b; do
+  apparmor_parser --replace "/etc/apparmor.d/libvirt/$(profile_of "$name")"
+done
+for name in confined-a confined-b; do
+  is "by rules that are too wide the same probe gets at $name" "own-maps memfd environ" \
+    "$(look_at "$name" as_qemu aa-exec -p "$(profile_of "$(echo confined-a confined-b | sed "s/ *$name *//")")" --)"
+done
+cp /tmp/libvirt-qemu /etc/apparmor.d/local/abstractions/libvirt-qemu
 for name in confined-a confined-b plain; do
   virsh destroy "$name" >/dev/null 2>&1
 done
