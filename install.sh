@@ -57,7 +57,7 @@ example=/etc/qemu-rt/qemu-rt.toml
 
 # --- What goes where --------------------------------------------------------------------------------------------------
 
-# A line each: mode, file of the checkout, path. In texts @prefix@ and @watched@ are filled in.
+# A line each: mode, file of the checkout, path. In texts @prefix@, @bin@, @planner@, @qemu-user@ and @watched@ are filled in.
 files() {
   cat <<END
 755 system/hook /etc/libvirt/hooks/qemu.d/qemu-rt
@@ -126,6 +126,15 @@ watched_emulators() {
   done
 }
 
+# What the launcher runs for a plan, for AppArmor.
+planner_program() {
+  if [ -f "$source/dist/qemu-rt-planner" ]; then
+    echo "$prefix/lib/qemu-rt/qemu-rt-planner"
+  else
+    echo '/usr/{,local/}bin/node'
+  fi
+}
+
 # The user that libvirt runs QEMU as: Debian's and Ubuntu's name, then Fedora's, RHEL's and SUSE's.
 qemu_user() {
   for name in libvirt-qemu qemu; do
@@ -144,10 +153,11 @@ qemu_user_directory() {
 
 # A text of the checkout as it is installed.
 filled() {
-  awk -v prefix="$prefix" -v watched="$(watched_emulators | tr '\n' '|')" -v user="$(qemu_user_directory)" '
+  awk -v prefix="$prefix" -v planner="$(planner_program)" -v watched="$(watched_emulators | tr '\n' '|')" \
+    -v user="$(qemu_user_directory)" '
     $0 == "@qemu-user@" { if (user != "") print user; next }
     $0 == "@watched@" { gsub(/\|/, "\n", watched); printf "%s", watched; next }
-    { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); print }
+    { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); gsub(/@planner@/, planner); print }
   ' "$source/$1"
 }
 
@@ -288,17 +298,25 @@ reload_apparmor() {
   done
 }
 
-# The type of QEMU itself: what may start in a domain's context (virt_selinux(8)).
+# A line each: type, path. What libvirt starts as a domain needs QEMU's own type (virt_selinux(8)); what runs on the way to
+# QEMU that of taskset.
+selinux_types() {
+  cat <<END
+qemu_exec_t $prefix/bin/qemu-rt
+bin_t $prefix/lib/qemu-rt/qemu-rt-planner
+END
+}
+
 label_selinux() {
-  for path in "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt/qemu-rt-planner"; do
-    semanage fcontext --add --type qemu_exec_t "$path" 2>/dev/null ||
-      semanage fcontext --modify --type qemu_exec_t "$path"
+  selinux_types | while read -r type path; do
+    semanage fcontext --add --type "$type" "$path" 2>/dev/null ||
+      semanage fcontext --modify --type "$type" "$path"
   done
   restorecon -R "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt"
 }
 
 unlabel_selinux() {
-  for path in "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt/qemu-rt-planner"; do
+  selinux_types | while read -r _ path; do
     semanage fcontext --delete "$path" 2>/dev/null || true
   done
 }

@@ -212,10 +212,35 @@ t.test('zsh reads its completion', async (t) => {
   })
 })
 
+t.test('AppArmor: a domain gets the way to QEMU, and its planner only reads', async (t) => {
+  const [own = '', planner = ''] = readFileSync(file('system/apparmor/domain'), 'utf8').split(
+    /^ *profile .*$/m,
+  )
+  const rules = (text: string) => text.split('\n').filter((line) => /^ +[^ #]/.test(line))
+  t.strictSame(
+    rules(own).map((line) => line.trim()),
+    [
+      '@prefix@/bin/qemu-rt rix,',
+      '/{,usr/}bin/taskset rmix,',
+      '@planner@ Cx -> qemu_rt_planner,',
+      'ptrace (readby) peer=@{profile_name}//qemu_rt_planner,',
+      'owner /dev/vfio/[0-9]* rw,',
+      'owner / rw,',
+    ],
+  )
+  const more = rules(planner).filter((line) => !/ m?r,$|^ *(include|ptrace \(read\)|deny|\})/.test(line))
+  t.strictSame(
+    more.map((line) => line.trim()),
+    ['/var/log/libvirt/qemu/*.log a,'],
+  )
+})
+
 t.test('AppArmor takes our lines', async (t) => {
   if (!needs(t, ['apparmor_parser'])) return
   for (const part of ['domain', 'daemon']) {
-    const lines = readFileSync(file(`system/apparmor/${part}`), 'utf8').replaceAll('@prefix@', '/usr/local')
+    const lines = readFileSync(file(`system/apparmor/${part}`), 'utf8')
+      .replaceAll('@prefix@', '/usr/local')
+      .replaceAll('@planner@', '/usr/local/lib/qemu-rt/qemu-rt-planner')
     const profile = `abi <abi/3.0>,\n#include <tunables/global>\nprofile qemu-rt-test {\n${lines}\n}\n`
     const parsed = spawnSync('apparmor_parser', ['--skip-kernel-load', '--skip-cache'], {
       encoding: 'utf8',

@@ -1,7 +1,7 @@
 // A real-time compute node in a VM: npm run lab runs the tests in it, npm run lab -- --shell gives a shell. Options:
 //   --shell            a shell instead of the tests; leave it with `exit`
 //   --part NAME        only the parts whose names begin so: --part 2
-//   --timeout SECONDS  how long the node may run (default: 1500)
+//   --timeout SECONDS  how long the node may run (default: 1800)
 // It needs qemu-system-x86_64, busybox-static, kmod, binutils and apt's package lists. The log is kept in .lab/node.log.
 import { execFileSync, spawn } from 'node:child_process'
 import {
@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
   options: {
     shell: { type: 'boolean', default: false },
     part: { type: 'string', default: '' },
-    timeout: { type: 'string', default: '1500' },
+    timeout: { type: 'string', default: '1800' },
   },
 })
 const here = fileURLToPath(new URL('.', import.meta.url))

@@ -59,3 +59,17 @@ ensure_libvirtd() {
   show_nodes
   start_libvirtd
 }
+
+says_mac() {
+  [ -f "/var/tmp/$1.mac" ] && [ "$(wc -c <"/var/tmp/$1.mac")" = 13 ]
+}
+
+# $1 domain: policy, priority and CPUs of its first vCPU
+vcpu_of() {
+  pid=$(cat "/run/libvirt/qemu/$1.pid")
+  for task in "/proc/$pid"/task/*; do
+    if grep -q '^CPU 0/' "$task/comm"; then
+      echo "$(chrt -p "${task##*/}" | sed 's/.*: //' | tr '\n' ' ')$(sed -n 's/^Cpus_allowed_list:\t//p' "$task/status")"
+    fi
+  done
+}

@@ -1,10 +1,6 @@
 # shellcheck shell=sh
 # The same under libvirt, with QEMU as its unprivileged user, a /dev of its own and cgroup v2's rules for devices.
 
-says_mac() {
-  [ -f "/var/tmp/$1.mac" ] && [ "$(wc -c <"/var/tmp/$1.mac")" = 13 ]
-}
-
 request() {
   echo "<r:request xmlns:r='urn:qemu-rt:request'>$1</r:request>"
 }

@@ -23,16 +23,6 @@ trace_off() {
     sort -u | tr '\n' ';'
 }
 
-# $1 domain: policy, priority and CPUs of its first vCPU
-vcpu_of() {
-  pid=$(cat "/run/libvirt/qemu/$1.pid")
-  for task in "/proc/$pid"/task/*; do
-    if grep -q '^CPU 0/' "$task/comm"; then
-      echo "$(chrt -p "${task##*/}" | sed 's/.*: //' | tr '\n' ' ')$(sed -n 's/^Cpus_allowed_list:\t//p' "$task/status")"
-    fi
-  done
-}
-
 trace_on
 like "by the hook: started" "started" "$(start rt-hook "<r:request xmlns:r='urn:qemu-rt:request' profile='rt'/>" '')"
 sleep 5
