@@ -13,7 +13,7 @@ import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { type Domain, readDomain } from '../domain.js'
 import { qemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
-import { type Ask, askOf, decide, factsFor } from './decide.js'
+import { askOfDomain, type DomainAsk, decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
 import { logToSystem } from './log.js'
 import { hasEnded, recordsOf, releaseRecords } from './records.js'
@@ -35,7 +35,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   if (id === null) throw domainWithoutUuid({ domain: name })
   await tidyUp(call, host)
   const { isAsked: _, ...asked } = domain.request
-  const ask = await askOf(domain, emulator, asked)
+  const ask = await askOfDomain(domain, emulator, asked, host.configDirectory)
   const uid = userOf(domain, host)
   const { record, devices } = decideAndRecord(
     { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } },
@@ -69,7 +69,7 @@ async function say(errors: readonly Error[]): Promise<void> {
 /** Chooses and writes down, with the records locked: two domains never get the same. */
 function decideAndRecord(
   fresh: VmRecord,
-  ask: Ask,
+  ask: DomainAsk,
   qemuUser: number,
   { sysroot }: HookHost,
 ): { readonly record: VmRecord; readonly devices: readonly PciDevice[] } {
