@@ -139,7 +139,13 @@ for (const form of plannerForms()) {
       ['a malformed JSON argument', ['-device', '{"driver":'], 65, /-device \(option 1\)/],
       ['a wrong flag', ['--rt-nonsense', '1'], 64, /rt-nonsense/],
       ['a missing emulator', ['--rt-emulator', '/nowhere/qemu'], 69, /\/nowhere\/qemu/],
-      ['an unreadable sysroot', ['--rt-sysroot', '/nowhere', '--rt-nic', 'a'], 65, /\/nowhere/],
+      [
+        'an unreadable sysroot',
+        ['--rt-sysroot', '/nowhere', '--rt-nic', 'a'],
+        65,
+        /\/nowhere/,
+        '\n[nic.a]\nid = "8086:1521"\n',
+      ],
       // Run by others than root it is already refused for its owner.
       ['wrong TOML', ARGS, 78, process.getuid?.() === 0 ? /qemu-rt\.toml:2/ : /qemu-rt\.toml/, '\nnot toml'],
       [
