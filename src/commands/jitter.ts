@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs'
+import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { DEFAULT_CONFIG_PATH, type Policy } from '../config/policy.js'
+import type { Policy } from '../config/policy.js'
 import { badSeconds, compareNeedsProfile, isGuestSilent } from '../errors/jitter.js'
 import { guestFor } from '../jitter/guest.js'
 import { jitterToJson } from '../jitter/json.js'
@@ -67,9 +68,8 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   )
 }
 
-function readPolicy(config = process.env.QEMU_RT_CONFIG): Promise<Policy> {
-  const path = config || DEFAULT_CONFIG_PATH
-  return loadPolicy({ path, explicit: Boolean(config), emulatorMode: false })
+function readPolicy(config: string | undefined): Promise<Policy> {
+  return loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
 }
 
 function hasKvm(): boolean {

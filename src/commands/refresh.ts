@@ -1,7 +1,7 @@
 import { readdirSync, statSync, utimesSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
 import { launcherNotWritable, noLauncher } from '../errors/refresh.js'
 import { UserError } from '../errors/user-error.js'
 import { errorCode } from '../host/sysfs.js'
@@ -43,9 +43,8 @@ function changed(path: string): number | null {
 
 /** A configuration that is broken must not keep libvirt from asking. */
 async function readEmulators(config: string | undefined): Promise<Readonly<Record<string, string>>> {
-  const path = config ?? DEFAULT_CONFIG_PATH
   try {
-    return (await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })).emulators
+    return (await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })).emulators
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return {}

@@ -1,5 +1,5 @@
+import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
 import { badInterval } from '../errors/status.js'
 import { writeAll } from '../report/output.js'
 import { statusJson } from '../status/json.js'
@@ -32,8 +32,7 @@ export async function status(options: StatusOptions): Promise<void> {
   if (!(interval >= INTERVAL.least && interval <= INTERVAL.most)) throw badInterval(INTERVAL)
   const intervalMs = interval * 1000
   const { host } = await loadPolicy({
-    path: config ?? DEFAULT_CONFIG_PATH,
-    explicit: config !== undefined,
+    ...findConfig(config, process.env),
     emulatorMode: false,
   })
   const read = () => readSnapshot({ sysroot: options.sysroot ?? '/', sets: host, intervalMs })

@@ -1,7 +1,7 @@
 import { quoteIfNeeded } from '../argv/shell.js'
 import { COMMANDS } from '../change/threads.js'
+import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
 import { tuneRefused } from '../errors/tune.js'
 import { readAttribute } from '../host/sysfs.js'
 import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
@@ -45,8 +45,7 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
 async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> {
   if (set.length > 0) return { kind: 'selectors', selectors: set.map(parseSelector) }
   if (profile === undefined) return { kind: 'plan' }
-  const path = config ?? DEFAULT_CONFIG_PATH
-  const policy = await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
+  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
   return { kind: 'profile', name: profile, policy }
 }
 

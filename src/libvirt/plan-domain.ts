@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
+import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { DEFAULT_CONFIG_PATH, type Policy } from '../config/policy.js'
+import type { Policy } from '../config/policy.js'
 import { isWrapper } from '../emulator/wrapper.js'
 import type { HostFacts } from '../host/facts.js'
 import { plannerFor } from '../launch/prepare.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
+import { checkIdentity, checkOwnConfig } from '../plan/own-settings.js'
 import { emulatorArch, type Plan } from '../plan/plan.js'
 import { type Request, readRequest } from '../plan/request.js'
 import { readLeases } from '../record/leases/read.js'
@@ -44,8 +46,10 @@ export async function planDomain(
 ): Promise<PlannedDomain> {
   const domain = readDomain(xml, source)
   const entry = basename(domain.emulator ?? 'qemu-system-x86_64')
-  const path = options.config ?? domain.env.QEMU_RT_CONFIG ?? DEFAULT_CONFIG_PATH
-  const policy = await loadPolicy({ path, explicit: path !== DEFAULT_CONFIG_PATH, emulatorMode: false })
+  const own = findConfig(undefined, domain.env)
+  if (!options.config) checkOwnConfig(own)
+  const config = options.config || !own.explicit ? findConfig(options.config, process.env) : own
+  const policy = await loadPolicy({ ...config, emulatorMode: false })
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
   const args = isMade ? madeArguments(domain) : command.args
@@ -61,6 +65,7 @@ export async function planDomain(
     entry: 'emulator',
     defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}`,
   }
+  checkIdentity(request)
   const { isAsked: _, ...asked } = domain.request
   const toBind = new Set<string>()
   const hostAs = (host: HostFacts) => asPrepared(host, toBind)

@@ -5,6 +5,8 @@ import { notADomainsWord, twoIdentities } from '../errors/own-settings.js'
 import { directoryOf } from '../units/path.js'
 import type { Request } from './request.js'
 
+const DEFAULT_DIRECTORY = directoryOf(DEFAULT_CONFIG_PATH)
+
 /**
  * Checks that a domain is who libvirt says. libvirt writes `-name` and `-uuid` first, and of several QEMU takes the last
  * (system/vl.c, QEMU_OPTION_uuid; the options of -name are merged), so that one in `<qemu:arg>` would take another
@@ -27,17 +29,11 @@ export function checkIdentity({ line }: Pick<Request, 'line'>): void {
  */
 export function checkOwnSettings(
   request: Pick<Request, 'line' | 'config' | 'sysroot'>,
-  configDirectory: string = directoryOf(DEFAULT_CONFIG_PATH),
+  configDirectory: string = DEFAULT_DIRECTORY,
 ): void {
   checkIdentity(request)
   const { config, sysroot } = request
-  if (config.explicit && !isBelow(config.path, configDirectory)) {
-    throw notADomainsWord({
-      what: 'a configuration elsewhere (QEMU_RT_CONFIG, --rt-config)',
-      value: config.path,
-      todo: `name one below ${configDirectory}/, or none`,
-    })
-  }
+  checkOwnConfig(config, configDirectory)
   if (sysroot !== '/') {
     throw notADomainsWord({
       what: 'a sysroot (QEMU_RT_SYSROOT, --rt-sysroot)',
@@ -45,6 +41,22 @@ export function checkOwnSettings(
       todo: 'take it out; it is for dry runs',
     })
   }
+}
+
+/**
+ * Checks the configuration that a domain's XML names.
+ * @throws {UserError} exit 77 for one that is not below the directory
+ */
+export function checkOwnConfig(
+  { explicit, path }: Request['config'],
+  configDirectory: string = DEFAULT_DIRECTORY,
+): void {
+  if (!explicit || isBelow(path, configDirectory)) return
+  throw notADomainsWord({
+    what: 'a configuration elsewhere (QEMU_RT_CONFIG, --rt-config)',
+    value: path,
+    todo: `name one below ${configDirectory}/, or none`,
+  })
 }
 
 /**
@@ -59,7 +71,7 @@ export function checkOwnEmulator(
 ): void {
   if (emulator === null || Object.values(policy.emulators).includes(emulator)) return
   const isQemu = /\/qemu-(system-[a-z0-9_-]+|kvm)$/.test(emulator)
-  if ((isQemu || isBelow(emulator, directoryOf(DEFAULT_CONFIG_PATH))) && isRootsFile(emulator)) return
+  if ((isQemu || isBelow(emulator, DEFAULT_DIRECTORY)) && isRootsFile(emulator)) return
   throw notADomainsWord({
     what: 'another emulator (QEMU_RT_EMULATOR, --rt-emulator)',
     value: emulator,

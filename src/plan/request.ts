@@ -1,5 +1,5 @@
 import { type CommandLine, checkArguments, findOptions, mergedValue, wordsOf } from '../argv/command-line.js'
-import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
+import { findConfig } from '../config/find.js'
 import { badFlagValue, noSeparator, unknownFormat } from '../errors/command-line.js'
 import { extractFlags, type Flags, parseRunFlags } from './flags.js'
 
@@ -55,12 +55,11 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
   const runFlags = isRun ? parseRunFlags(args.slice(1, separator < 0 ? undefined : separator)) : null
   const { flags, line } = extractFlags(words.slice(isRun && separator < 0 ? words.length : separator + 1))
   checkArguments(line)
-  const config = flags.config ?? runFlags?.config ?? env.QEMU_RT_CONFIG
   const pick = (name: 'profile' | 'emulator' | 'sysroot' | 'format' | 'wait') =>
     flags[name] ?? runFlags?.[name] ?? (env[`QEMU_RT_${name.toUpperCase()}`] || null)
   return {
     entry: isRun ? 'run' : 'emulator',
-    config: { path: config || DEFAULT_CONFIG_PATH, explicit: Boolean(config) },
+    config: findConfig(flags.config ?? runFlags?.config, env),
     profile: pick('profile'),
     nics: requestedNics(env.QEMU_RT_NIC, runFlags, flags),
     emulator: absoluteEmulator(pick('emulator')),

@@ -1,5 +1,5 @@
+import { findConfig } from '../../config/find.js'
 import { loadPolicy } from '../../config/load.js'
-import { DEFAULT_CONFIG_PATH } from '../../config/policy.js'
 import { onlyThisHost } from '../../errors/nics.js'
 import { readHostFacts } from '../../host/read.js'
 import { NOTHING_KNOWN } from '../../plan/nics/uses.js'
@@ -16,8 +16,7 @@ export interface HostOptions {
  * @returns `warn` prints what is wrong with the saved inventory
  */
 export async function readHost({ config, sysroot }: HostOptions) {
-  const path = config ?? DEFAULT_CONFIG_PATH
-  const policy = await loadPolicy({ path, explicit: config !== undefined, emulatorMode: false })
+  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
   const host = readHostFacts(sysroot)
   const { useOf = NOTHING_KNOWN } = host
   const warn = () => {
