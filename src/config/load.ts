@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { closeSync, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import { configMissing, configNotReadable, configNotText, configUnusable } from '../errors/config.js'
 import type { UserError } from '../errors/user-error.js'
 import { checkOnlyRootWrites } from './ownership.js'
@@ -49,12 +49,22 @@ export async function loadPolicy({
   return parsePolicy(text, path)
 }
 
-/** Checks and reads one open file, so that it cannot be exchanged between the two. */
+/** More than any host needs; a file without end must not fill the memory. */
+const MAX_BYTES = 1 << 20
+
+/**
+ * Checks and reads one open file, so that it cannot be exchanged between the two. Opening alone does something to a
+ * device (it starts a watchdog, it waits for a pipe's other end), so the path is looked at before.
+ */
 function readConfig(path: string, emulatorMode: boolean): string {
-  const file = openSync(path, 'r')
+  checkRegular(path, statSync(path))
+  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants
+  const file = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
   try {
-    if (emulatorMode) checkOnlyRootWrites(path, fstatSync(file))
-    const bytes = readFileSync(file)
+    const stats = fstatSync(file)
+    checkRegular(path, stats)
+    if (emulatorMode) checkOnlyRootWrites(path, stats)
+    const bytes = readLimited(path, file, stats.size)
     if (!isUtf8(bytes)) throw configNotText({ file: path })
     return bytes.toString('utf8')
   } finally {
@@ -62,11 +72,33 @@ function readConfig(path: string, emulatorMode: boolean): string {
   }
 }
 
+function checkRegular(file: string, stats: Stats): void {
+  if (stats.isFile()) return
+  const reason = stats.isDirectory() ? 'it is a directory' : 'it is no regular file'
+  throw configUnusable({ file, reason })
+}
+
+/** The size says nothing for a file that grows, or one of /proc. */
+function readLimited(file: string, descriptor: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(Math.min(size, MAX_BYTES) + 1)
+  let length = 0
+  for (;;) {
+    const read = readSync(descriptor, bytes, length, bytes.length - length, null)
+    if (read === 0) return bytes.subarray(0, length)
+    length += read
+    if (length === bytes.length) throw configUnusable({ file, reason: tooLong(size) })
+  }
+}
+
+function tooLong(size: number): string {
+  return size < MAX_BYTES ? 'it grows while it is read' : 'it is longer than 1 MiB'
+}
+
 function readError(file: string, code: string): UserError {
   if (code === 'ENOENT' || code === 'ENOTDIR') return configMissing({ file })
   if (code === 'EACCES' || code === 'EPERM')
     return configNotReadable({ file, user: process.getuid?.() ?? null })
-  return configUnusable({ file, reason: code === 'EISDIR' ? 'it is a directory' : code })
+  return configUnusable({ file, reason: code })
 }
 
 /** A link that leads nowhere is a mistake, unlike a file that was never made. */

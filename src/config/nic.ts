@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { parseMac } from '../units/mac.js'
 import { parsePciAddress } from '../units/pci-address.js'
-import type { NicSelector } from './policy.js'
+import { GIVEN_TO, givenTo } from './given-to.js'
+import type { NicPolicy, NicSelector } from './policy.js'
 import { flag, names, parsed, table, text, wholeNumber } from './values.js'
 
 /** A VF's index is a 16-bit field (PCIe, SR-IOV capability, NumVFs). */
@@ -47,6 +48,7 @@ const nic = v.pipe(
       'numa-node': v.optional(wholeNumber(0, MAX_NUMA_NODE)),
       // Several devices may match: any free one will do.
       pool: v.optional(flag),
+      ...GIVEN_TO,
     },
     NOT_A_NIC,
   ),
@@ -62,7 +64,7 @@ const nic = v.pipe(
     ['vf'],
   ),
   v.transform(
-    (given): NicSelector => ({
+    (given): NicPolicy => ({
       mac: given.mac ?? null,
       address: given.address ?? null,
       interface: given.interface ?? null,
@@ -72,6 +74,7 @@ const nic = v.pipe(
       slot: given.slot ?? null,
       numaNode: given['numa-node'] ?? null,
       pool: given.pool ?? false,
+      givenTo: givenTo(given),
     }),
   ),
 )

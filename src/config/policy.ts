@@ -13,7 +13,7 @@ export interface Policy {
   /** Architecture → absolute path of the real QEMU. */
   readonly emulators: Readonly<Record<string, string>>
   readonly host: HostPolicy
-  readonly nics: Readonly<Record<string, NicSelector>>
+  readonly nics: Readonly<Record<string, NicPolicy>>
   readonly profiles: Readonly<Record<string, Profile>>
   readonly domains: readonly DomainPolicy[]
   readonly rules: readonly Rule[]
@@ -41,6 +41,18 @@ export interface NicSelector {
   readonly slot: string | null
   readonly numaNode: number | null
   readonly pool: boolean
+}
+
+/** One `[nic.NAME]`: what it stands for, and who may ask for it. */
+export interface NicPolicy extends NicSelector {
+  readonly givenTo: GivenTo | null
+}
+
+/** Which domains may ask for an entry: those that match both, as far as they are said; globs. */
+export interface GivenTo {
+  readonly domains: readonly string[] | null
+  /** Nova's flavors. */
+  readonly flavors: readonly string[] | null
 }
 
 export type SchedPolicy = 'other' | 'batch' | 'idle' | 'fifo' | 'rr'
@@ -73,6 +85,8 @@ export interface Profile {
   readonly hugepages: string | null
   readonly share: 'auto' | 'always' | 'never'
   readonly strict: boolean
+  /** Null for every domain. */
+  readonly givenTo: GivenTo | null
 }
 
 /** What the first `[[domain]]` that matches gives to a VM. */

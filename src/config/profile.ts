@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { parseBytes } from '../units/bytes.js'
+import { GIVEN_TO, givenTo } from './given-to.js'
 import type { Profile } from './policy.js'
 import { iothreads, thread, vcpus } from './threads.js'
 import { flag, names, oneOf, parsed, table } from './values.js'
@@ -33,6 +34,7 @@ const profile = v.pipe(
       share: v.optional(oneOf(['auto', 'always', 'never'])),
       // Stop the VM when its threads cannot be set as asked.
       strict: v.optional(flag),
+      ...GIVEN_TO,
     },
     NOT_A_PROFILE,
   ),
@@ -47,6 +49,7 @@ const profile = v.pipe(
       hugepages: given.hugepages ?? null,
       share: given.share ?? 'auto',
       strict: given.strict ?? false,
+      givenTo: givenTo(given),
     }),
   ),
 )

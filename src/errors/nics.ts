@@ -34,6 +34,39 @@ export function nicUnknown(facts: {
   })
 }
 
+/** A domain asks for a NIC that root has not configured; the host's own names are not for a domain to say. */
+export function nicNotConfigured(facts: {
+  readonly name: string
+  readonly known: readonly string[]
+  readonly config: string
+}): UserError {
+  const near = nearest(facts.name, facts.known)
+  const mend = 'a domain gets none but these; root permits it with an entry [nic.NAME]'
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' is not in the configuration`,
+    where: facts.config,
+    todo: near === null ? mend : `did you mean '${near}'? Otherwise: ${mend}`,
+  })
+}
+
+/** The configuration has a NIC or a profile for other domains. */
+export function notForThisDomain(facts: {
+  readonly what: 'NIC' | 'profile'
+  readonly name: string
+  readonly guest: string
+  readonly flavor: string | null
+  readonly place: string
+}): UserError {
+  const flavor = facts.flavor === null ? '' : ` of flavor '${facts.flavor}'`
+  return userError({
+    exitCode: EXIT.permission,
+    what: `${facts.what} '${facts.name}' is not for domain '${facts.guest}'${flavor}`,
+    where: facts.place,
+    todo: 'root permits it by domains and flavor there, or gives it by a [[domain]]',
+  })
+}
+
 /** The configuration has the name, but no device is as it says. */
 export function nicMatchesNothing(
   facts: NicPlace & { readonly selector: string; readonly looked: string; readonly todo: string },

@@ -1,12 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { loadPolicy } from '../config/load.js'
+import { onlyRootWrites } from '../config/ownership.js'
 import type { Policy } from '../config/policy.js'
 import { nicNotRecorded } from '../errors/record.js'
 import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
-import { chooseProfile, matchDomain } from '../plan/domain.js'
+import { type Ask, askOf } from '../plan/ask.js'
 import type { HeldLease } from '../plan/leases.js'
-import { asksForNics } from '../plan/nics/requests.js'
+import { checkIdentity, checkOwnEmulator, checkOwnSettings } from '../plan/own-settings.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
@@ -30,9 +31,15 @@ export async function preparePlan(request: Request): Promise<Plan> {
 /** As `preparePlan`, but makes the plan when it is known what other VMs hold, and again when that has changed. */
 export async function preparePlanner(request: Request): Promise<PreparedPlanner> {
   const { path, explicit } = request.config
-  const policy = await loadPolicy({ path, explicit, emulatorMode: request.entry === 'emulator' })
+  const isEmulator = request.entry === 'emulator'
+  // Root may say anything by hand; libvirt's QEMU user says what the domain's XML does.
+  const isDomains = isEmulator && !request.dryRun && process.geteuid?.() !== 0
+  if (isDomains) checkOwnSettings(request)
+  else if (isEmulator) checkIdentity(request)
+  const policy = await loadPolicy({ path, explicit, emulatorMode: isEmulator })
+  if (isDomains) checkOwnEmulator(request.emulator, policy, onlyRootWrites)
   // Only libvirt starts a domain: who names another's UUID by hand gets nothing of it.
-  const domain = request.entry === 'emulator' ? readDomainRecord(request.sysroot, request.guest.uuid) : null
+  const domain = isEmulator ? readDomainRecord(request.sysroot, request.guest.uuid) : null
   return { planner: plannerFor(request, policy, { domain }), domain }
 }
 
@@ -63,7 +70,7 @@ export function plannerFor(request: Request, policy: Policy, given: Given = {}):
   const readConfigs = readConfigFiles(request, given.directory ?? '.')
   const record = given.domain ?? null
   const asked = given.asked ?? record?.asked ?? null
-  const seen = readHostFacts(request.sysroot, wantedFacts(request, policy, asked))
+  const seen = readHostFacts(request.sysroot, wantedFacts(policy, askOf(request, policy, { asked, record })))
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
     const plan = makePlan(request, { policy, host, readConfigs, held, asked, record })
@@ -79,11 +86,10 @@ function checkRecorded({ nics }: Plan, { id, lease }: VmRecord): void {
 }
 
 /** A VM pays only for the facts that its plan looks at. */
-function wantedFacts(request: Request, policy: Policy, asked: DomainRequest | null): WantedFacts {
-  const domain = matchDomain(policy, request.guest, asked)
-  const settings = chooseProfile(policy, request.profile, domain)?.settings
+function wantedFacts(policy: Policy, { profile, wantsNics }: Ask): WantedFacts {
+  const settings = profile?.settings
   return {
-    pci: asksForNics(request.line, { nics: request.nics, domain: domain?.nics ?? null }),
+    pci: wantsNics,
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),
     topology: settings !== undefined && placesThreads(settings),
     memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),

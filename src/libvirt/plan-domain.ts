@@ -56,7 +56,11 @@ export async function planDomain(
     env: domain.env,
     hostArch: process.arch,
   })
-  const request = { ...read, defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}` }
+  const request: Request = {
+    ...read,
+    entry: 'emulator',
+    defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}`,
+  }
   const { isAsked: _, ...asked } = domain.request
   const toBind = new Set<string>()
   const hostAs = (host: HostFacts) => asPrepared(host, toBind)

@@ -22,6 +22,8 @@ export function matchDomain(
   return {
     profile: asked?.profile ?? settings?.profile ?? null,
     nics: isAsked ? asked.nics : (settings?.nics ?? null),
+    entry: settings,
+    nicsAreAsked: isAsked,
     ...(isAsked ? IN_METADATA : inConfiguration(policy, index)),
   }
 }
@@ -83,7 +85,7 @@ function matchesNova(value: string | null, glob: string | null): boolean {
   return glob === null || (value !== null && selects(glob, value))
 }
 
-function selects(glob: string | null, value: string | null): boolean {
+export function selects(glob: string | null, value: string | null): boolean {
   // Every VM, one without a name too.
   if (glob === null || glob === '*') return true
   return value !== null && matchesGlob(value, glob)

@@ -32,6 +32,10 @@ export interface PassInput {
 export interface DomainSettings {
   readonly profile: string | null
   readonly nics: DomainPolicy['nics']
+  /** The entry of root's configuration that applies; null when none does. */
+  readonly entry: DomainPolicy | null
+  /** Whether its owner has asked for the NICs, rather than root given them. */
+  readonly nicsAreAsked: boolean
   /** Where a device is named whose NIC is to be replaced, for a message. */
   readonly place: (device: string) => string
   /** How a NIC is added there instead. */

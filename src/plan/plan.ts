@@ -6,7 +6,8 @@ import type { HostCpus, HostFacts } from '../host/facts.js'
 import type { DomainRequest, VmRecord } from '../record/vm.js'
 
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
-import { chooseProfile, matchDomain, unknownToCommandLine } from './domain.js'
+import { askOf } from './ask.js'
+import { unknownToCommandLine } from './domain.js'
 import { applyEdits, type Change } from './edit.js'
 import type { HeldLease, Lease } from './leases.js'
 import type { PassInput, PlannedNic } from './pass.js'
@@ -82,11 +83,7 @@ export function makePlan(
 ): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy)
-  const domain = matchDomain(policy, request.guest, asked)
-  const profile =
-    record === null
-      ? chooseProfile(policy, request.profile, domain)
-      : chooseProfile(policy, record.profile, null)
+  const { domain, profile } = askOf(request, policy, { asked, record })
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
   const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }

@@ -80,7 +80,7 @@ function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedP
 /** In root's record of the VM, which it has from now on if it had none: the CPUs that it had are free then. */
 function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
   return withRootsLock('/', () => {
-    const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', -1)])
+    const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', [])])
     const known = target.record ?? recordFor(target)
     removeEndedRecords('/')
     writeRootsRecord('/', {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -163,6 +164,40 @@ for (const { name, file, directory, message } of OWNERSHIPS) {
     t.equal(await failure({ path, emulatorMode: false }), null)
   })
 }
+
+t.test('emulator mode looks at every directory above', needsRoot, async (t) => {
+  const base = t.testdir({ a: { b: { c: { 'q.toml': VALID } } } })
+  const path = join(base, 'a/b/c/q.toml')
+  t.equal(await failure({ path, emulatorMode: true }), null)
+  chmodSync(join(base, 'a'), 0o777)
+  t.match(await failure({ path, emulatorMode: true }), {
+    message: `replace the configuration: ${join(base, 'a')} has`,
+  })
+  chmodSync(join(base, 'a'), 0o755)
+  chownSync(join(base, 'a/b'), OTHER_USER, 0)
+  t.match(await failure({ path, emulatorMode: true }), {
+    message: `replace the configuration: ${join(base, 'a/b')} has`,
+  })
+})
+
+t.test('a pipe or a device is never opened, nor a file without end read', { timeout: 10_000 }, async (t) => {
+  const directory = t.testdir({})
+  const pipe = join(directory, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  for (const path of [pipe, '/dev/zero', '/dev/tty']) {
+    for (const emulatorMode of [true, false]) {
+      t.same(await failure({ path, emulatorMode }), {
+        exitCode: 78,
+        message: `the configuration cannot be read (it is no regular file): ${path}; put a TOML file there`,
+      })
+    }
+  }
+  const long = join(directory, 'long')
+  writeFileSync(long, '#'.repeat(1024 * 1024 + 1))
+  t.match(await failure({ path: long }), { exitCode: 78, message: '(it is longer than 1 MiB)' })
+  writeFileSync(long, '#'.repeat(1024 * 1024))
+  t.equal(await failure({ path: long }), null)
+})
 
 t.test('emulator mode refuses an unsafe file before it looks into it', needsRoot, async (t) => {
   const path = join(t.testdir({ 'q.toml': WRONG }), 'q.toml')

@@ -48,6 +48,7 @@ const ANY_NIC = {
   slot: null,
   numaNode: null,
   pool: false,
+  givenTo: null,
 }
 const HOUSEKEEPING = { cpus: 'housekeeping', policy: null, priority: null }
 
@@ -71,6 +72,7 @@ t.test('the example of the documentation parses to what it says', async (t) => {
         hugepages: '1G',
         share: 'auto',
         strict: false,
+        givenTo: null,
       },
     },
     domains: [
@@ -95,6 +97,23 @@ t.test('the example of the documentation parses to what it says', async (t) => {
     ],
   })
   t.equal(place(['nic', 'line1']), 'q.toml:13')
+})
+
+t.test('an entry says which domains may ask for it, by one glob or several', async (t) => {
+  const { nics, profiles } = parsePolicy(
+    '[nic.a]\nslot = "1"\ndomains = ["plc-*", "cell"]\n[nic.b]\nslot = "1"\nflavor = "rt.*"\n[profile.p]\ndomains = "x"',
+    'q.toml',
+  )
+  t.same(nics.a?.givenTo, { domains: ['plc-*', 'cell'], flavors: null })
+  t.same(nics.b?.givenTo, { domains: null, flavors: ['rt.*'] })
+  t.same(profiles.p?.givenTo, { domains: ['x'], flavors: null })
+  for (const wrong of ['domains = []', 'domains = [""]', 'flavor = 1', 'domains = [1]']) {
+    t.throws(
+      () => parsePolicy(`[nic.a]\nslot = "1"\n${wrong}`, 'q.toml'),
+      { exitCode: 78, message: /q\.toml:3/ },
+      wrong,
+    )
+  }
 })
 
 t.test('an empty file is the empty policy', async (t) => {

@@ -1,7 +1,8 @@
-import { execFile, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcessByStdio, execFile, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { stopChild } from './launch.js'
@@ -15,15 +16,21 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** A libvirtd of the test's own, with the wrapper installed where it looks. */
-export interface Libvirt {
+/** Namespaces of the test's own, in which the wrapper is installed. */
+export interface Installed {
   /** Path of the installed entry, for `<emulator>`. */
   readonly emulator: string
+  /** Runs a program in there. */
+  readonly run: (...command: readonly string[]) => Promise<Ended>
+  /** Starts one that goes on; it is stopped when the test ends. */
+  readonly spawn: (...command: readonly string[]) => ChildProcessByStdio<null, Readable, Readable>
+}
+
+/** A libvirtd of the test's own, with the wrapper installed where it looks. */
+export interface Libvirt extends Installed {
   readonly virsh: (...args: readonly string[]) => Promise<Ended>
   /** As `virsh`, and fails the test when it does not succeed. @returns its stdout */
   readonly ok: (...args: readonly string[]) => Promise<string>
-  /** Runs a program where libvirtd runs. */
-  readonly run: (...command: readonly string[]) => Promise<Ended>
   /** Stops libvirtd alone, while domains go on, and starts it again. */
   readonly restart: () => Promise<void>
   /** Defines a domain, by libvirt's schema. @returns its name */
@@ -45,6 +52,8 @@ export interface LibvirtFiles {
   readonly path?: string
   /** RLIMIT_RTPRIO of libvirtd, which QEMU has from it; what `LimitRTPRIO=` sets. */
   readonly realtimeLimit?: number
+  /** umask of libvirtd, which its hook and QEMU have from it. */
+  readonly umask?: string
 }
 
 const PROGRAMS = ['libvirtd', 'virtlogd', 'virsh', 'unshare', 'nsenter', 'qemu-system-x86_64']
@@ -83,11 +92,13 @@ export function needsLibvirt(t: Test, programs: readonly string[] = []): boolean
 }
 
 /**
- * Starts a libvirtd, and with it virtlogd, in namespaces of its own: it neither sees nor changes this machine's, and
- * when the test ends one process is stopped and everything with it. The wrapper is installed by install.sh as an operator
- * would.
+ * Makes namespaces in which the wrapper is installed by install.sh, as an operator would: what is in there neither sees
+ * nor changes this machine's, and when the test ends one process is stopped and everything with it.
  */
-export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<Libvirt> {
+export async function install(
+  t: Test,
+  files: Pick<LibvirtFiles, 'config' | 'qemuConf'> = {},
+): Promise<Installed> {
   const scratch = mkdtempSync(join(tmpdir(), 'qemu-rt-libvirt-'))
   mkdirSync(join(scratch, 'etc/libvirt'), { recursive: true })
   mkdirSync(join(scratch, 'etc/qemu-rt'))
@@ -110,8 +121,25 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     return output.includes('ready\n')
   })
   const pid = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1').trim()
-  const run = (...command: readonly string[]) =>
-    ended('nsenter', ['--target', pid, '--mount', '--pid', '--', ...command])
+  const enter = ['--target', pid, '--mount', '--pid', '--']
+  return {
+    emulator: EMULATOR,
+    run: (...command) => ended('nsenter', [...enter, ...command]),
+    spawn: (...command) => {
+      const started = spawn('nsenter', [...enter, ...command], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: environment(),
+      })
+      t.teardown(() => started.kill('SIGKILL'))
+      return started
+    },
+  }
+}
+
+/** Starts a libvirtd, and with it virtlogd, where the wrapper is installed, see `install`. */
+export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<Libvirt> {
+  const installed = await install(t, files)
+  const { run } = installed
   const virsh = (...args: readonly string[]) => run('virsh', '--connect', 'qemu:///system', ...args)
   const ok = async (...args: readonly string[]) => {
     const { status, stdout, stderr } = await virsh(...args)
@@ -122,17 +150,17 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
   const limit = files.realtimeLimit === undefined ? [] : ['prlimit', `--rtprio=${files.realtimeLimit}`]
   const start = async () => {
     const path = files.path === undefined ? [] : ['env', `PATH=${files.path}:${SYSTEM_PATH}`]
-    await run(...limit, ...path, 'libvirtd', '-d')
+    const mask = files.umask === undefined ? [] : ['sh', '-c', 'umask "$0"; exec "$@"', files.umask]
+    await run(...limit, ...path, ...mask, 'libvirtd', '-d')
     await waitFor('libvirtd', 30, async () => (await virsh('version')).status === 0)
   }
   await run('virtlogd', '-d')
   await start()
   let defined = 0
   return {
-    emulator: EMULATOR,
+    ...installed,
     virsh,
     ok,
-    run,
     restart: async () => {
       const { stdout } = await run('cat', '/run/libvirtd.pid')
       await run('kill', stdout.trim())
@@ -155,13 +183,17 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
 
 function ended(program: string, args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const env = {
-      ...process.env,
-      PATH: SYSTEM_PATH,
-      LC_ALL: 'C',
-    }
-    execFile(program, args, { encoding: 'utf8', maxBuffer: 2 ** 24, env }, (error, stdout, stderr) => {
-      resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
-    })
+    execFile(
+      program,
+      args,
+      { encoding: 'utf8', maxBuffer: 2 ** 24, env: environment() },
+      (error, stdout, stderr) => {
+        resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+      },
+    )
   })
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, PATH: SYSTEM_PATH, LC_ALL: 'C' }
 }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { OPTIONS } from '../../src/argv/options.js'
@@ -196,6 +196,20 @@ function startOwned(
   const env = { QEMU_RT_EMULATOR: '', QEMU_RT_CONFIG: config }
   return start(t, launcherWithPlanner(t, null, 'qemu-rt-system-none'), { args: ['-version'], env })
 }
+
+t.test('a directory further up that others can write is enough to refuse', { skip: notRoot() }, async (t) => {
+  const top = temporaryDirectory(t)
+  const config = join(top, 'a/b/qemu-rt.toml')
+  mkdirSync(join(top, 'a/b'), { recursive: true, mode: 0o755 })
+  writeFileSync(config, `[emulators]\nnone = "${STAND_IN}"`, { mode: 0o644 })
+  const env = { QEMU_RT_EMULATOR: '', QEMU_RT_CONFIG: config }
+  const started = async () =>
+    (await start(t, launcherWithPlanner(t, null, 'qemu-rt-system-none'), { args: ['-version'], env }))
+      .received
+  t.ok(await started())
+  chmodSync(join(top, 'a'), 0o777)
+  t.equal(await started(), null)
+})
 
 t.test('QEMU_RT_EMULATOR beats the configuration', async (t) => {
   const config = join(temporaryDirectory(t), 'qemu-rt.toml')

@@ -72,7 +72,7 @@ function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2]) {
     const [first = '', second = ''] = operation.split(' ')
     const xml = wanted.xml ?? domainXml(wanted).replace('@CONFIG@', config)
     const call = { domain: wanted.name ?? 'plc-1', operation: first, suboperation: second, xml }
-    return runHook(call, { sysroot: root, write })
+    return runHook(call, { sysroot: root, write, configDirectory: `${root}/config` })
   }
   const requests = () =>
     existsSync(`${root}/run/qemu-rt/vms`)
@@ -193,6 +193,32 @@ t.test('what keeps a domain from being started leaves nothing behind', AS_ROOT, 
       'an unknown profile',
       { args: ['--rt-profile', 'tr'] },
       { message: /'tr'.*did you mean 'rt'/, exitCode: 78 },
+    ],
+    [
+      "an interface's name",
+      { request: '<nic name="ens1f2"/>' },
+      { message: /NIC 'ens1f2' is not in the configuration: .*root permits it/, exitCode: 69 },
+    ],
+    [
+      "another domain's UUID",
+      { args: ['-uuid', OTHER_UUID] },
+      { message: /^-uuid says .*another/, exitCode: 77 },
+    ],
+    [
+      "another domain's name",
+      { args: ['-name', 'by-name'] },
+      { message: /^-name says .*another/, exitCode: 77 },
+    ],
+    ['a sysroot', { args: ['--rt-sysroot', '/tmp'] }, { message: /^a sysroot /, exitCode: 77 }],
+    [
+      'a configuration elsewhere',
+      { args: ['--rt-config', '/dev/watchdog'] },
+      { message: /^a configuration elsewhere .*: \/dev\/watchdog; /, exitCode: 77 },
+    ],
+    [
+      'a program in place of QEMU',
+      { args: ['--rt-emulator', '/bin/sh'] },
+      { message: /^another emulator .*: \/bin\/sh; /, exitCode: 77 },
     ],
     ['a wrong request', { request: '<nick/>' }, { message: /<nick> is not known there/, exitCode: 65 }],
   ]

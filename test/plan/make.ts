@@ -2,7 +2,7 @@ import { parsePolicy } from '../../src/config/parse.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
 import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
-import { readRequest } from '../../src/plan/request.js'
+import { type Request, readRequest } from '../../src/plan/request.js'
 import type { ReadConfig } from '../../src/plan/unseen.js'
 import type { DomainRequest, VmRecord } from '../../src/record/vm.js'
 import { parseCpuSet } from '../../src/units/cpu-set.js'
@@ -17,6 +17,8 @@ interface Given {
   readonly cpus?: HostFacts['cpus']
   readonly readConfigs?: readonly ReadConfig[]
   readonly arch?: string
+  /** Who asks: a person, unless said otherwise. */
+  readonly entry?: Request['entry']
   /** What other VMs hold. */
   readonly held?: readonly HeldLease[]
   /** What the domain's metadata asks for. */
@@ -47,7 +49,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
   return makePlan(
-    { ...request, defaultEmulator },
+    { ...request, entry: given.entry ?? 'run', defaultEmulator },
     {
       policy,
       host,

@@ -142,7 +142,8 @@ t.test('and so is what one had whose PID another process has now', async (t) => 
 
 t.test('and what one had that has ended, though nobody has waited for it', async (t) => {
   const { sysroot, leave, names } = others(t)
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 100'], {
+  // The child ends when nobody is there that would wait for it: a shell may, between two commands.
+  const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 100'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   t.teardown(() => parent.kill())

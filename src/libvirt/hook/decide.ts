@@ -1,16 +1,16 @@
 import { loadPolicy } from '../../config/load.js'
+import { onlyRootWrites } from '../../config/ownership.js'
 import type { Policy } from '../../config/policy.js'
 import { UserError } from '../../errors/user-error.js'
 import type { HostFacts, PciDevice } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { hostUseOf } from '../../host/use/host-use.js'
-import { chooseProfile, matchDomain } from '../../plan/domain.js'
+import { type Ask, askOf } from '../../plan/ask.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
-import { asksForNics } from '../../plan/nics/requests.js'
-import type { DomainSettings, PassInput } from '../../plan/pass.js'
+import { checkOwnEmulator, checkOwnSettings } from '../../plan/own-settings.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
 import { type Request, readRequest } from '../../plan/request.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
@@ -19,12 +19,9 @@ import type { Domain } from '../domain.js'
 import { madeArguments } from '../made-command.js'
 
 /** All that says what a domain gets, read once. */
-export interface Ask {
+export interface DomainAsk extends Ask {
   readonly request: Request
   readonly policy: Policy
-  readonly settings: DomainSettings | null
-  readonly profile: PassInput['profile']
-  readonly wantsNics: boolean
 }
 
 /** What a domain gets of this host. */
@@ -36,25 +33,30 @@ export interface Decision {
 /**
  * Finds out what applies to a domain, by the configuration and by its XML as far as the configuration lets it ask.
  * @param asked what its metadata asks for
+ * @param configDirectory where a domain may name a configuration
  * @throws {UserError} what the wrapper would say: exit 64 or 65 for what cannot be read, 77 or 78 for the configuration
  */
-export async function askOf(domain: Domain, emulator: string, asked: DomainRequest): Promise<Ask> {
+export async function askOfDomain(
+  domain: Domain,
+  emulator: string,
+  asked: DomainRequest,
+  configDirectory?: string,
+): Promise<DomainAsk> {
   const request = readRequest({
     entry: emulator.slice(emulator.lastIndexOf('/') + 1),
     args: madeArguments(domain),
     env: domain.env,
     hostArch: process.arch,
   })
+  checkOwnSettings(request, configDirectory)
   const { path, explicit } = request.config
   const policy = await loadPolicy({ path, explicit, emulatorMode: true })
-  const settings = matchDomain(policy, request.guest, asked)
-  const profile = chooseProfile(policy, request.profile, settings)
-  const wantsNics = asksForNics(request.line, { nics: request.nics, domain: settings?.nics ?? null })
-  return { request, policy, settings, profile, wantsNics }
+  checkOwnEmulator(request.emulator, policy, onlyRootWrites)
+  return { request, policy, ...askOf(request, policy, { asked, record: null }) }
 }
 
 /** Reads the host as far as a decision looks at it. A VM's threads are in a group of libvirt's, not in this process's. */
-export function factsFor({ profile, wantsNics, policy }: Ask, sysroot: string): HostFacts {
+export function factsFor({ profile, wantsNics, policy }: DomainAsk, sysroot: string): HostFacts {
   const cpus = profile !== null && placesThreads(profile.settings)
   const hasSets = Object.values(policy.host).some((set) => set !== null)
   return readHostFacts(sysroot, { pci: wantsNics, cpus: cpus || hasSets, topology: cpus, machines: true })
@@ -67,7 +69,7 @@ export function factsFor({ profile, wantsNics, policy }: Ask, sysroot: string): 
  * @throws {UserError} exit 69 when the host cannot give what is asked for
  */
 export function decide(
-  ask: Ask,
+  ask: DomainAsk,
   host: HostFacts,
   sysroot: string,
   held: readonly HeldLease[],
@@ -82,7 +84,7 @@ export function decide(
 }
 
 function decideBeside(
-  { request, policy, settings, profile, wantsNics }: Ask,
+  { request, policy, domain, profile, wantsNics }: DomainAsk,
   host: HostFacts,
   sysroot: string,
   held: readonly HeldLease[],
@@ -91,7 +93,7 @@ function decideBeside(
   const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) => obstacleToBinding(device, pci, useOf)
   const { line, nics: asked } = request
   const nics = wantsNics
-    ? assignRequested({ line, policy, domain: settings, nics: asked, host, held, assigned: [] }, obstacleOf)
+    ? assignRequested({ line, policy, domain, nics: asked, host, held, assigned: [] }, obstacleOf)
     : []
   const threads =
     profile && planThreads({ line, policy, host, profile, nics: plannedNics(nics, host.pci), held })

@@ -4,4 +4,6 @@ import type { WriteSysfs } from '../../change/driver.js'
 export interface HookHost {
   readonly sysroot: string
   readonly write: WriteSysfs
+  /** Where a domain may name a configuration; the default one's directory when it is not said. */
+  readonly configDirectory?: string
 }

@@ -6,19 +6,14 @@ import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { countVcpus } from '../../plan/threads/smp.js'
-import { readUsersHolds } from '../../record/leases/read.js'
+import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
 import { withRootsLock } from '../../record/root/lock.js'
-import {
-  domainRecordId,
-  readRootsHolds,
-  removeRootsRecord,
-  writeRootsRecord,
-} from '../../record/root/records.js'
+import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { type Domain, readDomain } from '../domain.js'
 import { qemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
-import { type Ask, askOf, decide, factsFor } from './decide.js'
+import { askOfDomain, type DomainAsk, decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
 import { logToSystem } from './log.js'
 import { hasEnded, recordsOf, releaseRecords } from './records.js'
@@ -40,7 +35,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   if (id === null) throw domainWithoutUuid({ domain: name })
   await tidyUp(call, host)
   const { isAsked: _, ...asked } = domain.request
-  const ask = await askOf(domain, emulator, asked)
+  const ask = await askOfDomain(domain, emulator, asked, host.configDirectory)
   const uid = userOf(domain, host)
   const { record, devices } = decideAndRecord(
     { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } },
@@ -74,7 +69,7 @@ async function say(errors: readonly Error[]): Promise<void> {
 /** Chooses and writes down, with the records locked: two domains never get the same. */
 function decideAndRecord(
   fresh: VmRecord,
-  ask: Ask,
+  ask: DomainAsk,
   qemuUser: number,
   { sysroot }: HookHost,
 ): { readonly record: VmRecord; readonly devices: readonly PciDevice[] } {
@@ -83,8 +78,8 @@ function decideAndRecord(
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
     // What QEMU's own user says may be a guest's word that has broken out.
-    const claimed = sysroot === '/' ? readUsersHolds(sysroot, qemuUser) : []
-    const { nics, threads } = decide(ask, host, sysroot, readRootsHolds(sysroot), claimed)
+    const claimed = sysroot === '/' ? readUsersHolds(sysroot, [0, qemuUser]) : []
+    const { nics, threads } = decide(ask, host, sysroot, readRootsLeases(sysroot), claimed)
     const devices = nics.map(({ device }) => device)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.
     if (devices.some(({ driver }) => !isVfioDriver(driver))) saveInventory(sysroot, host.pci)

@@ -103,7 +103,7 @@ export function collectRequests(
 const GIVEN = ['host', 'sysfsdev', 'driver']
 
 /** `NAME[,key=value…]` → the name, and the rest as it stands, for the new device. */
-function parseNicFlag(request: string): NicRequest {
+export function parseNicFlag(request: string): NicRequest {
   try {
     const properties = parseProperties(request, 'nic', false)
     const name = properties.get('nic')

@@ -1,8 +1,9 @@
-import { closeSync, constants, lstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync } from 'node:fs'
 import { isSameProcess, ownerOf, pidNamespace } from '../../host/process.js'
 import { lock } from '../lock.js'
+import { lockNameOf, readLocks } from '../locks-list.js'
 import type { ProcessId } from '../vm.js'
-import { lockNameOf, readLeaseFile } from './lease-file.js'
+import { readLeaseFile } from './lease-file.js'
 
 /** A lease file, and whose directory it is in. */
 export interface LeasePath {
@@ -19,34 +20,44 @@ export function pathOf({ directory, name }: LeasePath): string {
  * How many locks are tried at most. Beyond that a lease counts as held: nobody has shown that it is not, and who leaves so
  * many might as well hold them.
  */
-const MOST_TRIES = 1000
+const MOST_TRIES = 200
 
 /**
  * Makes the check of whether a lease is held: as long as its file is locked. That is found out by trying the lock, since
  * it holds whatever PID namespace QEMU is in. Two things show sooner that it is held, and neither that it is not: that the
- * process lives that took it, of its directory's own user; and the kernel's list of locks, which has those of this PID
- * namespace (fs/locks.c, locks_show).
+ * process lives that took it, of its directory's own user; and the kernel's list of locks, which outside of the initial PID
+ * namespace has some of them only (fs/locks.c, locks_show).
  */
 export function makeHeldCheck(): (lease: LeasePath, process: ProcessId | null) => boolean {
   let listed: ReadonlySet<string> | null = null
   let tries = 0
   return (lease, process) => {
     if (process !== null && isAlive(process, lease.user)) return true
-    listed ??= readLocks()
-    if (listed.has(lockNameOf(pathOf(lease)) ?? '')) return true
-    return ++tries > MOST_TRIES || isLocked(pathOf(lease)) || isAboutToLock(pathOf(lease))
+    const path = pathOf(lease)
+    listed ??= new Set(readLocks().map(({ name }) => name))
+    if (listed.has(lockNameOf(path) ?? '')) return true
+    return isLockedElsewhere(path) || isAboutToLock(path)
+  }
+  function isLockedElsewhere(path: string): boolean {
+    return pidNamespace() !== INITIAL && (++tries > MOST_TRIES || isLocked(path))
   }
 }
 
+/**
+ * The PID namespace of the kernel's start (include/linux/proc_ns.h, PROC_PID_INIT_INO): there the list has every lock of this
+ * host (fs/locks.c, locks_translate_pid), so that none needs to be tried.
+ */
+const INITIAL = 'pid:[4026531836]'
+
 /** The launcher takes the lock a moment after its lease was written, when it becomes flock(1). */
-const MOMENT_MS = 10_000
+const MOMENT_MS = 3000
 
 /** Whether it is a lease of a launcher that cannot be seen from here, because another PID namespace counts it. */
 function isAboutToLock(path: string): boolean {
-  const namespace = readLeaseFile(path)?.process?.namespace ?? null
-  if (namespace === null || namespace === pidNamespace()) return false
   const written = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
-  return Date.now() - written < MOMENT_MS
+  if (Date.now() - written >= MOMENT_MS) return false
+  const namespace = readLeaseFile(path)?.process?.namespace ?? null
+  return namespace !== null && namespace !== pidNamespace()
 }
 
 /** Another user's process holds nothing by being named: it would be named for as long as it lives. */
@@ -68,15 +79,4 @@ function isLocked(path: string): boolean {
   } finally {
     closeSync(file)
   }
-}
-
-/**
- * Device and inode of every locked file: `1: FLOCK ADVISORY WRITE 812 00:19:1409 0 EOF` (proc(5)).
- * The kernel takes 8 ms for it, as it has to wait for every CPU (fs/locks.c, locks_start).
- */
-function readLocks(): Set<string> {
-  const fields = readFileSync('/proc/locks', 'latin1')
-    .split('\n')
-    .map((line) => line.split(' ').filter((field) => field !== ''))
-  return new Set(fields.flatMap((line) => (line.includes('FLOCK') ? (line.at(-3) ?? []) : [])))
 }

@@ -6,7 +6,7 @@ import { ensureLeaseDirectory } from './directory.js'
 import { pathOf } from './held.js'
 import { removeLeaseFile, writeLeaseFile } from './lease-file.js'
 import { withLeasesLock } from './lock.js'
-import { glanceAtLeases, readLeases } from './read.js'
+import { glanceAtLeases, readLeases, readRootsLeases } from './read.js'
 
 /** What was chosen for a VM, and the file that QEMU is to keep locked; null when nothing was written. */
 export interface Held<T> {
@@ -74,6 +74,21 @@ function chooseBeside<T>({ sysroot, own }: Directories, choose: (held: readonly 
     return choose(held)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
+    return chooseAgain(sysroot, choose)
+  }
+}
+
+/** With all that is known of the holders, for the message. What other users say keeps root from nothing. */
+function chooseAgain<T>(sysroot: string, choose: (held: readonly HeldLease[]) => T): T {
+  try {
     return choose(readLeases(sysroot, 'check').held)
+  } catch (error) {
+    if (!(error instanceof UserError) || process.geteuid?.() !== 0) throw error
+    const roots = readRootsLeases(sysroot)
+    try {
+      return choose(roots)
+    } catch {
+      throw error
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, openSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs'
 import { leaseNotWritable } from '../../errors/leases.js'
 import { readShortFile } from '../../host/short-file.js'
 import { errorCode } from '../../host/sysfs.js'
@@ -111,18 +111,4 @@ export function removeLeaseFile(path: string): void {
   } catch {
     // Gone already.
   }
-}
-
-/** Device and inode of a lease file as the kernel writes them in /proc/locks, `00:1a:1234`; null when it is gone. */
-export function lockNameOf(path: string): string | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  return stat === undefined ? null : lockName(stat.dev, stat.ino)
-}
-
-/** fs/locks.c, lock_get_status; makedev(3) for the numbers. */
-function lockName(device: number, inode: number): string {
-  const major = ((device >>> 8) & 0xfff) | (Math.floor(device / 2 ** 32) & 0xfffff000)
-  const minor = (device & 0xff) | ((device >>> 12) & 0xfff00)
-  const hex = (number: number) => number.toString(16).padStart(2, '0')
-  return `${hex(major)}:${hex(minor)}:${inode}`
 }

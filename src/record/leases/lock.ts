@@ -2,12 +2,14 @@ import { closeSync, openSync, statSync } from 'node:fs'
 import { leaseDirectoryDenied, leasesBusy } from '../../errors/leases.js'
 import { errorCode, listDirectory } from '../../host/sysfs.js'
 import { lock } from '../lock.js'
+import { lockNameOf, readLocks } from '../locks-list.js'
 
-/** How long the lock may be held while nothing comes of it. Whoever may open the directory can hold it. */
-const PATIENCE_SECONDS = 5
+/** How long one process may hold the lock. Whoever may open the directory can hold it; a launch takes milliseconds. */
+const PATIENCE_SECONDS = 8
+const FIRST_SECONDS = 4
 
 /** How long all launches of a host that start at once may take their turns. */
-const MOST_SECONDS = 30
+const MOST_SECONDS = 120
 
 /**
  * Runs something while no other launch changes the leases.
@@ -24,23 +26,29 @@ export function withLeasesLock<T>(directory: string, run: () => T): T {
   }
 }
 
-/** Waits on while other launches get their leases: these write into the users' directories. */
+/** Waits on while the lock changes hands: then its turn comes. */
 function wait(file: number, directory: string): boolean {
+  // Most launches get it at once, and need not see whose turn it is.
+  if (lock(file, 'exclusive', FIRST_SECONDS)) return true
   const deadline = Date.now() + MOST_SECONDS * 1000
   for (;;) {
-    const before = Date.now()
+    const before = turnOf(directory)
     if (lock(file, 'exclusive', PATIENCE_SECONDS)) return true
-    const isMoving = lastChange(directory) >= before
-    if (!isMoving || Date.now() >= deadline) return false
+    if (turnOf(directory) === before || Date.now() >= deadline) return false
   }
 }
 
-/** When a lease was last written or removed, in milliseconds of the clock. */
-function lastChange(directory: string): number {
-  const times = (listDirectory(directory) ?? []).map((user) => {
+/**
+ * What is different when another launch has had the lock: the kernel's list names the flock(1) that took it, and where that
+ * is not shown (another PID namespace) a lease was written or removed.
+ */
+function turnOf(directory: string): string {
+  const name = lockNameOf(directory) ?? ''
+  const holders = readLocks().filter((held) => held.name === name)
+  const changes = (listDirectory(directory) ?? []).map((user) => {
     return statSync(`${directory}/${user}`, { throwIfNoEntry: false })?.mtimeMs ?? 0
   })
-  return Math.max(0, ...times)
+  return `${holders.map(({ pid }) => pid)} ${Math.max(0, ...changes)}`
 }
 
 function open(directory: string): number {

@@ -27,21 +27,28 @@ export function readLeases(sysroot: string, alive: 'check' | 'assume'): Leases {
  * of the files say what these hold, and not for whom.
  */
 export function glanceAtLeases(sysroot: string): Leases {
-  return withRoots(
-    sysroot,
-    sortByLife(findLeases(sysroot, 'check'), 'check', (file) => {
-      const named = parseLeaseFileName(file.name)
-      return named === null ? readWhole(file) : { guest: null, ...named }
-    }),
-  )
+  return withRoots(sysroot, sortByLife(findLeases(sysroot, 'check'), 'check', readName))
+}
+
+/**
+ * What counts for root alone: its own records and leases. What other users say that they hold need not be so.
+ */
+export function readRootsLeases(sysroot: string): HeldLease[] {
+  const own = findLeases(sysroot, 'check').filter(({ user }) => user === 0)
+  return [...withRoots(sysroot, sortByLife(own, 'check', readName)).held]
+}
+
+function readName(file: LeasePath): Holding | null {
+  const named = parseLeaseFileName(file.name)
+  return named === null ? readWhole(file) : { guest: null, ...named }
 }
 
 /**
  * What the users' launches hold, without root's records.
- * @param except a user whose word does not count
+ * @param except users whose word does not count
  */
-export function readUsersHolds(sysroot: string, except: number): HeldLease[] {
-  const files = findLeases(sysroot, 'check').filter(({ user }) => user !== except)
+export function readUsersHolds(sysroot: string, except: readonly number[]): HeldLease[] {
+  const files = findLeases(sysroot, 'check').filter(({ user }) => !except.includes(user))
   return sortByLife(files, 'check', readWhole).held.slice()
 }
 
@@ -108,9 +115,12 @@ function findLeases(sysroot: string, alive: 'check' | 'assume'): LeasePath[] {
     // A captured host's files are whose who has unpacked it.
     if (alive === 'check' && !isOf(directory, user)) return []
     const files = (listDirectory(directory) ?? []).filter(isLeaseFileName)
-    return files.map((file) => ({ user, directory, name: file }))
+    return files.slice(0, MOST_LEASES).map((file) => ({ user, directory, name: file }))
   })
 }
+
+/** More VMs than one user runs on a host. Who leaves more files keeps only its own VMs from being known. */
+const MOST_LEASES = 4096
 
 /** A link, or a directory that another user has made in this one's name, would lead us to files of its choice. */
 function isOf(directory: string, user: number): boolean {

@@ -1,0 +1,72 @@
+import { findOptions, propertiesAt } from '../argv/command-line.js'
+import type { Policy } from '../config/policy.js'
+import { DEFAULT_CONFIG_PATH } from '../config/policy.js'
+import { notADomainsWord, twoIdentities } from '../errors/own-settings.js'
+import { directoryOf } from '../units/path.js'
+import type { Request } from './request.js'
+
+/**
+ * Checks that a domain is who libvirt says. libvirt writes `-name` and `-uuid` first, and of several QEMU takes the last
+ * (system/vl.c, QEMU_OPTION_uuid; the options of -name are merged), so that one in `<qemu:arg>` would take another
+ * domain's profile and NICs. `-readconfig` and `-set` cannot do that: what they say of a name is not looked at here, and
+ * there is no UUID in them.
+ * @throws {UserError} exit 77 for a second `-uuid` or guest name that is not the first
+ */
+export function checkIdentity({ line }: Pick<Request, 'line'>): void {
+  const uuids = findOptions(line, 'uuid').map(({ option }) => option.argument?.text.toLowerCase() ?? '')
+  const names = findOptions(line, 'name').flatMap(({ index }) => propertiesAt(line, index).get('guest') ?? [])
+  const [otherUuid, otherName] = [uuids, names].map((values) => values.some((value) => value !== values[0]))
+  if (otherUuid) throw twoIdentities({ option: '-uuid', values: [...new Set(uuids)] })
+  if (otherName) throw twoIdentities({ option: '-name', values: [...new Set(names)] })
+}
+
+/**
+ * Checks what a domain's XML says to the wrapper of files: in flags, and in the environment.
+ * @param configDirectory where root keeps the configurations that a domain may name
+ * @throws {UserError} exit 77 for a configuration elsewhere, or a sysroot; see `checkIdentity`
+ */
+export function checkOwnSettings(
+  request: Pick<Request, 'line' | 'config' | 'sysroot'>,
+  configDirectory: string = directoryOf(DEFAULT_CONFIG_PATH),
+): void {
+  checkIdentity(request)
+  const { config, sysroot } = request
+  if (config.explicit && !isBelow(config.path, configDirectory)) {
+    throw notADomainsWord({
+      what: 'a configuration elsewhere (QEMU_RT_CONFIG, --rt-config)',
+      value: config.path,
+      todo: `name one below ${configDirectory}/, or none`,
+    })
+  }
+  if (sysroot !== '/') {
+    throw notADomainsWord({
+      what: 'a sysroot (QEMU_RT_SYSROOT, --rt-sysroot)',
+      value: sysroot,
+      todo: 'take it out; it is for dry runs',
+    })
+  }
+}
+
+/**
+ * Checks the emulator that a domain's XML names to the wrapper.
+ * @param isRootsFile whether nobody but root can write the file or exchange it
+ * @throws {UserError} exit 77 unless root has it in `[emulators]` or has put it there
+ */
+export function checkOwnEmulator(
+  emulator: string | null,
+  policy: Policy,
+  isRootsFile: (path: string) => boolean,
+): void {
+  if (emulator === null || Object.values(policy.emulators).includes(emulator)) return
+  const isQemu = /\/qemu-(system-[a-z0-9_-]+|kvm)$/.test(emulator)
+  if ((isQemu || isBelow(emulator, directoryOf(DEFAULT_CONFIG_PATH))) && isRootsFile(emulator)) return
+  throw notADomainsWord({
+    what: 'another emulator (QEMU_RT_EMULATOR, --rt-emulator)',
+    value: emulator,
+    todo: `name one that root has in [emulators] of ${policy.place([])}, or none`,
+  })
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`) && !path.split('/').includes('..')
+}
