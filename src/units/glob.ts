@@ -17,7 +17,7 @@ type Repeat = '@' | '?' | '*' | '+' | '!'
 const MAX_DEPTH = 16
 
 /** `!(…)` has to be tried at each place by itself; longer texts are matched by no pattern with one. */
-const MAX_LENGTH_WITH_NOT = 4096
+const MAX_LENGTH_WITH_NOT = 1024
 
 /**
  * Whether a whole text matches a glob: `*`, `?`, `[…]`, `{a,b}`, `{1..9}`, `@(a|b)` and `?( *( +( !(`; a `!` before all
