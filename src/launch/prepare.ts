@@ -7,7 +7,7 @@ import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { type Ask, askOf } from '../plan/ask.js'
 import type { HeldLease } from '../plan/leases.js'
-import { checkIdentity, checkOwnEmulator, checkOwnSettings } from '../plan/own-settings.js'
+import { checkIdentity, checkOwnEmulator, checkOwnSettings, isMadeByLibvirt } from '../plan/own-settings.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
@@ -33,7 +33,7 @@ export async function preparePlanner(request: Request): Promise<PreparedPlanner>
   const { path, explicit } = request.config
   const isEmulator = request.entry === 'emulator'
   // Root may say anything by hand; libvirt's QEMU user says what the domain's XML does.
-  const isDomains = isEmulator && !request.dryRun && process.geteuid?.() !== 0
+  const isDomains = isEmulator && !request.dryRun && isMadeByLibvirt(request) && process.geteuid?.() !== 0
   if (isDomains) checkOwnSettings(request)
   else if (isEmulator) checkIdentity(request)
   const policy = await loadPolicy({ path, explicit, emulatorMode: isEmulator })

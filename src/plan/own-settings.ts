@@ -23,6 +23,16 @@ export function checkIdentity({ line }: Pick<Request, 'line'>): void {
 }
 
 /**
+ * Whether libvirt has made a command line, so that what is in it and in the environment may be a domain's word: it always
+ * has libvirt's monitor, which no `<qemu:arg>` can take away (src/qemu/qemu_command.c, qemuBuildMonitorCommandLine).
+ */
+export function isMadeByLibvirt({ line }: Pick<Request, 'line'>): boolean {
+  return findOptions(line, 'mon').some(
+    ({ index }) => propertiesAt(line, index).get('chardev') === 'charmonitor',
+  )
+}
+
+/**
  * Checks what a domain's XML says to the wrapper of files: in flags, and in the environment.
  * @param configDirectory where root keeps the configurations that a domain may name
  * @throws {UserError} exit 77 for a configuration elsewhere, or a sysroot; see `checkIdentity`
