@@ -287,8 +287,23 @@ make_run_directories() {
   install -d -m 755 /run/qemu-rt /run/qemu-rt/vms
   install -d -m 3770 -g "$group" /run/qemu-rt/leases
   for name in root $(qemu_user); do
-    install -d -m 2750 -o "$name" -g "$group" "/run/qemu-rt/leases/$(id -u "$name")"
+    make_lease_directory "/run/qemu-rt/leases/$(id -u "$name")" "$name" "$group"
   done
+}
+
+# $1 directory, $2 its user, $3 group. Users can make links and directories beside it, and $2 can put a link in its place,
+# which install(1), chown and chmod would follow: only one that was made here, and is root's until the end, is changed.
+make_lease_directory() {
+  if [ -d "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %u "$1")" = "$(id -u "$2")" ]; then
+    return
+  fi
+  if [ -e "$1" ] || [ -L "$1" ]; then
+    mv -T "$1" "$1.aside-$$"
+  fi
+  mkdir -m 700 "$1"
+  chgrp "$3" "$1"
+  chmod 2750 "$1"
+  chown -h "$2" "$1"
 }
 
 # Domains' profiles include the file when they are made, so only the daemon's are loaded again.

@@ -2,10 +2,14 @@ import { lstatSync } from 'node:fs'
 import { parseStat, readProc } from './proc.js'
 import { readLink } from './sysfs.js'
 
+/** num_threads of proc(5); a zombie that was not waited for has one. */
+const THREADS = 20
+
 /** When a process started, in clock ticks after boot; null when there is none, or one that has ended already. */
 export function startOf(pid: number): number | null {
   const stat = parseStat(readProc(`/proc/${pid}/stat`) ?? '')
-  return stat === null || stat.state === 'Z' ? null : stat.field(22)
+  // A main thread that has ended by itself is a zombie while the others run on: any process can do that (exit(2)).
+  return stat === null || (stat.state === 'Z' && stat.field(THREADS) <= 1) ? null : stat.field(22)
 }
 
 /** Whether a process is still the one that it was; see `startOf`. */

@@ -23,8 +23,12 @@ export function readLocks(): ListedLock[] {
 
 /** Device and inode of a file as the kernel writes them in /proc/locks, `00:1a:1234`; null when it is gone. */
 export function lockNameOf(path: string): string | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
-  return stat === undefined ? null : lockName(stat.dev, stat.ino)
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    return stat === undefined ? null : lockName(stat.dev, stat.ino)
+  } catch {
+    return null
+  }
 }
 
 /** fs/locks.c, lock_get_status; makedev(3) for the numbers. */

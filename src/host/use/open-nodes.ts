@@ -12,7 +12,7 @@ import type { Root } from '../sysroot.js'
 export function openedBy(root: Root, address: PciAddress): string | null {
   const nodes = nodesOf(root, address)
   const pids = (listDirectory(`${root}/proc`) ?? []).filter((name) => /^\d+$/.test(name))
-  const pid = nodes.length === 0 ? undefined : pids.find((one) => hasOpen(`${root}/proc/${one}/fd`, nodes))
+  const pid = nodes.length === 0 ? undefined : pids.find((one) => isOpenIn(`${root}/proc/${one}`, nodes))
   if (pid === undefined) return null
   return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
 }
@@ -24,6 +24,13 @@ function nodesOf(root: Root, address: PciAddress): string[] {
     ...(group === null ? [] : [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`]),
     ...own.map((name) => `/dev/vfio/devices/${name}`),
   ]
+}
+
+/** A main thread that has ended has no descriptors any more; the others of its process have them still. */
+function isOpenIn(process: string, nodes: readonly string[]): boolean {
+  if (hasOpen(`${process}/fd`, nodes)) return true
+  if (!/ \(.*\) Z /s.test(readAttribute(`${process}/stat`) ?? '')) return false
+  return (listDirectory(`${process}/task`) ?? []).some((tid) => hasOpen(`${process}/task/${tid}/fd`, nodes))
 }
 
 function hasOpen(directory: string, nodes: readonly string[]): boolean {

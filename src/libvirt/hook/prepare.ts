@@ -73,12 +73,13 @@ function decideAndRecord(
   qemuUser: number,
   { sysroot }: HookHost,
 ): { readonly record: VmRecord; readonly devices: readonly PciDevice[] } {
+  // What QEMU's own user says may be a guest's word that has broken out. Without the lock: users can make it long.
+  const claims = ask.wantsNics || ask.profile !== null
+  const claimed = sysroot === '/' && claims ? readUsersHolds(sysroot, [0, qemuUser]) : []
   return withRootsLock(sysroot, () => {
     // One that cannot be read, too, which would refuse every start.
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
-    // What QEMU's own user says may be a guest's word that has broken out.
-    const claimed = sysroot === '/' ? readUsersHolds(sysroot, [0, qemuUser]) : []
     const { nics, threads } = decide(ask, host, sysroot, readRootsLeases(sysroot), claimed)
     const devices = nics.map(({ device }) => device)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.

@@ -9,11 +9,14 @@ import type { HookCall } from './call.js'
 import { uuidOf } from './call.js'
 import type { HookHost } from './hook-host.js'
 
-/** Root's records of a domain: by its UUID, and by its name, of which libvirt has only one at a time. */
+/**
+ * Root's records of a domain: by its UUID, and by its name, of which libvirt has only one at a time. One that `tune` has
+ * made has the name that its process gives itself, and no UUID.
+ */
 export function recordsOf(sysroot: string, call: Pick<HookCall, 'domain' | 'xml'>): VmRecord[] {
   const uuid = uuidOf(call)
   return readRootsRecords(sysroot, () => {}).filter(
-    ({ guest }) => guest.name === call.domain || (uuid !== null && guest.uuid === uuid),
+    ({ guest }) => guest.uuid !== null && (guest.name === call.domain || guest.uuid === uuid),
   )
 }
 

@@ -54,10 +54,18 @@ const MOMENT_MS = 3000
 
 /** Whether it is a lease of a launcher that cannot be seen from here, because another PID namespace counts it. */
 function isAboutToLock(path: string): boolean {
-  const written = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const written = writtenAt(path)
   if (Date.now() - written >= MOMENT_MS) return false
   const namespace = readLeaseFile(path)?.process?.namespace ?? null
   return namespace !== null && namespace !== pidNamespace()
+}
+
+function writtenAt(path: string): number {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  } catch {
+    return 0
+  }
 }
 
 /** Another user's process holds nothing by being named: it would be named for as long as it lives. */

@@ -46,9 +46,17 @@ function turnOf(directory: string): string {
   const name = lockNameOf(directory) ?? ''
   const holders = readLocks().filter((held) => held.name === name)
   const changes = (listDirectory(directory) ?? []).map((user) => {
-    return statSync(`${directory}/${user}`, { throwIfNoEntry: false })?.mtimeMs ?? 0
+    return changedAt(`${directory}/${user}`)
   })
   return `${holders.map(({ pid }) => pid)} ${Math.max(0, ...changes)}`
+}
+
+function changedAt(path: string): number {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  } catch {
+    return 0
+  }
 }
 
 function open(directory: string): number {

@@ -60,9 +60,12 @@ export function writeRecord(path: string, record: VmRecord): void {
   const fresh = `${path}.new`
   try {
     rmSync(fresh, { force: true })
+    const text = `${formatVm(record)}\n`
+    // One that cannot be read again would refuse every start, and keep what its VM has from being given back.
+    if (parseVm(text) === null) throw new Error('it has more in it than is read again')
     const file = openSync(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644)
     try {
-      const bytes = Buffer.from(`${formatVm(record)}\n`)
+      const bytes = Buffer.from(text)
       for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
       // The umask of who started libvirtd may be 077, and QEMU's user reads it.
       fchmodSync(file, 0o644)
@@ -72,7 +75,10 @@ export function writeRecord(path: string, record: VmRecord): void {
     renameSync(fresh, path)
   } catch (error) {
     discard(fresh)
-    throw recordNotWritable({ path, reason: errorCode(error) ?? String(error) })
+    throw recordNotWritable({
+      path,
+      reason: errorCode(error) ?? (error instanceof Error ? error.message : String(error)),
+    })
   }
 }
 
