@@ -269,7 +269,7 @@ remove_links() {
 install_docs() {
   rm -rf "$doc"
   mkdir -p "$doc"
-  install -m 644 "$source/README.md" "$source/LICENSE" "$doc/"
+  install -m 644 "$source/README.md" "$source/CHANGELOG.md" "$source/LICENSE" "$doc/"
   (cd "$source" && find docs examples -path docs/man -prune -o -type f -print) | while read -r file; do
     mkdir -p "$doc/${file%/*}"
     install -m 644 "$source/$file" "$doc/$file"

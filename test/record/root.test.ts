@@ -75,7 +75,7 @@ t.test('no link is followed, and nothing is half written', async (t) => {
   const vms = `${root}/run/qemu-rt/vms`
   mkdirSync(vms, { recursive: true })
   symlinkSync('/etc/passwd', `${vms}/${ID}.json`)
-  t.throws(() => readDomainRecord(root, UUID), { exitCode: 77 })
+  t.throws(() => readDomainRecord(root, UUID), { message: /cannot be read/, exitCode: 77 })
   symlinkSync(`${root}/elsewhere`, `${vms}/${ID}.json.new`)
   writeRootsRecord(root, record())
   t.notOk(existsSync(`${root}/elsewhere`))
