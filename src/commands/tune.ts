@@ -3,6 +3,7 @@ import { COMMANDS } from '../change/threads.js'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import { tuneRefused } from '../errors/tune.js'
+import { UserError } from '../errors/user-error.js'
 import { readAttribute } from '../host/sysfs.js'
 import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
 import { writeAll } from '../report/output.js'
@@ -35,9 +36,15 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
   for (const target of targets) {
     // One VM without a plan for its threads is no reason to leave the others as they are.
     if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
-    const wish = await wishFor(target, source, options.dryRun === true)
-    if (options.dryRun) printCommands(target, wish)
-    else failures.push(...(await tuneOne(target, wish)))
+    try {
+      const wish = await wishFor(target, source, options.dryRun === true)
+      if (options.dryRun) printCommands(target, wish)
+      else failures.push(...(await tuneOne(target, wish)))
+    } catch (error) {
+      // What one VM's QEMU does to itself keeps none of the others from being set.
+      if (!options.all || !(error instanceof UserError)) throw error
+      failures.push(`${describeTarget(target)}: ${error.message}`)
+    }
   }
   if (failures.length > 0) throw tuneRefused({ causes: failures })
 }

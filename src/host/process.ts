@@ -36,3 +36,11 @@ export function ownerOf(pid: number): number | null {
 export function pidNamespace(): string | null {
   return readLink('/proc/self/ns/pid')
 }
+
+/** Number of the PID namespace of the kernel's start (include/linux/proc_ns.h, PROC_PID_INIT_INO). */
+const INITIAL = 'pid:[4026531836]'
+
+/** Whether this is the PID namespace of the kernel's start, which is shown everything (fs/locks.c, locks_translate_pid). */
+export function isInitialPidNamespace(): boolean {
+  return pidNamespace() === INITIAL
+}

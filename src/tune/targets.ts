@@ -52,10 +52,13 @@ function targetOfPid(text: string, recorded: readonly RecordedVm[]): RunningQemu
 
 /** What root takes for VMs: those that it has a record of, and the domain of a name that libvirt says is running. */
 function rootsDomains(name: string, recorded: readonly RecordedVm[]): RunningQemu[] {
-  const known = recorded.flatMap((record) => describeQemu(record.process.pid, record) ?? [])
+  // A record that `tune` has made has the name that QEMU gives itself.
+  const named = recorded.filter(({ id }) => !id.startsWith('pid-'))
+  const known = named.flatMap((record) => describeQemu(record.process.pid, record) ?? [])
   if (known.some(({ guest }) => guest === name)) return known
-  const process = processOfDomain(name)
-  const found = process === null ? null : describeQemu(process.pid, null)
+  const pid = processOfDomain(name)?.pid
+  const record = recorded.find(({ process }) => process.pid === pid) ?? null
+  const found = pid === undefined ? null : describeQemu(pid, record)
   return found === null ? known : [...known, { ...found, guest: name }]
 }
 

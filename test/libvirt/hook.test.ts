@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import t, { type Test } from 'tap'
 import { preparePlan } from '../../src/launch/prepare.js'
 import { runHook } from '../../src/libvirt/hook/hook.js'
@@ -282,3 +290,41 @@ t.test('XML that is none fails with its line', AS_ROOT, async (t) => {
     },
   )
 })
+
+t.test(
+  'what is left of a start that libvirt gave up long ago is given back with the next',
+  AS_ROOT,
+  async (t) => {
+    const { root, hook, requests, drivers } = hookHost(t)
+    await hook('prepare begin', { args: ['--rt-nic', 'fieldbus0'] })
+    const next = { uuid: OTHER_UUID, name: 'other' }
+    await hook('prepare begin', next)
+    t.strictSame(drivers(), THIRD_TAKEN, 'it may still be starting')
+    const longAgo = new Date(Date.now() - 11 * 60_000)
+    utimesSync(recordFile(root), longAgo, longAgo)
+    await hook('release end', next)
+    t.strictSame(drivers(), ALL_HOST)
+    t.strictSame(requests(), [])
+  },
+)
+
+t.test(
+  'at release name or UUID is enough, and nothing that is not the domain is touched',
+  AS_ROOT,
+  async (t) => {
+    const { hook, requests, drivers } = hookHost(t)
+    for (const xml of [
+      '',
+      'x'.repeat(1_000_000),
+      `<domain><uuid>${UUID}</uuid>`,
+      '<domain><metadata><name>other</name>',
+    ]) {
+      await hook('prepare begin', { args: ['--rt-nic', 'fieldbus0'] })
+      await hook('release end', { name: 'other', xml: '' })
+      t.strictSame(drivers(), THIRD_TAKEN)
+      await hook('release end', { xml })
+      t.strictSame(drivers(), ALL_HOST)
+      t.strictSame(requests(), [])
+    }
+  },
+)

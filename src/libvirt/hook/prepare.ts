@@ -55,7 +55,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
 /** What is left of a start of this domain that came to no end, and of VMs whose end nobody was told of. */
 async function tidyUp(call: HookCall, host: HookHost): Promise<void> {
   const own = recordsOf(host.sysroot, call).map(({ id }) => id)
-  await say(releaseRecords((record) => own.includes(record.id) || hasEnded(record), host))
+  await say(releaseRecords((record) => own.includes(record.id) || hasEnded(record, host.sysroot), host))
 }
 
 async function giveUp({ id }: VmRecord, host: HookHost): Promise<void> {

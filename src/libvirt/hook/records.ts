@@ -1,10 +1,11 @@
 import { giveDevicesBack } from '../../change/claim.js'
 import type { UserError } from '../../errors/user-error.js'
-import { isSameProcess } from '../../host/process.js'
+import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { withRootsLock } from '../../record/root/lock.js'
-import { readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
+import { ageOfRecord, readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
+import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
 import { uuidOf } from './call.js'
 import type { HookHost } from './hook-host.js'
@@ -20,9 +21,18 @@ export function recordsOf(sysroot: string, call: Pick<HookCall, 'domain' | 'xml'
   )
 }
 
-/** Whether the QEMU of a record has run and runs no more: libvirt's `release` did not come to its end then. */
-export function hasEnded({ process }: VmRecord): boolean {
-  return process !== null && !isSameProcess(process)
+/** Longer than libvirt takes from `prepare` to a QEMU that it knows of, in milliseconds. */
+const START_MS = 10 * 60_000
+
+/**
+ * Whether the QEMU of a record has run and runs no more, or libvirt has given its start up: libvirt's `release` did not come to
+ * its end then. Seen from another PID namespace a process may live all the same.
+ */
+export function hasEnded(record: VmRecord, sysroot: string): boolean {
+  const { process, guest } = record
+  if (process !== null) return process.namespace === pidNamespace() && !isSameProcess(process)
+  const age = ageOfRecord(sysroot, record) ?? 0
+  return age > START_MS && guest.name !== null && processOfDomain(guest.name) === null
 }
 
 /**
@@ -34,14 +44,15 @@ export function hasEnded({ process }: VmRecord): boolean {
 export function releaseRecords(
   isDone: (record: VmRecord) => boolean,
   { sysroot, write }: HookHost,
+  patienceSeconds?: number,
 ): UserError[] {
-  return withRootsLock(sysroot, () =>
+  const giveBack = () =>
     readRootsRecords(sysroot, () => {})
       .filter(isDone)
       .flatMap((record) => {
         const errors = giveDevicesBack(openSysroot(sysroot), record.undo, write)
         removeRootsRecord(sysroot, record)
         return errors
-      }),
-  )
+      })
+  return withRootsLock(sysroot, giveBack, patienceSeconds)
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs'
-import { isSameProcess, ownerOf, pidNamespace } from '../../host/process.js'
+import { isInitialPidNamespace, isSameProcess, ownerOf, pidNamespace } from '../../host/process.js'
 import { lock } from '../lock.js'
 import { lockNameOf, readLocks } from '../locks-list.js'
 import type { ProcessId } from '../vm.js'
@@ -39,15 +39,10 @@ export function makeHeldCheck(): (lease: LeasePath, process: ProcessId | null) =
     return isLockedElsewhere(path) || isAboutToLock(path)
   }
   function isLockedElsewhere(path: string): boolean {
-    return pidNamespace() !== INITIAL && (++tries > MOST_TRIES || isLocked(path))
+    // In the initial PID namespace the list has every lock of this host, so that none needs to be tried.
+    return !isInitialPidNamespace() && (++tries > MOST_TRIES || isLocked(path))
   }
 }
-
-/**
- * The PID namespace of the kernel's start (include/linux/proc_ns.h, PROC_PID_INIT_INO): there the list has every lock of this
- * host (fs/locks.c, locks_translate_pid), so that none needs to be tried.
- */
-const INITIAL = 'pid:[4026531836]'
 
 /** The launcher takes the lock a moment after its lease was written, when it becomes flock(1). */
 const MOMENT_MS = 3000

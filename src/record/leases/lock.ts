@@ -1,5 +1,6 @@
 import { closeSync, openSync, statSync } from 'node:fs'
 import { leaseDirectoryDenied, leasesBusy } from '../../errors/leases.js'
+import { isInitialPidNamespace } from '../../host/process.js'
 import { errorCode, listDirectory } from '../../host/sysfs.js'
 import { lock } from '../lock.js'
 import { lockNameOf, readLocks } from '../locks-list.js'
@@ -39,12 +40,13 @@ function wait(file: number, directory: string): boolean {
 }
 
 /**
- * What is different when another launch has had the lock: the kernel's list names the flock(1) that took it, and where that
- * is not shown (another PID namespace) a lease was written or removed.
+ * What is different when another launch has had the lock: the kernel's list names the flock(1) that took it. In another PID
+ * namespace than the initial one that may not be shown, and a lease that was written or removed has to do.
  */
 function turnOf(directory: string): string {
   const name = lockNameOf(directory) ?? ''
   const holders = readLocks().filter((held) => held.name === name)
+  if (isInitialPidNamespace()) return String(holders.map(({ pid }) => pid))
   const changes = (listDirectory(directory) ?? []).map((user) => {
     return changedAt(`${directory}/${user}`)
   })

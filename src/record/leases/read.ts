@@ -65,11 +65,17 @@ export function readUsersHolds(sysroot: string, except: readonly number[]): Held
   return held
 }
 
+/** How long records of users are read, in milliseconds. */
+const SHOWN_MS = 2000
+
 /** Records of VMs that users have launched and that still run, each with its user: that one's word, and nothing more. */
 export function readUsersRecords(
   sysroot: string,
 ): { readonly user: number; readonly record: VmRecord & { readonly process: ProcessId } }[] {
+  const end = Date.now() + SHOWN_MS
   return findLeases(sysroot, 'check').flatMap((file) => {
+    // A user may leave any number of them, of any size.
+    if (Date.now() > end) return []
     const record = readLeaseFile(pathOf(file))
     if (record?.process == null || !isAlive(record.process, file.user)) return []
     return [{ user: file.user, record: { ...record, process: record.process } }]

@@ -21,7 +21,7 @@ export function ensureRootsDirectory(sysroot: string): string {
 function ensure(directory: string): void {
   try {
     if (lstatSync(directory, { throwIfNoEntry: false }) === undefined)
-      mkdirSync(directory, { recursive: true })
+      mkdirSync(directory, { recursive: true, mode: MODE })
     const found = lstatSync(directory)
     const self = process.geteuid?.() ?? 0
     if (!found.isDirectory()) throw recordDirectoryUnsafe({ directory, reason: 'is no directory' })

@@ -4,7 +4,7 @@ import { errorCode } from '../../host/sysfs.js'
 import { lock } from '../lock.js'
 import { ensureRootsDirectory } from './directory.js'
 
-/** Only root can hold this lock, and does so while it chooses, or gives devices back. */
+/** Only root can hold this lock, and does so while it chooses, or gives devices back: many domains may start at once. */
 const PATIENCE_SECONDS = 60
 
 /**
@@ -12,11 +12,11 @@ const PATIENCE_SECONDS = 60
  * else: who can open a file can lock it (flock(2)).
  * @throws {UserError} exit 69 when the lock cannot be had, 77 when its file cannot be opened
  */
-export function withRootsLock<T>(sysroot: string, run: () => T): T {
+export function withRootsLock<T>(sysroot: string, run: () => T, patienceSeconds = PATIENCE_SECONDS): T {
   const path = `${ensureRootsDirectory(sysroot)}/.lock`
   const file = open(path)
   try {
-    if (!lock(file, 'exclusive', PATIENCE_SECONDS)) throw recordsBusy({ path, seconds: PATIENCE_SECONDS })
+    if (!lock(file, 'exclusive', patienceSeconds)) throw recordsBusy({ path, seconds: patienceSeconds })
     return run()
   } finally {
     closeSync(file)

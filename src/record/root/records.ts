@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { lstatSync, readdirSync, rmSync } from 'node:fs'
 import { recordNotReadable } from '../../errors/record.js'
 import { UserError } from '../../errors/user-error.js'
 import { isSameProcess, pidNamespace } from '../../host/process.js'
@@ -92,6 +92,12 @@ function isOver({ process, undo }: VmRecord): boolean {
 export function writeRootsRecord(sysroot: string, record: VmRecord): void {
   ensureRootsDirectory(sysroot)
   writeRecord(pathOf(sysroot, record.id), record)
+}
+
+/** How long ago a record was written, in milliseconds; null when it is not there. */
+export function ageOfRecord(sysroot: string, { id }: Pick<VmRecord, 'id'>): number | null {
+  const written = lstatSync(pathOf(sysroot, id), { throwIfNoEntry: false })?.mtimeMs
+  return written === undefined ? null : Date.now() - written
 }
 
 /** Takes a record away, if it is there. */
