@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
+import { emulatorOfArch } from '../emulator/names.js'
 import { badSeconds, compareNeedsProfile, isGuestSilent } from '../errors/jitter.js'
 import { guestFor } from '../jitter/guest.js'
 import { jitterToJson } from '../jitter/json.js'
@@ -25,7 +26,6 @@ export interface JitterOptions {
 
 /** The guest is of one architecture, whatever the host is. */
 const GUEST_ARCH = 'x86_64'
-const EMULATOR = '/usr/bin/qemu-system-x86_64'
 
 /**
  * Measures how long a guest's vCPU does not run, and prints it.
@@ -46,7 +46,8 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
     seconds,
     load: options.load ?? null,
     config: options.config ?? null,
-    emulator: options.emulator ?? (process.env.QEMU_RT_EMULATOR || policy.emulators[GUEST_ARCH] || EMULATOR),
+    emulator:
+      options.emulator ?? (process.env.QEMU_RT_EMULATOR || emulatorOfArch(GUEST_ARCH, policy.emulators)),
   }
   const results: JitterResult[] = []
   let accelerator = accel ?? (hasKvm() ? 'kvm' : 'tcg')

@@ -2,13 +2,11 @@ import { readdirSync, statSync, utimesSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
+import { emulatorOfArch, entryArch } from '../emulator/names.js'
 import { launcherNotWritable, noLauncher } from '../errors/refresh.js'
 import { UserError } from '../errors/user-error.js'
 import { errorCode } from '../host/sysfs.js'
 import { report } from '../report/output.js'
-
-/** A link that install.sh makes, and the architecture in its name. */
-const ENTRY = /^qemu-rt-system-(.+)$/
 
 /**
  * Has libvirt ask an upgraded QEMU for its capabilities. libvirt keeps what it was told until the ctime of the emulator's
@@ -22,8 +20,8 @@ export async function refresh({ config }: { readonly config?: string }): Promise
   if (since === null) throw noLauncher({ path: launcher })
   const emulators = await readEmulators(config)
   const upgraded = readdirSync(dirname(launcher)).flatMap((name) => {
-    const arch = ENTRY.exec(name)?.[1]
-    const emulator = arch === undefined ? null : (emulators[arch] ?? `/usr/bin/qemu-system-${arch}`)
+    const arch = entryArch(name)
+    const emulator = arch === null ? null : emulatorOfArch(arch, emulators)
     return emulator !== null && (changed(emulator) ?? 0) > since ? [emulator] : []
   })
   if (upgraded.length === 0) return

@@ -13,7 +13,7 @@ import { explainAll, readCircumstances } from '../tune/explain.js'
 import { describeRole } from '../tune/roles.js'
 import { parseSelector } from '../tune/selectors.js'
 import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
-import { lookAndCheck, type Source, tune, type Wish, wishFor } from '../tune/tune.js'
+import { lookAndCheck, type Settings, type Source, settingsFor, tune } from '../tune/tune.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { printable } from '../units/printable.js'
 
@@ -37,9 +37,9 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
     // One VM without a plan for its threads is no reason to leave the others as they are.
     if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
     try {
-      const wish = await wishFor(target, source, options.dryRun === true)
-      if (options.dryRun) printCommands(target, wish)
-      else failures.push(...(await tuneOne(target, wish)))
+      const settings = await settingsFor(target, source, options.dryRun === true)
+      if (options.dryRun) printCommands(target, settings)
+      else failures.push(...(await tuneOne(target, settings)))
     } catch (error) {
       // What one VM's QEMU does to itself keeps none of the others from being set.
       if (!options.all || !(error instanceof UserError)) throw error
@@ -57,8 +57,8 @@ async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> 
 }
 
 /** The commands that would set what differs, for a shell. */
-function printCommands(target: RunningQemu, wish: Wish): void {
-  const wanted = lookAndCheck(target.pid, wish)
+function printCommands(target: RunningQemu, settings: Settings): void {
+  const wanted = lookAndCheck(target.pid, settings)
   const lines = deviationsFrom(wanted).flatMap((deviation) =>
     deviation.differs.map((aspect) => {
       const command = COMMANDS[aspect](deviation).map(quoteIfNeeded).join(' ')
@@ -72,8 +72,8 @@ function printCommands(target: RunningQemu, wish: Wish): void {
   )
 }
 
-async function tuneOne(target: RunningQemu, wish: Wish): Promise<string[]> {
-  const { before, refusals } = await tune(target.pid, wish)
+async function tuneOne(target: RunningQemu, settings: Settings): Promise<string[]> {
+  const { before, refusals } = await tune(target.pid, settings)
   const changed = deviationsFrom(before)
   const rows = before.flatMap(({ thread, role, setting }) => {
     if (setting === null) return []

@@ -1,8 +1,8 @@
-import { accessSync, constants, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { findOptions } from '../argv/command-line.js'
-import { emulatorIsWrapper, noEmulator } from '../errors/plan.js'
+import { checkEmulator } from '../emulator/usable.js'
 import { EXIT } from '../errors/user-error.js'
-import { emulatorArch, type Plan } from '../plan/plan.js'
+import type { Plan } from '../plan/plan.js'
 import { type Invocation, type Request, readRequest } from '../plan/request.js'
 import { countVcpus } from '../plan/threads/smp.js'
 import { formatVm, PLAN_VARIABLE, type VmRecord } from '../record/vm.js'
@@ -90,21 +90,6 @@ function describeVm(plan: Plan): Partial<VmRecord> | null {
     vcpusAtStart: countVcpus(line).present,
     startsPaused: has('S') || has('incoming'),
     daemonizes,
-  }
-}
-
-function checkEmulator(path: string): void {
-  const arch = emulatorArch(path) ?? 'x86_64'
-  try {
-    // Becoming itself again and again would look like a hung start.
-    if (/\/qemu-rt[^/]*$/.test(realpathSync(path))) throw emulatorIsWrapper({ path })
-    if (!statSync(path).isFile()) throw noEmulator({ path, reason: 'is not a file', arch })
-    accessSync(path, constants.X_OK)
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw noEmulator({ path, reason: 'does not exist', arch })
-    if (code === 'EACCES') throw noEmulator({ path, reason: 'is not executable for this user', arch })
-    throw error
   }
 }
 

@@ -3,13 +3,14 @@ import { basename } from 'node:path'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
+import { emulatorArch, emulatorOfArch, emulatorOfEntry } from '../emulator/names.js'
 import { isWrapper } from '../emulator/wrapper.js'
 import type { HostFacts } from '../host/facts.js'
 import { plannerFor } from '../launch/prepare.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import { checkIdentity, checkOwnConfig } from '../plan/own-settings.js'
-import { emulatorArch, type Plan } from '../plan/plan.js'
+import type { Plan } from '../plan/plan.js'
 import { type Request, readRequest } from '../plan/request.js'
 import { readLeases } from '../record/leases/read.js'
 import { type Domain, readDomain } from './domain.js'
@@ -63,7 +64,7 @@ export async function planDomain(
   const request: Request = {
     ...read,
     entry: 'emulator',
-    defaultEmulator: `/usr/bin/${entry.replace('-rt', '')}`,
+    defaultEmulator: emulatorOfEntry(entry),
   }
   checkIdentity(request)
   const { isAsked: _, ...asked } = domain.request
@@ -88,7 +89,7 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
   const element = childOf(childOf(root, 'devices'), 'emulator')
   if (element === null || emulator === null || existsSync(emulator)) return xml
   const arch = emulatorArch(emulator) ?? 'x86_64'
-  const real = policy.emulators[arch] ?? `/usr/bin/qemu-system-${arch}`
+  const real = emulatorOfArch(arch, policy.emulators)
   return `${xml.slice(0, element.start)}<emulator>${real}</emulator>${xml.slice(element.end)}`
 }
 

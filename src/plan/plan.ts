@@ -1,6 +1,7 @@
 import type { CommandLine } from '../argv/command-line.js'
 import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
+import { chooseEmulator, emulatorArch } from '../emulator/names.js'
 import { unknownCpus } from '../errors/plan.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
 import type { DomainRequest, VmRecord } from '../record/vm.js'
@@ -82,7 +83,7 @@ export function makePlan(
   { policy, host, readConfigs, held, asked, record }: PlanFacts,
 ): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
-  const emulator = chooseEmulator(request, policy)
+  const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = askOf(request, policy, { asked, record })
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
@@ -151,17 +152,6 @@ function applyRulesAndShare(line: CommandLine, base: Omit<PassInput, 'line'>) {
     changes: [...ruled.changes, ...applied.changes, ...changes],
     warnings: shared.warnings ?? [],
   }
-}
-
-/** QEMU's architecture name in an emulator's path: `x86_64` of /usr/bin/qemu-system-x86_64; null when it has none. */
-export function emulatorArch(path: string): string | null {
-  return /qemu-(?:rt-)?system-([a-z0-9_]+(?:-microvm)?)$/.exec(path)?.[1] ?? null
-}
-
-function chooseEmulator(request: Request, policy: Policy): string {
-  const arch = emulatorArch(request.defaultEmulator)
-  const configured = arch === null ? undefined : policy.emulators[arch]
-  return request.emulator ?? configured ?? request.defaultEmulator
 }
 
 function checkHostCpus(policy: Policy, present: CpuSet | null): void {

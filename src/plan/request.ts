@@ -1,5 +1,6 @@
 import { type CommandLine, checkArguments, findOptions, mergedValue, wordsOf } from '../argv/command-line.js'
 import { findConfig } from '../config/find.js'
+import { emulatorOfEntry, hostsEmulator } from '../emulator/names.js'
 import { badFlagValue, noSeparator, unknownFormat } from '../errors/command-line.js'
 import { extractFlags, type Flags, parseRunFlags } from './flags.js'
 
@@ -63,7 +64,7 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
     profile: pick('profile'),
     nics: requestedNics(env.QEMU_RT_NIC, runFlags, flags),
     emulator: absoluteEmulator(pick('emulator')),
-    defaultEmulator: defaultEmulator(entry, hostArch),
+    defaultEmulator: isRun ? hostsEmulator(hostArch) : emulatorOfEntry(entry),
     sysroot: pick('sysroot') ?? '/',
     dryRun: flags.dryRun || runFlags?.dryRun === true || isOn(env.QEMU_RT_DRY_RUN),
     format: format(pick('format') ?? 'text'),
@@ -85,21 +86,6 @@ function absoluteEmulator(path: string | null): string | null {
     throw badFlagValue({ flag: '--emulator', problem: `'${path}' is not an absolute path` })
   }
   return path
-}
-
-const QEMU_ARCH: Readonly<Record<string, string>> = {
-  x64: 'x86_64',
-  arm64: 'aarch64',
-  ppc64: 'ppc64',
-  s390x: 's390x',
-  riscv64: 'riscv64',
-  loong64: 'loongarch64',
-}
-
-function defaultEmulator(entry: string, hostArch: string): string {
-  const name =
-    entry === 'qemu-rt' ? `qemu-system-${QEMU_ARCH[hostArch] ?? hostArch}` : entry.replace('-rt', '')
-  return `/usr/bin/${name}`
 }
 
 function waitMs(seconds: string): number {

@@ -45,15 +45,15 @@ function effectiveUser(status: string): string | undefined {
 export function explain(refusal: Refusal, circumstances: Circumstances): string {
   const { why, todo } =
     refusal.aspect === 'cpus' ? whyNotCpus(refusal, circumstances) : whyNotPolicy(refusal, circumstances)
-  return `${describeWish(refusal)}: ${why}; ${todo}`
+  return `${describeWanted(refusal)}: ${why}; ${todo}`
 }
 
-function describeWish({ aspect, deviation: { role, setting } }: Refusal): string {
-  const wish =
+function describeWanted({ aspect, deviation: { role, setting } }: Refusal): string {
+  const wanted =
     aspect === 'cpus'
       ? `CPU ${formatCpuSet(setting.cpus ?? [])}`
       : `${setting.policy}${isRealtime(setting) ? ` ${setting.priority}` : ''}`
-  return `${describeRole(role)} cannot have ${wish}`
+  return `${describeRole(role)} cannot have ${wanted}`
 }
 
 interface Reason {

@@ -24,7 +24,7 @@ export type Source =
   | { readonly kind: 'selectors'; readonly selectors: readonly Selector[] }
 
 /** Says what each thread of a QEMU is to get, given its threads now. */
-export type Wish = (threads: NonNullable<ReturnType<typeof readQemuThreads>>) => Wanted[]
+export type Settings = (threads: NonNullable<ReturnType<typeof readQemuThreads>>) => Wanted[]
 
 /**
  * Finds out what a QEMU's threads are to get. CPUs that a profile hands out, or gives to real-time vCPUs, are leased for
@@ -32,7 +32,7 @@ export type Wish = (threads: NonNullable<ReturnType<typeof readQemuThreads>>) =>
  * @param isDryRun takes no lease
  * @throws {UserError} exit 69 when nothing says what they are to get, and what `planThreads` throws
  */
-export async function wishFor(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Wish> {
+export async function settingsFor(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Settings> {
   if (source.kind === 'selectors') {
     const present = parseCpuSet(readAttribute('/sys/devices/system/cpu/present') ?? '') ?? []
     return (threads) => {
@@ -62,15 +62,15 @@ const ATTEMPTS = 3
  * Sets a QEMU's threads and looks whether they are so.
  * @throws {UserError} see `lookAndCheck`
  */
-export async function tune(pid: number, wish: Wish): Promise<Tuned> {
-  const before = lookAndCheck(pid, wish)
+export async function tune(pid: number, settings: Settings): Promise<Tuned> {
+  const before = lookAndCheck(pid, settings)
   let refusals: Refusal[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const different = deviationsFrom(look(pid, wish))
+    const different = deviationsFrom(look(pid, settings))
     if (different.length === 0) return { before, refusals: [] }
     refusals = await apply(different)
   }
-  const narrowed = deviationsFrom(look(pid, wish)).filter(
+  const narrowed = deviationsFrom(look(pid, settings)).filter(
     ({ thread }) => !refusals.some(({ deviation }) => deviation.thread.tid === thread.tid),
   )
   return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)] }
@@ -80,16 +80,16 @@ export async function tune(pid: number, wish: Wish): Promise<Tuned> {
  * What is wanted now, with nothing set.
  * @throws {UserError} exit 69 when QEMU has ended, or a real-time vCPU would starve its main thread
  */
-export function lookAndCheck(pid: number, wish: Wish): Wanted[] {
-  const wanted = look(pid, wish)
+export function lookAndCheck(pid: number, settings: Settings): Wanted[] {
+  const wanted = look(pid, settings)
   checkMainThreadRuns(wanted)
   return wanted
 }
 
-function look(pid: number, wish: Wish): Wanted[] {
+function look(pid: number, settings: Settings): Wanted[] {
   const threads = readQemuThreads(pid)
   if (threads === null) throw noSuchProcess({ pid: String(pid) })
-  return wish(threads)
+  return settings(threads)
 }
 
 /** The kernel said nothing, and yet it is not so. */

@@ -9,7 +9,7 @@ import { type FoundNic, findNic } from './find.js'
 import type { Obstacle } from './readiness.js'
 import type { NicRequest, VfioDevice } from './requests.js'
 
-/** A wish and the device it gets. */
+/** A request and the device it gets. */
 export interface Assignment {
   readonly request: NicRequest
   readonly device: PciDevice
@@ -32,14 +32,14 @@ export interface AssignableHost {
 /** Who has a device in this command line, for a message: `device 'hostdev0'`. */
 type Holders = Map<PciAddress, string>
 
-interface Wish {
+interface Sought {
   readonly request: NicRequest
   readonly nic: FoundNic
 }
 
 /**
- * Gives every wish a device, but for an entry of a domain's list that another wish fulfils already. Wishes for one
- * certain device go first, so that no pool takes it from them, then pools, the smallest first; a pool gives its first
+ * Gives every request a device, but for an entry of a domain's list that another request fulfils already. Requests for
+ * one certain device go first, so that no pool takes it from them, then pools, the smallest first; a pool gives its first
  * free device by NUMA node, then by address.
  * @param devices the command line's vfio-pci devices; their addresses are taken
  * @throws {UserError} exit 69 or 77, see `findNic` and `obstacle`
@@ -49,25 +49,25 @@ export function assignNics(
   devices: readonly VfioDevice[],
   host: AssignableHost,
 ): Assignment[] {
-  const wishes = requests.map((request) => ({ request, nic: findAssigned(request.name, host) }))
+  const sought = requests.map((request) => ({ request, nic: findAssigned(request.name, host) }))
   const held = holders(requests, devices)
   const assignments = new Map<NicRequest, Assignment>()
   const counted = new Set<VfioDevice | Assignment>()
-  for (const wish of [...wishes].sort(byCertainty)) {
-    const other = wish.request.kind === 'ensure' ? fulfilment(wish.nic, assignments, counted) : null
+  for (const one of [...sought].sort(byCertainty)) {
+    const other = one.request.kind === 'ensure' ? fulfilment(one.nic, assignments, counted) : null
     if (other !== null) {
       counted.add(other)
       continue
     }
-    const assignment = assign(wish, devices, counted, held, host)
-    held.set(assignment.device.address, holderName(wish.request))
-    assignments.set(wish.request, assignment)
+    const assignment = assign(one, devices, counted, held, host)
+    held.set(assignment.device.address, holderName(one.request))
+    assignments.set(one.request, assignment)
   }
   return requests.flatMap((request) => assignments.get(request) ?? [])
 }
 
 /** Certain devices before pools, smaller pools before larger ones, and a list's entries after what may fulfil them. */
-function byCertainty(a: Wish, b: Wish): number {
+function byCertainty(a: Sought, b: Sought): number {
   return (
     Number(a.nic.pool) - Number(b.nic.pool) ||
     a.nic.devices.length - b.nic.devices.length ||
@@ -75,7 +75,7 @@ function byCertainty(a: Wish, b: Wish): number {
   )
 }
 
-/** A wish of another kind that has got one of a NIC's devices, and that no other entry of the list counts on. */
+/** A request of another kind that has got one of a NIC's devices, and that no other entry of the list counts on. */
 function fulfilment(
   nic: FoundNic,
   assignments: ReadonlyMap<NicRequest, Assignment>,
@@ -86,7 +86,7 @@ function fulfilment(
 }
 
 function assign(
-  { request, nic }: Wish,
+  { request, nic }: Sought,
   devices: readonly VfioDevice[],
   counted: Set<VfioDevice | Assignment>,
   held: Holders,
@@ -152,7 +152,7 @@ function byNodeThenAddress(a: PciDevice, b: PciDevice): number {
   return node(a) - node(b) || comparePciAddresses(a.address, b.address)
 }
 
-/** Addresses that the command line holds whatever is asked for: those of devices that no wish changes. */
+/** Addresses that the command line holds whatever is asked for: those of devices that no request changes. */
 function holders(requests: readonly NicRequest[], devices: readonly VfioDevice[]): Holders {
   const changed = requests.flatMap((request) => ('device' in request ? [request.device] : []))
   const kept = devices.filter((device) => !changed.includes(device))
@@ -160,8 +160,8 @@ function holders(requests: readonly NicRequest[], devices: readonly VfioDevice[]
 }
 
 /**
- * The command line's device that fulfils a wish as it stands: for a replacement the device itself when it is one of the
- * NIC's already, for a domain's list any device of the NIC that no other entry of the list counts on. So a plan made
+ * The command line's device that fulfils a request as it stands: for a replacement the device itself when it is one of
+ * the NIC's already, for a domain's list any device of the NIC that no other entry of the list counts on. So a plan made
  * from a plan's own output changes nothing.
  */
 function presentDevice(
@@ -174,7 +174,7 @@ function presentDevice(
   const isOne = (device: VfioDevice) => nic.devices.some(({ address }) => address === device.address)
   if (request.kind === 'replace') {
     const { device } = request
-    // Another wish may have got its address before.
+    // Another request may have got its address before.
     return isOne(device) && device.address !== null && !held.has(device.address) ? device : null
   }
   if (request.kind !== 'ensure') return null

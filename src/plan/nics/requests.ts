@@ -16,7 +16,7 @@ export interface VfioDevice {
   readonly address: PciAddress | null
 }
 
-/** One wish for a named NIC, from wherever it comes. */
+/** One request for a named NIC, from wherever it comes. */
 export type NicRequest =
   | { readonly kind: 'device'; readonly name: string; readonly device: VfioDevice }
   | { readonly kind: 'replace'; readonly name: string; readonly device: VfioDevice }
@@ -56,24 +56,24 @@ function addressOf(host: string, properties: Properties): PciAddress | null {
 }
 
 /** What `--nic` and the domain's configuration ask for besides the command line. */
-export interface Wishes {
+export interface AskedNics {
   readonly nics: readonly string[]
   readonly domain: DomainPolicy['nics']
 }
 
 /** Whether anything asks for a named NIC, so that the host's devices must be read. */
-export function asksForNics(line: CommandLine, { nics, domain }: Wishes): boolean {
+export function asksForNics(line: CommandLine, { nics, domain }: AskedNics): boolean {
   return nics.length > 0 || domain !== null || vfioDevices(line).some(({ nic }) => nic !== null)
 }
 
 /**
- * Collects every wish. A replacement of the domain's configuration beats a name in the command line.
+ * Collects every request. A replacement of the domain's configuration beats a name in the command line.
  * @param missing makes the error for a replacement whose device is not there
  * @throws {UserError} exit 65 for a `--nic` that does not parse
  */
 export function collectRequests(
   devices: readonly VfioDevice[],
-  { nics, domain }: Wishes,
+  { nics, domain }: AskedNics,
   missing: (id: string, name: string) => Error,
 ): NicRequest[] {
   const replacements = domain !== null && 'replace' in domain ? Object.entries(domain.replace) : []

@@ -6,7 +6,7 @@ import { freeCpus, handOutCpus, type Supply } from './auto.js'
 import { type CpuContext, chosenCpus, type NamedChoice, usableCpus } from './cpu-choice.js'
 
 /** Whose CPUs are chosen, and the profile's key that says so. */
-export interface Wish {
+export interface Purpose {
   /** For messages: `vCPUs`, `I/O thread 'disk'`. */
   readonly what: string
   readonly key: readonly string[]
@@ -15,7 +15,7 @@ export interface Wish {
 /** Gives out the host's realtime CPUs for `cpus = "auto"`, each once. */
 export interface HandOut {
   /** @throws {UserError} exit 69 when there are too few, 78 without realtime CPUs under [host] */
-  readonly take: (count: number, wish: Wish) => CpuSet
+  readonly take: (count: number, purpose: Purpose) => CpuSet
   /** All that were given so far. */
   readonly given: () => CpuSet
 }
@@ -85,11 +85,13 @@ function holders(held: readonly HeldLease[], realtime: CpuSet): string[] {
 export function cpusFor(
   choice: CpuChoice,
   count: number,
-  wish: Wish,
+  purpose: Purpose,
   context: CpuContext,
   handOut: HandOut,
 ): CpuSet {
-  return choice === 'auto' ? handOut.take(count, wish) : chosenCpus(choice, [...wish.key, 'cpus'], context)
+  return choice === 'auto'
+    ? handOut.take(count, purpose)
+    : chosenCpus(choice, [...purpose.key, 'cpus'], context)
 }
 
 /** CPUs in order, each once. */

@@ -7,7 +7,7 @@ import { describeHolder, type HeldLease, holderOfCpus, type Lease } from '../lea
 import type { PassInput, PlannedNic } from '../pass.js'
 import { checkConflicts } from './conflicts.js'
 import { type CpuContext, usableCpus } from './cpu-choice.js'
-import { cpusFor, type HandOut, makeHandOut, namedChoices, sorted, type Wish } from './hand-out.js'
+import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose, sorted } from './hand-out.js'
 import { countVcpus } from './smp.js'
 import { type IothreadSetting, isRealtime, type ThreadPlan, type ThreadSetting } from './thread-plan.js'
 import { planVcpus } from './vcpus.js'
@@ -81,11 +81,11 @@ function placeAll({ profile, line }: ThreadInput, context: CpuContext, handOut: 
 
 function setting(
   { cpus, policy, priority }: ThreadProfile,
-  wish: Wish,
+  purpose: Purpose,
   context: CpuContext,
   handOut: HandOut,
 ): ThreadSetting {
-  return { cpus: cpus === null ? null : cpusFor(cpus, 1, wish, context, handOut), policy, priority }
+  return { cpus: cpus === null ? null : cpusFor(cpus, 1, purpose, context, handOut), policy, priority }
 }
 
 function planIothreads(
@@ -99,8 +99,8 @@ function planIothreads(
     const isForAll = isThreadProfile(profile)
     const thread = isForAll ? profile : profile[id]
     const key = isForAll ? ['iothreads'] : ['iothreads', id]
-    const wish = { what: `I/O thread '${id}'`, key }
-    return thread === undefined ? [] : [{ id, ...setting(thread, wish, context, handOut) }]
+    const purpose = { what: `I/O thread '${id}'`, key }
+    return thread === undefined ? [] : [{ id, ...setting(thread, purpose, context, handOut) }]
   })
 }
 

@@ -1,0 +1,46 @@
+/** Node's names of host architectures (`process.arch`), and QEMU's. */
+const QEMU_ARCH: Readonly<Record<string, string>> = {
+  x64: 'x86_64',
+  arm64: 'aarch64',
+  ppc64: 'ppc64',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+  loong64: 'loongarch64',
+}
+
+/** A link to the launcher that install.sh makes, and the architecture in its name. */
+const ENTRY = /^qemu-rt-system-(.+)$/
+
+/** QEMU's architecture name in an emulator's path: `x86_64` of /usr/bin/qemu-system-x86_64; null when it has none. */
+export function emulatorArch(path: string): string | null {
+  return /qemu-(?:rt-)?system-([a-z0-9_]+(?:-microvm)?)$/.exec(path)?.[1] ?? null
+}
+
+/** The architecture of one of the launcher's entries, by its basename; null for another file. */
+export function entryArch(name: string): string | null {
+  return ENTRY.exec(name)?.[1] ?? null
+}
+
+/** Where the real QEMU is that an entry stands for, when nobody says: `/usr/bin/qemu-system-x86_64`. */
+export function emulatorOfEntry(entry: string): string {
+  return `/usr/bin/${entry.replace('-rt', '')}`
+}
+
+/** Where the host's own QEMU is, when nobody says. @param hostArch Node's name of its architecture */
+export function hostsEmulator(hostArch: string): string {
+  return `/usr/bin/qemu-system-${QEMU_ARCH[hostArch] ?? hostArch}`
+}
+
+/** The real QEMU of an architecture: as the configuration has it, else where distributions put it. */
+export function emulatorOfArch(arch: string, configured: Readonly<Record<string, string>>): string {
+  return configured[arch] ?? `/usr/bin/qemu-system-${arch}`
+}
+
+/** Which QEMU a VM is started with: the one that is asked for, else the configured one, else the default. */
+export function chooseEmulator(
+  { emulator, defaultEmulator }: { readonly emulator: string | null; readonly defaultEmulator: string },
+  configured: Readonly<Record<string, string>>,
+): string {
+  const arch = emulatorArch(defaultEmulator)
+  return emulator ?? (arch === null ? undefined : configured[arch]) ?? defaultEmulator
+}
