@@ -177,3 +177,20 @@ t.test('an error says for whom the lease is', async (t) => {
   for (const cpu of [2, 3]) leave(process.pid, startOf(process.pid) ?? 0, { cpus: [cpu], nics: [] })
   t.throws(() => holdCpu(sysroot), { message: 'held by other,other' })
 })
+
+t.test('what is noted down of VMs that hold nothing does not pile up', async (t) => {
+  const { sysroot, leave, names } = others(t)
+  leave(process.pid, 1, { cpus: [], nics: [] })
+  leave(process.pid, startOf(process.pid) ?? 0, { cpus: [], nics: [] })
+  leave(process.pid, 2, { cpus: [2], nics: [] })
+  const nothing = { lease: null }
+  const { leaseFile } = hold(
+    sysroot,
+    nothing,
+    () => nothing,
+    () => ({ ...NEW_VM, id: `${process.pid}-9-noted-12345` }),
+  )
+  t.match(leaseFile, /-9-noted-12345@@\.lease$/)
+  t.equal(names().length, 3, 'the one of a process that has ended is gone')
+  t.notOk(names().includes(`${process.pid}-1-other@@.lease`))
+})

@@ -1,10 +1,11 @@
 import { UserError } from '../../errors/user-error.js'
+import { listDirectory } from '../../host/sysfs.js'
 import { type HeldLease, holderOfCpus, holderOfNic, type Lease } from '../../plan/leases.js'
 import { readRootsHolds } from '../root/records.js'
 import type { VmRecord } from '../vm.js'
 import { ensureLeaseDirectory } from './directory.js'
-import { pathOf } from './held.js'
-import { removeLeaseFile, writeLeaseFile } from './lease-file.js'
+import { isAlive, pathOf } from './held.js'
+import { parseLeaseFileName, removeLeaseFile, writeLeaseFile } from './lease-file.js'
 import { withLeasesLock } from './lock.js'
 import { glanceAtLeases, readLeases, readRootsLeases } from './read.js'
 
@@ -47,10 +48,22 @@ export function hold<T extends { readonly lease: Lease | null }>(
 function noteDown(sysroot: string, record: VmRecord | null): string | null {
   if (record === null) return null
   try {
-    return writeLeaseFile(ensureLeaseDirectory(sysroot).own, record)
+    const { own } = ensureLeaseDirectory(sysroot)
+    removeNotes(own)
+    return writeLeaseFile(own, record)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return null
+  }
+}
+
+/** Clears away what was noted down of VMs that hold nothing, once the process that it names has ended. */
+function removeNotes(own: string): void {
+  const user = process.geteuid?.() ?? 0
+  for (const name of listDirectory(own) ?? []) {
+    const named = parseLeaseFileName(name)
+    if (named === null || named.cpus.length > 0 || named.nics.length > 0) continue
+    if (!isAlive(named.process, user)) removeLeaseFile(`${own}/${name}`)
   }
 }
 
