@@ -16,7 +16,7 @@ import type { HookCall } from './call.js'
 import { askOfDomain, type DomainAsk, decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
 import { logToSystem } from './log.js'
-import { hasEnded, recordsOf, releaseRecords } from './records.js'
+import { releaseDomain, releaseRecords } from './records.js'
 import { checkVisible } from './visible.js'
 
 /**
@@ -33,7 +33,8 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   }
   const id = domainRecordId(uuid)
   if (id === null) throw domainWithoutUuid({ domain: name })
-  await tidyUp(call, host)
+  // Of a start that came to no end, too.
+  await say(releaseDomain(call, host))
   const { isAsked: _, ...asked } = domain.request
   const ask = await askOfDomain(domain, emulator, asked, host.configDirectory)
   const uid = userOf(domain, host)
@@ -50,12 +51,6 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
     await giveUp(record, host)
     throw error
   }
-}
-
-/** What is left of a start of this domain that came to no end, and of VMs whose end nobody was told of. */
-async function tidyUp(call: HookCall, host: HookHost): Promise<void> {
-  const own = recordsOf(host.sysroot, call).map(({ id }) => id)
-  await say(releaseRecords((record) => own.includes(record.id) || hasEnded(record, host.sysroot), host))
 }
 
 async function giveUp({ id }: VmRecord, host: HookHost): Promise<void> {

@@ -56,3 +56,13 @@ export function releaseRecords(
       })
   return withRootsLock(sysroot, giveBack, patienceSeconds)
 }
+
+/**
+ * Releases what is left of a domain, and of VMs that have ended without anybody being told.
+ * @returns what could not be given back
+ */
+export function releaseDomain(call: HookCall, host: HookHost, patienceSeconds?: number): UserError[] {
+  const own = recordsOf(host.sysroot, call).map(({ id }) => id)
+  const isDone = (record: VmRecord) => own.includes(record.id) || hasEnded(record, host.sysroot)
+  return releaseRecords(isDone, host, patienceSeconds)
+}

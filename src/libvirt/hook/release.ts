@@ -1,7 +1,7 @@
 import type { HookCall } from './call.js'
 import type { HookHost } from './hook-host.js'
 import { logToSystem } from './log.js'
-import { hasEnded, recordsOf, releaseRecords } from './records.js'
+import { releaseDomain } from './records.js'
 
 /** Less than the hook's script gives it: what it does not come to, another call does. */
 const PATIENCE_SECONDS = 10
@@ -11,11 +11,6 @@ const PATIENCE_SECONDS = 10
  * have ended without this being called to its end. Name and UUID are enough.
  */
 export async function release(call: HookCall, host: HookHost): Promise<void> {
-  const own = recordsOf(host.sysroot, call).map(({ id }) => id)
-  const errors = releaseRecords(
-    (record) => own.includes(record.id) || hasEnded(record, host.sysroot),
-    host,
-    PATIENCE_SECONDS,
-  )
+  const errors = releaseDomain(call, host, PATIENCE_SECONDS)
   for (const { message } of errors) await logToSystem(message)
 }

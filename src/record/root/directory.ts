@@ -25,7 +25,6 @@ function ensure(directory: string): void {
     const found = lstatSync(directory)
     const self = process.geteuid?.() ?? 0
     if (!found.isDirectory()) throw recordDirectoryUnsafe({ directory, reason: 'is no directory' })
-    // An empty one that others could write into is only closed to them; what is in another one may be theirs.
     if (found.uid !== self) throw recordDirectoryUnsafe({ directory, reason: `belongs to UID ${found.uid}` })
     if ((found.mode & 0o7777) !== MODE) chmodSync(directory, MODE)
   } catch (error) {
