@@ -93,17 +93,27 @@ const DISTRIBUTIONS_USERS = ['libvirt-qemu', 'qemu']
  * @throws {UserError} exit 69 when there is no such user
  */
 export function qemuUid(root: Root, named: string | null): number {
+  const uid = findQemuUid(root, named)
+  if (uid === null) throw noQemuUser({ names: namesOf(named) })
+  return uid
+}
+
+/** As `qemuUid`; null when there is no such user. */
+export function findQemuUid(root: Root, named: string | null): number | null {
   const passwd = readOrEmpty(`${root}/etc/passwd`)
   const uidOf = (name: string) => {
     const line = passwd.split('\n').find((one) => one.startsWith(`${name}:`))
     return line === undefined ? undefined : Number(line.split(':')[2])
   }
-  const names = named === null ? DISTRIBUTIONS_USERS : [named]
-  const known = names.map(uidOf).find((uid) => uid !== undefined)
+  const known = namesOf(named)
+    .map(uidOf)
+    .find((uid) => uid !== undefined)
   const number = /^\+?(\d+)$/.exec(named ?? '')?.[1]
-  const uid = known ?? (number === undefined ? undefined : Number(number))
-  if (uid === undefined) throw noQemuUser({ names })
-  return uid
+  return known ?? (number === undefined ? null : Number(number))
+}
+
+function namesOf(named: string | null): readonly string[] {
+  return named === null ? DISTRIBUTIONS_USERS : [named]
 }
 
 function readOrEmpty(path: string): string {

@@ -267,6 +267,30 @@ t.test('a node that libvirt would hide from QEMU is told with the line that show
   t.strictSame(drivers(), THIRD_TAKEN)
 })
 
+t.test("QEMU's user is looked for only where a device is given to it", AS_ROOT, async (t) => {
+  const { root, hook, request, requests, drivers } = hookHost(t)
+  writeFiles(root, { '/etc/passwd': 'root:x:0:0::/root:/bin/sh\n' })
+  const libvirts = `<hostdev mode='subsystem' type='pci' managed='yes'><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x2'/></source></hostdev>`
+  const without: Wanted[] = [
+    {},
+    { args: ['--rt-profile', 'rt'] },
+    { request: '<nic name="fieldbus0" device="hostdev0"/>', devices: libvirts },
+  ]
+  for (const wanted of without) {
+    await hook('prepare begin', wanted)
+    t.match(request(), { guest: { uuid: UUID } })
+    await hook('release end', wanted)
+  }
+  await t.rejects(hook('prepare begin', { request: '<nic name="fieldbus0"/>' }), {
+    message:
+      'there is no user \'qemu-user\' for QEMU: /etc/passwd; write user = "NAME" in /etc/libvirt/qemu.conf',
+    exitCode: 69,
+  })
+  t.strictSame(requests(), [])
+  t.strictSame(drivers(), ALL_HOST)
+})
+
 t.test('a NIC that the host uses itself is not taken', AS_ROOT, async (t) => {
   const { root, hook, drivers } = hookHost(t)
   writeFiles(root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
