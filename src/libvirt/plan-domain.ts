@@ -7,6 +7,7 @@ import { emulatorArch, emulatorOfArch, emulatorOfEntry } from '../emulator/names
 import { isWrapper } from '../emulator/wrapper.js'
 import type { HostFacts } from '../host/facts.js'
 import { plannerFor } from '../launch/prepare.js'
+import { type Ask, askOf } from '../plan/ask.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import { checkIdentity, checkOwnConfig } from '../plan/own-settings.js'
@@ -28,7 +29,8 @@ export interface DomainOptions {
 export interface PlannedDomain {
   readonly domain: Domain
   readonly policy: Policy
-  readonly request: Request
+  /** What applies to it. */
+  readonly ask: Ask
   readonly plan: Plan
   /** What a person should know of how the plan was made, a line each. */
   readonly notes: readonly string[]
@@ -68,17 +70,16 @@ export async function planDomain(
   }
   checkIdentity(request)
   const { isAsked: _, ...asked } = domain.request
+  const ask = askOf(request, policy, { asked, record: null })
   const toBind = new Set<string>()
   const hostAs = (host: HostFacts) => asPrepared(host, toBind)
   const held = readLeases(options.sysroot, options.sysroot === '/' ? 'check' : 'assume').held
   // It may run now; libvirt's names are unique.
-  const plan = plannerFor(request, policy, { asked, hostAs })(
-    held.filter(({ guest }) => guest !== domain.name),
-  )
+  const plan = plannerFor(request, policy, { ask, hostAs })(held.filter(({ guest }) => guest !== domain.name))
   return {
     domain,
     policy,
-    request,
+    ask,
     plan,
     notes: [...aboutEmulator(domain), ...aboutCommand(isMade ? command : null), ...bindings(plan, toBind)],
   }
