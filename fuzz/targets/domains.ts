@@ -68,7 +68,7 @@ export const domains: Target = {
       record: null,
     })
     formatPlan(plan, 'text')
-    const native = nativeXml(xml, { domain, policy: POLICY, ask, plan, notes: [] })
+    const native = nativeXml(xml, { domain, policy: POLICY, ask, plan, devices: [], notes: [] })
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
   },

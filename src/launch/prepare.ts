@@ -57,6 +57,8 @@ interface Given {
   readonly domain?: VmRecord | null
   /** What applies to the VM, where that was found out before. */
   readonly ask?: Ask
+  /** Whether the VM will be in a group of libvirt's machines, rather than in this process's. */
+  readonly isMachine?: boolean
   /** The host as it will be. */
   readonly hostAs?: (host: HostFacts) => HostFacts
 }
@@ -70,7 +72,10 @@ export function plannerFor(request: Request, policy: Policy, given: Given = {}):
   const readConfigs = readConfigFiles(request, given.directory ?? '.')
   const record = given.domain ?? null
   const ask = given.ask ?? askOf(request, policy, { asked: record?.asked ?? null, record })
-  const seen = readHostFacts(request.sysroot, wantedFacts(policy, ask))
+  const seen = readHostFacts(request.sysroot, {
+    ...wantedFacts(policy, ask),
+    machines: given.isMachine === true,
+  })
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
     const plan = makePlan(request, { policy, host, readConfigs, held, ask, record })

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { noQemuUser } from '../errors/libvirt.js'
+import { errorCode } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 
 const QEMU_CONF = '/etc/libvirt/qemu.conf'
@@ -30,6 +31,16 @@ const DEFAULT_ACL = [
 /** Reads qemu.conf; one that is missing says nothing, which leaves libvirt's defaults. */
 export function readQemuConf(root: Root): QemuConf {
   return parseQemuConf(readOrEmpty(root + QEMU_CONF))
+}
+
+/** Whether what qemu.conf says is known: of a captured host only where it was captured, too. */
+export function isQemuConfKnown(root: Root): boolean {
+  try {
+    accessSync(root + QEMU_CONF, constants.R_OK)
+    return true
+  } catch (error) {
+    return root === '' && errorCode(error) === 'ENOENT'
+  }
 }
 
 /** Longer than any, and read whole. */

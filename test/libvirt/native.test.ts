@@ -53,7 +53,7 @@ function native(xml: string, config = CONFIG): NativeDomain {
   const { isAsked: _, ...asked } = domain.request
   const ask = askOf(request, policy, { asked, record: null })
   const plan = makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null })
-  return nativeXml(xml, { domain, policy, ask, plan, notes: [] })
+  return nativeXml(xml, { domain, policy, ask, plan, devices: [], notes: [] })
 }
 
 /** What a text has that another has not, line by line, trimmed. */

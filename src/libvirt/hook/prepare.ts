@@ -1,6 +1,5 @@
 import { claimDevices } from '../../change/claim.js'
-import { isWrapper } from '../../emulator/wrapper.js'
-import { domainWithoutUuid, notOurEmulator } from '../../errors/libvirt.js'
+import { domainWithoutUuid } from '../../errors/libvirt.js'
 import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -11,14 +10,15 @@ import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
+import { askOfDomain, type DomainAsk, usesWrapper } from '../ask-domain.js'
+import { checkDevices, unknownToLibvirt } from '../devices.js'
 import { type Domain, readDomain } from '../domain.js'
-import { findQemuUid, type QemuConf, qemuUid, readQemuConf } from '../qemu-conf.js'
+import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
-import { askOfDomain, type DomainAsk, decide, factsFor } from './decide.js'
+import { decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
 import { logToSystem } from './log.js'
 import { releaseDomain, releaseRecords } from './records.js'
-import { checkVisible } from './visible.js'
 
 /**
  * Before libvirt starts a domain's QEMU: decides what it gets of this host, NICs, CPUs and policies, writes that down as
@@ -27,20 +27,17 @@ import { checkVisible } from './visible.js'
  */
 export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   const domain = readDomain(call.xml, 'stdin')
-  const { emulator, uuid, name } = domain
-  if (emulator === null || !isWrapper(emulator)) {
-    if (domain.request.isAsked) throw notOurEmulator({ domain: name, emulator })
-    return
-  }
+  if (!usesWrapper(domain)) return
+  const { uuid, name } = domain
   const id = domainRecordId(uuid)
   if (id === null) throw domainWithoutUuid({ domain: name })
   // Of a start that came to no end, too.
   await say(releaseDomain(call, host))
   const { isAsked: _, ...asked } = domain.request
-  const ask = await askOfDomain(domain, emulator, asked, host.configDirectory)
+  const ask = await askOfDomain(domain, host.configDirectory)
   const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } }
   const { record, devices } = decideAndRecord(fresh, ask, claimedBeside(domain, ask, host), host)
-  const own = devices.filter((device) => !isLibvirts(device, domain))
+  const own = unknownToLibvirt(devices, domain)
   try {
     if (own.length > 0) await getReady(record, own, domain, host)
   } catch (error) {
@@ -64,7 +61,7 @@ async function say(errors: readonly Error[]): Promise<void> {
 function claimedBeside(domain: Domain, ask: DomainAsk, { sysroot }: HookHost): HeldLease[] {
   if (sysroot !== '/' || !(ask.wantsNics || ask.profile !== null)) return []
   const root = openSysroot(sysroot)
-  const qemuUser = findQemuUid(root, userOf(domain, readQemuConf(root)))
+  const qemuUser = findQemuUid(root, domain.user ?? readQemuConf(root).user)
   return readUsersHolds(sysroot, qemuUser === null ? [0] : [0, qemuUser])
 }
 
@@ -105,17 +102,6 @@ async function getReady(
   { sysroot, write }: HookHost,
 ): Promise<void> {
   const root = openSysroot(sysroot)
-  const conf = readQemuConf(root)
-  checkVisible([...new Set(devices.flatMap(({ vfioNode }) => vfioNode?.path ?? []))], conf)
-  const uid = qemuUid(root, userOf(domain, conf))
+  const uid = checkDevices(devices, domain, root)
   await claimDevices(root, devices, uid, write, (undo) => writeRootsRecord(sysroot, { ...record, undo }))
-}
-
-function userOf({ user }: Domain, conf: QemuConf): string | null {
-  return user ?? conf.user
-}
-
-/** Whether libvirt gets a device ready itself. */
-function isLibvirts({ address }: PciDevice, { hostdevs }: Domain): boolean {
-  return hostdevs.some((hostdev) => hostdev.address === address)
 }
