@@ -30,6 +30,15 @@ const ELSEWHERE = /^a configuration elsewhere .* is not for a domain's XML to sa
 const PROGRAM = /^another emulator .* is not for a domain's XML to say: /
 const SYSROOT = /^a sysroot .* is not for a domain's XML to say: \/tmp; /
 
+/** Four CPUs, the last of them offline, and a configuration for them. */
+function withCpus({ root, config }: Host, text: string): void {
+  writeFileSync(config, text)
+  writeFiles(root, {
+    '/sys/devices/system/cpu/present': '0-3\n',
+    '/sys/devices/system/cpu/online': '0-2\n',
+  })
+}
+
 /** Each kind of setting that keeps a domain from being started. */
 const REFUSED: Readonly<Record<string, Case>> = {
   'a <request> without the wrapper': {
@@ -156,6 +165,22 @@ const REFUSED: Readonly<Record<string, Case>> = {
     exitCode: 69,
     message: /^there is no user 'qemu-user' for QEMU: /,
     host: ({ root }) => writeFileSync(`${root}/etc/passwd`, ''),
+  },
+  'a CPU that is not there': {
+    wanted: { args: ['--rt-profile', 'rt'] },
+    exitCode: 78,
+    message: /CPU 9 .*does not exist/,
+    host: (made) => withCpus(made, '[profile.rt]\nvcpus = { cpus = "9" }\n'),
+  },
+  'more CPUs than are free': {
+    wanted: { args: ['--rt-profile', 'rt'] },
+    exitCode: 69,
+    message: /CPU.*3/,
+    host: (made) =>
+      withCpus(
+        made,
+        '[host]\nhousekeeping = "0-2"\nrealtime = "3"\n[profile.rt]\nvcpus = { cpus = "auto" }\n',
+      ),
   },
   'the launcher itself as <emulator>': {
     wanted: { emulator: '/opt/rt/bin/qemu-rt' },
