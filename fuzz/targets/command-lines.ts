@@ -11,6 +11,7 @@ import { UserError } from '../../src/errors/user-error.js'
 import { EMPTY_HOST, type HostFacts } from '../../src/host/facts.js'
 import { readHostFacts } from '../../src/host/read.js'
 import { launchLine } from '../../src/launch/line.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { FORMATS, readRequest } from '../../src/plan/request.js'
 import { formatPlan } from '../../src/report/format.js'
@@ -68,7 +69,8 @@ const plan = (args: readonly string[], options: readonly string[], { policy, hos
     env: {},
     hostArch: 'x64',
   })
-  return makePlan(request, { policy, host, readConfigs: [], held: [], asked: null, record: null })
+  const ask = askOf(request, policy, { asked: null, record: null })
+  return makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null })
 }
 
 /**
@@ -114,7 +116,7 @@ function checkLeftAlone(args: readonly string[]): void {
     host: EMPTY_HOST,
     readConfigs: [],
     held: [],
-    asked: null,
+    ask: askOf(request, EMPTY_POLICY, { asked: null, record: null }),
     record: null,
   })
   if (made.changes.length > 0) return

@@ -5,6 +5,7 @@ import { readDomain } from '../../src/libvirt/domain.js'
 import { madeArguments } from '../../src/libvirt/made-command.js'
 import { nativeXml } from '../../src/libvirt/native/native.js'
 import { parseXml } from '../../src/libvirt/xml.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { formatPlan } from '../../src/report/format.js'
@@ -57,16 +58,17 @@ export const domains: Target = {
     const args = ['run', '--', ...madeArguments(domain)]
     const request = readRequest({ entry: 'qemu-rt', args, env: domain.env, hostArch: 'x64' })
     const { isAsked: _, ...asked } = domain.request
+    const ask = askOf(request, POLICY, { asked, record: null })
     const plan = makePlan(request, {
       policy: POLICY,
       host: HOST,
       readConfigs: [],
       held: [],
-      asked,
+      ask,
       record: null,
     })
     formatPlan(plan, 'text')
-    const native = nativeXml(xml, { domain, policy: POLICY, request, plan, notes: [] })
+    const native = nativeXml(xml, { domain, policy: POLICY, ask, plan, devices: [], notes: [] })
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
   },

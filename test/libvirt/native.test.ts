@@ -9,6 +9,7 @@ import { madeArguments } from '../../src/libvirt/made-command.js'
 import { type NativeDomain, nativeXml } from '../../src/libvirt/native/native.js'
 import { applyTextEdits, ensureChild, remove, setAttributes } from '../../src/libvirt/native/splice.js'
 import { parseXml, type XmlElement } from '../../src/libvirt/xml.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { cpusOf, FOUR_NICS } from '../plan/make.js'
@@ -50,8 +51,9 @@ function native(xml: string, config = CONFIG): NativeDomain {
     memoryLockLimit: 'unlimited',
   }
   const { isAsked: _, ...asked } = domain.request
-  const plan = makePlan(request, { policy, host, readConfigs: [], held: [], asked, record: null })
-  return nativeXml(xml, { domain, policy, request, plan, notes: [] })
+  const ask = askOf(request, policy, { asked, record: null })
+  const plan = makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null })
+  return nativeXml(xml, { domain, policy, ask, plan, devices: [], notes: [] })
 }
 
 /** What a text has that another has not, line by line, trimmed. */

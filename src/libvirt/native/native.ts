@@ -1,4 +1,3 @@
-import { matchDomain } from '../../plan/domain.js'
 import { REQUEST_NAMESPACE } from '../metadata.js'
 import type { PlannedDomain } from '../plan-domain.js'
 import { childOf } from '../xml.js'
@@ -16,12 +15,11 @@ export interface NativeDomain {
 }
 
 /** Translates a plan into libvirt's words. Everything else in the document stays to the byte. */
-export function nativeXml(source: string, { domain, policy, request, plan }: PlannedDomain): NativeDomain {
-  const profile = plan.profile === null ? null : (policy.profiles[plan.profile] ?? null)
-  const settings = matchDomain(policy, request.guest, domain.request)
+export function nativeXml(source: string, { domain, policy, ask, plan }: PlannedDomain): NativeDomain {
+  const profile = ask.profile?.settings ?? null
   const words = wrapperArguments(domain)
   const threads = threadEdits(source, domain, plan, profile)
-  const nics = nicEdits(source, domain, { plan, policy, settings, words })
+  const nics = nicEdits(source, domain, { plan, policy, settings: ask.domain, words })
   const rules = plan.changes.filter(({ pass }) => pass === 'rules')
   const remains = [
     ...threads.remains,
