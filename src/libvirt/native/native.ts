@@ -2,6 +2,7 @@ import { matchDomain } from '../../plan/domain.js'
 import { REQUEST_NAMESPACE } from '../metadata.js'
 import type { PlannedDomain } from '../plan-domain.js'
 import { childOf } from '../xml.js'
+import { writeHidden } from './hidden.js'
 import { memoryEdits } from './memory.js'
 import { nicEdits } from './nics.js'
 import { applyTextEdits, remove, type TextEdit } from './splice.js'
@@ -15,7 +16,7 @@ export interface NativeDomain {
   readonly remains: readonly string[]
 }
 
-/** Translates a plan into libvirt's words. Everything else in the document stays to the byte. */
+/** Translates a plan into libvirt's words. Everything else in the document stays to the byte, unless a terminal obeys it. */
 export function nativeXml(source: string, { domain, policy, request, plan }: PlannedDomain): NativeDomain {
   const profile = plan.profile === null ? null : (policy.profiles[plan.profile] ?? null)
   const settings = matchDomain(policy, request.guest, domain.request)
@@ -30,7 +31,7 @@ export function nativeXml(source: string, { domain, policy, request, plan }: Pla
   ]
   const without = remains.length === 0 ? withoutWrapper(source, domain, plan.emulator, words) : nics.requests
   const edits = [...memoryEdits(source, domain, plan, profile), ...threads.edits, ...nics.edits, ...without]
-  return { xml: applyTextEdits(source, edits), remains }
+  return { xml: writeHidden(applyTextEdits(source, edits)), remains }
 }
 
 /** Takes away whatever is said to the wrapper, and the wrapper. */
