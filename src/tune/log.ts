@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
 import { ownerOf } from '../host/process.js'
 import { run } from '../host/program.js'
-import { printable } from '../units/printable.js'
+import { ownLine, printable } from '../units/printable.js'
 
 /**
  * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. That stream is
@@ -10,10 +10,9 @@ import { printable } from '../units/printable.js'
  * the system's log: a descriptor is whatever its process makes of it, and only what this user may do anyway is done by it.
  */
 export async function logLine(pid: number, message: string): Promise<void> {
-  const line = printable(message)
-  const text = `qemu-rt: ${line}\n`
+  const text = ownLine(message)
   if (writeToStderrOf(pid, text) || writeToOwnStderr(text)) return
-  await run(['logger', '--tag', 'qemu-rt', '--', line])
+  await run(['logger', '--tag', 'qemu-rt', '--', printable(message)])
 }
 
 function writeToStderrOf(pid: number, text: string): boolean {

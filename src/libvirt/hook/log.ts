@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, writeSync } from 'node:fs'
 import { run } from '../../host/program.js'
-import { printable } from '../../units/printable.js'
+import { ownLine, printable } from '../../units/printable.js'
 
 /** Where libvirt keeps the domains' logs (src/qemu/qemu_domain.c, qemuDomainLogContextNew); root's. */
 const LOGS = '/var/log/libvirt/qemu'
@@ -13,8 +13,7 @@ const OTHERS_WRITE = 0o022
  * root's alone. Never through a descriptor of QEMU's: that is whatever QEMU makes of it.
  */
 export async function logForDomain(domain: string, message: string): Promise<void> {
-  const line = printable(message)
-  if (!appendToLog(domain, `qemu-rt: ${line}\n`)) await logToSystem(line)
+  if (!appendToLog(domain, ownLine(message))) await logToSystem(message)
 }
 
 /** libvirt drops what a hook says that does not fail. */
