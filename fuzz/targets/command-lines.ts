@@ -15,6 +15,7 @@ import { askOf } from '../../src/plan/ask.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { FORMATS, readRequest } from '../../src/plan/request.js'
 import { formatPlan } from '../../src/report/format.js'
+import { ownLine } from '../../src/units/printable.js'
 import { FIXTURES, readIfThere } from '../common/corpus.js'
 import { mutateList } from '../common/mutate.js'
 import { must, type Target } from '../common/target.js'
@@ -93,9 +94,10 @@ export const commandLines: Target = {
     const made = plan(args, options, circumstances)
     checkPositions(made, ['run', ...options, '--', ...args])
     // One of them, since all would take most of the time.
-    formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
+    const text = formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
     launch(made, options.length + args.length + 2)
     checkAgain(made, circumstances)
+    return { lines: made.warnings.map((warning) => ownLine(`warning: ${warning}`)), texts: [text] }
   },
 }
 

@@ -9,6 +9,7 @@ import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { formatPlan } from '../../src/report/format.js'
+import { ownLine } from '../../src/units/printable.js'
 import { cpusOf, FOUR_NICS } from '../../test/plan/make.js'
 import { caseTexts, FIXTURES } from '../common/corpus.js'
 import { mutate } from '../common/mutate.js'
@@ -67,9 +68,17 @@ export const domains: Target = {
       ask,
       record: null,
     })
-    formatPlan(plan, 'text')
     const native = nativeXml(xml, { domain, policy: POLICY, ask, plan, devices: [], notes: [] })
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
+    return {
+      lines: [...plan.warnings, ...native.remains].map(ownLine),
+      // Tabs and the line ends of other systems are a document's own, as what is not seen but may be in a name of XML.
+      texts: [
+        native.xml.replace(/\r(?=\n)|\u200c|\u200d|[\t\u037f-\u1fff\ufdf0-\ufffd]/g, ''),
+        formatPlan(plan, 'text'),
+        formatPlan(plan, 'json'),
+      ],
+    }
   },
 }

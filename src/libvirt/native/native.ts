@@ -1,6 +1,7 @@
 import { REQUEST_NAMESPACE } from '../metadata.js'
 import type { PlannedDomain } from '../plan-domain.js'
 import { childOf } from '../xml.js'
+import { writeHidden } from './hidden.js'
 import { memoryEdits } from './memory.js'
 import { nicEdits } from './nics.js'
 import { applyTextEdits, remove, type TextEdit } from './splice.js'
@@ -14,7 +15,7 @@ export interface NativeDomain {
   readonly remains: readonly string[]
 }
 
-/** Translates a plan into libvirt's words. Everything else in the document stays to the byte. */
+/** Translates a plan into libvirt's words. Everything else in the document stays to the byte, unless a terminal obeys it. */
 export function nativeXml(source: string, { domain, policy, ask, plan }: PlannedDomain): NativeDomain {
   const profile = ask.profile?.settings ?? null
   const words = wrapperArguments(domain)
@@ -28,7 +29,7 @@ export function nativeXml(source: string, { domain, policy, ask, plan }: Planned
   ]
   const without = remains.length === 0 ? withoutWrapper(source, domain, plan.emulator, words) : nics.requests
   const edits = [...memoryEdits(source, domain, plan, profile), ...threads.edits, ...nics.edits, ...without]
-  return { xml: applyTextEdits(source, edits), remains }
+  return { xml: writeHidden(applyTextEdits(source, edits)), remains }
 }
 
 /** Takes away whatever is said to the wrapper, and the wrapper. */
