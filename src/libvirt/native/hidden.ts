@@ -28,7 +28,9 @@ export function writeHidden(xml: string): string {
 function writePiece(piece: string): string {
   if (piece.startsWith('<![CDATA[')) return references(piece, (one) => `]]>${one}<![CDATA[`)
   if (/^<[^!?]/.test(piece))
-    return piece.replace(VALUES, (part) => (part.length === 1 ? ' ' : references(part, (one) => one)))
+    return piece
+      .replace(/^(<\/?)[\u2028\u2029]+/, '$1')
+      .replace(VALUES, (part) => (part.length === 1 ? ' ' : references(part, (one) => one)))
   return references(piece, (one) => one)
 }
 
