@@ -75,7 +75,7 @@ export const domains: Target = {
       lines: [...plan.warnings, ...native.remains].map(ownLine),
       // Tabs and the line ends of other systems are a document's own, as what is not seen but may be in a name of XML.
       texts: [
-        native.xml.replace(/\r(?=\n)|\u200c|\u200d|[\t\u037f-\u1fff\ufdf0-\ufffd]/g, ''),
+        native.xml.replace(/\r(?=\n)|[\t\u037f-\u1fff\u200c-\u200d\ufdf0-\ufffd]/g, ''),
         formatPlan(plan, 'text'),
         formatPlan(plan, 'json'),
       ],

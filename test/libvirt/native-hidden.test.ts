@@ -43,6 +43,8 @@ t.test('each place where such a character may stand', async (t) => {
     ['comments', `<a><!-- \x9b" <b c='> --></a>`, `<a><!-- &#x9b;" <b c='> --></a>`],
     ['instructions', '<?b \x9b?><a/>', '<?b &#x9b;?><a/>'],
     ['names', '<a\u200d b\u200d="\u200d"/>', '<a\u200d b\u200d="&#x200d;"/>'],
+    ['separators between values', '<a\u2028b="\u2028"\u2029/>', '<a b="&#x2028;" />'],
+    ['separators before a name', '<\u2028a></\u2028a>', '<a></a>'],
     ['a byte order mark', '\ufeff<a>\ufeff</a>', '\ufeff<a>&#xfeff;</a>'],
     ['a carriage return', '<a>b\rc\r\r\nd</a>\r\n', '<a>b\nc\n\r\nd</a>\r\n'],
     ['what can be seen', '<a>ä 😀 &#x9b; \t</a>\n', '<a>ä 😀 &#x9b; \t</a>\n'],

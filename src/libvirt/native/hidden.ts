@@ -3,7 +3,8 @@ import { isPrintable } from '../../units/printable.js'
 /** CDATA, a comment, a processing instruction, a tag, or text: of a document that is well-formed. */
 const PIECES = /<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?.*?\?>|<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>|[^<]+/gs
 
-const VALUES = /"[^"]*"|'[^']*'/g
+/** Values of a tag; and what XML does not have between them, but the parser here takes for a blank. */
+const VALUES = /"[^"]*"|'[^']*'|[\u2028\u2029]/g
 
 /** A carriage return before a newline is half of a line's end, and does nothing more on a terminal. */
 const CANDIDATES = /\r(?!\n)|[^\t\n\r -~]/gu
@@ -26,7 +27,10 @@ export function writeHidden(xml: string): string {
 
 function writePiece(piece: string): string {
   if (piece.startsWith('<![CDATA[')) return references(piece, (one) => `]]>${one}<![CDATA[`)
-  if (/^<[^!?]/.test(piece)) return piece.replace(VALUES, (value) => references(value, (one) => one))
+  if (/^<[^!?]/.test(piece))
+    return piece
+      .replace(/^(<\/?)[\u2028\u2029]+/, '$1')
+      .replace(VALUES, (part) => (part.length === 1 ? ' ' : references(part, (one) => one)))
   return references(piece, (one) => one)
 }
 
