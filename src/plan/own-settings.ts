@@ -24,11 +24,13 @@ export function checkIdentity({ line }: Pick<Request, 'line'>): void {
 
 /**
  * Whether libvirt has made a command line, so that what is in it and in the environment may be a domain's word: it always
- * has libvirt's monitor, which no `<qemu:arg>` can take away (src/qemu/qemu_command.c, qemuBuildMonitorCommandLine).
+ * has the socket of libvirt's monitor, which no `<qemu:arg>` can take away (src/qemu/qemu_command.c,
+ * qemuBuildMonitorCommandLine). What uses the socket is no sign: `-mon` with libvirt 9.0 and 11.3, `-object` with a
+ * `monitor-qmp` with 12.8 and QEMU 11.1.
  */
 export function isMadeByLibvirt({ line }: Pick<Request, 'line'>): boolean {
-  return findOptions(line, 'mon').some(
-    ({ index }) => propertiesAt(line, index).get('chardev') === 'charmonitor',
+  return findOptions(line, 'chardev').some(
+    ({ index }) => propertiesAt(line, index).get('id') === 'charmonitor',
   )
 }
 

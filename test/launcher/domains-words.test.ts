@@ -11,9 +11,12 @@ const OTHER_UUID = 'd1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
 
 /** As libvirt begins a command line, `<qemu:arg>` comes last. */
 const IDENTITY = ['-name', 'guest=plc-1,debug-threads=on', '-S', '-machine', 'q35', '-uuid', UUID]
-const MONITOR = [
-  ...['-chardev', 'socket,id=charmonitor,fd=20,server=on,wait=off'],
-  ...['-mon', 'chardev=charmonitor,id=monitor,mode=control'],
+const SOCKET = ['-chardev', 'socket,id=charmonitor,fd=20,server=on,wait=off']
+const MONITOR = [...SOCKET, '-mon', 'chardev=charmonitor,id=monitor,mode=control']
+/** From libvirt 12.8 on, seen with QEMU 11.1. */
+const NEWER_MONITOR = [
+  ...SOCKET,
+  ...['-object', '{"qom-type":"monitor-qmp","id":"monitor","chardev":"charmonitor"}'],
 ]
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
@@ -98,6 +101,7 @@ t.test("the wrapper refuses what is not for a domain's XML to say, as libvirt's 
   for (const [name, said] of Object.entries(refused(site))) {
     const refusal = { code: 77, stdout: '', stderr: `qemu-rt: ${said.refusal}\n` }
     t.strictSame(await launch(NOBODY, said), refusal, `${name} of a domain`)
+    t.strictSame(await launch(NOBODY, said, NEWER_MONITOR), refusal, `${name} of a newer libvirt's domain`)
     const other = said.always ? refusal : started
     // In QEMU's place, which has no monitor to open.
     const free = { ...said, env: { QEMU_RT_EMULATOR: site.emulator, ...said.env } }

@@ -1,6 +1,11 @@
 import t from 'tap'
 import { EMPTY_POLICY } from '../../src/config/load.js'
-import { checkIdentity, checkOwnEmulator, checkOwnSettings } from '../../src/plan/own-settings.js'
+import {
+  checkIdentity,
+  checkOwnEmulator,
+  checkOwnSettings,
+  isMadeByLibvirt,
+} from '../../src/plan/own-settings.js'
 import { readRequest } from '../../src/plan/request.js'
 
 const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
@@ -33,6 +38,25 @@ t.test('a domain keeps the name and the UUID that libvirt gives', (t) => {
     )
   }
   t.end()
+})
+
+/** libvirt's monitor, by the first libvirt that writes it so; 12.8 was seen with QEMU 11.1. */
+const MONITORS: Readonly<Record<string, readonly string[]>> = {
+  '9.0': ['-mon', 'chardev=charmonitor,id=monitor,mode=control'],
+  '12.8': ['-object', '{"qom-type":"monitor-qmp","id":"monitor","chardev":"charmonitor"}'],
+}
+
+t.test('a command line of libvirt is known by the socket of its monitor, whatever uses that', async (t) => {
+  for (const [version, monitor] of Object.entries(MONITORS)) {
+    for (const socket of ['fd=28,server=on', 'path=/var/lib/libvirt/qemu/domain--1-plc/monitor.sock']) {
+      const made = ['-chardev', `socket,id=charmonitor,${socket},wait=off`, ...monitor]
+      t.ok(isMadeByLibvirt(requestOf(made)), `libvirt ${version}, ${socket}`)
+      t.ok(isMadeByLibvirt(requestOf([...made, '-chardev', 'null,id=other'])), 'and <qemu:arg> adds another')
+    }
+  }
+  for (const args of [[], ['-chardev', 'socket,id=monitor,path=/tmp/charmonitor'], ['-qmp', 'stdio']]) {
+    t.notOk(isMadeByLibvirt(requestOf(args)), args.join(' '))
+  }
 })
 
 t.test('a domain names a configuration below the directory of the default one, and no sysroot', (t) => {
