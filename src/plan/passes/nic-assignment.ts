@@ -1,3 +1,4 @@
+import type { Properties } from '../../argv/properties.js'
 import { replacedDeviceMissing } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { Edit } from '../edit.js'
@@ -63,8 +64,18 @@ function edit({ request, device, present }: Assignment): Edit[] {
   }
   const { index, properties } = request.device
   // A mediated device is named by sysfsdev instead of host; QEMU takes only one of them.
-  const argument = properties.set('host', device.address).delete('sysfsdev').text
-  return [{ kind: 'replace', index, argument, reason }]
+  const named = withoutOpened(properties).set('host', device.address).delete('sysfsdev')
+  return [{ kind: 'replace', index, argument: named.text, reason }]
+}
+
+/**
+ * libvirt 12.8 opens a `<hostdev>` with `iommufd='yes'` itself and writes `fd` in place of `host`: that is the device which
+ * gives way, and QEMU prefers `fd` (hw/vfio/device.c, vfio_device_get_name). The named one is opened by its group, whose
+ * node was checked.
+ */
+function withoutOpened(properties: Properties): Properties {
+  const isOpened = properties.get('host') === undefined && properties.get('sysfsdev') === undefined
+  return isOpened ? properties.delete('fd').delete('iommufd') : properties
 }
 
 function location({ iommuGroup, numaNode }: PciDevice): string {
