@@ -42,7 +42,7 @@ const keyval = (
 }
 
 /**
- * Every option of QEMU 4.2 to 11.0, with those that went before 4.2 and still stand in old command lines.
+ * Every option of QEMU 4.2 to 11.1, with those that went before 4.2 and still stand in old command lines.
  * Sources: qemu-options.hx of those versions; docs/about/removed-features.rst for `removed`; implied keys and merging
  * from the QemuOptsList tables (system/vl.c, formerly softmmu/vl.c; util/qemu-config.c; net/net.c; chardev/char.c) and
  * from what vl.c does with the argument. `help` is what QEMU 7.2 does; from source for soundhw, watchdog (gone in 7.2),
