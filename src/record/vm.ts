@@ -11,6 +11,9 @@ export const PLAN_VARIABLE = 'QEMU_RT_PLAN'
 /** Variable that gives the tuner its record: not QEMU's, by which a QEMU with a record is recognised. */
 export const TUNE_VARIABLE = 'QEMU_RT_TUNE'
 
+/** Variable that gives root's tuner the path of the launch's stderr, where its line is to go. */
+export const STDERR_VARIABLE = 'QEMU_RT_TUNE_STDERR'
+
 /**
  * One VM: who it is, what it holds, its threads, and what to undo when it has ended. The one shape of all that is kept of
  * a VM: root's record of a libvirt domain, what a user's own launch writes down, and what travels with QEMU.

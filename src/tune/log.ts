@@ -1,39 +1,32 @@
-import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
-import { ownerOf } from '../host/process.js'
-import { run } from '../host/program.js'
+import { readlinkSync, writeSync } from 'node:fs'
+import { onlyRootWrites } from '../config/ownership.js'
+import { STDERR_VARIABLE } from '../record/vm.js'
+import { isRootsAlone, writeByPath } from '../report/by-path.js'
+import { logToSystem } from '../report/system-log.js'
+import { isTerminalPath } from '../units/path.js'
 import { printable } from '../units/printable.js'
+import { writeToStderrOf } from './stderr-of.js'
 
 /**
- * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. That stream is
- * opened through /proc when there is something to say, so that it was not held until then; where that would not do, the
- * tuner was given it. Where QEMU has none (`-daemonize`), is gone or has become another user's (`-runas`), the line goes to
- * the system's log: a descriptor is whatever its process makes of it, and only what this user may do anyway is done by it.
+ * Writes one line where QEMU's own messages go: the domain's log for libvirt, the terminal for a person. A user's tuner
+ * opens that stream through /proc when there is something to say, so that it was not held until then. Root's tuner goes
+ * by the path that the launch's stderr had before QEMU ran: what QEMU's is since then is QEMU's word. Where neither would
+ * do, the tuner was given that stream. Where there is none (`-daemonize`), QEMU has ended or it is another user's
+ * (`-runas`), the line goes to the system's log.
+ * @param pid QEMU; null when it has ended
  */
-export async function logLine(pid: number, message: string): Promise<void> {
+export async function logLine(pid: number | null, message: string): Promise<void> {
   const line = printable(message)
   const text = `qemu-rt: ${line}\n`
-  if (writeToStderrOf(pid, text) || writeToOwnStderr(text)) return
-  await run(['logger', '--tag', 'qemu-rt', '--', line])
+  const path = process.env[STDERR_VARIABLE]
+  if (pid !== null && (writeToStderrOf(pid, text) || (path !== undefined && writeAsRoot(path, text)))) return
+  if (!writeToOwnStderr(text)) await logToSystem(line)
 }
 
-function writeToStderrOf(pid: number, text: string): boolean {
-  const stderr = `/proc/${pid}/fd/2`
-  if (ownerOf(pid) !== process.geteuid?.()) return false
-  try {
-    const path = readlinkSync(stderr)
-    if (path === '/dev/null' || path === readlinkSync('/proc/self/fd/2')) return false
-    // O_NONBLOCK: a pipe that nobody reads, or is full, must not keep us.
-    const { O_WRONLY, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants
-    const file = openSync(stderr, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK)
-    try {
-      writeSync(file, text)
-      return true
-    } finally {
-      closeSync(file)
-    }
-  } catch {
-    return false
-  }
+/** A terminal may be any user's; in a file only root's own word may stand. */
+function writeAsRoot(path: string, text: string): boolean {
+  if (isTerminalPath(path)) return writeByPath(path, text, (opened) => opened.isCharacterDevice())
+  return onlyRootWrites(path) && writeByPath(path, text, isRootsAlone)
 }
 
 function writeToOwnStderr(text: string): boolean {

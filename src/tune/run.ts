@@ -19,7 +19,7 @@ export async function runTuner([launcher]: readonly string[]): Promise<void> {
   if (plan?.threads == null || launcher === undefined) return
   goFirst()
   const outcome = await tuneLaunch(plan, plan.threads, Number(launcher))
-  await report(plan, plan.threads, outcome, Number(launcher))
+  await report(plan, plan.threads, outcome)
 }
 
 /** Until it is placed a vCPU runs on the tuner's CPUs: it must not keep the tuner waiting. Only root may ask for this. */
@@ -33,15 +33,10 @@ function goFirst(): void {
   }
 }
 
-async function report(
-  plan: VmRecord,
-  threads: ThreadPlan,
-  outcome: Outcome,
-  launcher: number,
-): Promise<void> {
+async function report(plan: VmRecord, threads: ThreadPlan, outcome: Outcome): Promise<void> {
   const guest = plan.guest.name === null ? '' : `guest '${plan.guest.name}': `
   if (outcome.kind === 'ended') {
-    return logLine(launcher, `${guest}QEMU ended before its threads had been set for long enough`)
+    return logLine(null, `${guest}QEMU ended before its threads had been set for long enough`)
   }
   const { pid } = outcome
   if (outcome.kind === 'held') {

@@ -13,3 +13,8 @@ export function withoutEndSlashes(path: string): string {
   while (path.charAt(end - 1) === '/') end--
   return path.slice(0, end)
 }
+
+/** Whether a path is that of a terminal, by its name. */
+export function isTerminalPath(path: string): boolean {
+  return /^\/dev\/(pts\/|tty|console)/.test(path)
+}

@@ -120,9 +120,22 @@ t.test(
     t.strictSame(
       offenders(
         inFolder('libvirt/hook'),
-        (one) => one === 'tune/log' || one === 'tune/targets' || one === 'tune/follow',
+        (one) =>
+          one === 'tune/log' || one === 'tune/stderr-of' || one === 'tune/targets' || one === 'tune/follow',
       ),
       [],
     )
   },
 )
+
+t.test('one file writes through a descriptor of another process, and it refuses to as root', async (t) => {
+  // The first only lists them. That root's tuner has nothing written by the second test/attacks shows.
+  t.strictSame(speakers(/\$\{[^`]*\/fd\b/).sort(), ['host/use/open-nodes', 'tune/stderr-of'])
+  t.strictSame(
+    offenders(
+      () => true,
+      (one) => one === 'tune/stderr-of',
+    ),
+    ['tune/log → tune/stderr-of'],
+  )
+})

@@ -1,6 +1,6 @@
+import { logToSystem } from '../../report/system-log.js'
 import type { HookCall } from './call.js'
 import type { HookHost } from './hook-host.js'
-import { logToSystem } from './log.js'
 import { prepare } from './prepare.js'
 import { reconnect } from './reconnect.js'
 import { release } from './release.js'

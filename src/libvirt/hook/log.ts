@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, writeSync } from 'node:fs'
-import { run } from '../../host/program.js'
+import { lstatSync } from 'node:fs'
+import { isRootsAlone, writeByPath } from '../../report/by-path.js'
+import { logToSystem } from '../../report/system-log.js'
 import { printable } from '../../units/printable.js'
 
 /** Where libvirt keeps the domains' logs (src/qemu/qemu_domain.c, qemuDomainLogContextNew); root's. */
@@ -17,31 +18,12 @@ export async function logForDomain(domain: string, message: string): Promise<voi
   if (!appendToLog(domain, `qemu-rt: ${line}\n`)) await logToSystem(line)
 }
 
-/** libvirt drops what a hook says that does not fail. */
-export async function logToSystem(message: string): Promise<void> {
-  await run(['logger', '--tag', 'qemu-rt', '--', printable(message)])
-}
-
 function appendToLog(domain: string, text: string): boolean {
-  if (domain.includes('/') || domain.startsWith('.')) return false
-  try {
-    if (!isRootsDirectory(LOGS)) return false
-    const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
-    const file = openSync(`${LOGS}/${domain}.log`, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-    try {
-      const { uid, nlink, mode } = fstatSync(file)
-      if (!fstatSync(file).isFile() || uid !== 0 || nlink !== 1 || (mode & OTHERS_WRITE) !== 0) return false
-      writeSync(file, text)
-      return true
-    } finally {
-      closeSync(file)
-    }
-  } catch {
-    return false
-  }
+  if (domain.includes('/') || domain.startsWith('.') || !isRootsDirectory(LOGS)) return false
+  return writeByPath(`${LOGS}/${domain}.log`, text, isRootsAlone)
 }
 
 function isRootsDirectory(path: string): boolean {
-  const { uid, mode } = lstatSync(path)
-  return lstatSync(path).isDirectory() && uid === 0 && (mode & OTHERS_WRITE) === 0
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat?.isDirectory() === true && stat.uid === 0 && (stat.mode & OTHERS_WRITE) === 0
 }

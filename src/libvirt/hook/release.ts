@@ -1,6 +1,6 @@
+import { logToSystem } from '../../report/system-log.js'
 import type { HookCall } from './call.js'
 import type { HookHost } from './hook-host.js'
-import { logToSystem } from './log.js'
 import { releaseDomain } from './records.js'
 
 /** Less than the hook's script gives it: what it does not come to, another call does. */

@@ -1,0 +1,28 @@
+import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
+import { ownerOf } from '../host/process.js'
+
+/**
+ * Writes to the stderr that a process of this user has now. Never as root: a descriptor is whatever its process makes of
+ * it, and only what this user may do anyway is done by it.
+ * @returns false when it was not written
+ */
+export function writeToStderrOf(pid: number, text: string): boolean {
+  const user = process.geteuid?.()
+  if (user === 0 || ownerOf(pid) !== user) return false
+  const stderr = `/proc/${pid}/fd/2`
+  try {
+    const path = readlinkSync(stderr)
+    if (path === '/dev/null' || path === readlinkSync('/proc/self/fd/2')) return false
+    // O_NONBLOCK: a pipe that nobody reads, or is full, must not keep us.
+    const { O_WRONLY, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants
+    const file = openSync(stderr, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK)
+    try {
+      writeSync(file, text)
+      return true
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return false
+  }
+}
