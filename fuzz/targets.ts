@@ -8,6 +8,7 @@ import { planted } from './targets/planted.js'
 import { properties } from './targets/properties.js'
 import { qemuConf } from './targets/qemu-conf.js'
 import { records } from './targets/records.js'
+import { screens } from './targets/screens.js'
 import { selectors } from './targets/selectors.js'
 
 /** Everything that is fuzzed. With QEMU_RT_FUZZ_PLANTED there is a fault to find, as a proof that one is found. */
@@ -21,5 +22,6 @@ export const TARGETS: readonly Target[] = [
   selectors,
   globs,
   qemuConf,
+  screens,
   ...(process.env.QEMU_RT_FUZZ_PLANTED === undefined ? [] : planted),
 ]

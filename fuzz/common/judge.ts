@@ -1,5 +1,5 @@
 import { UserError } from '../../src/errors/user-error.js'
-import { printable } from '../../src/units/printable.js'
+import { ownLine } from '../../src/units/printable.js'
 import type { Target } from './target.js'
 
 /** What an input may take of the processor's time, in milliseconds. */
@@ -8,9 +8,12 @@ const LIMIT_MS = 250
 /** What the heap may grow by, with one input. */
 const LIMIT_BYTES = 256 << 20
 
-/** What a terminal, journald or libvirt's log would obey. */
+/**
+ * What a terminal, journald or libvirt's log would obey, but for the newline: C0, C1, what turns the direction of writing or
+ * has no width (Cf), separators of lines, and bytes that are no UTF-8, which a lone surrogate stands for.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/
+const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f\p{Cf}\p{Cs}\u2028\u2029]/u
 
 /** @returns what is wrong with how a target takes an input; null when nothing is */
 export function judge(target: Target, input: readonly string[]): string | null {
@@ -36,13 +39,27 @@ function costOf(target: Target, input: readonly string[]): { readonly ms: number
 
 function problemOf(target: Target, input: readonly string[]): string | null {
   try {
-    target.take(input)
-    return null
+    const { lines = [], texts = [] } = target.take(input) ?? {}
+    const line = lines.find((one) => !isOneLine(one))
+    if (line !== undefined) return `this is not one line: ${excerpt(line)}`
+    const text = texts.find((one) => CONTROL.test(one))
+    return text === undefined ? null : `a terminal would obey this: ${excerpt(text)}`
   } catch (error) {
     if (!(error instanceof UserError)) return describe(error)
     if (error.message === '') return 'an error says nothing'
-    return CONTROL.test(printable(error.message)) ? 'an error has a control character in its line' : null
+    const line = ownLine(error.message)
+    return isOneLine(line) ? null : `an error is not one line: ${excerpt(line)}`
   }
+}
+
+function isOneLine(line: string): boolean {
+  return line.indexOf('\n') === line.length - 1 && !CONTROL.test(line)
+}
+
+/** Where it is: the text may be long. */
+function excerpt(text: string): string {
+  const at = Math.max(0, text.search(CONTROL) - 20)
+  return JSON.stringify(text.slice(at, at + 40))
 }
 
 function describe(error: unknown): string {

@@ -11,9 +11,11 @@ import { UserError } from '../../src/errors/user-error.js'
 import { EMPTY_HOST, type HostFacts } from '../../src/host/facts.js'
 import { readHostFacts } from '../../src/host/read.js'
 import { launchLine } from '../../src/launch/line.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { FORMATS, readRequest } from '../../src/plan/request.js'
 import { formatPlan } from '../../src/report/format.js'
+import { ownLine } from '../../src/units/printable.js'
 import { FIXTURES, readIfThere } from '../common/corpus.js'
 import { mutateList } from '../common/mutate.js'
 import { must, type Target } from '../common/target.js'
@@ -68,7 +70,8 @@ const plan = (args: readonly string[], options: readonly string[], { policy, hos
     env: {},
     hostArch: 'x64',
   })
-  return makePlan(request, { policy, host, readConfigs: [], held: [], asked: null, record: null })
+  const ask = askOf(request, policy, { asked: null, record: null })
+  return makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null })
 }
 
 /**
@@ -91,9 +94,10 @@ export const commandLines: Target = {
     const made = plan(args, options, circumstances)
     checkPositions(made, ['run', ...options, '--', ...args])
     // One of them, since all would take most of the time.
-    formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
+    const text = formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
     launch(made, options.length + args.length + 2)
     checkAgain(made, circumstances)
+    return { lines: made.warnings.map((warning) => ownLine(`warning: ${warning}`)), texts: [text] }
   },
 }
 
@@ -114,7 +118,7 @@ function checkLeftAlone(args: readonly string[]): void {
     host: EMPTY_HOST,
     readConfigs: [],
     held: [],
-    asked: null,
+    ask: askOf(request, EMPTY_POLICY, { asked: null, record: null }),
     record: null,
   })
   if (made.changes.length > 0) return

@@ -5,9 +5,11 @@ import { readDomain } from '../../src/libvirt/domain.js'
 import { madeArguments } from '../../src/libvirt/made-command.js'
 import { nativeXml } from '../../src/libvirt/native/native.js'
 import { parseXml } from '../../src/libvirt/xml.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { formatPlan } from '../../src/report/format.js'
+import { ownLine } from '../../src/units/printable.js'
 import { cpusOf, FOUR_NICS } from '../../test/plan/make.js'
 import { caseTexts, FIXTURES } from '../common/corpus.js'
 import { mutate } from '../common/mutate.js'
@@ -57,17 +59,26 @@ export const domains: Target = {
     const args = ['run', '--', ...madeArguments(domain)]
     const request = readRequest({ entry: 'qemu-rt', args, env: domain.env, hostArch: 'x64' })
     const { isAsked: _, ...asked } = domain.request
+    const ask = askOf(request, POLICY, { asked, record: null })
     const plan = makePlan(request, {
       policy: POLICY,
       host: HOST,
       readConfigs: [],
       held: [],
-      asked,
+      ask,
       record: null,
     })
-    formatPlan(plan, 'text')
-    const native = nativeXml(xml, { domain, policy: POLICY, request, plan, notes: [] })
+    const native = nativeXml(xml, { domain, policy: POLICY, ask, plan, devices: [], notes: [] })
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
+    return {
+      lines: [...plan.warnings, ...native.remains].map(ownLine),
+      // Tabs and the line ends of other systems are a document's own, as what is not seen but may be in a name of XML.
+      texts: [
+        native.xml.replace(/\r(?=\n)|[\t\u037f-\u1fff\u200c-\u200d\ufdf0-\ufffd]/g, ''),
+        formatPlan(plan, 'text'),
+        formatPlan(plan, 'json'),
+      ],
+    }
   },
 }

@@ -9,6 +9,8 @@ export const planted: readonly Target[] = [
     if (text.includes('\0')) throw new TypeError('planted')
   }),
   plant('planted-fault', (text) => must(!text.includes('8192'), 'planted')),
+  plant('planted-control', (text) => ({ texts: [text.includes('\x9b') ? '\x9b' : ''] })),
+  plant('planted-lines', (text) => ({ lines: [text.includes('\u202e') ? 'a\n\n' : 'a\n'] })),
   plant('planted-slow', (text) => {
     if (!text.includes('{{')) return
     const start = process.cpuUsage()
@@ -19,7 +21,7 @@ export const planted: readonly Target[] = [
   }),
 ]
 
-function plant(name: string, take: (text: string) => void): Target {
+function plant(name: string, take: (text: string) => ReturnType<Target['take']>): Target {
   return {
     name,
     title: 'a fault that is there on purpose',

@@ -9,7 +9,7 @@ import { jitterToJson } from '../jitter/json.js'
 import type { JitterResult } from '../jitter/result.js'
 import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
-import { chooseProfile } from '../plan/domain.js'
+import { profileNamed } from '../plan/ask.js'
 import { report, writeAll } from '../report/output.js'
 import { printableJson } from '../units/printable.js'
 
@@ -38,7 +38,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   const seconds = Number(options.seconds)
   if (!(seconds >= 2 && seconds <= 86_400)) throw badSeconds({ seconds: options.seconds })
   const policy = await readPolicy(options.config)
-  const settings = chooseProfile(policy, profile, null)?.settings ?? null
+  const settings = profile === null ? null : profileNamed(policy, profile).settings
   const common = {
     launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
     // The same machine for both: only the profile is to make a difference.

@@ -1,21 +1,15 @@
-import { quoteIfNeeded } from '../argv/shell.js'
-import { COMMANDS } from '../change/threads.js'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import { tuneRefused } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
 import { readAttribute } from '../host/sysfs.js'
-import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
 import { writeAll } from '../report/output.js'
-import { formatTable } from '../report/table.js'
-import { deviationsFrom } from '../tune/deviations.js'
 import { explainAll, readCircumstances } from '../tune/explain.js'
-import { describeRole } from '../tune/roles.js'
 import { parseSelector } from '../tune/selectors.js'
 import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
+import { commandsText, tunedText } from '../tune/text.js'
 import { lookAndCheck, type Settings, type Source, settingsFor, tune } from '../tune/tune.js'
-import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
-import { printable } from '../units/printable.js'
+import { parseCpuSet } from '../units/cpu-set.js'
 
 export interface TuneOptions extends TargetOptions {
   readonly profile?: string
@@ -56,50 +50,16 @@ async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> 
   return { kind: 'profile', name: profile, policy }
 }
 
-/** The commands that would set what differs, for a shell. */
 function printCommands(target: RunningQemu, settings: Settings): void {
-  const wanted = lookAndCheck(target.pid, settings)
-  const lines = deviationsFrom(wanted).flatMap((deviation) =>
-    deviation.differs.map((aspect) => {
-      const command = COMMANDS[aspect](deviation).map(quoteIfNeeded).join(' ')
-      return `${command}  # ${printable(describeRole(deviation.role))}`
-    }),
-  )
-  const nothing = ['# every thread is as wanted']
-  writeAll(
-    1,
-    `# ${printable(describeTarget(target))}\n${(lines.length === 0 ? nothing : lines).join('\n')}\n`,
-  )
+  writeAll(1, commandsText(target, lookAndCheck(target.pid, settings)))
 }
 
 async function tuneOne(target: RunningQemu, settings: Settings): Promise<string[]> {
-  const { before, refusals } = await tune(target.pid, settings)
-  const changed = deviationsFrom(before)
-  const rows = before.flatMap(({ thread, role, setting }) => {
-    if (setting === null) return []
-    const refused = refusals.some(({ deviation }) => deviation.thread.tid === thread.tid)
-    const differed = changed.some((deviation) => deviation.thread.tid === thread.tid)
-    return [
-      [
-        describeRole(role),
-        String(thread.tid),
-        ...describe(setting),
-        refused ? 'refused' : differed ? 'set' : 'was so',
-      ],
-    ]
-  })
-  writeAll(
-    1,
-    `${printable(describeTarget(target))}\n${formatTable([['THREAD', 'TID', 'CPUS', 'POLICY', ''], ...rows])}`,
-  )
+  const tuned = await tune(target.pid, settings)
+  writeAll(1, tunedText(target, tuned))
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
-  const causes = explainAll(refusals, ({ deviation }) =>
+  const causes = explainAll(tuned.refusals, ({ deviation }) =>
     readCircumstances(target.pid, deviation.thread.tid, online),
   )
   return causes.map((cause) => `${describeTarget(target)}: ${cause}`)
-}
-
-function describe({ cpus, policy, priority }: ThreadSetting): [string, string] {
-  const scheduling = policy === null ? '-' : `${policy}${isRealtime({ policy }) ? ` ${priority}` : ''}`
-  return [cpus === null ? '-' : formatCpuSet(cpus), scheduling]
 }

@@ -1,6 +1,5 @@
-import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs'
 import { configWritableByOthers } from '../errors/config.js'
-import { directoryOf } from '../units/path.js'
 
 const GROUP_OR_OTHER_WRITE = 0o022
 const STICKY = 0o1000
@@ -16,24 +15,62 @@ type Ownership = Pick<Stats, 'uid' | 'mode'>
  */
 export function checkOnlyRootWrites(path: string, file: Ownership): void {
   refuse('write', path, file, mending(file))
-  const real = realpathSync(path)
-  const link = lstatSync(path)
-  // A link's mode means nothing, and chown would follow it without -h.
-  if (link.isSymbolicLink()) refuse('replace', path, link, link.uid === 0 ? [] : ['chown -h root:root'])
-  for (const directory of new Set([path, real].flatMap(directoriesAbove))) {
-    const link = lstatSync(directory)
-    if (link.isSymbolicLink() && link.uid !== 0) refuse('replace', directory, link, ['chown -h root:root'])
-    const { uid, mode } = statSync(directory)
-    // In a sticky directory such as /tmp only root can exchange root's file (unlink(2), rename(2): EPERM).
-    const risk = (mode & STICKY) === 0 ? mode : 0
-    refuse('replace', directory, { uid, mode }, mending({ uid, mode: risk }))
+  for (const { path: passed, uid, mode, isLink } of wayTo(path)) {
+    // A link's mode means nothing, and chown would follow it without -h.
+    if (isLink) refuse('replace', passed, { uid, mode }, uid === 0 ? [] : ['chown -h root:root'])
+    else {
+      // In a sticky directory such as /tmp only root can exchange root's file (unlink(2), rename(2): EPERM).
+      const risk = (mode & STICKY) === 0 ? mode : 0
+      refuse('replace', passed, { uid, mode }, mending({ uid, mode: risk }))
+    }
   }
 }
 
-/** From the nearest to the root; who may write one of them can exchange all that is below. */
-function directoriesAbove(path: string): string[] {
-  const directory = directoryOf(path)
-  return directory === path || directory === '.' ? [directory] : [directory, ...directoriesAbove(directory)]
+/** A directory or link that leads to a file. */
+interface Passed extends Ownership {
+  readonly path: string
+  readonly isLink: boolean
+}
+
+/** As many as the kernel follows (linux/namei.h, MAXSYMLINKS). */
+const MOST_LINKS = 40
+
+/**
+ * Every directory and link that the kernel passes on the way to a file, the last first: who may exchange one can exchange
+ * all that is behind it.
+ */
+function wayTo(file: string): Passed[] {
+  const passed = new Map<string, Passed>()
+  const pass = (path: string) => {
+    const stats = lstatSync(path)
+    passed.set(path, { path, uid: stats.uid, mode: stats.mode, isLink: stats.isSymbolicLink() })
+    return stats
+  }
+  pass('/')
+  const rest = (file.startsWith('/') ? file : `${process.cwd()}/${file}`).split('/')
+  let real = ''
+  let links = 0
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === '' || name === '.') continue
+    if (name === '..') {
+      real = real.slice(0, Math.max(0, real.lastIndexOf('/')))
+      continue
+    }
+    const path = `${real}/${name}`
+    const stats = pass(path)
+    if (!stats.isSymbolicLink()) {
+      real = path
+      continue
+    }
+    links++
+    if (links > MOST_LINKS) throw Object.assign(new Error('too many links'), { code: 'ELOOP', path: file })
+    const target = readlinkSync(path)
+    if (target.startsWith('/')) real = ''
+    rest.unshift(...target.split('/'))
+  }
+  // The file itself has been looked at, open.
+  passed.delete(real)
+  return [...passed.values()].reverse()
 }
 
 /** Whether nobody but root can write a file, or exchange it for another. */

@@ -1,14 +1,37 @@
-import { EXIT, type UserError, userError } from './user-error.js'
+import { EXIT, UserError, userError } from './user-error.js'
 
-/** Makes the directory as an operator would; see src/record/leases/directory.ts for what the mode is for. */
-const make = (directory: string) => `run as root: install -d -m 3770 -o root -g kvm ${directory}`
+/**
+ * Both make root's directory and that of QEMU's user in it, too, before another user can; see
+ * src/record/leases/directory.ts for what the modes are for.
+ */
+const MAKE = 'run as root: systemd-tmpfiles --create qemu-rt.conf, or install.sh again'
+
+const MISSING = 'there is no directory for leases'
+const DENIED = 'this user may not use the directory for leases'
+
+/** Whether this user cannot keep a lease for want of a directory. */
+export function isLeaseDirectoryRefused(error: unknown): boolean {
+  return (
+    error instanceof UserError && [MISSING, DENIED].some((beginning) => error.message.startsWith(beginning))
+  )
+}
+
+/** A domain of libvirt's whose QEMU cannot keep a lease, as under AppArmor: the hook gives it what it needs as root. */
+export function leaseWithoutHook(facts: { readonly directory: string }): UserError {
+  return userError({
+    exitCode: EXIT.permission,
+    what: "libvirt's hook has not run for this domain, and QEMU's user may not take a lease without it",
+    where: facts.directory,
+    todo: 'run install.sh again as root, and restart libvirtd (or virtqemud)',
+  })
+}
 
 export function leaseDirectoryMissing(facts: { readonly directory: string }): UserError {
   return userError({
     exitCode: EXIT.permission,
-    what: 'there is no directory for leases, and this user may not make it',
+    what: `${MISSING}, and this user may not make it`,
     where: facts.directory,
-    todo: make(facts.directory),
+    todo: MAKE,
   })
 }
 
@@ -18,9 +41,9 @@ export function leaseDirectoryDenied(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.permission,
-    what: `this user may not use the directory for leases (${facts.reason})`,
+    what: `${DENIED} (${facts.reason})`,
     where: facts.directory,
-    todo: `${make(facts.directory)}, with this user in its group`,
+    todo: `put this user into group kvm, and ${MAKE}`,
   })
 }
 

@@ -13,7 +13,7 @@ import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
 import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
 import { readDomainRecord } from '../record/root/records.js'
-import type { DomainRequest, VmRecord } from '../record/vm.js'
+import type { VmRecord } from '../record/vm.js'
 
 /**
  * Reads what a request's plan needs (configuration, host facts, `-readconfig` files) and makes the plan.
@@ -55,8 +55,10 @@ interface Given {
   readonly directory?: string
   /** Root's record of the VM. */
   readonly domain?: VmRecord | null
-  /** What the domain's metadata asks for, where there is no record of it. */
-  readonly asked?: DomainRequest
+  /** What applies to the VM, where that was found out before. */
+  readonly ask?: Ask
+  /** Whether the VM will be in a group of libvirt's machines, rather than in this process's. */
+  readonly isMachine?: boolean
   /** The host as it will be. */
   readonly hostAs?: (host: HostFacts) => HostFacts
 }
@@ -69,11 +71,14 @@ export type Planner = (held: readonly HeldLease[]) => Plan
 export function plannerFor(request: Request, policy: Policy, given: Given = {}): Planner {
   const readConfigs = readConfigFiles(request, given.directory ?? '.')
   const record = given.domain ?? null
-  const asked = given.asked ?? record?.asked ?? null
-  const seen = readHostFacts(request.sysroot, wantedFacts(policy, askOf(request, policy, { asked, record })))
+  const ask = given.ask ?? askOf(request, policy, { asked: record?.asked ?? null, record })
+  const seen = readHostFacts(request.sysroot, {
+    ...wantedFacts(policy, ask),
+    machines: given.isMachine === true,
+  })
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
-    const plan = makePlan(request, { policy, host, readConfigs, held, asked, record })
+    const plan = makePlan(request, { policy, host, readConfigs, held, ask, record })
     if (record !== null) checkRecorded(plan, record)
     return plan
   }

@@ -1,8 +1,11 @@
+import { isLeaseDirectoryRefused, leaseWithoutHook } from '../errors/leases.js'
 import { UserError } from '../errors/user-error.js'
 import type { HeldLease } from '../plan/leases.js'
+import { isMadeByLibvirt } from '../plan/own-settings.js'
 import type { Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { hold } from '../record/leases/hold.js'
+import { leaseDirectory } from '../record/place.js'
 import { launchId, processId } from '../record/process-id.js'
 import { NEW_VM, type VmRecord } from '../record/vm.js'
 
@@ -24,10 +27,11 @@ const RETRY_MS = 250
  * @param plan given what others hold
  * @param describe what is kept of the VM, besides its id and process; null for nothing
  * @param launcher PID of the process that becomes QEMU
- * @throws {UserError} what the planner throws; exit 77 without a usable directory for leases
+ * @throws {UserError} what the planner throws; exit 77 without a usable directory for leases. To a domain of libvirt's the
+ *   hook is named, which would have left no need of a lease
  */
 export async function reserve(
-  request: Pick<Request, 'sysroot' | 'waitMs'>,
+  request: Pick<Request, 'sysroot' | 'waitMs' | 'line'>,
   alone: Plan,
   plan: (held: readonly HeldLease[]) => Plan,
   describe: (plan: Plan) => Partial<VmRecord> | null,
@@ -45,6 +49,9 @@ export async function reserve(
       const { chosen, leaseFile } = hold(request.sysroot, alone, plan, record)
       return { plan: chosen, record: record(chosen), leaseFile }
     } catch (error) {
+      if (isLeaseDirectoryRefused(error) && isMadeByLibvirt(request)) {
+        throw leaseWithoutHook({ directory: leaseDirectory(request.sysroot) })
+      }
       if (!(error instanceof UserError && error.mayPass)) throw error
       if (Date.now() >= deadline) throw request.waitMs === 0 ? error : stillSo(error, request.waitMs)
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))

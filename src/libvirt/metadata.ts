@@ -7,6 +7,9 @@ import { childOf, type XmlElement } from './xml.js'
 /** Namespace of `<request>` in a domain's `<metadata>`, as `virsh metadata --uri` takes it. */
 export const REQUEST_NAMESPACE = 'urn:qemu-rt:request'
 
+/** More than a guest has: it has 256 PCI buses, and libvirt puts one passed-through device on each (PCI Express). */
+const MOST_NICS = 256
+
 /** Nova's namespaces (nova/virt/libvirt/config.py, NOVA_NS; 1.0 before 2020). */
 const NOVA_NAMESPACES = [
   'http://openstack.org/xmlns/libvirt/nova/1.1',
@@ -20,7 +23,7 @@ const NOVA_NAMESPACES = [
  *       <nic name="fieldbus0"/>                       to add; with device="hostdev0" in that device's place
  *     </qemu-rt:request>
  *
- * and the names that Nova puts there. The children may be in the namespace or in none: `virsh metadata --set` puts the
+ * of which there may be 256, and the names that Nova puts there. The children may be in the namespace or in none: `virsh metadata --set` puts the
  * outermost element alone into it.
  * @returns `isAsked` tells whether there is a `<request>`
  * @throws {UserError} exit 65 for what is not understood in `<request>`
@@ -45,15 +48,19 @@ export function readMetadata(domain: XmlElement): DomainRequest & { readonly isA
 }
 
 function nicsOf(request: XmlElement): DomainPolicy['nics'] {
+  if (request.children.length > MOST_NICS) throw badMetadata({ problem: `more than ${MOST_NICS} <nic>` })
   const nics = request.children.map(readNic)
   if (nics.length === 0) return null
-  const replaced = nics.flatMap(({ name, device }) => (device === null ? [] : [[device, name]]))
+  const replaced = nics.flatMap(({ name, device }): [string, string][] =>
+    device === null ? [] : [[device, name]],
+  )
   if (replaced.length === 0) return { add: nics.map(({ name }) => name) }
   if (replaced.length === nics.length) {
-    const twice = replaced.find(
-      ([device], index) => replaced.findIndex(([other]) => other === device) < index,
-    )
-    if (twice !== undefined) throw badMetadata({ problem: `two <nic> for device '${twice[0]}'` })
+    const seen = new Set<string>()
+    for (const [device] of replaced) {
+      if (seen.has(device)) throw badMetadata({ problem: `two <nic> for device '${device}'` })
+      seen.add(device)
+    }
     return { replace: Object.fromEntries(replaced) }
   }
   throw badMetadata({ problem: 'some <nic> have a device and some have not; give all of them one, or none' })

@@ -1,20 +1,18 @@
 import { existsSync } from 'node:fs'
-import { basename } from 'node:path'
-import { findConfig } from '../config/find.js'
-import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
-import { emulatorArch, emulatorOfArch, emulatorOfEntry } from '../emulator/names.js'
-import { isWrapper } from '../emulator/wrapper.js'
-import type { HostFacts } from '../host/facts.js'
+import { emulatorArch, emulatorOfArch } from '../emulator/names.js'
+import type { HostFacts, PciDevice } from '../host/facts.js'
+import { openSysroot } from '../host/sysroot.js'
 import { plannerFor } from '../launch/prepare.js'
+import type { Ask } from '../plan/ask.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
-import { checkIdentity, checkOwnConfig } from '../plan/own-settings.js'
 import type { Plan } from '../plan/plan.js'
-import { type Request, readRequest } from '../plan/request.js'
 import { readLeases } from '../record/leases/read.js'
+import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
+import { checkDevices, unknownToLibvirt } from './devices.js'
 import { type Domain, readDomain } from './domain.js'
-import { madeArguments } from './made-command.js'
+import { isQemuConfKnown } from './qemu-conf.js'
 import { nativeCommand } from './virsh.js'
 import { childOf } from './xml.js'
 
@@ -28,60 +26,78 @@ export interface DomainOptions {
 export interface PlannedDomain {
   readonly domain: Domain
   readonly policy: Policy
-  readonly request: Request
+  /** What applies to it. */
+  readonly ask: Ask
   readonly plan: Plan
+  /** Devices that the hook gets ready. */
+  readonly devices: readonly PciDevice[]
   /** What a person should know of how the plan was made, a line each. */
   readonly notes: readonly string[]
 }
 
 /**
  * Plans the launch of a domain: with the command line that libvirt makes for it where libvirt can be asked, and with the
- * devices that its hook would get ready.
+ * devices that its hook would get ready. What the hook refuses is refused here, but for a missing UUID: libvirt gives one.
  * @param source the file's name, for messages
- * @throws {UserError} exit 65 when it is no domain, and what the planner throws
+ * @param configDirectory see `askOfDomain`
+ * @throws {UserError} exit 65 when it is no domain, what `askOfDomain` throws, and what the planner throws
  */
 export async function planDomain(
   xml: string,
   source: string,
-  options: DomainOptions,
+  { config, profile, sysroot }: DomainOptions,
+  configDirectory?: string,
 ): Promise<PlannedDomain> {
   const domain = readDomain(xml, source)
-  const entry = basename(domain.emulator ?? 'qemu-system-x86_64')
-  const own = findConfig(undefined, domain.env)
-  if (!options.config) checkOwnConfig(own)
-  const config = options.config || !own.explicit ? findConfig(options.config, process.env) : own
-  const policy = await loadPolicy({ ...config, emulatorMode: false })
+  const isWrapped = usesWrapper(domain)
+  const ask = await askOfDomain(domain, configDirectory, { config, env: process.env, profile })
+  const { policy } = ask
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
-  const args = isMade ? madeArguments(domain) : command.args
-  const profile = options.profile === undefined ? [] : ['--profile', options.profile]
-  const read = readRequest({
-    entry: 'qemu-rt',
-    args: ['run', '--sysroot', options.sysroot, ...profile, '--', ...args],
-    env: domain.env,
-    hostArch: process.arch,
-  })
-  const request: Request = {
-    ...read,
-    entry: 'emulator',
-    defaultEmulator: emulatorOfEntry(entry),
-  }
-  checkIdentity(request)
-  const { isAsked: _, ...asked } = domain.request
+  const request = { ...(isMade ? ask.request : requestOf(domain, command.args)), sysroot }
   const toBind = new Set<string>()
-  const hostAs = (host: HostFacts) => asPrepared(host, toBind)
-  const held = readLeases(options.sysroot, options.sysroot === '/' ? 'check' : 'assume').held
+  let pci: readonly PciDevice[] = []
+  const hostAs = (host: HostFacts) => {
+    const prepared = asPrepared(host, toBind)
+    pci = prepared.pci
+    return prepared
+  }
+  const held = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume').held
   // It may run now; libvirt's names are unique.
-  const plan = plannerFor(request, policy, { asked, hostAs })(
+  const plan = plannerFor(request, policy, { ask, isMachine: true, hostAs })(
     held.filter(({ guest }) => guest !== domain.name),
   )
   return {
     domain,
     policy,
-    request,
+    ask,
     plan,
-    notes: [...aboutEmulator(domain), ...aboutCommand(isMade ? command : null), ...bindings(plan, toBind)],
+    devices: unknownToLibvirt(
+      pci.filter(({ address }) => plan.nics.some((nic) => nic.address === address)),
+      domain,
+    ),
+    notes: [
+      ...(isWrapped ? [] : [notWrapped(domain)]),
+      ...aboutCommand(isMade ? command : null),
+      ...bindings(plan, toBind),
+    ],
   }
+}
+
+/**
+ * Checks what the hook checks when it gets a domain's devices ready, as far as qemu.conf may be read.
+ * @returns what a person should know of that, a line each
+ * @throws {UserError} see `checkDevices`
+ */
+export function checkPlannedDevices({ domain, devices }: PlannedDomain, sysroot: string): string[] {
+  if (devices.length === 0) return []
+  const root = openSysroot(sysroot)
+  if (!isQemuConfKnown(root)) {
+    const nodes = devices.flatMap(({ vfioNode }) => vfioNode?.path ?? [])
+    return [`whether libvirt shows ${nodes.join(', ')} to QEMU is not known: qemu.conf cannot be read here`]
+  }
+  checkDevices(devices, domain, root)
+  return []
 }
 
 /** The text with an `<emulator>` that libvirt can ask for its capabilities, where the wrapper is not installed. */
@@ -93,24 +109,28 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
   return `${xml.slice(0, element.start)}<emulator>${real}</emulator>${xml.slice(element.end)}`
 }
 
-/** The host as the hook leaves it: what can be bound is bound. */
+/** The host as the hook leaves it: what can be bound is bound, and its node is QEMU's user's. */
 function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
   const { useOf = NOTHING_KNOWN } = host
   const pci = host.pci.map((device) => {
-    if (isVfioDriver(device.driver) || obstacleToBinding(device, host.pci, useOf) !== null) return device
-    toBind.add(device.address)
-    const vfioNode = device.vfioNode && { ...device.vfioNode, access: 'ok' as const }
-    return { ...device, driver: 'vfio-pci', vfioNode }
+    if (obstacleToBinding(device, host.pci, useOf) !== null) return device
+    const isBound = isVfioDriver(device.driver)
+    if (!isBound) toBind.add(device.address)
+    const { vfioNode } = device
+    // The node of a bound device is there, or something is wrong that the hook does not mend.
+    if (vfioNode === null || (isBound && vfioNode.access === 'missing')) return device
+    return {
+      ...device,
+      driver: isBound ? device.driver : 'vfio-pci',
+      vfioNode: { ...vfioNode, access: 'ok' as const },
+    }
   })
   return { ...host, pci }
 }
 
-function aboutEmulator({ emulator }: Domain): string[] {
-  if (emulator !== null && isWrapper(emulator)) return []
+function notWrapped({ emulator }: Domain): string {
   const named = emulator === null ? 'the domain names no <emulator>' : `<emulator> is ${emulator}`
-  return [
-    `${named}: none of this is done unless it is the wrapper, such as /usr/local/bin/qemu-rt-system-x86_64`,
-  ]
+  return `${named}: none of this is done unless it is the wrapper, such as /usr/local/bin/qemu-rt-system-x86_64`
 }
 
 function aboutCommand(failure: string | null): string[] {

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { noQemuUser } from '../errors/libvirt.js'
+import { errorCode } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 
 const QEMU_CONF = '/etc/libvirt/qemu.conf'
@@ -30,6 +31,16 @@ const DEFAULT_ACL = [
 /** Reads qemu.conf; one that is missing says nothing, which leaves libvirt's defaults. */
 export function readQemuConf(root: Root): QemuConf {
   return parseQemuConf(readOrEmpty(root + QEMU_CONF))
+}
+
+/** Whether what qemu.conf says is known: of a captured host only where it was captured, too. */
+export function isQemuConfKnown(root: Root): boolean {
+  try {
+    accessSync(root + QEMU_CONF, constants.R_OK)
+    return true
+  } catch (error) {
+    return root === '' && errorCode(error) === 'ENOENT'
+  }
 }
 
 /** Longer than any, and read whole. */
@@ -93,17 +104,27 @@ const DISTRIBUTIONS_USERS = ['libvirt-qemu', 'qemu']
  * @throws {UserError} exit 69 when there is no such user
  */
 export function qemuUid(root: Root, named: string | null): number {
+  const uid = findQemuUid(root, named)
+  if (uid === null) throw noQemuUser({ names: namesOf(named) })
+  return uid
+}
+
+/** As `qemuUid`; null when there is no such user. */
+export function findQemuUid(root: Root, named: string | null): number | null {
   const passwd = readOrEmpty(`${root}/etc/passwd`)
   const uidOf = (name: string) => {
     const line = passwd.split('\n').find((one) => one.startsWith(`${name}:`))
     return line === undefined ? undefined : Number(line.split(':')[2])
   }
-  const names = named === null ? DISTRIBUTIONS_USERS : [named]
-  const known = names.map(uidOf).find((uid) => uid !== undefined)
+  const known = namesOf(named)
+    .map(uidOf)
+    .find((uid) => uid !== undefined)
   const number = /^\+?(\d+)$/.exec(named ?? '')?.[1]
-  const uid = known ?? (number === undefined ? undefined : Number(number))
-  if (uid === undefined) throw noQemuUser({ names })
-  return uid
+  return known ?? (number === undefined ? null : Number(number))
+}
+
+function namesOf(named: string | null): readonly string[] {
+  return named === null ? DISTRIBUTIONS_USERS : [named]
 }
 
 function readOrEmpty(path: string): string {

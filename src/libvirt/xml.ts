@@ -67,6 +67,8 @@ interface ParsedNode {
 export function parseXml(source: string): XmlElement | XmlProblem {
   const problem = beyondBounds(source)
   if (problem !== null) return { line: 1, problem }
+  const strange = strangeCharacter(source)
+  if (strange !== null) return strange
   const verdict = XMLValidator.validate(source)
   if (verdict !== true) return { line: verdict.err.line, problem: verdict.err.msg }
   const nodes = parseNodes(source)
@@ -79,6 +81,17 @@ function beyondBounds(source: string): string | null {
   if (source.length > MAX_LENGTH) return 'it is longer than 4 MiB'
   if (hasMoreTags(source)) return `it has more than ${MAX_TAGS} tags`
   return hasDocumentType(source) ? 'it has a document type, which no domain has' : null
+}
+
+/** XML 1.0, 2.2, Char: libxml2 refuses others, the parser here would not. */
+const NOT_XML = /[^\t\n\r -\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
+
+function strangeCharacter(source: string): XmlProblem | null {
+  const at = source.search(NOT_XML)
+  if (at < 0) return null
+  const code = (source.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0')
+  const line = source.slice(0, at).split('\n').length
+  return { line, problem: `it has a character that XML does not allow, U+${code}` }
 }
 
 function hasMoreTags(source: string): boolean {

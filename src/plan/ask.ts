@@ -1,7 +1,8 @@
 import type { Policy } from '../config/policy.js'
+import { unknownProfile } from '../errors/plan.js'
 import type { DomainRequest, VmRecord } from '../record/vm.js'
 import { authorize } from './authorize.js'
-import { chooseProfile, matchDomain } from './domain.js'
+import { matchDomain, unknownToCommandLine } from './domain.js'
 import { asksForNics } from './nics/requests.js'
 import type { PassInput } from './pass.js'
 import type { Request } from './request.js'
@@ -14,6 +15,8 @@ export interface Ask {
   readonly profile: PassInput['profile']
   /** Whether the host's devices must be looked at. */
   readonly wantsNics: boolean
+  /** What of the configuration could not be applied, a line each. */
+  readonly warnings: readonly string[]
 }
 
 /** What is known of a VM besides its request. */
@@ -27,17 +30,27 @@ export interface Known {
 /**
  * Finds out what applies to a VM: by the configuration, and by its own word as far as a person says it or the
  * configuration lets a domain say it.
- * @throws {UserError} exit 78 for a profile that is not there, and see `authorize`
+ * @throws {UserError} see `profileNamed` and `authorize`
  */
 export function askOf(request: Request, policy: Policy, { asked, record }: Known): Ask {
   const domain = matchDomain(policy, request.guest, asked)
-  const profile =
-    record === null
-      ? chooseProfile(policy, request.profile, domain)
-      : chooseProfile(policy, record.profile, null)
+  const name = record === null ? (request.profile ?? domain?.profile ?? null) : record.profile
+  const profile = name === null ? null : profileNamed(policy, name)
   if (request.entry === 'emulator') {
-    authorize({ request, policy, domain, profile: profile?.name ?? null, flavor: asked?.flavor ?? null })
+    authorize({ request, policy, domain, profile, flavor: asked?.flavor ?? null })
   }
   const wantsNics = asksForNics(request.line, { nics: request.nics, domain: domain?.nics ?? null })
-  return { domain, profile, wantsNics }
+  return { domain, profile, wantsNics, warnings: unknownToCommandLine(policy, asked) }
+}
+
+/**
+ * A profile of the configuration.
+ * @throws {UserError} exit 78 for one that is not there
+ */
+export function profileNamed(policy: Policy, name: string): NonNullable<PassInput['profile']> {
+  const settings = policy.profiles[name]
+  if (settings === undefined) {
+    throw unknownProfile({ name, known: Object.keys(policy.profiles), config: policy.place([]) })
+  }
+  return { name, settings }
 }

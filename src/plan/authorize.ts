@@ -1,8 +1,8 @@
 import type { GivenTo, Policy } from '../config/policy.js'
 import { nicNotConfigured, notForThisDomain } from '../errors/nics.js'
-import { selects } from './domain.js'
+import { selects } from '../units/glob.js'
 import { parseNicFlag, vfioDevices } from './nics/requests.js'
-import type { DomainSettings } from './pass.js'
+import type { DomainSettings, PassInput } from './pass.js'
 import type { Request } from './request.js'
 
 /** A domain, and what it comes to by the configuration and by its own word. */
@@ -10,8 +10,8 @@ export interface Authorized {
   readonly request: Request
   readonly policy: Policy
   readonly domain: DomainSettings | null
-  /** Name of the profile that applies; null for none. */
-  readonly profile: string | null
+  /** The profile that applies; null for none. */
+  readonly profile: PassInput['profile']
   /** Nova's flavor; null when nobody has told. */
   readonly flavor: string | null
 }
@@ -24,8 +24,8 @@ export interface Authorized {
  */
 export function authorize(asks: Authorized): void {
   const { policy, domain, profile } = asks
-  if (profile !== null && domain?.entry?.profile !== profile) {
-    checkGivenTo('profile', profile, policy.profiles[profile]?.givenTo ?? null, asks)
+  if (profile !== null && domain?.entry?.profile !== profile.name) {
+    checkGivenTo('profile', profile.name, profile.settings.givenTo, asks)
   }
   const given = new Set(nicNames(domain?.entry?.nics ?? null))
   for (const name of askedNics(asks)) {

@@ -1,7 +1,6 @@
 import type { DomainPolicy, Policy } from '../config/policy.js'
-import { unknownProfile } from '../errors/plan.js'
 import type { DomainRequest } from '../record/vm.js'
-import { matchesGlob } from '../units/glob.js'
+import { selects } from '../units/glob.js'
 import type { DomainSettings, PassInput } from './pass.js'
 import type { Request } from './request.js'
 
@@ -40,21 +39,6 @@ function inConfiguration(policy: Policy, index: number): typeof IN_METADATA {
   }
 }
 
-/** The profile that applies: the request's own, else the domain's. */
-export function chooseProfile(
-  policy: Policy,
-  requested: string | null,
-  domain: PassInput['domain'],
-): PassInput['profile'] {
-  const name = requested ?? domain?.profile ?? null
-  if (name === null) return null
-  const settings = policy.profiles[name]
-  if (settings === undefined) {
-    throw unknownProfile({ name, known: Object.keys(policy.profiles), config: policy.place([]) })
-  }
-  return { name, settings }
-}
-
 /** Domains that select by what only libvirt's hook knows, when it has left nothing: a command line does not carry it. */
 export function unknownToCommandLine(policy: Policy, asked: DomainRequest | null): string[] {
   if (asked !== null) return []
@@ -83,10 +67,4 @@ function matchesGuest(
 /** Of a VM that Nova did not make, even `*` says nothing. */
 function matchesNova(value: string | null, glob: string | null): boolean {
   return glob === null || (value !== null && selects(glob, value))
-}
-
-export function selects(glob: string | null, value: string | null): boolean {
-  // Every VM, one without a name too.
-  if (glob === null || glob === '*') return true
-  return value !== null && matchesGlob(value, glob)
 }

@@ -43,7 +43,13 @@ export function checkOwnSettings(
 ): void {
   checkIdentity(request)
   const { config, sysroot } = request
-  checkOwnConfig(config, configDirectory)
+  if (config.explicit && !isBelow(config.path, configDirectory)) {
+    throw notADomainsWord({
+      what: 'a configuration elsewhere (QEMU_RT_CONFIG, --rt-config)',
+      value: config.path,
+      todo: `name one below ${configDirectory}/, or none`,
+    })
+  }
   if (sysroot !== '/') {
     throw notADomainsWord({
       what: 'a sysroot (QEMU_RT_SYSROOT, --rt-sysroot)',
@@ -51,22 +57,6 @@ export function checkOwnSettings(
       todo: 'take it out; it is for dry runs',
     })
   }
-}
-
-/**
- * Checks the configuration that a domain's XML names.
- * @throws {UserError} exit 77 for one that is not below the directory
- */
-export function checkOwnConfig(
-  { explicit, path }: Request['config'],
-  configDirectory: string = DEFAULT_DIRECTORY,
-): void {
-  if (!explicit || isBelow(path, configDirectory)) return
-  throw notADomainsWord({
-    what: 'a configuration elsewhere (QEMU_RT_CONFIG, --rt-config)',
-    value: path,
-    todo: `name one below ${configDirectory}/, or none`,
-  })
 }
 
 /**

@@ -4,11 +4,9 @@ import type { Policy } from '../config/policy.js'
 import { chooseEmulator, emulatorArch } from '../emulator/names.js'
 import { unknownCpus } from '../errors/plan.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
-import type { DomainRequest, VmRecord } from '../record/vm.js'
-
+import type { VmRecord } from '../record/vm.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
-import { askOf } from './ask.js'
-import { unknownToCommandLine } from './domain.js'
+import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
 import type { HeldLease, Lease } from './leases.js'
 import type { PassInput, PlannedNic } from './pass.js'
@@ -64,8 +62,8 @@ export interface PlanFacts {
   readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
-  /** What the domain asks for in its metadata; null when nobody has read it. */
-  readonly asked: DomainRequest | null
+  /** What applies to the VM. */
+  readonly ask: Ask
   /** What root has decided for this VM; null when it has decided nothing. */
   readonly record: VmRecord | null
 }
@@ -80,11 +78,11 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  */
 export function makePlan(
   request: Request,
-  { policy, host, readConfigs, held, asked, record }: PlanFacts,
+  { policy, host, readConfigs, held, ask, record }: PlanFacts,
 ): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
-  const { domain, profile } = askOf(request, policy, { asked, record })
+  const { domain, profile } = ask
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
   const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
@@ -109,7 +107,7 @@ export function makePlan(
     warnings: [
       ...new Set([...passed.warnings, ...ruled.warnings]),
       ...unseenWarnings(ruled.line, readConfigs),
-      ...unknownToCommandLine(policy, asked),
+      ...ask.warnings,
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,

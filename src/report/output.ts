@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs'
 import { encodeBytes } from '../argv/bytes.js'
-import { printable } from '../units/printable.js'
+import { ownLine } from '../units/printable.js'
 
 const STREAMS: Readonly<Record<number, string>> = { 1: 'stdout', 2: 'stderr' }
 
@@ -24,7 +24,7 @@ export function writeAll(fd: number, text: string): void {
 /** Prints one line on stderr with the program's name. A closed stderr is no reason to fail. */
 export function report(message: string): void {
   try {
-    writeAll(2, `qemu-rt: ${printable(message)}\n`)
+    writeAll(2, ownLine(message))
   } catch {
     // Nobody is there to be told.
   }

@@ -1,7 +1,7 @@
 import type { Policy } from '../config/policy.js'
 import { UserError } from '../errors/user-error.js'
 import { readHostFacts } from '../host/read.js'
-import { chooseProfile } from '../plan/domain.js'
+import { profileNamed } from '../plan/ask.js'
 import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
 import { countVcpus } from '../plan/threads/smp.js'
@@ -31,7 +31,7 @@ export interface NamedProfile {
  * vCPUs, are kept for as long as this QEMU lives: in root's record of the VM by root, else by a lease of this user's.
  * @param isDryRun writes nothing
  * @returns null when the profile places none
- * @throws {UserError} what `chooseProfile`, `planThreads` and `hold` throw
+ * @throws {UserError} what `profileNamed`, `planThreads` and `hold` throw
  */
 export async function planFromProfile(
   target: RunningQemu,
@@ -56,11 +56,10 @@ type Choose = (held: readonly HeldLease[]) => Choice
 
 function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedProfile): Choose {
   const host = readHostFacts('/', { cpus: true, topology: true })
-  const profile = chooseProfile(policy, name, null)
+  const profile = profileNamed(policy, name)
   const isOwn = (lease: HeldLease) =>
     lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(record?.lease?.cpus))
   return (held) => {
-    if (profile === null) return { threads: null, leased: [], lease: null, isStrict: false }
     const others = held.filter((lease) => !isOwn(lease))
     const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
     const planned = planKeeping(own, host.cpus?.present ?? [], (away) =>

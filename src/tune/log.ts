@@ -4,7 +4,7 @@ import { STDERR_VARIABLE } from '../record/vm.js'
 import { isRootsAlone, writeByPath } from '../report/by-path.js'
 import { logToSystem } from '../report/system-log.js'
 import { isTerminalPath } from '../units/path.js'
-import { printable } from '../units/printable.js'
+import { ownLine } from '../units/printable.js'
 import { writeToStderrOf } from './stderr-of.js'
 
 /**
@@ -16,11 +16,10 @@ import { writeToStderrOf } from './stderr-of.js'
  * @param pid QEMU; null when it has ended
  */
 export async function logLine(pid: number | null, message: string): Promise<void> {
-  const line = printable(message)
-  const text = `qemu-rt: ${line}\n`
+  const text = ownLine(message)
   const path = process.env[STDERR_VARIABLE]
   if (pid !== null && (writeToStderrOf(pid, text) || (path !== undefined && writeAsRoot(path, text)))) return
-  if (!writeToOwnStderr(text)) await logToSystem(line)
+  if (!writeToOwnStderr(text)) await logToSystem(message)
 }
 
 /** A terminal may be any user's; in a file only root's own word may stand. */

@@ -86,6 +86,6 @@ function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | nul
 }
 
 /** A QEMU in a message: `guest 'plc-1' (PID 4711)`. */
-export function describeTarget({ guest, pid }: RunningQemu): string {
+export function describeTarget({ guest, pid }: Pick<RunningQemu, 'guest' | 'pid'>): string {
   return guest === null ? `PID ${pid}` : `guest '${guest}' (PID ${pid})`
 }

@@ -39,6 +39,13 @@ export function matchesGlob(text: string, glob: string): boolean {
   return matches === (start % 2 === 0)
 }
 
+/** Whether an entry of the configuration is for what has a value: one without a glob, or with `*`, is for all. */
+export function selects(glob: string | null, value: string | null): boolean {
+  // For what has no value, too.
+  if (glob === null || glob === '*') return true
+  return value !== null && matchesGlob(value, glob)
+}
+
 function isTooLong(pieces: readonly Piece[], chars: readonly string[]): boolean {
   const hasNot = (part: readonly Piece[]): boolean =>
     part.some((piece) => piece.kind === 'group' && (piece.repeat === '!' || piece.alternatives.some(hasNot)))

@@ -42,6 +42,11 @@ function escapeCharacter(char: string): string {
   return code < 0x20 || code === 0x7f ? `\\x${hex.padStart(2, '0')}` : `\\u{${hex}}`
 }
 
+/** A message as this program says it on stderr and in logs: one line, by its name. */
+export function ownLine(message: string): string {
+  return `qemu-rt: ${printable(message)}\n`
+}
+
 /** `printable` for each line of a text whose newlines are its own and not of a name in it. */
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { readDomain } from '../../src/libvirt/domain.js'
 import { madeArguments } from '../../src/libvirt/made-command.js'
+import { writeHidden } from '../../src/libvirt/native/hidden.js'
 import { parseQemuConf } from '../../src/libvirt/qemu-conf.js'
 import { failureOf, within } from './within.js'
 
@@ -64,6 +65,23 @@ t.test('what expands or is a name of JavaScript is refused, or harmless', async 
     failure(domain('<description><![CDATA[<!DOCTYPE ]]> <!-- <!DOCTYPE --></description>')),
     'no failure',
   )
+})
+
+t.test('what a terminal obeys is written as references in a short time, wherever it stands', async (t) => {
+  const size = 2_000_000
+  const texts = {
+    text: `<a>${'\x9b'.repeat(size)}</a>`,
+    value: `<a b="${'\x9b'.repeat(size)}"/>`,
+    values: `<a ${Array.from({ length: size / 20 }, (_, at) => `b${at}='\x9b'`).join(' ')}/>`,
+    CDATA: `<a><![CDATA[${'\x9b'.repeat(size)}]]></a>`,
+    comment: `<a><!--${'\x9b'.repeat(size)}--></a>`,
+    elements: '<a>\x9b</a>'.repeat(size / 10),
+    'never closed': `<a ${'b="'.repeat(size / 3)}`,
+  }
+  for (const [what, text] of Object.entries(texts)) {
+    const written = within(t, 3000, what, () => writeHidden(text))
+    t.notMatch(written, '\x9b', what)
+  }
 })
 
 t.test('numbers in XML that no libvirt takes make no command line without end', async (t) => {

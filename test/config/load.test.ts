@@ -5,7 +5,8 @@ import t from 'tap'
 import { EMPTY_POLICY, loadPolicy } from '../../src/config/load.js'
 import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
 import { type ExitCode, UserError } from '../../src/errors/user-error.js'
-import { ROOT } from '../launcher/launcher.js'
+import { ROOT, temporaryDirectory } from '../launcher/launcher.js'
+import { makeWay, WAYS } from './ways.js'
 
 const VALID = '[host]\nrealtime = "2-3"\n'
 const WRONG = '[hots]\n'
@@ -235,4 +236,14 @@ t.test("emulator mode refuses another user's link in a sticky directory", needsR
   lchownSync(link, OTHER_USER, OTHER_USER)
   const message = `others than root can replace the configuration: ${link} has owner 64055 and mode 0777; run as root: chown -h root:root ${link}`
   t.same(await failure({ path: link, emulatorMode: true }), { exitCode: 78, message })
+})
+
+t.test('emulator mode looks at every link and directory on the way', needsRoot, async (t) => {
+  for (const way of WAYS) {
+    const path = join(makeWay(way, temporaryDirectory(t)), 'q.toml')
+    writeFileSync(path, VALID, { mode: 0o644 })
+    const found = await failure({ path, emulatorMode: true })
+    if (way.isRoots) t.equal(found, null, way.name)
+    else t.match(found, { message: /^others than root can replace the configuration: / }, way.name)
+  }
 })

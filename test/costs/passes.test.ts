@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parsePolicy } from '../../src/config/parse.js'
 import { EMPTY_HOST } from '../../src/host/facts.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { type Request, readRequest } from '../../src/plan/request.js'
 
@@ -46,8 +47,9 @@ function count(args: readonly string[], share: 'auto' | 'never'): Counted {
   }
   try {
     const policy = parsePolicy(`[profile.p]\nshare = "${share}"\n`, 'qemu-rt.toml')
-    const facts = { policy, host: EMPTY_HOST, readConfigs: [], held: [], asked: null, record: null }
-    makePlan({ ...request, line, profile: 'p' }, facts)
+    const counted = { ...request, line, profile: 'p' }
+    const ask = askOf(counted, policy, { asked: null, record: null })
+    makePlan(counted, { policy, host: EMPTY_HOST, readConfigs: [], held: [], ask, record: null })
   } finally {
     JSON.parse = parse
   }

@@ -71,3 +71,21 @@ t.test('with a broken configuration domains are refused by file and line, and pr
     })
   }
 })
+
+t.test('without the hook a domain that may take no lease is told of the hook', async (t) => {
+  if (!needsLibvirt(t)) return
+  const config = `
+[host]
+housekeeping = "0"
+realtime = "1"
+[profile.rt]
+vcpus = { cpus = "auto" }
+`
+  const libvirt = await startLibvirtd(t, { config, hook: false })
+  // As a confined domain finds it.
+  await libvirt.run('chmod', '700', '/run/qemu-rt/leases')
+  t.match(
+    await refusal(libvirt, { args: ['--rt-profile', 'rt'] }),
+    /qemu-rt: libvirt's hook has not run for this domain, .*: \/run\/qemu-rt\/leases; run install\.sh again as root, /,
+  )
+})

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parsePolicy } from '../../src/config/parse.js'
 import { readHostFacts } from '../../src/host/read.js'
+import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { QEMU, startQemu } from '../e2e/launch.js'
@@ -16,7 +17,8 @@ function plan(args: readonly string[], config = example): string[] {
   const policy = parsePolicy(config, 'real-time.toml')
   const request = readRequest({ entry: 'qemu-rt', args: ['run', '--', ...args], env: {}, hostArch: 'x64' })
   const host = readHostFacts(`${root}/fixtures/hosts/sriov`)
-  return makePlan(request, { policy, host, readConfigs: [], held: [], asked: null, record: null }).words.map(
+  const ask = askOf(request, policy, { asked: null, record: null })
+  return makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null }).words.map(
     ({ text }) => text,
   )
 }

@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import { OPTIONS } from '../../src/argv/options.js'
+import { makeWay, WAYS } from '../config/ways.js'
 import {
   EMULATOR_ENTRY,
   launcher,
@@ -209,6 +210,22 @@ t.test('a directory further up that others can write is enough to refuse', { ski
   t.ok(await started())
   chmodSync(join(top, 'a'), 0o777)
   t.equal(await started(), null)
+})
+
+t.test('every link and directory on the way counts, in each shell', { skip: notRoot() }, async (t) => {
+  const entry = launcherWithPlanner(t, null, 'qemu-rt-system-none')
+  for (const way of WAYS) {
+    const directory = makeWay(way, temporaryDirectory(t))
+    const config = join(directory, 'qemu-rt.toml')
+    writeFileSync(config, `[emulators]\nnone = "${STAND_IN}"`, { mode: 0o644 })
+    for (const prefix of [['dash'], ['bash', '--posix'], ['busybox', 'sh']]) {
+      for (const path of [config, relative('/', config), `${directory}//./qemu-rt.toml`]) {
+        const env = { QEMU_RT_EMULATOR: '', QEMU_RT_CONFIG: path }
+        const { received } = await start(t, entry, { prefix, args: ['-version'], env, cwd: '/' })
+        t.equal(received !== null, way.isRoots, `${way.name}, ${prefix[0]}: ${path}`)
+      }
+    }
+  }
 })
 
 t.test('QEMU_RT_EMULATOR beats the configuration', async (t) => {

@@ -1,105 +1,11 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import t, { type Test } from 'tap'
-import { preparePlan } from '../../src/launch/prepare.js'
+import { statSync, utimesSync, writeFileSync } from 'node:fs'
+import t from 'tap'
 import { runHook } from '../../src/libvirt/hook/hook.js'
-import { readRequest } from '../../src/plan/request.js'
-import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { writeFiles } from '../host/made-host.js'
+import { hookHost, OTHER_UUID, recordFile, UUID, type Wanted } from './hook-host.js'
 
 /** libvirt runs its hook as root, and root's configuration is what it reads. */
 const AS_ROOT = { skip: process.getuid?.() !== 0 && 'not root' }
-const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
-const OTHER_UUID = 'd1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
-const USER = 64055
-const CONFIG = `
-[nic.fieldbus0]
-mac = "a0:36:9f:00:00:02"
-[nic.line]
-id = "8086:1521"
-pool = true
-[profile.rt]
-[[domain]]
-name = "by-name"
-nics = ["fieldbus0"]
-[[domain]]
-flavor = "rt.*"
-nics = { hostdev0 = "fieldbus0" }
-`
-
-interface Wanted {
-  readonly name?: string
-  readonly uuid?: string
-  readonly emulator?: string
-  readonly request?: string
-  readonly nova?: string
-  readonly devices?: string
-  readonly args?: readonly string[]
-  /** Instead of all that. */
-  readonly xml?: string
-}
-
-function domainXml({
-  name = 'plc-1',
-  uuid = UUID,
-  emulator = '/opt/rt/bin/qemu-rt-system-x86_64',
-  ...more
-}: Wanted) {
-  const args = (more.args ?? []).map((value) => `<qemu:arg value='${value}'/>`)
-  return `<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
-  <name>${name}</name><uuid>${uuid}</uuid>
-  <metadata>${more.nova ?? ''}
-    ${more.request === undefined ? '' : `<rt:request xmlns:rt="urn:qemu-rt:request">${more.request}</rt:request>`}
-  </metadata>
-  <devices><emulator>${emulator}</emulator>${more.devices ?? ''}</devices>
-  <qemu:commandline>${args.join('')}<qemu:env name='QEMU_RT_CONFIG' value='@CONFIG@'/></qemu:commandline>
-</domain>`
-}
-
-const recordFile = (root: string) => `${root}/run/qemu-rt/vms/libvirt-${UUID}.json`
-
-/** A host with four equal NICs and libvirt's files, and the hook on it. */
-function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2]) {
-  const root = t.testdir({ config: { 'rt.toml': CONFIG } })
-  const { write } = hostWithKernel(root, FOUR, refuse)
-  const acl = ['vfio', 10, 11, 12, 13].map((node) => `"/dev/vfio/${node}"`).join(',\n  ')
-  writeFiles(root, {
-    '/etc/libvirt/qemu.conf': `# user = "x"\nuser = "qemu-user"\ncgroup_device_acl = [\n  "/dev/null",\n  ${acl}\n]\n`,
-    '/etc/passwd': `root:x:0:0::/root:/bin/sh\nqemu-user:x:${USER}:0::/:/bin/false\n`,
-  })
-  const config = `${root}/config/rt.toml`
-  mkdirSync(`${root}/run/qemu-rt/leases`, { recursive: true })
-  const hook = (operation: string, wanted: Wanted = {}) => {
-    const [first = '', second = ''] = operation.split(' ')
-    const xml = wanted.xml ?? domainXml(wanted).replace('@CONFIG@', config)
-    const call = { domain: wanted.name ?? 'plc-1', operation: first, suboperation: second, xml }
-    return runHook(call, { sysroot: root, write, configDirectory: `${root}/config` })
-  }
-  const requests = () =>
-    existsSync(`${root}/run/qemu-rt/vms`)
-      ? readdirSync(`${root}/run/qemu-rt/vms`).filter((name) => name !== '.lock')
-      : []
-  const request = () => JSON.parse(readFileSync(recordFile(root), 'utf8'))
-  const drivers = () => driversOf(root, FOUR)
-  const plan = (args: readonly string[], uuid = UUID) =>
-    preparePlan(
-      readRequest({
-        entry: 'qemu-rt-system-x86_64',
-        args: ['-name', 'plc-1', '-uuid', uuid, ...args],
-        env: { QEMU_RT_SYSROOT: root, QEMU_RT_CONFIG: config },
-        hostArch: 'x64',
-      }),
-    )
-  return { root, hook, request, requests, drivers, plan, config }
-}
-
 const ALL_HOST = ['igb', 'igb', 'igb', 'igb']
 const THIRD_TAKEN = ['igb', 'igb', 'vfio-pci', 'igb']
 
@@ -265,6 +171,30 @@ t.test('a node that libvirt would hide from QEMU is told with the line that show
   writeFileSync(conf, 'user = "qemu-user"\nnamespaces = [ ]\ncgroup_controllers = [ "cpu", "memory" ]\n')
   await hook('prepare begin', { request: '<nic name="fieldbus0"/>' })
   t.strictSame(drivers(), THIRD_TAKEN)
+})
+
+t.test("QEMU's user is looked for only where a device is given to it", AS_ROOT, async (t) => {
+  const { root, hook, request, requests, drivers } = hookHost(t)
+  writeFiles(root, { '/etc/passwd': 'root:x:0:0::/root:/bin/sh\n' })
+  const libvirts = `<hostdev mode='subsystem' type='pci' managed='yes'><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x2'/></source></hostdev>`
+  const without: Wanted[] = [
+    {},
+    { args: ['--rt-profile', 'rt'] },
+    { request: '<nic name="fieldbus0" device="hostdev0"/>', devices: libvirts },
+  ]
+  for (const wanted of without) {
+    await hook('prepare begin', wanted)
+    t.match(request(), { guest: { uuid: UUID } })
+    await hook('release end', wanted)
+  }
+  await t.rejects(hook('prepare begin', { request: '<nic name="fieldbus0"/>' }), {
+    message:
+      'there is no user \'qemu-user\' for QEMU: /etc/passwd; write user = "NAME" in /etc/libvirt/qemu.conf',
+    exitCode: 69,
+  })
+  t.strictSame(requests(), [])
+  t.strictSame(drivers(), ALL_HOST)
 })
 
 t.test('a NIC that the host uses itself is not taken', AS_ROOT, async (t) => {

@@ -2,57 +2,11 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
-import { parsePolicy } from '../../src/config/parse.js'
-import { EMPTY_HOST, type HostFacts } from '../../src/host/facts.js'
-import { readDomain } from '../../src/libvirt/domain.js'
-import { madeArguments } from '../../src/libvirt/made-command.js'
-import { type NativeDomain, nativeXml } from '../../src/libvirt/native/native.js'
 import { applyTextEdits, ensureChild, remove, setAttributes } from '../../src/libvirt/native/splice.js'
 import { parseXml, type XmlElement } from '../../src/libvirt/xml.js'
-import { makePlan } from '../../src/plan/plan.js'
-import { readRequest } from '../../src/plan/request.js'
-import { cpusOf, FOUR_NICS } from '../plan/make.js'
+import { CONFIG, native } from './native.js'
 
 const PLC = readFileSync(fileURLToPath(new URL('../../fixtures/domains/plc.xml', import.meta.url)), 'utf8')
-
-const CONFIG = `
-[host]
-housekeeping = "0-1"
-realtime = "4-7"
-[nic.fieldbus0]
-mac = "a0:36:9f:00:00:02"
-[nic.line]
-id = "8086:1521"
-pool = true
-[profile.rt]
-vcpus = { cpus = "4-7", policy = "fifo", priority = 2, realtime-mask = "^0" }
-emulator = { cpus = "housekeeping" }
-[profile.memory]
-hugepages = "1G"
-lock-memory = true
-[profile.auto]
-vcpus = { cpus = "auto", policy = "fifo" }
-emulator = { cpus = "housekeeping" }
-workers = { cpus = "0" }
-`
-
-/** Translates with a command line made here and a host made up. */
-function native(xml: string, config = CONFIG): NativeDomain {
-  const domain = readDomain(xml, 'd.xml')
-  const policy = parsePolicy(config, 'q.toml')
-  const args = ['run', '--', ...madeArguments(domain)]
-  const request = readRequest({ entry: 'qemu-rt', args, env: domain.env, hostArch: 'x64' })
-  const host: HostFacts = {
-    ...EMPTY_HOST,
-    pci: FOUR_NICS,
-    cpus: cpusOf('0-7'),
-    hugePages: [{ size: 2n ** 30n, free: 8, freeByNode: {} }],
-    memoryLockLimit: 'unlimited',
-  }
-  const { isAsked: _, ...asked } = domain.request
-  const plan = makePlan(request, { policy, host, readConfigs: [], held: [], asked, record: null })
-  return nativeXml(xml, { domain, policy, request, plan, notes: [] })
-}
 
 /** What a text has that another has not, line by line, trimmed. */
 function changes(before: string, after: string): { gone: string[]; come: string[] } {

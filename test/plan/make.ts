@@ -1,5 +1,6 @@
 import { parsePolicy } from '../../src/config/parse.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
+import { askOf } from '../../src/plan/ask.js'
 import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { type Request, readRequest } from '../../src/plan/request.js'
@@ -48,17 +49,16 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
-  return makePlan(
-    { ...request, entry: given.entry ?? 'run', defaultEmulator },
-    {
-      policy,
-      host,
-      readConfigs: given.readConfigs ?? [],
-      held: given.held ?? [],
-      asked: given.asked ?? given.record?.asked ?? null,
-      record: given.record ?? null,
-    },
-  )
+  const asking: Request = { ...request, entry: given.entry ?? 'run', defaultEmulator }
+  const record = given.record ?? null
+  return makePlan(asking, {
+    policy,
+    host,
+    readConfigs: given.readConfigs ?? [],
+    held: given.held ?? [],
+    ask: askOf(asking, policy, { asked: given.asked ?? record?.asked ?? null, record }),
+    record,
+  })
 }
 
 /** The plan's final arguments. */

@@ -71,6 +71,17 @@ t.test('a plan is pure: it loads neither facts, records nor files', async (t) =>
   )
 })
 
+t.test('who a VM is and which profile it has is answered in one place', async (t) => {
+  t.strictSame(
+    offenders(
+      (name) => name !== 'plan/ask',
+      (one) => one === 'plan/domain',
+    ),
+    [],
+  )
+  t.strictSame(speakers(/[.?]profiles\[/), ['plan/ask'])
+})
+
 t.test("QEMU's command line and the host do not know of each other", async (t) => {
   t.strictSame(offenders(inFolder('argv'), inFolder('host')), [])
   t.strictSame(offenders(inFolder('host'), inFolder('argv')), [])

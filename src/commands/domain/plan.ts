@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { domainNotReadable } from '../../errors/libvirt.js'
 import { errorCode } from '../../host/sysfs.js'
-import { type DomainOptions, planDomain } from '../../libvirt/plan-domain.js'
+import { checkPlannedDevices, type DomainOptions, planDomain } from '../../libvirt/plan-domain.js'
 import type { Format } from '../../plan/request.js'
 import { formatPlan } from '../../report/format.js'
 import { report, writeAll } from '../../report/output.js'
@@ -15,9 +15,10 @@ export async function domainPlan(
   file: string,
   options: DomainOptions & { readonly format: Format },
 ): Promise<void> {
-  const { plan, notes } = await planDomain(readXml(file), file === '-' ? 'stdin' : file, options)
-  for (const note of notes) report(note)
-  writeAll(1, formatPlan(plan, options.format))
+  const planned = await planDomain(readXml(file), file === '-' ? 'stdin' : file, options)
+  const devices = checkPlannedDevices(planned, options.sysroot)
+  for (const note of [...planned.notes, ...devices]) report(note)
+  writeAll(1, formatPlan(planned.plan, options.format))
 }
 
 /** Reads a domain's file. @throws {UserError} exit 65 when it cannot be read */

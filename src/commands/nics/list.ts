@@ -11,10 +11,12 @@ export async function listNics(options: HostOptions & { readonly format: string 
   const { host, policy, useOf, warn } = await readHost(options)
   const nics = viewNics(host, policy, useOf)
   warn()
-  writeAll(
-    1,
-    options.format === 'json' ? `${printableJson(nics, 2)}\n` : formatTable([HEADING, ...nics.map(row)]),
-  )
+  writeAll(1, options.format === 'json' ? `${printableJson(nics, 2)}\n` : formatNics(nics))
+}
+
+/** One NIC a line. */
+export function formatNics(nics: readonly NicView[]): string {
+  return formatTable([HEADING, ...nics.map(row)])
 }
 
 function row(nic: NicView): string[] {

@@ -25,8 +25,12 @@ export async function nicText(name: string, options: ShowOptions): Promise<strin
     return `${printableJson({ name, pool: found.pool, devices: nics }, 2)}\n`
   }
   const place = found.place === null ? '' : ` (${found.place()})`
-  const heading = printable(`NIC '${name}'${found.pool ? ', a pool' : ''}${place}`)
-  return [`${heading}\n`, ...nics.map((nic) => `\n${formatTable(rows(nic))}`)].join('')
+  return formatNic(`NIC '${name}'${found.pool ? ', a pool' : ''}${place}`, nics)
+}
+
+/** A heading, and of each device what is known. */
+export function formatNic(heading: string, nics: readonly NicView[]): string {
+  return [`${printable(heading)}\n`, ...nics.map((nic) => `\n${formatTable(rows(nic))}`)].join('')
 }
 
 function rows(nic: NicView): string[][] {

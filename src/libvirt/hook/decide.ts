@@ -1,58 +1,19 @@
-import { loadPolicy } from '../../config/load.js'
-import { onlyRootWrites } from '../../config/ownership.js'
-import type { Policy } from '../../config/policy.js'
 import { UserError } from '../../errors/user-error.js'
 import type { HostFacts, PciDevice } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { hostUseOf } from '../../host/use/host-use.js'
-import { type Ask, askOf } from '../../plan/ask.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
-import { checkOwnEmulator, checkOwnSettings } from '../../plan/own-settings.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
-import { type Request, readRequest } from '../../plan/request.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
-import type { DomainRequest } from '../../record/vm.js'
-import type { Domain } from '../domain.js'
-import { madeArguments } from '../made-command.js'
-
-/** All that says what a domain gets, read once. */
-export interface DomainAsk extends Ask {
-  readonly request: Request
-  readonly policy: Policy
-}
+import type { DomainAsk } from '../ask-domain.js'
 
 /** What a domain gets of this host. */
 export interface Decision {
   readonly nics: readonly Assignment[]
   readonly threads: PlannedThreads | null
-}
-
-/**
- * Finds out what applies to a domain, by the configuration and by its XML as far as the configuration lets it ask.
- * @param asked what its metadata asks for
- * @param configDirectory where a domain may name a configuration
- * @throws {UserError} what the wrapper would say: exit 64 or 65 for what cannot be read, 77 or 78 for the configuration
- */
-export async function askOfDomain(
-  domain: Domain,
-  emulator: string,
-  asked: DomainRequest,
-  configDirectory?: string,
-): Promise<DomainAsk> {
-  const request = readRequest({
-    entry: emulator.slice(emulator.lastIndexOf('/') + 1),
-    args: madeArguments(domain),
-    env: domain.env,
-    hostArch: process.arch,
-  })
-  checkOwnSettings(request, configDirectory)
-  const { path, explicit } = request.config
-  const policy = await loadPolicy({ path, explicit, emulatorMode: true })
-  checkOwnEmulator(request.emulator, policy, onlyRootWrites)
-  return { request, policy, ...askOf(request, policy, { asked, record: null }) }
 }
 
 /** Reads the host as far as a decision looks at it. A VM's threads are in a group of libvirt's, not in this process's. */

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { isRootsAlone, writeByPath } from '../../report/by-path.js'
 import { logToSystem } from '../../report/system-log.js'
-import { printable } from '../../units/printable.js'
+import { ownLine } from '../../units/printable.js'
 
 /** Where libvirt keeps the domains' logs (src/qemu/qemu_domain.c, qemuDomainLogContextNew); root's. */
 const LOGS = '/var/log/libvirt/qemu'
@@ -14,8 +14,7 @@ const OTHERS_WRITE = 0o022
  * root's alone. Never through a descriptor of QEMU's: that is whatever QEMU makes of it.
  */
 export async function logForDomain(domain: string, message: string): Promise<void> {
-  const line = printable(message)
-  if (!appendToLog(domain, `qemu-rt: ${line}\n`)) await logToSystem(line)
+  if (!appendToLog(domain, ownLine(message))) await logToSystem(message)
 }
 
 function appendToLog(domain: string, text: string): boolean {

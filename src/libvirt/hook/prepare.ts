@@ -1,9 +1,9 @@
 import { claimDevices } from '../../change/claim.js'
-import { isWrapper } from '../../emulator/wrapper.js'
-import { domainWithoutUuid, notOurEmulator } from '../../errors/libvirt.js'
+import { domainWithoutUuid } from '../../errors/libvirt.js'
 import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
+import type { HeldLease } from '../../plan/leases.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { countVcpus } from '../../plan/threads/smp.js'
 import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
@@ -11,13 +11,14 @@ import { withRootsLock } from '../../record/root/lock.js'
 import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { logToSystem } from '../../report/system-log.js'
+import { askOfDomain, type DomainAsk, usesWrapper } from '../ask-domain.js'
+import { checkDevices, unknownToLibvirt } from '../devices.js'
 import { type Domain, readDomain } from '../domain.js'
-import { qemuUid, readQemuConf } from '../qemu-conf.js'
+import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
-import { askOfDomain, type DomainAsk, decide, factsFor } from './decide.js'
+import { decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
 import { releaseDomain, releaseRecords } from './records.js'
-import { checkVisible } from './visible.js'
 
 /**
  * Before libvirt starts a domain's QEMU: decides what it gets of this host, NICs, CPUs and policies, writes that down as
@@ -26,27 +27,19 @@ import { checkVisible } from './visible.js'
  */
 export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   const domain = readDomain(call.xml, 'stdin')
-  const { emulator, uuid, name } = domain
-  if (emulator === null || !isWrapper(emulator)) {
-    if (domain.request.isAsked) throw notOurEmulator({ domain: name, emulator })
-    return
-  }
+  if (!usesWrapper(domain)) return
+  const { uuid, name } = domain
   const id = domainRecordId(uuid)
   if (id === null) throw domainWithoutUuid({ domain: name })
   // Of a start that came to no end, too.
   await say(releaseDomain(call, host))
   const { isAsked: _, ...asked } = domain.request
-  const ask = await askOfDomain(domain, emulator, asked, host.configDirectory)
-  const uid = userOf(domain, host)
-  const { record, devices } = decideAndRecord(
-    { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } },
-    ask,
-    uid,
-    host,
-  )
-  const own = devices.filter((device) => !isLibvirts(device, domain))
+  const ask = await askOfDomain(domain, host.configDirectory)
+  const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } }
+  const { record, devices } = decideAndRecord(fresh, ask, claimedBeside(domain, ask, host), host)
+  const own = unknownToLibvirt(devices, domain)
   try {
-    await getReady(record, own, uid, host)
+    if (own.length > 0) await getReady(record, own, domain, host)
   } catch (error) {
     await giveUp(record, host)
     throw error
@@ -61,16 +54,24 @@ async function say(errors: readonly Error[]): Promise<void> {
   for (const { message } of errors) await logToSystem(message)
 }
 
+/**
+ * What users' launches say that they hold, read without the records' lock, since users can make it long. What QEMU's own
+ * user says may be a guest's word that has broken out; a user that is not there has started no QEMU.
+ */
+function claimedBeside(domain: Domain, ask: DomainAsk, { sysroot }: HookHost): HeldLease[] {
+  if (sysroot !== '/' || !(ask.wantsNics || ask.profile !== null)) return []
+  const root = openSysroot(sysroot)
+  const qemuUser = findQemuUid(root, domain.user ?? readQemuConf(root).user)
+  return readUsersHolds(sysroot, qemuUser === null ? [0] : [0, qemuUser])
+}
+
 /** Chooses and writes down, with the records locked: two domains never get the same. */
 function decideAndRecord(
   fresh: VmRecord,
   ask: DomainAsk,
-  qemuUser: number,
+  claimed: readonly HeldLease[],
   { sysroot }: HookHost,
 ): { readonly record: VmRecord; readonly devices: readonly PciDevice[] } {
-  // What QEMU's own user says may be a guest's word that has broken out. Without the lock: users can make it long.
-  const claims = ask.wantsNics || ask.profile !== null
-  const claimed = sysroot === '/' && claims ? readUsersHolds(sysroot, [0, qemuUser]) : []
   return withRootsLock(sysroot, () => {
     // One that cannot be read, too, which would refuse every start.
     removeRootsRecord(sysroot, fresh)
@@ -97,20 +98,10 @@ function decideAndRecord(
 async function getReady(
   record: VmRecord,
   devices: readonly PciDevice[],
-  uid: number,
+  domain: Domain,
   { sysroot, write }: HookHost,
 ): Promise<void> {
   const root = openSysroot(sysroot)
-  checkVisible([...new Set(devices.flatMap(({ vfioNode }) => vfioNode?.path ?? []))], readQemuConf(root))
+  const uid = checkDevices(devices, domain, root)
   await claimDevices(root, devices, uid, write, (undo) => writeRootsRecord(sysroot, { ...record, undo }))
-}
-
-function userOf({ user }: Domain, { sysroot }: HookHost): number {
-  const root = openSysroot(sysroot)
-  return qemuUid(root, user ?? readQemuConf(root).user)
-}
-
-/** Whether libvirt gets a device ready itself. */
-function isLibvirts({ address }: PciDevice, { hostdevs }: Domain): boolean {
-  return hostdevs.some((hostdev) => hostdev.address === address)
 }

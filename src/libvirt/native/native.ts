@@ -1,7 +1,7 @@
-import { matchDomain } from '../../plan/domain.js'
 import { REQUEST_NAMESPACE } from '../metadata.js'
 import type { PlannedDomain } from '../plan-domain.js'
 import { childOf } from '../xml.js'
+import { writeHidden } from './hidden.js'
 import { memoryEdits } from './memory.js'
 import { nicEdits } from './nics.js'
 import { applyTextEdits, remove, type TextEdit } from './splice.js'
@@ -15,13 +15,12 @@ export interface NativeDomain {
   readonly remains: readonly string[]
 }
 
-/** Translates a plan into libvirt's words. Everything else in the document stays to the byte. */
-export function nativeXml(source: string, { domain, policy, request, plan }: PlannedDomain): NativeDomain {
-  const profile = plan.profile === null ? null : (policy.profiles[plan.profile] ?? null)
-  const settings = matchDomain(policy, request.guest, domain.request)
+/** Translates a plan into libvirt's words. Everything else in the document stays to the byte, unless a terminal obeys it. */
+export function nativeXml(source: string, { domain, policy, ask, plan }: PlannedDomain): NativeDomain {
+  const profile = ask.profile?.settings ?? null
   const words = wrapperArguments(domain)
   const threads = threadEdits(source, domain, plan, profile)
-  const nics = nicEdits(source, domain, { plan, policy, settings, words })
+  const nics = nicEdits(source, domain, { plan, policy, settings: ask.domain, words })
   const rules = plan.changes.filter(({ pass }) => pass === 'rules')
   const remains = [
     ...threads.remains,
@@ -30,7 +29,7 @@ export function nativeXml(source: string, { domain, policy, request, plan }: Pla
   ]
   const without = remains.length === 0 ? withoutWrapper(source, domain, plan.emulator, words) : nics.requests
   const edits = [...memoryEdits(source, domain, plan, profile), ...threads.edits, ...nics.edits, ...without]
-  return { xml: applyTextEdits(source, edits), remains }
+  return { xml: writeHidden(applyTextEdits(source, edits)), remains }
 }
 
 /** Takes away whatever is said to the wrapper, and the wrapper. */

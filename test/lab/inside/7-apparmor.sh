@@ -163,6 +163,6 @@ is "NICs are the host's afterwards" "e1000e e1000e" "$(driver_of 0000:00:02.0) $
 
 rm /etc/libvirt/hooks/qemu.d/qemu-rt
 restart_libvirtd
-like "without the hook a profile with CPUs is refused" "qemu-rt: .*directory for leases \(EACCES\): /run/qemu-rt/leases" \
+like "without the hook a profile with CPUs is refused" "qemu-rt: libvirt's hook has not run for this domain, .*: /run/qemu-rt/leases; run install.sh again" \
   "$(start no-hook '' "<qemu:arg value='--rt-profile'/><qemu:arg value='rt'/>")"
 "$project/install.sh" >/dev/null 2>&1
