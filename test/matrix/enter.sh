@@ -12,11 +12,17 @@ mkdir -p "$scratch/upper" "$scratch/work" "$scratch/root"
 new=$scratch/root
 mount -t overlay -o "lowerdir=$root,upperdir=$scratch/upper,workdir=$scratch/work" overlay "$new"
 mount -t proc proc "$new/proc"
-for directory in sys dev; do
-  mount --rbind "/$directory" "$new/$directory"
-  mount --make-rslave "$new/$directory"
-done
-mount -t tmpfs tmpfs "$new/dev/shm"
+mount --rbind /sys "$new/sys"
+mount --make-rslave "$new/sys"
+# Nodes of the same devices, since the groups that may open them have other numbers in there.
+mount -t tmpfs -o mode=755 tmpfs "$new/dev"
+cp -a --one-file-system /dev/. "$new/dev/"
+[ ! -e "$new/dev/kvm" ] || chroot "$new" chgrp kvm /dev/kvm
+mkdir -p "$new/dev/shm" "$new/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$new/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "$new/dev/pts"
+ln -sf pts/ptmx "$new/dev/ptmx"
+if mountpoint -q /dev/hugepages; then mount --rbind /dev/hugepages "$new/dev/hugepages"; fi
 mount -t tmpfs -o mode=755 tmpfs "$new/run"
 mkdir -p "$new/run/lock"
 # The way to the network, with the authorities that this machine trusts.
