@@ -10,5 +10,8 @@ suite_count() {
 # $1 log of the lab, $2 passed or failed: the number. A lab that has not come to its last line has failed.
 lab_count() {
   last=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$1" | tail -n 1) || last='0 passed, 1 failed'
-  echo "$last" | sed -n "s/.*\b\([0-9]*\) $2.*/\1/p"
+  case $2 in
+    passed) echo "${last%% *}" ;;
+    failed) echo "${last#*, }" | sed 's/ .*//' ;;
+  esac
 }
