@@ -1,5 +1,5 @@
 import t from 'tap'
-import { failures, labFailures, readResult, skipReasons } from './results.js'
+import { failures, labFailures, readResult, skipReasons } from '../../matrix/results.js'
 
 const TAP = `TAP version 14
 # Subtest: test/a.test.ts

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { readResult } from './results.js'
-import { type Row, textTable, withRows } from './table.js'
+import { readResult } from '../../matrix/results.js'
+import { type Row, textTable, withRows } from '../../matrix/table.js'
 
 const FACTS = 'qemu=10.0.13\nlibvirt=11.3.0\ndpdk=24.11.4\nnode=20.19.2\nnpm=9.2.0\nkernel=6.12.57\n'
 const ROW: Row = {

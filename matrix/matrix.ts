@@ -139,9 +139,9 @@ async function runIn(
         'unshare',
         [
           ...['--mount', '--uts', '--pid', '--fork', '--kill-child', '--'],
-          ...[join(source, 'test/matrix/enter.sh'), root, scratch, `${source}=/src/qemu-rt`],
+          ...[join(source, 'matrix/enter.sh'), root, scratch, `${source}=/src/qemu-rt`],
           ...[`${results}=/results`, `${lab}=/src/qemu-rt/.lab`, `${npm}=/root/.npm`, '--'],
-          ...['/src/qemu-rt/test/matrix/inside.sh', what],
+          ...['/src/qemu-rt/matrix/inside.sh', what],
         ],
         { timeout: minutes * 60_000 },
       )
