@@ -129,7 +129,7 @@ measure:
 	jmp	period
 
 	# None, and all memory for data.
-	.balign	8
+	.balign	8, 0
 table:	.quad	0
 	.quad	0x00cf92000000ffff
 descriptors:

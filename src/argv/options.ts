@@ -152,7 +152,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   flag('perfmap', { since: '8.0' }),
   plain('pflash', 'list'),
   plain('pidfile', 'last'),
-  keyval('plugin', 'file', 'list'),
+  keyval('plugin', 'file', 'list', { help: true }),
   flag('portrait', { removed: '9.2' }),
   flag('preconfig'),
   plain('prom-env', 'list'),

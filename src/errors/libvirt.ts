@@ -40,7 +40,7 @@ export function nodeHidden(facts: {
     exitCode: EXIT.unavailable,
     what: `libvirt hides ${facts.missing.join(' and ')} from QEMU`,
     where: '/etc/libvirt/qemu.conf',
-    todo: `write cgroup_device_acl = [ ${list} ] there and restart libvirtd`,
+    todo: `write cgroup_device_acl = [ ${list} ] there and restart libvirtd or virtqemud`,
   })
 }
 

@@ -2,11 +2,12 @@ import { escapeCommas } from '../argv/keyval.js'
 import type { Bytes } from '../units/bytes.js'
 import type { Domain } from './domain.js'
 import { sizeIn } from './size.js'
+import { vhostUserDevices } from './vhost-user-devices.js'
 import { childOf, childrenOf, type XmlElement } from './xml.js'
 
 /**
  * Makes the part of QEMU's command line that a plan looks at, as libvirt 9.0 writes it: for where there is no libvirt to
- * ask. Disks, displays and the like are left out.
+ * ask. Other disks, displays and the like are left out.
  */
 export function madeArguments(domain: Domain): string[] {
   const { root, name, uuid, args, hostdevs } = domain
@@ -16,7 +17,7 @@ export function madeArguments(domain: Domain): string[] {
     ...['-smp', vcpus(root)],
     ...iothreads(root).flatMap((id) => ['-object', JSON.stringify({ 'qom-type': 'iothread', id })]),
     ...(uuid === null ? [] : ['-uuid', uuid]),
-    ...vhostUserInterfaces(root),
+    ...vhostUserDevices(root),
     ...hostdevs.flatMap(({ id, address }) => [
       '-device',
       JSON.stringify({ driver: 'vfio-pci', host: address, id }),
@@ -91,25 +92,4 @@ function iothreads(root: XmlElement): string[] {
   const others = Array.from({ length: count }, (_, index) => index + 1).filter((id) => !known.has(id))
   const missing = Math.max(0, count - named.length)
   return [...named, ...others.slice(0, missing)].sort((a, b) => a - b).map((id) => `iothread${id}`)
-}
-
-function vhostUserInterfaces(root: XmlElement): string[] {
-  const interfaces = childrenOf(childOf(root, 'devices'), 'interface')
-  return interfaces.flatMap((one, index) => {
-    const source = childOf(one, 'source')
-    if (one.attributes.type !== 'vhostuser' || source === null) return []
-    const { path = '', mode } = source.attributes
-    const server = mode === 'server' ? ',server=on' : ''
-    return [
-      ...['-chardev', `socket,id=charnet${index},path=${escapeCommas(path)}${server}`],
-      ...[
-        '-netdev',
-        JSON.stringify({ type: 'vhost-user', chardev: `charnet${index}`, id: `hostnet${index}` }),
-      ],
-      ...[
-        '-device',
-        JSON.stringify({ driver: 'virtio-net-pci', netdev: `hostnet${index}`, id: `net${index}` }),
-      ],
-    ]
-  })
 }

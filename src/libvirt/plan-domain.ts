@@ -13,6 +13,8 @@ import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
 import { checkDevices, unknownToLibvirt } from './devices.js'
 import { type Domain, readDomain } from './domain.js'
 import { isQemuConfKnown } from './qemu-conf.js'
+import { aboutSharedMemory } from './shared-memory.js'
+import { withVhostUserInterfaces } from './vhost-user-devices.js'
 import { nativeCommand } from './virsh.js'
 import { childOf } from './xml.js'
 
@@ -54,7 +56,10 @@ export async function planDomain(
   const { policy } = ask
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
-  const request = { ...(isMade ? ask.request : requestOf(domain, command.args)), sysroot }
+  const request = {
+    ...(isMade ? ask.request : requestOf(domain, withVhostUserInterfaces(command.args, domain.root))),
+    sysroot,
+  }
   const toBind = new Set<string>()
   let pci: readonly PciDevice[] = []
   const hostAs = (host: HostFacts) => {
@@ -78,7 +83,7 @@ export async function planDomain(
     ),
     notes: [
       ...(isWrapped ? [] : [notWrapped(domain)]),
-      ...aboutCommand(isMade ? command : null),
+      ...aboutCommand(domain, isMade ? command : null),
       ...bindings(plan, toBind),
     ],
   }
@@ -133,9 +138,11 @@ function notWrapped({ emulator }: Domain): string {
   return `${named}: none of this is done unless it is the wrapper, such as /usr/local/bin/qemu-rt-system-x86_64`
 }
 
-function aboutCommand(failure: string | null): string[] {
+function aboutCommand({ root }: Domain, failure: string | null): string[] {
   if (failure === null) return []
+  const memory = aboutSharedMemory(root, failure)
   return [
+    ...(memory === null ? [] : [memory]),
     'libvirt could not be asked for the command line, so its main parts alone are made here, without -cpu, -accel and ' +
       `most devices: ${failure}`,
   ]

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -7,6 +7,7 @@ import { makeAnonymizer } from '../../src/capture/anonymize.js'
 import { captureHost } from '../../src/capture/capture.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
+import { filesBeneath } from '../files.js'
 
 const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
 const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
@@ -37,11 +38,8 @@ t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => 
   )
   t.ok(macs.length >= 5)
   for (const mac of macs) t.notMatch(all, mac)
-  const files = (readdirSync(out, { recursive: true }) as string[]).filter((path) =>
-    lstatSync(join(out, path)).isFile(),
-  )
-  for (const path of files)
-    t.notMatch(readFileSync(join(out, path), 'latin1').toLowerCase(), macs[0] ?? '?', path)
+  const files = filesBeneath(out).filter(({ entry }) => entry.isFile())
+  for (const { path } of files) t.notMatch(readFileSync(path, 'latin1').toLowerCase(), macs[0] ?? '?', path)
   t.notOk(existsSync(join(out, 'sys/bus/pci/devices/0000:03:00.0/config')))
   const shape = (root: string) =>
     readHostFacts(root).pci.map(({ interfaces, serial: _, inventory: __, ...device }) => ({

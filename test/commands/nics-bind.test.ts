@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -8,6 +8,7 @@ import { unbindNamed } from '../../src/commands/nics/unbind.js'
 import { writeRootsRecord } from '../../src/record/root/records.js'
 import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
+import { filesBeneath } from '../files.js'
 import { uevent, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 
@@ -190,10 +191,9 @@ const FIXTURES = fileURLToPath(new URL('../../fixtures/hosts/four-nics', import.
 
 /** Every file beneath a directory, with what is in it and when it was written. */
 function filesOf(directory: string): [string, string, number][] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => join(parentPath, name))
-    .map((path) => [path, readFileSync(path, 'latin1'), statSync(path).mtimeMs])
+  return filesBeneath(directory)
+    .filter(({ entry }) => entry.isFile())
+    .map(({ path }) => [path, readFileSync(path, 'latin1'), statSync(path).mtimeMs])
 }
 
 const REFUSED = { message: /^'nics (un)?bind' changes this host alone/, exitCode: 64 }

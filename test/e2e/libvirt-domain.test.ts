@@ -1,4 +1,5 @@
 import t from 'tap'
+import { DAEMON } from './daemon.js'
 import { domainName, domainXml } from './domain-xml.js'
 import { NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from './libvirtd.js'
 
@@ -49,7 +50,7 @@ t.test('without libvirt the main parts of the command line are made, and that is
   const xml = domainXml('vm', { emulator: libvirt.emulator, args: ['--rt-profile', 'rt'] })
   const plan = (...env: string[]) =>
     libvirt.run('sh', '-c', 'printf "%s" "$1" | env "$2" qemu-rt domain plan -', 'sh', xml, ...env)
-  await libvirt.run('sh', '-c', 'kill $(cat /run/libvirtd.pid)')
+  await libvirt.run('sh', '-c', `kill $(cat ${DAEMON.pidFile})`)
   const said =
     /^qemu-rt: libvirt could not be asked for the command line, so its main parts alone are made here, without -cpu, -accel and most devices: /
   const withoutDaemon = await plan('A=b')

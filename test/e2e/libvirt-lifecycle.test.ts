@@ -33,8 +33,10 @@ t.test('a domain lives with the wrapper as with QEMU', async (t) => {
   t.match(await read('status'), /^CapEff:\t0+$/m)
   t.match(await read('cmdline'), new RegExp(`^${REAL}\0`), 'and it is QEMU')
   t.equal(
-    (await libvirt.run('pgrep', '-f', '-c', `${name}.*`)).stdout.trim(),
-    '1',
+    (
+      await libvirt.run('sh', '-c', 'grep -l -a -e "$1" /proc/[0-9]*/cmdline', 'sh', `[g]uest=${name}`)
+    ).stdout.trim(),
+    (await libvirt.run('sh', '-c', `echo /proc/$(cat /run/libvirt/qemu/${name}.pid)/cmdline`)).stdout.trim(),
     'with no process beside it',
   )
   t.match(await libvirt.ok('qemu-monitor-command', name, '{"execute":"query-status"}'), /"running":true/)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { DAEMON } from './daemon.js'
 import { stopChild } from './launch.js'
 import { needs, unmet } from './needs.js'
 import { waitFor } from './wait.js'
@@ -26,7 +27,7 @@ export interface Installed {
   readonly spawn: (...command: readonly string[]) => ChildProcessByStdio<null, Readable, Readable>
 }
 
-/** A libvirtd of the test's own, with the wrapper installed where it looks. */
+/** A libvirtd (or virtqemud) of the test's own, with the wrapper installed where it looks. */
 export interface Libvirt extends Installed {
   readonly virsh: (...args: readonly string[]) => Promise<Ended>
   /** As `virsh`, and fails the test when it does not succeed. @returns its stdout */
@@ -56,7 +57,7 @@ export interface LibvirtFiles {
   readonly umask?: string
 }
 
-const PROGRAMS = ['libvirtd', 'virtlogd', 'virsh', 'unshare', 'nsenter', 'qemu-system-x86_64']
+const PROGRAMS = [DAEMON.program, 'virtlogd', 'virsh', 'unshare', 'nsenter', 'qemu-system-x86_64']
 
 const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
 
@@ -151,7 +152,7 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
   const start = async () => {
     const path = files.path === undefined ? [] : ['env', `PATH=${files.path}:${SYSTEM_PATH}`]
     const mask = files.umask === undefined ? [] : ['sh', '-c', 'umask "$0"; exec "$@"', files.umask]
-    await run(...limit, ...path, ...mask, 'libvirtd', '-d')
+    await run(...limit, ...path, ...mask, DAEMON.program, '-d')
     await waitFor('libvirtd', 30, async () => (await virsh('version')).status === 0)
   }
   await run('virtlogd', '-d')
@@ -162,7 +163,7 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     virsh,
     ok,
     restart: async () => {
-      const { stdout } = await run('cat', '/run/libvirtd.pid')
+      const { stdout } = await run('cat', DAEMON.pidFile)
       await run('kill', stdout.trim())
       await waitFor("libvirtd's end", 30, async () => (await run('kill', '-0', stdout.trim())).status !== 0)
       await start()

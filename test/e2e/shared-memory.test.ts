@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { startBackEnd } from './back-end.js'
 import { startQemu } from './launch.js'
+import { machineTypes, withoutMachine } from './machine-types.js'
 import { needs } from './needs.js'
 
 /** Every way to give a guest RAM that the plan rewrites when a vhost-user device is there. */
@@ -143,9 +144,10 @@ function freeHugePages(): number {
 
 t.test('guest RAM of a vhost-user guest is shared in the real QEMU, and as large as before', async (t) => {
   if (!needs(t, ['qemu-system-x86_64'])) return
+  const types = machineTypes()
   for (const [name, ram] of Object.entries(GUEST_RAM)) {
-    const skip =
-      name.startsWith('huge pages') && freeHugePages() < 32 ? 'no free huge pages on this host' : false
+    const noPages = name.startsWith('huge pages') && freeHugePages() < 32
+    const skip = noPages ? 'no free huge pages on this host' : withoutMachine(ram, types)
     t.test(name, { skip }, async (t) => {
       const before = await memoryOf(t, 'qemu', ram)
       const after = await memoryOf(t, 'launcher', ram)

@@ -1,14 +1,23 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { startQemu } from './launch.js'
-import { needs } from './needs.js'
+import { needs, unmet } from './needs.js'
 import { startSwitch } from './switch.js'
 import { waitFor } from './wait.js'
 
 /** The firmware of a virtio NIC. It sends the packets. */
-const ROM = '/usr/lib/ipxe/qemu/efi-virtio.rom'
+const ROM = 'efi-virtio.rom'
+
+/** Whether QEMU finds it: distributions have it in different places. */
+function hasRom(): boolean {
+  const directories = execFileSync('qemu-system-x86_64', ['-L', 'help'], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+  return directories.some((directory) => existsSync(join(directory, ROM)))
+}
 
 /** About five, on a machine that does nothing else. */
 const BOOT_SECONDS = 90
@@ -67,10 +76,8 @@ async function startGuest(t: Test, through: 'launcher' | 'qemu', ram: readonly s
 
 t.test("a DPDK switch and the guest's firmware", async (t) => {
   if (!needs(t, ['qemu-system-x86_64', 'dpdk-testpmd', 'stdbuf'])) return
-  if (!existsSync(ROM)) {
-    const message = `not installed: ${ROM} (package ipxe-qemu)`
-    if (process.env.CI) t.fail(message)
-    else t.pass(message, { skip: message })
+  if (!hasRom()) {
+    unmet(t, `not installed: ${ROM} (package ipxe-qemu)`)
     return
   }
   for (const [name, ram] of Object.entries(PRIVATE_RAM)) {

@@ -3,18 +3,15 @@ import { dirname, posix } from 'node:path'
 import t from 'tap'
 import { HOSTS } from '../../fixtures/make-hosts/hosts.js'
 import type { Tree } from '../../fixtures/make-hosts/tree.js'
+import { filesBeneath } from '../files.js'
 
 /** Hosts that `qemu-rt capture` has written: real ones. */
 const CAPTURED = ['lab-node']
 
 /** Reads a directory tree, links unfollowed. */
 function readTree(directory: string): Tree {
-  const entries = readdirSync(directory, { recursive: true, withFileTypes: true }).filter(
-    (entry) => !entry.isDirectory(),
-  )
   return new Map(
-    entries.map((entry) => {
-      const path = `${entry.parentPath}/${entry.name}`
+    filesBeneath(directory).map(({ path, entry }) => {
       const content = entry.isSymbolicLink()
         ? { kind: 'link' as const, target: readlinkSync(path) }
         : { kind: 'file' as const, content: readFileSync(path) }

@@ -3,16 +3,16 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parsePolicy } from '../../src/config/parse.js'
+import { filesBeneath } from '../files.js'
 
 const script = fileURLToPath(new URL('../../install.sh', import.meta.url))
 const run = (args: string[], env = {}) =>
@@ -21,13 +21,12 @@ const run = (args: string[], env = {}) =>
 /** Every file below a directory: path, mode, and content or where a link points. */
 function tree(directory: string): string[] {
   if (!existsSync(directory)) return []
-  return (readdirSync(directory, { recursive: true }) as string[]).sort().flatMap((path) => {
-    const file = join(directory, path)
-    const stat = lstatSync(file)
-    if (stat.isDirectory()) return []
-    const content = stat.isSymbolicLink() ? `-> ${readlinkSync(file)}` : readFileSync(file, 'latin1')
-    return [`${path} ${(stat.mode & 0o7777).toString(8)} ${content}`]
-  })
+  return filesBeneath(directory)
+    .map(({ path, entry }) => {
+      const content = entry.isSymbolicLink() ? `-> ${readlinkSync(path)}` : readFileSync(path, 'latin1')
+      return `${relative(directory, path)} ${(lstatSync(path).mode & 0o7777).toString(8)} ${content}`
+    })
+    .sort()
 }
 
 const paths = (directory: string) => tree(directory).map((line) => line.split(' ')[0])

@@ -2,7 +2,7 @@
 //   --shell            a shell instead of the tests; leave it with `exit`
 //   --part NAME        only the parts whose names begin so: --part 2
 //   --timeout SECONDS  how long the node may run (default: 1800)
-// It needs qemu-system-x86_64, busybox-static, kmod, binutils and apt's package lists. The log is kept in .lab/node.log.
+// It needs qemu-system-x86_64, busybox-static, kmod, binutils, xz-utils and apt's package lists. The log is kept in .lab/node.log.
 import { execFileSync, spawn } from 'node:child_process'
 import {
   copyFileSync,
@@ -12,10 +12,11 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -45,6 +46,9 @@ const MODULES = [
   'tun',
   'bridge',
 ]
+
+/** How a module that is compressed is read, by the end of its file's name; Debian has xz since 13. */
+const UNPACKERS = { '.gz': 'gzip', '.xz': 'xz', '.zst': 'zstd' }
 
 /** NICs of one model, each on a network of its own. */
 const NICS = [0, 1, 2, 3].flatMap((n) => [
@@ -97,6 +101,8 @@ function fetchKernel() {
     const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'))
     const unpacked = join(work, 'kernel')
     execFileSync('dpkg', ['-x', archive, unpacked], { cwd: work })
+    // Since Debian 13 a kernel's modules are in /usr/lib/modules, where depmod and modprobe look by way of /lib.
+    if (!existsSync(join(unpacked, 'lib'))) symlinkSync('usr/lib', join(unpacked, 'lib'))
     execFileSync('depmod', ['-b', unpacked, release])
     execFileSync('cp', ['-a', unpacked, directory])
   }
@@ -116,8 +122,8 @@ function makeInitramfs({ release, root }) {
       .flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []),
   )
   const order = [...new Set(paths)]
-  for (const path of order) copyFileSync(path, join(tree, 'modules', basename(path)))
-  writeFileSync(join(tree, 'modules/order'), `${order.map((path) => basename(path)).join('\n')}\n`)
+  const names = order.map((path) => copyModule(path, join(tree, 'modules')))
+  writeFileSync(join(tree, 'modules/order'), `${names.join('\n')}\n`)
   const files = execFileSync('find', ['.'], { cwd: tree })
   const archive = join(work, 'initramfs.cpio')
   writeFileSync(
@@ -130,6 +136,19 @@ function makeInitramfs({ release, root }) {
     }),
   )
   return archive
+}
+
+/** Uncompressed, as busybox's insmod takes it. @returns the name of the copy */
+function copyModule(path, directory) {
+  const extension = extname(path)
+  const unpacker = UNPACKERS[extension]
+  if (unpacker === undefined) {
+    copyFileSync(path, join(directory, basename(path)))
+    return basename(path)
+  }
+  const name = basename(path, extension)
+  writeFileSync(join(directory, name), execFileSync(unpacker, ['-dc', path], { maxBuffer: 2 ** 28 }))
+  return name
 }
 
 /** The nested guest's BIOS. */

@@ -39,15 +39,19 @@ cgroup_device_acl = [ "/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/de
 END
 }
 
+# The modular daemon where there is one: Fedora and RHEL have it.
+daemon=libvirtd
+! command -v virtqemud >/dev/null || daemon=virtqemud
+
 # With the limits that install.sh sets for it by systemd.
 start_libvirtd() {
   pgrep -x virtlogd >/dev/null || virtlogd -d
-  prlimit --rtprio=99 --memlock=unlimited libvirtd -d
+  prlimit --rtprio=99 --memlock=unlimited $daemon -d
   until_true 60 virsh version >/dev/null 2>&1
 }
 
 restart_libvirtd() {
-  pid=$(cat /run/libvirtd.pid)
+  pid=$(cat /run/$daemon.pid)
   kill "$pid"
   until_true 30 sh -c "! kill -0 $pid 2>/dev/null"
   start_libvirtd
@@ -55,7 +59,7 @@ restart_libvirtd() {
 
 # For a part that comes first.
 ensure_libvirtd() {
-  pgrep -x libvirtd >/dev/null && return
+  pgrep -x $daemon >/dev/null && return
   show_nodes
   start_libvirtd
 }

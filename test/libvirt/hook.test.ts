@@ -163,7 +163,7 @@ t.test('a node that libvirt would hide from QEMU is told with the line that show
     message:
       'libvirt hides /dev/vfio/vfio and /dev/vfio/12 from QEMU: /etc/libvirt/qemu.conf; write cgroup_device_acl = ' +
       '[ "/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm", ' +
-      '"/dev/vfio/vfio", "/dev/vfio/12" ] there and restart libvirtd',
+      '"/dev/vfio/vfio", "/dev/vfio/12" ] there and restart libvirtd or virtqemud',
     exitCode: 69,
   })
   t.strictSame(requests(), [])

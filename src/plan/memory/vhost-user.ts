@@ -36,6 +36,7 @@ export const VHOST_USER: readonly VhostUserDevice[] = [
   ...device('vhost-user-input', ['', '-pci']),
   ...device('vhost-user-vsock', ['-device', '-pci', '-pci-non-transitional'], '5.1'),
   ...device('vhost-user-i2c', ['-device', '-pci'], '6.1'),
+  ...device('vhost-user-rtc', ['', '-pci'], '11.1'),
   ...device('vhost-user-rng', ['', '-pci'], '6.2'),
   ...device('vhost-user-gpio', ['-device', '-pci'], '7.2'),
   ...device('vhost-user-scmi', ['', '-pci'], '8.1'),

@@ -25,11 +25,12 @@ END
 "$project/install.sh" >/tmp/install.log 2>&1
 cp /etc/apparmor.d/local/abstractions/libvirt-qemu /tmp/libvirt-qemu
 apparmor_parser --replace /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper
-is "install.sh loads libvirt's profile" "libvirtd (enforce)" "$(grep '^libvirtd ' /sys/kernel/security/apparmor/profiles)"
+: "${daemon:?}"
+is "install.sh loads libvirt's profile" "$daemon (enforce)" "$(grep "^$daemon " /sys/kernel/security/apparmor/profiles)"
 ensure_libvirtd
 show_nodes
 restart_libvirtd
-is "libvirtd is confined" "libvirtd (enforce)" "$(cat "/proc/$(cat /run/libvirtd.pid)/attr/current")"
+is "$daemon is confined" "$daemon (enforce)" "$(cat "/proc/$(cat "/run/$daemon.pid")/attr/current")"
 
 pid_of() {
   cat "/run/libvirt/qemu/$1.pid"

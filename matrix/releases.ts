@@ -1,0 +1,42 @@
+/** A Debian release that the suite and the lab are run on. */
+export interface Release {
+  /** Its code name, by which a root is asked for and kept. */
+  readonly name: string
+  /** As docs/tested.md calls it. */
+  readonly title: string
+  /** Packages of this release besides those of .ci/packages. */
+  readonly packages: readonly string[]
+  /** Node and npm from the npm registry, by major version, where the release's own are too old; null for its own. */
+  readonly registry: { readonly node: string; readonly npm: string } | null
+  /**
+   * Whether the release changes every day. Its packages may not fit together on some day, and a mirror that lags has a
+   * Release file past its date.
+   */
+  readonly rolling: boolean
+}
+
+/** In the order of their age; what `npm run matrix` runs without arguments. */
+export const RELEASES: readonly Release[] = [
+  {
+    name: 'bookworm',
+    title: 'Debian 12',
+    packages: [],
+    // Node 18 (https://packages.debian.org/bookworm/nodejs).
+    registry: { node: '20', npm: '10' },
+    rolling: false,
+  },
+  {
+    name: 'trixie',
+    title: 'Debian 13',
+    packages: ['nodejs', 'npm'],
+    registry: null,
+    rolling: false,
+  },
+  {
+    name: 'sid',
+    title: 'Debian unstable',
+    packages: ['nodejs', 'npm'],
+    registry: null,
+    rolling: true,
+  },
+]

@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+
+function count(t: Test, call: string, log: string): string {
+  const path = join(t.testdir({}), 'log')
+  writeFileSync(path, log)
+  const script = `. test/counts.sh; ${call.replace('LOG', path)}`
+  return spawnSync('sh', ['-eu', '-c', script], { encoding: 'utf8' }).stdout
+}
+
+t.test('tap leaves out what is nought', async (t) => {
+  const log = '# { total: 9, pass: 8, fail: 1 }\n'
+  t.equal(count(t, 'suite_count LOG pass', log), '8\n')
+  t.equal(count(t, 'suite_count LOG fail', log), '1\n')
+  t.equal(count(t, 'suite_count LOG skip', log), '0\n')
+  t.equal(count(t, 'suite_count LOG pass', 'it broke\n'), '0\n')
+})
+
+t.test('a lab that did not come to its end has failed', async (t) => {
+  t.equal(count(t, 'lab_count LOG passed', 'ok 1\n89 passed, 10 failed\n'), '89\n')
+  t.equal(count(t, 'lab_count LOG failed', 'ok 1\n89 passed, 10 failed\n'), '10\n')
+  t.equal(count(t, 'lab_count LOG failed', 'ok 1\n'), '1\n')
+  t.equal(count(t, 'lab_count LOG passed', 'ok 1\n'), '0\n')
+})
