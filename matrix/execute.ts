@@ -15,6 +15,12 @@ export interface ExecuteOptions {
 export type Execute = (program: string, args: readonly string[], options?: ExecuteOptions) => Promise<void>
 
 /**
+ * Options of `unshare` for what mounts: when it is ended its processes and mounts are gone, so that removing a directory in
+ * which something was mounted removes nothing else.
+ */
+export const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child'] as const
+
+/**
  * @param signal ends what runs
  * @param environment of every program
  */
@@ -29,8 +35,8 @@ export function executeWith(signal: AbortSignal, environment: Readonly<Record<st
       stdin: log === undefined ? 'inherit' : 'ignore',
       stdout: output,
       stderr: output,
-      // mmdebstrap takes its mounts down by itself.
-      forceKillAfterDelay: 20_000,
+      // unshare does not mind SIGTERM; its end is the end of everything in there (--kill-child), mounts too.
+      killSignal: 'SIGKILL',
     })
   }
 }

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -12,7 +13,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ExecaError, execaSync } from 'execa'
 import { cgroups, removeNewCgroups } from './cgroups.js'
-import { type Execute, executeWith } from './execute.js'
+import { type Execute, executeWith, NAMESPACES } from './execute.js'
+import { takeLock } from './lock.js'
 import { RELEASES, type Release } from './releases.js'
 import { failures, labFailures, type Result, readResult, skipReasons } from './results.js'
 import { RootError, rootOf } from './root.js'
@@ -30,7 +32,7 @@ Releases: ${RELEASES.map(({ name }) => name).join(', ')} (default: all)
   --mirror URL       Debian's mirror (default: http://deb.debian.org/debian)
   --directory DIR    where roots, logs and kernels are kept (default: /var/cache/qemu-rt-matrix)
 
-Exit code: 0 every test passed, 1 one failed, 64 usage, 69 something is not installed, 75 only the root of a release that
+Exit code: 0 every test passed, 1 one failed, 64 usage, 69 something is not installed or another run is there, 75 only the root of a release that
 changes every day could not be made, 77 not root.
 `
 
@@ -77,14 +79,23 @@ async function main(args: readonly string[]): Promise<number> {
     return 69
   }
   const abort = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => abort.abort(signal))
+  // Not once: execa lets a signal end the process when nobody else listens.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort(signal))
   return await run(settings, abort.signal)
 }
 
 async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   const { directory, fresh, releases } = settings
   mkdirSync(directory, { recursive: true })
+  if (!(await takeLock(join(directory, 'lock')))) {
+    process.stderr.write(
+      `matrix: another run uses ${directory}; wait for it, or give a --directory of your own\n`,
+    )
+    return 69
+  }
+  // Left by a run that was killed.
+  for (const name of readdirSync(directory).filter((one) => one.startsWith('scratch-')))
+    rmSync(join(directory, name), { recursive: true, force: true })
   const execute = executeWith(signal, environment())
   const packages = readPackages('.ci/packages')
   const rows: Row[] = []
@@ -138,7 +149,7 @@ async function runIn(
       execute(
         'unshare',
         [
-          ...['--mount', '--uts', '--pid', '--fork', '--kill-child', '--'],
+          ...[...NAMESPACES, '--uts', '--'],
           ...[join(source, 'matrix/enter.sh'), root, scratch, `${source}=/src/qemu-rt`],
           ...[`${results}=/results`, `${lab}=/src/qemu-rt/.lab`, `${npm}=/root/.npm`, '--'],
           ...['/src/qemu-rt/matrix/inside.sh', what],

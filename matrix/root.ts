@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Execute } from './execute.js'
+import { type Execute, NAMESPACES } from './execute.js'
 import type { Release } from './releases.js'
 
 /** Where roots are kept, and from where their packages come. */
@@ -45,12 +45,10 @@ export async function rootOf(
   const work = join(directory, `${release.name}.new`)
   rmSync(work, { recursive: true, force: true })
   const log = join(directory, `${release.name}.log`)
+  rmSync(log, { force: true })
   try {
-    await execute(
-      'mmdebstrap',
-      [...mmdebstrapOptions(release, wanted.packages), release.name, work, mirror],
-      { log },
-    )
+    const make = ['mmdebstrap', ...mmdebstrapOptions(release, wanted.packages), release.name, work, mirror]
+    await execute('unshare', [...NAMESPACES, '--mount-proc', '--', ...make], { log })
     if (release.registry !== null) await addNode(release.registry, work, { execute, directory, log })
   } catch (error) {
     rmSync(work, { recursive: true, force: true })
