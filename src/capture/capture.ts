@@ -40,6 +40,8 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   }
   const putLink = (path: string, target: string) => put(path, (at) => symlinkSync(target, at))
 
+  // First, so that all that is written below a device's link goes to its place in the tree.
+  captureTree(root, out, putLink)
   for (const path of TEXTS.flatMap((pattern) => expand(root, pattern))) putText(path, readText(root + path))
   for (const path of LINKS.flatMap((pattern) => expand(root, pattern))) {
     const target = readLink(root + path)
@@ -61,6 +63,19 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
 
 /** Nothing that is there is written to, nor through (open(2), O_EXCL), and nobody else may write. */
 const NEW_FILE = { flag: 'wx', mode: 0o644 } as const
+
+/** Where a PCI device stands in the kernel's tree, beneath its bridges: the bus has a link to there. */
+const PLACE = /^(?:\.\.\/){3}(devices\/(?:[\w:.-]+\/)*[\w:.-]+)$/
+
+/** The devices' own directories, empty, with the links to them: which bridges are above a device tells whether it is the same. */
+function captureTree(root: Root, out: string, putLink: (path: string, target: string) => void): void {
+  for (const path of expand(root, '/sys/bus/pci/devices/*')) {
+    const place = PLACE.exec(readLink(root + path) ?? '')?.[1]
+    if (place === undefined || place.split('/').includes('..')) continue
+    mkdirSync(`${out}/sys/${place}`, { recursive: true, mode: 0o755 })
+    putLink(path, `../../../${place}`)
+  }
+}
 
 type PutText = (path: string, text: string | null) => void
 

@@ -19,6 +19,8 @@ export interface HostFacts {
   readonly pci: readonly PciDevice[]
   /** What was found wrong while the saved inventory was checked against the devices, one line each. */
   readonly inventoryWarnings: readonly string[]
+  /** Saved NICs that do not count today: a name that means one of them is told why it means none. */
+  readonly uncounted?: readonly UncountedEntry[]
   /** null when the host does not say, or they were not asked for. */
   readonly cpus: HostCpus | null
   /** Huge pages by size; null when they were not asked for. */
@@ -102,7 +104,20 @@ export interface InventoryEntry {
   readonly subsystemVendor: string
   readonly subsystemDevice: string
   readonly serial: string | null
+  /** The boot that it was saved in, and the bridges above it then; null when an earlier version saved it. */
+  readonly bootId: string | null
+  readonly bridges: string | null
   readonly interfaces: readonly NetInterface[]
+}
+
+/** A saved NIC that does not count, and why. */
+export interface UncountedEntry {
+  readonly entry: InventoryEntry
+  /** `other`: another device is there; `unverified`: nothing shows that it is the same. */
+  readonly why: 'gone' | 'moved' | 'other' | 'unverified'
+  /** Goes on after the NIC: `is no longer there`. */
+  readonly problem: string
+  readonly todo: string
 }
 
 /** A host of which nothing was read, for plans that need nothing. */

@@ -7,6 +7,7 @@ import { makeAnonymizer } from '../../src/capture/anonymize.js'
 import { captureHost } from '../../src/capture/capture.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
+import { readWhereabouts } from '../../src/host/whereabouts.js'
 
 const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
 const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
@@ -24,6 +25,19 @@ t.test('what is read of a captured host is what is read of the host', async (t) 
     captureHost(root, out, false)
     t.strictSame(plain(out), plain(root), host)
   }
+})
+
+t.test('the boot and the bridges above each device come along', async (t) => {
+  const root = join(hosts, 'four-nics') as Root
+  const out = join(t.testdir({}), 'captured') as Root
+  captureHost(root, out, true)
+  const where = (host: Root) => {
+    const { bootId, bridgesOf } = readWhereabouts(host)
+    return [bootId, ...readHostFacts(host).pci.map(({ address }) => bridgesOf(address))]
+  }
+  t.strictSame(where(out), where(root))
+  t.match(where(out), [/^[\da-f-]{36}$/])
+  t.equal(where(out).at(-1), 'pci0000:00/0000:00:01.0')
 })
 
 t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => {

@@ -108,7 +108,12 @@ export function readyNic(at: string, name: string, mac: string, facts: Partial<P
     iommuGroup: group,
     numaNode: 0,
     interfaces: [],
-    inventory: { ...identity, interfaces: [{ name, altnames: [`${name}alt`], mac: parseMac(mac) }] },
+    inventory: {
+      ...identity,
+      bootId: null,
+      bridges: null,
+      interfaces: [{ name, altnames: [`${name}alt`], mac: parseMac(mac) }],
+    },
     virtualFunction: null,
     sriov: null,
     slot: null,
