@@ -13,7 +13,7 @@ export interface HugePages {
   readonly freeByNode: Readonly<Record<number, number>>
 }
 
-/** What a plan may know of the host. Plain data but for `useOf`, so that a test can make one. */
+/** What a plan may know of the host. Plain data but for what is asked of the host later, so that a test can make one. */
 export interface HostFacts {
   /** Every PCI device, sorted by address. */
   readonly pci: readonly PciDevice[]
@@ -32,6 +32,8 @@ export interface HostFacts {
    * read. Without it nothing is known.
    */
   readonly useOf?: UseOf
+  /** Whether a process may have a device open by VFIO; for a plan that proposes a device. Without it one may. */
+  readonly mayBeOpen?: (device: { readonly address: PciAddress }) => boolean
 }
 
 /** The host's CPUs. */
@@ -87,6 +89,8 @@ export interface NetInterface {
   readonly name: string
   readonly altnames: readonly string[]
   readonly mac: MacAddress | null
+  /** Of a port representor: the port of the card's switch that it stands for, `pf0vf1`. */
+  readonly port?: string
 }
 
 export interface VfioNode {
@@ -124,6 +128,7 @@ export interface UncountedEntry {
 export const EMPTY_HOST: HostFacts = {
   pci: [],
   inventoryWarnings: [],
+  uncounted: [],
   cpus: null,
   hugePages: null,
   memoryLockLimit: null,

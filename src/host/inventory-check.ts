@@ -98,7 +98,7 @@ function isVerified(entry: InventoryEntry, device: FoundDevice, here: Whereabout
 function unverified(entry: InventoryEntry): Misfit {
   const then =
     entry.bootId === null && entry.bridges === null
-      ? 'an earlier version saved neither its boot nor its place'
+      ? 'neither its boot nor its place was saved'
       : 'it was saved in another boot, below other bridges'
   const [serial, todo] =
     entry.serial === null

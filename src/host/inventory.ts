@@ -100,8 +100,9 @@ function atPlace(
   return { ...entry, address, bootId, bridges: bridgesOf(address) }
 }
 
+/** Of a physical function whose own interface is elsewhere the representors of its ports may be here. */
 function hasOwnInterface({ interfaces }: FoundDevice): boolean {
-  return interfaces.length > 0
+  return interfaces.some(({ port }) => port === undefined)
 }
 
 function entryOf(
@@ -110,7 +111,8 @@ function entryOf(
   { bootId, bridgesOf }: Whereabouts,
 ): InventoryEntry {
   const { address, vendor, device: id, subsystemVendor, subsystemDevice, serial } = device
-  const interfaces = device.interfaces.map((nic) => withAltnames(nic, seen))
+  const own = device.interfaces.filter(({ port }) => port === undefined)
+  const interfaces = own.map((nic) => withAltnames(nic, seen))
   const identity = { address, vendor, device: id, subsystemVendor, subsystemDevice, serial }
   return { ...identity, bootId, bridges: bridgesOf(address), interfaces }
 }

@@ -5,6 +5,7 @@ import { devicePath, type PciFunction } from './pci.js'
 import { listDirectory, readAttribute, readLink, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 import { readUdevNames } from './udev.js'
+import { representedPort } from './use/interfaces.js'
 
 /** An interface and the PCI device that has it. */
 interface Holding {
@@ -27,7 +28,9 @@ export function readInterfaces(
   }))
   const byDevice = new Map<PciAddress, NetInterface[]>()
   for (const { address, name, path, index } of found.sort((a, b) => a.index - b.index)) {
-    const nic = { name, altnames: readUdevNames(root, index, name), mac: readMac(path) }
+    const port = representedPort(path)
+    const names = { name, altnames: readUdevNames(root, index, name), mac: readMac(path) }
+    const nic = port === null ? names : { ...names, port }
     byDevice.set(address, [...(byDevice.get(address) ?? []), nic])
   }
   return byDevice

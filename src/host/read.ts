@@ -13,6 +13,7 @@ import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
+import { mayBeOpen } from './use/open-nodes.js'
 import { readVfioNodes } from './vfio.js'
 import { readWhereabouts } from './whereabouts.js'
 
@@ -54,7 +55,7 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'uncounted' | 'useOf'> {
+): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'uncounted' | 'useOf' | 'mayBeOpen'> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
   const devices = readDevices(root, functions, serials || saved.length > 0)
@@ -65,6 +66,7 @@ function readPci(
     inventoryWarnings: warnings,
     uncounted,
     useOf: hostUseOf(root),
+    mayBeOpen: ({ address }) => mayBeOpen(root, address),
   }
 }
 

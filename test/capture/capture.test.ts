@@ -14,7 +14,7 @@ const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
 /** All that is read of a host as data, with what it uses each device for. */
 function plain(root: string) {
-  const { useOf, ...facts } = readHostFacts(root)
+  const { useOf, mayBeOpen: _, ...facts } = readHostFacts(root)
   return { ...facts, uses: facts.pci.map((device) => useOf?.(device)) }
 }
 

@@ -254,7 +254,7 @@ t.test(
       `saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) (and 1 more) may be another card now: it was saved in another boot, below other bridges, and this user cannot compare its serial number; ignored, ${SCAN}`,
     ])
     t.strictSame(check({ ...VERSION_1, serial: null }), [
-      `saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) (and 1 more) may be another card now: an earlier version saved neither its boot nor its place, and no serial number was saved; ignored, ${SCAN_DRIVEN}`,
+      `saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) (and 1 more) may be another card now: neither its boot nor its place was saved, and no serial number was saved; ignored, ${SCAN_DRIVEN}`,
     ])
   },
 )

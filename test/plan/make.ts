@@ -29,6 +29,8 @@ interface Given {
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
   readonly useOf?: HostFacts['useOf']
+  readonly uncounted?: HostFacts['uncounted']
+  readonly mayBeOpen?: HostFacts['mayBeOpen']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -46,6 +48,8 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
     useOf: given.useOf ?? (() => []),
+    uncounted: given.uncounted ?? [],
+    mayBeOpen: given.mayBeOpen ?? (() => false),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
