@@ -48,7 +48,7 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
     if (target !== null) putLink(path, target)
   }
   for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) putText(path, '')
-  captureInterfaces(root, putText, putLink)
+  captureInterfaces(root, putText, putLink, clean)
   captureUses(root, putText, anonymize)
   captureProcess(root, putText)
   if (!anonymize) {
@@ -89,17 +89,23 @@ function captureUses(root: Root, putText: PutText, anonymize: boolean): void {
   putText(CAPTURED_USES_PATH, formatCapturedUses(Object.fromEntries(uses)))
 }
 
-/** An interface's link leads to the device that has it, which is what tells whose it is. */
+/** An interface's link leads to the device that has it, which is what tells whose it is; of others the name is enough. */
 function captureInterfaces(
   root: Root,
   putText: PutText,
   putLink: (path: string, target: string) => void,
+  clean: (text: string) => string,
 ): void {
   for (const path of expand(root, '/sys/class/net/*')) {
-    const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(
-      readLink(root + path) ?? '',
-    )?.[1]
-    if (place === undefined) continue
+    const goal = readLink(root + path)
+    // The bonding driver's list of bonds is a file among the links.
+    if (goal === null) continue
+    const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(goal)?.[1]
+    if (place === undefined) {
+      const name = clean(path.slice(path.lastIndexOf('/') + 1))
+      putLink(`/sys/class/net/${name}`, `../../devices/virtual/net/${name}`)
+      continue
+    }
     putLink(path, `../../bus/pci/devices/${place}`)
     for (const name of INTERFACE_TEXTS)
       putText(`/sys/bus/pci/devices/${place}/${name}`, readText(`${root}${path}/${name}`))

@@ -17,6 +17,8 @@ export interface HugePages {
 export interface HostFacts {
   /** Every PCI device, sorted by address. */
   readonly pci: readonly PciDevice[]
+  /** Interfaces that are of no PCI device, such as bridges: their names are no NIC's, whoever had them before. */
+  readonly otherInterfaces?: readonly string[]
   /** What was found wrong while the saved inventory was checked against the devices, one line each. */
   readonly inventoryWarnings: readonly string[]
   /** Saved NICs that do not count today: a name that means one of them is told why it means none. */
@@ -127,6 +129,7 @@ export interface UncountedEntry {
 /** A host of which nothing was read, for plans that need nothing. */
 export const EMPTY_HOST: HostFacts = {
   pci: [],
+  otherInterfaces: [],
   inventoryWarnings: [],
   uncounted: [],
   cpus: null,

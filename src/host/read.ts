@@ -6,7 +6,7 @@ import { readHugePages } from './hugepages.js'
 import { checkInventory, type InventoryToday, readInventory } from './inventory.js'
 import type { FoundDevice } from './inventory-check.js'
 import { readMemoryLockLimit } from './memory-lock.js'
-import { readInterfaces } from './nics.js'
+import { type FoundInterfaces, readInterfaces } from './nics.js'
 import { type PciFunction, readPciFunctions } from './pci.js'
 import { readSerials } from './serial.js'
 import { readSlots } from './slots.js'
@@ -55,14 +55,16 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'uncounted' | 'useOf' | 'mayBeOpen'> {
+): Pick<HostFacts, 'pci' | 'otherInterfaces' | 'inventoryWarnings' | 'uncounted' | 'useOf' | 'mayBeOpen'> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
-  const devices = readDevices(root, functions, serials || saved.length > 0)
+  const interfaces = readInterfaces(root, functions)
+  const devices = readDevices(root, functions, interfaces.byDevice, serials || saved.length > 0)
   const { fitting, uncounted, warnings } =
     saved.length === 0 ? NOTHING_SAVED : checkInventory(saved, devices, readWhereabouts(root))
   return {
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
+    otherInterfaces: interfaces.others,
     inventoryWarnings: warnings,
     uncounted,
     useOf: hostUseOf(root),
@@ -72,8 +74,12 @@ function readPci(
 
 const NOTHING_SAVED: InventoryToday = { fitting: new Map(), uncounted: [], warnings: [] }
 
-function readDevices(root: Root, functions: readonly PciFunction[], withSerials: boolean): FoundDevice[] {
-  const interfaces = readInterfaces(root, functions)
+function readDevices(
+  root: Root,
+  functions: readonly PciFunction[],
+  interfaces: FoundInterfaces['byDevice'],
+  withSerials: boolean,
+): FoundDevice[] {
   const { physical, virtual } = readSriov(root, functions)
   const slotOf = readSlots(root)
   const vfioNodeOf = readVfioNodes(root)

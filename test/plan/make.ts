@@ -30,6 +30,7 @@ interface Given {
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
   readonly useOf?: HostFacts['useOf']
   readonly uncounted?: HostFacts['uncounted']
+  readonly otherInterfaces?: HostFacts['otherInterfaces']
   readonly mayBeOpen?: HostFacts['mayBeOpen']
 }
 
@@ -49,6 +50,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     memoryLockLimit: given.memoryLockLimit ?? null,
     useOf: given.useOf ?? (() => []),
     uncounted: given.uncounted ?? [],
+    otherInterfaces: given.otherInterfaces ?? [],
     mayBeOpen: given.mayBeOpen ?? (() => false),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`

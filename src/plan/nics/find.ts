@@ -25,7 +25,7 @@ export function findNic(name: string, policy: Policy, host: KnownHost): FoundNic
   const configured = policy.nics[name]
   if (configured === undefined) return findUnconfigured(name, policy, host)
   const place = () => policy.place(['nic', name])
-  const devices = selectDevices(configured, host.pci)
+  const devices = selectDevices(configured, host)
   const selector = describeSelector(configured)
   if (devices.length === 0) {
     const { what, todo } = whyNothing(configured, host)
@@ -46,7 +46,7 @@ export function findNic(name: string, policy: Policy, host: KnownHost): FoundNic
 
 function findUnconfigured(name: string, policy: Policy, host: KnownHost): FoundNic {
   const selector = selectorOfName(name)
-  const devices = selectDevices(selector, host.pci)
+  const devices = selectDevices(selector, host)
   if (devices.length === 0) {
     const known = knownReason(selector, host)
     if (known !== null) throw nicWithoutDevice({ name, why: known.what, todo: known.todo })

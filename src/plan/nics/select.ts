@@ -1,18 +1,21 @@
 import type { NicSelector } from '../../config/policy.js'
-import type { NetInterface, PciDevice } from '../../host/facts.js'
+import type { HostFacts, NetInterface, PciDevice } from '../../host/facts.js'
 import { parseMac } from '../../units/mac.js'
 import { parsePciAddress } from '../../units/pci-address.js'
+
+/** What a selector is looked up in. */
+export type Selectable = Pick<HostFacts, 'pci' | 'otherInterfaces'>
 
 /** One thing that a selector asks for: how a message says it, and which devices have it. */
 export interface Criterion {
   readonly label: string
-  readonly among: (devices: readonly PciDevice[]) => readonly PciDevice[]
+  readonly among: (host: Selectable) => readonly PciDevice[]
 }
 
 /** Devices that a selector means: those that meet all it asks for, in the order of the host's list. */
-export function selectDevices(selector: NicSelector, pci: readonly PciDevice[]): PciDevice[] {
-  const chosen = criteria(selector).map(({ among }) => among(pci))
-  return pci.filter((device) => chosen.every((devices) => devices.includes(device)))
+export function selectDevices(selector: NicSelector, host: Selectable): PciDevice[] {
+  const chosen = criteria(selector).map(({ among }) => among(host))
+  return host.pci.filter((device) => chosen.every((devices) => devices.includes(device)))
 }
 
 /** What a selector asks for, for messages: `mac a0:36:9f:12:34:56, numa-node 1`. */
@@ -45,19 +48,15 @@ export function criteria(selector: NicSelector): Criterion[] {
   const { mac, address, interface: name, pf, vf, id, slot, numaNode } = selector
   const each = (label: string, matches: (device: PciDevice) => boolean): Criterion => ({
     label,
-    among: (devices) => devices.filter(matches),
+    among: ({ pci }) => pci.filter(matches),
   })
   return [
-    ...(mac === null
-      ? []
-      : [{ label: `mac ${mac}`, among: (all: readonly PciDevice[]) => withMac(mac, all) }]),
+    ...(mac === null ? [] : [{ label: `mac ${mac}`, among: (host: Selectable) => withMac(mac, host) }]),
     ...(address === null ? [] : [each(`address ${address}`, (device) => device.address === address)]),
     ...(name === null
       ? []
-      : [{ label: `interface ${name}`, among: (all: readonly PciDevice[]) => withName(name, all) }]),
-    ...(pf === null
-      ? []
-      : [{ label: `pf ${pf}`, among: (all: readonly PciDevice[]) => functionsOf(pf, all) }]),
+      : [{ label: `interface ${name}`, among: (host: Selectable) => withName(name, host) }]),
+    ...(pf === null ? [] : [{ label: `pf ${pf}`, among: (host: Selectable) => functionsOf(pf, host) }]),
     ...(vf === null ? [] : [each(`vf ${vf}`, (device) => device.virtualFunction?.index === vf)]),
     ...(id === null
       ? []
@@ -76,7 +75,7 @@ export function ownInterfaces({ interfaces }: PciDevice): readonly NetInterface[
  * Devices that have an interface now; only when there is none, those that had it when `nics scan` looked. A MAC that is in
  * use today belongs to today's device.
  */
-function withMac(mac: string, devices: readonly PciDevice[]): readonly PciDevice[] {
+function withMac(mac: string, { pci: devices }: Selectable): readonly PciDevice[] {
   const live = devices.filter((device) => ownInterfaces(device).some((nic) => nic.mac === mac))
   return live.length > 0
     ? live
@@ -85,11 +84,12 @@ function withMac(mac: string, devices: readonly PciDevice[]): readonly PciDevice
 
 /**
  * The device whose interface bears a name now. Without one, those that had it when `nics scan` looked, and those that udev
- * has it for: such a name is an altname, or nobody's, when udev was told to name interfaces otherwise.
+ * has it for: such a name is an altname, or nobody's, when udev was told to name interfaces otherwise. A name that a bridge
+ * bears now is the bridge's.
  */
-function withName(name: string, devices: readonly PciDevice[]): readonly PciDevice[] {
+function withName(name: string, { pci: devices, otherInterfaces = [] }: Selectable): readonly PciDevice[] {
   const bearing = devices.filter((device) => ownInterfaces(device).some((nic) => nic.name === name))
-  if (bearing.length > 0) return bearing
+  if (bearing.length > 0 || otherInterfaces.includes(name)) return bearing
   return devices.filter((device) =>
     [...ownInterfaces(device), ...savedInterfaces(device)].some((nic) => hasName(nic, name)),
   )
@@ -105,18 +105,18 @@ export function hasName(nic: NetInterface, name: string): boolean {
 }
 
 /** Virtual functions of a physical function, see `physicalFunctions`. */
-function functionsOf(pf: string, devices: readonly PciDevice[]): readonly PciDevice[] {
+function functionsOf(pf: string, host: Selectable): readonly PciDevice[] {
   const address = parsePciAddress(pf)
-  const physical = address === null ? physicalFunctions(pf, devices).map((d) => d.address) : [address]
-  return devices.filter(
+  const physical = address === null ? physicalFunctions(pf, host).map((d) => d.address) : [address]
+  return host.pci.filter(
     ({ virtualFunction }) => virtualFunction !== null && physical.includes(virtualFunction.pf),
   )
 }
 
 /** The devices that `pf` means: by interface, altname, MAC or PCI address. */
-export function physicalFunctions(pf: string, devices: readonly PciDevice[]): readonly PciDevice[] {
+export function physicalFunctions(pf: string, host: Selectable): readonly PciDevice[] {
   const address = parsePciAddress(pf)
-  if (address !== null) return devices.filter((device) => device.address === address)
+  if (address !== null) return host.pci.filter((device) => device.address === address)
   const mac = parseMac(pf)
-  return mac === null ? withName(pf, devices) : withMac(mac, devices)
+  return mac === null ? withName(pf, host) : withMac(mac, host)
 }

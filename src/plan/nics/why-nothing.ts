@@ -22,7 +22,7 @@ export function whyNothing(
 ): WhyNothing | { what: string; todo: null } {
   return (
     knownReason(selector, host) ?? {
-      what: whyNoCriterion(selector, host.pci) ?? whyNotAll(selector, host.pci),
+      what: whyNoCriterion(selector, host) ?? whyNotAll(selector, host),
       todo: null,
     }
   )
@@ -40,7 +40,7 @@ export function knownReason(selector: NicSelector, host: KnownHost): WhyNothing 
 }
 
 function whyNoFunction(pf: string, vf: number | null, host: KnownHost): WhyNothing | null {
-  const [physical] = physicalFunctions(pf, host.pci)
+  const [physical] = physicalFunctions(pf, host)
   if (physical !== undefined) return whyNoVf(physical, vf)
   const mac = parseMac(pf)
   return whyNoInterface(pf, (nic) => hasName(nic, pf) || (mac !== null && nic.mac === mac), host)
@@ -87,10 +87,19 @@ function whyNoInterface(
   host: KnownHost,
 ): WhyNothing | null {
   return (
+    whyOther(name, host) ??
     whyRepresentor(matches, host.pci) ??
     whyNoSaved(({ entry }) => entry.interfaces.some(matches), host) ??
     whyNoNamedVf(name, host)
   )
+}
+
+function whyOther(name: string, { otherInterfaces = [] }: KnownHost): WhyNothing | null {
+  if (!otherInterfaces.includes(name)) return null
+  return {
+    what: `${name} is an interface, but not of a PCI device`,
+    todo: 'name the NIC that is meant, see qemu-rt nics list',
+  }
 }
 
 function whyRepresentor(
@@ -133,9 +142,9 @@ function mayHaveHad({ address, sriov }: PciDevice, gone: string): boolean {
 }
 
 /** systemd names a virtual function after its physical one, `ens1f0v3` (systemd.net-naming-scheme(7)). */
-function whyNoNamedVf(name: string, { pci }: KnownHost): WhyNothing | null {
+function whyNoNamedVf(name: string, host: KnownHost): WhyNothing | null {
   const [, pf = '', index = ''] = /^(.+?)v(\d+)$/.exec(name) ?? []
-  const [physical] = pf === '' ? [] : physicalFunctions(pf, pci)
+  const [physical] = pf === '' ? [] : physicalFunctions(pf, host)
   if (physical === undefined || physical.sriov === null) return null
   const vf = Number(index)
   return (
@@ -147,11 +156,13 @@ function whyNoNamedVf(name: string, { pci }: KnownHost): WhyNothing | null {
 }
 
 /** The first thing that no device has; null when each is met by some device. */
-function whyNoCriterion(selector: NicSelector, pci: readonly PciDevice[]): string | null {
-  const failing = criteria(selector).find(({ among }) => among(pci).length === 0)
+function whyNoCriterion(selector: NicSelector, host: KnownHost): string | null {
+  const failing = criteria(selector).find(({ among }) => among(host).length === 0)
   if (failing === undefined) return null
   const byInterface = selector.mac !== null || selector.interface !== null || selector.pf !== null
-  const nameless = pci.filter((d) => isNetworkDevice(d) && isVfioDriver(d.driver) && d.inventory === null)
+  const nameless = host.pci.filter(
+    (d) => isNetworkDevice(d) && isVfioDriver(d.driver) && d.inventory === null,
+  )
   const hint =
     byInterface && nameless.length > 0
       ? `; of ${nameless.length} on vfio-pci no name or MAC was saved, see qemu-rt nics list`
@@ -160,8 +171,8 @@ function whyNoCriterion(selector: NicSelector, pci: readonly PciDevice[]): strin
 }
 
 /** Each is met by some device, but all by none: the devices that come closest, and what they fail. */
-function whyNotAll(selector: NicSelector, pci: readonly PciDevice[]): string {
-  const chosen = criteria(selector).map(({ label, among }) => ({ label, devices: among(pci) }))
+function whyNotAll(selector: NicSelector, host: KnownHost): string {
+  const chosen = criteria(selector).map(({ label, among }) => ({ label, devices: among(host) }))
   const [rarest] = [...chosen].sort((a, b) => a.devices.length - b.devices.length)
   if (rarest === undefined) return 'nothing is selected'
   const others = chosen.filter((one) => one !== rarest)
