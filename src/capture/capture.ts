@@ -40,13 +40,15 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   }
   const putLink = (path: string, target: string) => put(path, (at) => symlinkSync(target, at))
 
+  // First, so that all that is written below a device's link goes to its place in the tree.
+  captureTree(root, out, putLink)
   for (const path of TEXTS.flatMap((pattern) => expand(root, pattern))) putText(path, readText(root + path))
   for (const path of LINKS.flatMap((pattern) => expand(root, pattern))) {
     const target = readLink(root + path)
     if (target !== null) putLink(path, target)
   }
   for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) putText(path, '')
-  captureInterfaces(root, putText, putLink)
+  captureInterfaces(root, putText, putLink, clean)
   captureUses(root, putText, anonymize)
   captureProcess(root, putText)
   if (!anonymize) {
@@ -62,6 +64,19 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
 /** Nothing that is there is written to, nor through (open(2), O_EXCL), and nobody else may write. */
 const NEW_FILE = { flag: 'wx', mode: 0o644 } as const
 
+/** Where a PCI device stands in the kernel's tree, beneath its bridges: the bus has a link to there. */
+const PLACE = /^(?:\.\.\/){3}(devices\/(?:[\w:.-]+\/)*[\w:.-]+)$/
+
+/** The devices' own directories, empty, with the links to them: which bridges are above a device tells whether it is the same. */
+function captureTree(root: Root, out: string, putLink: (path: string, target: string) => void): void {
+  for (const path of expand(root, '/sys/bus/pci/devices/*')) {
+    const place = PLACE.exec(readLink(root + path) ?? '')?.[1]
+    if (place === undefined || place.split('/').includes('..')) continue
+    mkdirSync(`${out}/sys/${place}`, { recursive: true, mode: 0o755 })
+    putLink(path, `../../../${place}`)
+  }
+}
+
 type PutText = (path: string, text: string | null) => void
 
 /** What the host uses its devices for, of those that vfio-pci does not have; anonymized without addresses. */
@@ -74,17 +89,23 @@ function captureUses(root: Root, putText: PutText, anonymize: boolean): void {
   putText(CAPTURED_USES_PATH, formatCapturedUses(Object.fromEntries(uses)))
 }
 
-/** An interface's link leads to the device that has it, which is what tells whose it is. */
+/** An interface's link leads to the device that has it, which is what tells whose it is; of others the name is enough. */
 function captureInterfaces(
   root: Root,
   putText: PutText,
   putLink: (path: string, target: string) => void,
+  clean: (text: string) => string,
 ): void {
   for (const path of expand(root, '/sys/class/net/*')) {
-    const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(
-      readLink(root + path) ?? '',
-    )?.[1]
-    if (place === undefined) continue
+    const goal = readLink(root + path)
+    // The bonding driver's list of bonds is a file among the links.
+    if (goal === null) continue
+    const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(goal)?.[1]
+    if (place === undefined) {
+      const name = clean(path.slice(path.lastIndexOf('/') + 1))
+      putLink(`/sys/class/net/${name}`, `../../devices/virtual/net/${name}`)
+      continue
+    }
     putLink(path, `../../bus/pci/devices/${place}`)
     for (const name of INTERFACE_TEXTS)
       putText(`/sys/bus/pci/devices/${place}/${name}`, readText(`${root}${path}/${name}`))

@@ -19,6 +19,7 @@ export const TEXTS = [
   '/sys/kernel/mm/hugepages/*/free_hugepages',
   '/sys/kernel/mm/hugepages/*/resv_hugepages',
   '/proc/sys/kernel/sched_rt_runtime_us',
+  '/proc/sys/kernel/random/boot_id',
   '/var/lib/qemu-rt/nics.json',
 ] as const
 
@@ -34,7 +35,7 @@ export const LINKS = [
 export const NAMES = ['/dev/vfio/*'] as const
 
 /** Of an interface, beneath its directory. */
-export const INTERFACE_TEXTS = ['address', 'ifindex', 'bonding_slave/perm_hwaddr'] as const
+export const INTERFACE_TEXTS = ['address', 'ifindex', 'phys_port_name', 'bonding_slave/perm_hwaddr'] as const
 
 /** Of the process that asks: what it may lock, and the CPUs of its group. */
 export const PROCESS_TEXTS = ['limits', 'status', 'cgroup', 'mountinfo'] as const

@@ -17,20 +17,34 @@ export function onlyThisHost(facts: { readonly command: string; readonly sysroot
   })
 }
 
-/** No configuration entry, interface, altname or MAC of this host has the name. */
+/** No configuration entry, interface, altname or MAC of this host has the name. `near` is one that has one. */
 export function nicUnknown(facts: {
   readonly name: string
-  readonly known: readonly string[]
+  readonly near: string | null
   readonly looked: string
   readonly config: string
 }): UserError {
-  const near = nearest(facts.name, facts.known)
+  const { near } = facts
   const mend = `write [nic.${facts.name}] in ${facts.config}, or see 'qemu-rt nics list'`
   return userError({
     exitCode: EXIT.unavailable,
     what: `NIC '${facts.name}' is not in the configuration and no interface, altname or MAC of this host`,
     where: `looked at ${facts.looked}`,
     todo: near === null ? mend : `did you mean '${near}'? Otherwise ${mend}`,
+  })
+}
+
+/** No device has the name now, and something is known of why. */
+export function nicWithoutDevice(facts: {
+  readonly name: string
+  readonly why: string
+  readonly todo: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' is not in the configuration, and no device of this host`,
+    where: facts.why,
+    todo: facts.todo,
   })
 }
 
@@ -69,12 +83,12 @@ export function notForThisDomain(facts: {
 
 /** The configuration has the name, but no device is as it says. */
 export function nicMatchesNothing(
-  facts: NicPlace & { readonly selector: string; readonly looked: string; readonly todo: string },
+  facts: NicPlace & { readonly selector: string; readonly why: string; readonly todo: string },
 ): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `NIC '${facts.name}' (${facts.selector}) matches no device of this host`,
-    where: `looked at ${facts.looked}`,
+    where: facts.why,
     todo: `${facts.todo}${at(facts.place)}`,
   })
 }

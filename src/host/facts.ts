@@ -13,12 +13,16 @@ export interface HugePages {
   readonly freeByNode: Readonly<Record<number, number>>
 }
 
-/** What a plan may know of the host. Plain data but for `useOf`, so that a test can make one. */
+/** What a plan may know of the host. Plain data but for what is asked of the host later, so that a test can make one. */
 export interface HostFacts {
   /** Every PCI device, sorted by address. */
   readonly pci: readonly PciDevice[]
+  /** Interfaces that are of no PCI device, such as bridges: their names are no NIC's, whoever had them before. */
+  readonly otherInterfaces?: readonly string[]
   /** What was found wrong while the saved inventory was checked against the devices, one line each. */
   readonly inventoryWarnings: readonly string[]
+  /** Saved NICs that do not count today: a name that means one of them is told why it means none. */
+  readonly uncounted?: readonly UncountedEntry[]
   /** null when the host does not say, or they were not asked for. */
   readonly cpus: HostCpus | null
   /** Huge pages by size; null when they were not asked for. */
@@ -30,6 +34,8 @@ export interface HostFacts {
    * read. Without it nothing is known.
    */
   readonly useOf?: UseOf
+  /** Whether a process may have a device open by VFIO; for a plan that proposes a device. Without it one may. */
+  readonly mayBeOpen?: (device: { readonly address: PciAddress }) => boolean
 }
 
 /** The host's CPUs. */
@@ -85,6 +91,8 @@ export interface NetInterface {
   readonly name: string
   readonly altnames: readonly string[]
   readonly mac: MacAddress | null
+  /** Of a port representor: the port of the card's switch that it stands for, `pf0vf1`. */
+  readonly port?: string
 }
 
 export interface VfioNode {
@@ -102,13 +110,28 @@ export interface InventoryEntry {
   readonly subsystemVendor: string
   readonly subsystemDevice: string
   readonly serial: string | null
+  /** The boot that it was saved in, and the bridges above it then; null when an earlier version saved it. */
+  readonly bootId: string | null
+  readonly bridges: string | null
   readonly interfaces: readonly NetInterface[]
+}
+
+/** A saved NIC that does not count, and why. */
+export interface UncountedEntry {
+  readonly entry: InventoryEntry
+  /** `other`: another device is there; `unverified`: nothing shows that it is the same. */
+  readonly why: 'gone' | 'moved' | 'other' | 'unverified'
+  /** Goes on after the NIC: `is no longer there`. */
+  readonly problem: string
+  readonly todo: string
 }
 
 /** A host of which nothing was read, for plans that need nothing. */
 export const EMPTY_HOST: HostFacts = {
   pci: [],
+  otherInterfaces: [],
   inventoryWarnings: [],
+  uncounted: [],
   cpus: null,
   hugePages: null,
   memoryLockLimit: null,

@@ -1,66 +1,119 @@
 import type { PciAddress } from '../units/pci-address.js'
-import type { InventoryEntry, PciDevice } from './facts.js'
+import type { InventoryEntry, PciDevice, UncountedEntry } from './facts.js'
+import type { Whereabouts } from './whereabouts.js'
 
 /** A device without what the inventory says of it. */
 export type FoundDevice = Omit<PciDevice, 'inventory'>
 
-/** What is in the inventory and holds today, and what does not. */
+/** A saved NIC that does not count today. */
+export interface Misfit extends UncountedEntry {
+  /** Where the same card is now, by its serial number or its place; null when that is not known. */
+  readonly movedTo: PciAddress | null
+}
+
+/** What is in the inventory and counts today, and what does not. */
 export interface CheckedInventory {
-  readonly fitting: ReadonlyMap<PciAddress, InventoryEntry>
-  /** One line each: what was saved, what is there instead. */
-  readonly misfits: readonly string[]
+  readonly counting: ReadonlyMap<PciAddress, InventoryEntry>
+  readonly misfits: readonly Misfit[]
 }
 
 /**
- * Compares saved devices with those that are there: the address must hold the same card, and a saved MAC must not be
- * in use by another device. The serial number counts only when both are known, as only root can read it.
+ * Compares saved devices with those that are there. An entry counts when the address holds such a card, no other device
+ * has its MAC, and something shows that it is this very card: its serial number, or else the boot that it was saved in, or
+ * the bridges above it. The serial number counts when both are known: only root can read it, and not every card has one.
  */
 export function compareInventory(
   entries: readonly InventoryEntry[],
   devices: readonly FoundDevice[],
+  here: Whereabouts,
 ): CheckedInventory {
-  const there = indexDevices(devices)
-  const fitting = new Map<PciAddress, InventoryEntry>()
-  const misfits: string[] = []
+  const there = indexDevices(devices, here)
+  const counting = new Map<PciAddress, InventoryEntry>()
+  const misfits: Misfit[] = []
   for (const entry of entries) {
-    const problem = misfit(entry, there)
-    if (problem === null) fitting.set(entry.address, entry)
-    else misfits.push(`saved NIC ${describe(entry)} ${problem}`)
+    const misfit = findMisfit(entry, there)
+    if (misfit === null) counting.set(entry.address, entry)
+    else misfits.push(misfit)
   }
-  return { fitting, misfits }
+  return { counting, misfits }
 }
 
 interface Devices {
   readonly all: readonly FoundDevice[]
   readonly byAddress: ReadonlyMap<string, FoundDevice>
   readonly byMac: ReadonlyMap<string, readonly FoundDevice[]>
+  readonly here: Whereabouts
 }
 
-function indexDevices(all: readonly FoundDevice[]): Devices {
+function indexDevices(all: readonly FoundDevice[], here: Whereabouts): Devices {
   const byMac = new Map<string, FoundDevice[]>()
   for (const device of all) {
     for (const { mac } of device.interfaces)
       if (mac !== null) byMac.set(mac, [...(byMac.get(mac) ?? []), device])
   }
-  return { all, byAddress: new Map(all.map((device) => [device.address, device])), byMac }
+  return { all, byAddress: new Map(all.map((device) => [device.address, device])), byMac, here }
 }
 
-function misfit(entry: InventoryEntry, there: Devices): string | null {
+function findMisfit(entry: InventoryEntry, there: Devices): Misfit | null {
   const device = there.byAddress.get(entry.address)
-  const moved = movedTo(entry, there)
-  if (device === undefined) return moved === null ? 'is no longer there' : `has moved to ${moved}`
+  if (device === undefined) return elsewhere(entry, there, 'gone', 'is no longer there')
   if (identity(device) !== identity(entry)) {
-    const now = `is ${identity(device)} now, not ${identity(entry)}`
-    return moved === null ? now : `${now}; it has moved to ${moved}`
+    return elsewhere(entry, there, 'other', `is ${identity(device)} now, not ${identity(entry)}`)
   }
-  if (entry.serial !== null && device.serial !== null && entry.serial !== device.serial) {
-    const now = `is another card now, serial ${device.serial}, not ${entry.serial}`
-    return moved === null ? now : `${now}; it has moved to ${moved}`
+  if (differ(entry.serial, device.serial)) {
+    const problem = `is another card now, serial ${device.serial}, not ${entry.serial}`
+    return elsewhere(entry, there, 'other', problem)
   }
-  return stolenMac(entry, device, there)
+  const lost = lostMac(entry, device, there)
+  if (lost !== null) return { entry, why: 'other', problem: lost, todo: SCAN_DRIVEN, movedTo: null }
+  return isVerified(entry, device, there.here) ? null : unverified(entry)
 }
 
-function stolenMac(entry: InventoryEntry, device: FoundDevice, { byMac }: Devices): string | null {
+const SCAN = 'run as root: qemu-rt nics scan'
+const SCAN_DRIVEN = 'run as root, when a kernel driver has the card: qemu-rt nics scan'
+
+function elsewhere(
+  entry: InventoryEntry,
+  there: Devices,
+  why: UncountedEntry['why'],
+  problem: string,
+): Misfit {
+  const movedTo = sameCard(entry, there)?.address ?? null
+  const now = movedTo ?? holdersOfMacs(entry, there)[0]?.address ?? null
+  if (now === null) return { entry, why, problem, todo: SCAN_DRIVEN, movedTo }
+  const told = why === 'gone' ? `has moved to ${now}` : `${problem}; it has moved to ${now}`
+  return { entry, why: 'moved', problem: told, todo: SCAN, movedTo }
+}
+
+/** Whether it is shown that the device is the one that was saved. A MAC that it bears today shows it, too. */
+function isVerified(entry: InventoryEntry, device: FoundDevice, here: Whereabouts): boolean {
+  return (
+    isSame(entry.serial, device.serial) ||
+    isSame(entry.bootId, here.bootId) ||
+    isSame(entry.bridges, here.bridgesOf(device.address)) ||
+    device.interfaces.length > 0
+  )
+}
+
+function unverified(entry: InventoryEntry): Misfit {
+  const then =
+    entry.bootId === null && entry.bridges === null
+      ? 'neither its boot nor its place was saved'
+      : 'it was saved in another boot, below other bridges'
+  const [serial, todo] =
+    entry.serial === null
+      ? ['no serial number was saved', SCAN_DRIVEN]
+      : ['this user cannot compare its serial number', SCAN]
+  return {
+    entry,
+    why: 'unverified',
+    problem: `may be another card now: ${then}, and ${serial}`,
+    todo,
+    movedTo: null,
+  }
+}
+
+function lostMac(entry: InventoryEntry, device: FoundDevice, { byMac }: Devices): string | null {
   for (const { mac } of entry.interfaces) {
     const holders = mac === null ? [] : (byMac.get(mac) ?? [])
     const [other] = holders.includes(device) ? [] : holders
@@ -69,21 +122,45 @@ function stolenMac(entry: InventoryEntry, device: FoundDevice, { byMac }: Device
   return null
 }
 
-/** Where the saved card is now: by a MAC in use, or by its serial number, which all functions of a card share. */
-function movedTo(entry: InventoryEntry, { all, byMac }: Devices): PciAddress | null {
-  const [byItsMac] = entry.interfaces.flatMap(({ mac }) => (mac === null ? [] : (byMac.get(mac) ?? [])))
-  if (byItsMac !== undefined) return byItsMac.address
-  const [bySerial, ...more] = all.filter((device) => isSameFunction(device, entry))
-  return bySerial === undefined || more.length > 0 ? null : bySerial.address
+function holdersOfMacs({ interfaces }: InventoryEntry, { byMac }: Devices): readonly FoundDevice[] {
+  return interfaces.flatMap(({ mac }) => (mac === null ? [] : (byMac.get(mac) ?? [])))
 }
 
-function isSameFunction(device: FoundDevice, entry: InventoryEntry): boolean {
-  return (
-    device.serial !== null &&
-    device.serial === entry.serial &&
-    device.address.at(-1) === entry.address.at(-1) &&
-    identity(device) === identity(entry)
+/**
+ * The saved card at another address: by its serial number, which all functions of a card share, else by its place. A
+ * virtual function has its card's number, and which of them it was the number does not say.
+ */
+function sameCard(entry: InventoryEntry, { all, here }: Devices): FoundDevice | null {
+  const alike = all.filter(
+    (device) =>
+      device.address !== entry.address &&
+      device.address.at(-1) === entry.address.at(-1) &&
+      device.virtualFunction === null &&
+      identity(device) === identity(entry) &&
+      !differ(device.serial, entry.serial),
   )
+  const bySerial = alike.filter(({ serial }) => isSame(serial, entry.serial))
+  const byPlace = alike.filter(
+    ({ address }) =>
+      slotOf(address) === slotOf(entry.address) && isSame(here.bridgesOf(address), entry.bridges),
+  )
+  const [found, ...more] = bySerial.length > 0 ? bySerial : byPlace
+  return found === undefined || more.length > 0 ? null : found
+}
+
+/** Device and function number, which a bus's number leaves alone. */
+function slotOf(address: PciAddress): string {
+  return address.slice(address.lastIndexOf(':'))
+}
+
+/** Whether both are known, and equal. */
+function isSame(a: string | null, b: string | null): boolean {
+  return a !== null && a === b
+}
+
+/** Whether both are known, and are not equal. */
+function differ(a: string | null, b: string | null): boolean {
+  return a !== null && b !== null && a !== b
 }
 
 /** IDs as in lspci -n, with the subsystem's, so that two makers' boards with one chip differ. */
@@ -93,7 +170,8 @@ function identity(
   return `${device.vendor}:${device.device} (${device.subsystemVendor}:${device.subsystemDevice})`
 }
 
-function describe({ address, interfaces }: InventoryEntry): string {
+/** A saved NIC for a message: `0000:03:00.2 (ens1f2, a0:36:9f:12:34:56)`. */
+export function describeEntry({ address, interfaces }: InventoryEntry): string {
   const [nic] = interfaces
   const facts = [nic?.name, nic?.mac].filter(Boolean).join(', ')
   return facts === '' ? address : `${address} (${facts})`

@@ -44,6 +44,9 @@ function entry(value: unknown, place: string): InventoryEntry {
     subsystemVendor: id('subsystemVendor'),
     subsystemDevice: id('subsystemDevice'),
     serial: textOrNull(device, 'serial', place),
+    // Earlier versions have saved neither.
+    bootId: textOrNull(device, 'bootId', place),
+    bridges: textOrNull(device, 'bridges', place),
     interfaces: list(device, 'interfaces', place).map((nic, index) =>
       netInterface(nic, `${place}.interfaces[${index}]`),
     ),

@@ -5,6 +5,7 @@ import { devicePath, type PciFunction } from './pci.js'
 import { listDirectory, readAttribute, readLink, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 import { readUdevNames } from './udev.js'
+import { representedPort } from './use/interfaces.js'
 
 /** An interface and the PCI device that has it. */
 interface Holding {
@@ -13,24 +14,30 @@ interface Holding {
   readonly path: string
 }
 
+/** The interfaces of PCI devices, and the names of all others. */
+export interface FoundInterfaces {
+  readonly byDevice: ReadonlyMap<PciAddress, readonly NetInterface[]>
+  readonly others: readonly string[]
+}
+
 /**
  * Reads the interfaces of PCI devices, in the order in which the kernel made them: a physical function's own one comes
  * before its representors. Starts from the interfaces, of which a host has few, rather than from its devices.
  */
-export function readInterfaces(
-  root: Root,
-  functions: readonly PciFunction[],
-): ReadonlyMap<PciAddress, readonly NetInterface[]> {
-  const found = holdings(root, functions).map((holding) => ({
+export function readInterfaces(root: Root, functions: readonly PciFunction[]): FoundInterfaces {
+  const { held, others } = holdings(root, functions)
+  const found = held.map((holding) => ({
     ...holding,
     index: readNumber(`${holding.path}/ifindex`) ?? 0,
   }))
   const byDevice = new Map<PciAddress, NetInterface[]>()
   for (const { address, name, path, index } of found.sort((a, b) => a.index - b.index)) {
-    const nic = { name, altnames: readUdevNames(root, index, name), mac: readMac(path) }
+    const port = representedPort(path)
+    const names = { name, altnames: readUdevNames(root, index, name), mac: readMac(path) }
+    const nic = port === null ? names : { ...names, port }
     byDevice.set(address, [...(byDevice.get(address) ?? []), nic])
   }
-  return byDevice
+  return { byDevice, others }
 }
 
 /** A bond writes its own address into its members, and keeps theirs in perm_hwaddr (bond_sysfs_slave.c). */
@@ -44,14 +51,21 @@ function readMac(path: string): MacAddress | null {
 /** What a virtual function shows until its physical function has given it an address. */
 const UNSET = '00:00:00:00:00:00'
 
-function holdings(root: Root, functions: readonly PciFunction[]): Holding[] {
+function holdings(root: Root, functions: readonly PciFunction[]) {
   const names = listDirectory(`${root}/sys/class/net`)
-  if (names === null) return functions.flatMap(({ address }) => inDevice(root, address))
-  return names.flatMap((name) => {
+  if (names === null) return { held: functions.flatMap(({ address }) => inDevice(root, address)), others: [] }
+  const held: Holding[] = []
+  const others: string[] = []
+  for (const name of names.sort()) {
     const path = `${root}/sys/class/net/${name}`
-    const address = holder(readLink(path) ?? '')
-    return address === null ? [] : [{ address, name, path }]
-  })
+    const target = readLink(path)
+    // Not an interface, but the bonding driver's list of bonds: the only file among the links.
+    if (target === null) continue
+    const address = holder(target)
+    if (address === null) others.push(name)
+    else held.push({ address, name, path })
+  }
+  return { held, others }
 }
 
 /**

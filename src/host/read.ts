@@ -3,17 +3,19 @@ import { isNetworkClass } from '../units/pci-class.js'
 import { readCpus } from './cpus.js'
 import { EMPTY_HOST, type HostFacts } from './facts.js'
 import { readHugePages } from './hugepages.js'
-import { checkInventory, readInventory } from './inventory.js'
+import { checkInventory, type InventoryToday, readInventory } from './inventory.js'
 import type { FoundDevice } from './inventory-check.js'
 import { readMemoryLockLimit } from './memory-lock.js'
-import { readInterfaces } from './nics.js'
+import { type FoundInterfaces, readInterfaces } from './nics.js'
 import { type PciFunction, readPciFunctions } from './pci.js'
 import { readSerials } from './serial.js'
 import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
+import { mayBeOpen } from './use/open-nodes.js'
 import { readVfioNodes } from './vfio.js'
+import { readWhereabouts } from './whereabouts.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
 export interface WantedFacts {
@@ -53,20 +55,31 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'useOf'> {
+): Pick<HostFacts, 'pci' | 'otherInterfaces' | 'inventoryWarnings' | 'uncounted' | 'useOf' | 'mayBeOpen'> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
-  const devices = readDevices(root, functions, serials || saved.length > 0)
-  const { fitting, warnings } = checkInventory(saved, devices)
+  const interfaces = readInterfaces(root, functions)
+  const devices = readDevices(root, functions, interfaces.byDevice, serials || saved.length > 0)
+  const { fitting, uncounted, warnings } =
+    saved.length === 0 ? NOTHING_SAVED : checkInventory(saved, devices, readWhereabouts(root))
   return {
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
+    otherInterfaces: interfaces.others,
     inventoryWarnings: warnings,
+    uncounted,
     useOf: hostUseOf(root),
+    mayBeOpen: ({ address }) => mayBeOpen(root, address),
   }
 }
 
-function readDevices(root: Root, functions: readonly PciFunction[], withSerials: boolean): FoundDevice[] {
-  const interfaces = readInterfaces(root, functions)
+const NOTHING_SAVED: InventoryToday = { fitting: new Map(), uncounted: [], warnings: [] }
+
+function readDevices(
+  root: Root,
+  functions: readonly PciFunction[],
+  interfaces: FoundInterfaces['byDevice'],
+  withSerials: boolean,
+): FoundDevice[] {
   const { physical, virtual } = readSriov(root, functions)
   const slotOf = readSlots(root)
   const vfioNodeOf = readVfioNodes(root)

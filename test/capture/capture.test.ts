@@ -8,13 +8,15 @@ import { captureHost } from '../../src/capture/capture.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import { filesBeneath } from '../files.js'
+import { readWhereabouts } from '../../src/host/whereabouts.js'
+import { writeFiles } from '../host/made-host.js'
 
 const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
 const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
 /** All that is read of a host as data, with what it uses each device for. */
 function plain(root: string) {
-  const { useOf, ...facts } = readHostFacts(root)
+  const { useOf, mayBeOpen: _, ...facts } = readHostFacts(root)
   return { ...facts, uses: facts.pci.map((device) => useOf?.(device)) }
 }
 
@@ -25,6 +27,38 @@ t.test('what is read of a captured host is what is read of the host', async (t) 
     captureHost(root, out, false)
     t.strictSame(plain(out), plain(root), host)
   }
+})
+
+t.test('the boot and the bridges above each device come along', async (t) => {
+  const root = join(hosts, 'four-nics') as Root
+  const out = join(t.testdir({}), 'captured') as Root
+  captureHost(root, out, true)
+  const where = (host: Root) => {
+    const { bootId, bridgesOf } = readWhereabouts(host)
+    return [bootId, ...readHostFacts(host).pci.map(({ address }) => bridgesOf(address))]
+  }
+  t.strictSame(where(out), where(root))
+  t.match(where(out), [/^[\da-f-]{36}$/])
+  t.equal(where(out).at(-1), 'pci0000:00/0000:00:01.0')
+})
+
+t.test('of interfaces without a PCI device the names come along, a MAC in them made up', async (t) => {
+  const root = t.testdir({}) as Root
+  const link = (name: string) => ({ to: `../../devices/virtual/net/${name}` })
+  writeFiles(root, {
+    '/sys/bus/pci/x': '',
+    '/sys/class/net/br0': link('br0'),
+    '/sys/class/net/enxa0369f000001': link('enxa0369f000001'),
+    '/sys/class/net/bonding_masters': 'bond0\n',
+  })
+  const out = join(root, 'captured')
+  const names = (anonymize: boolean, at: string) => {
+    captureHost(root, at, anonymize)
+    return readHostFacts(at).otherInterfaces
+  }
+  t.strictSame(readHostFacts(root).otherInterfaces, ['br0', 'enxa0369f000001'])
+  t.strictSame(names(false, `${out}1`), ['br0', 'enxa0369f000001'])
+  t.strictSame(names(true, `${out}2`), ['br0', 'enx020000000001'])
 })
 
 t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => {

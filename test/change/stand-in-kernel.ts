@@ -48,6 +48,7 @@ export function hostWithKernel(
   const directory = (address: string) => `${root}/sys/bus/pci/devices/${address}`
   const overrides = new Map<string, string>()
   writeFiles(root, {
+    '/proc/sys/kernel/random/boot_id': '0b7d8b52-6f0e-4d0b-9a3e-2f4ad0a52a01\n',
     '/sys/bus/pci/drivers/vfio-pci/module': { to: '../../../../module/vfio_pci' },
     ...quietNetwork(nics.map((nic) => nic.interface)),
   })

@@ -107,6 +107,44 @@ t.test('a group is given away as a whole, unless the host uses what is in it', a
   ])
 })
 
+t.test(
+  'what carries the NIC itself, or is its physical function, is not advised to be given away',
+  async (t) => {
+    const advice = async (files: Parameters<typeof writeFiles>[1]) => {
+      const { root, json } = host(
+        t,
+        SHARED.map((nic, index) => (index === 0 ? { ...nic, driver: 'vfio-pci' } : nic)),
+      )
+      writeFiles(root, files)
+      const { obstacles } = await json('first')
+      return obstacles[0]?.todo ?? ''
+    }
+    const group = { to: '../../../kernel/iommu_groups/10' }
+    const vmd = {
+      '/sys/bus/pci/devices/0000:00:0e.0/uevent': uevent('vmd', '8086:467f', '10400'),
+      '/sys/bus/pci/devices/0000:00:0e.0/iommu_group': group,
+      '/sys/bus/pci/devices/10000:e1:00.0': {
+        to: '../../../devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e1:00.0',
+      },
+    }
+    const byVmd = await advice(vmd)
+    t.match(
+      byVmd,
+      /turn on ACS in the firmware, which splits the group; 0000:00:0e\.0 is a storage controller/,
+    )
+    t.notMatch(byVmd, /nics bind/)
+    const pf = '/sys/bus/pci/devices/0000:03:00.1'
+    const byPf = await advice({
+      [`${pf}/sriov_numvfs`]: '1\n',
+      [`${pf}/sriov_totalvfs`]: '8\n',
+      [`${pf}/virtfn0`]: { to: '../0000:03:00.0' },
+      '/sys/bus/pci/devices/0000:03:00.0/physfn': { to: '../0000:03:00.1' },
+    })
+    t.match(byPf, /turn on ACS .*; 1 virtual functions of ens1f1 are on/)
+    t.notMatch(byPf, /nics bind/)
+  },
+)
+
 t.test('one on vfio-pci is ready, unless its group and its node keep it', async (t) => {
   const bound = (nics: typeof FOUR) =>
     nics.map((nic, index) => (index === 0 ? { ...nic, driver: 'vfio-pci' } : nic))

@@ -135,6 +135,15 @@ const USES: Readonly<
     use: { kind: 'beneath', interface: 'sf0' },
     what: /sf0 is an interface of a device below 0000:03:00\.1$/,
   },
+  'a controller with a bus of its own': {
+    files: {
+      '/sys/bus/pci/devices/10000:e1:00.0': {
+        to: '../../../devices/pci0000:00/0000:03:00.1/pci10000:e0/10000:e0:01.0/10000:e1:00.0',
+      },
+    },
+    use: { kind: 'bus', address: '10000:e1:00.0' },
+    what: /^10000:e1:00\.0 is below 0000:03:00\.1 and goes with it$/,
+  },
   'a disk': {
     files: {
       '/sys/class/block/sda1': { to: '../../devices/pci0000:00/0000:03:00.1/ata1/block/sda/sda1' },

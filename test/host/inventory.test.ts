@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { InventoryEntry, PciDevice } from '../../src/host/facts.js'
 import { checkInventory, mergeInventory } from '../../src/host/inventory.js'
+import type { Whereabouts } from '../../src/host/whereabouts.js'
 import { type MacAddress, parseMac } from '../../src/units/mac.js'
 import { type PciAddress, parsePciAddress } from '../../src/units/pci-address.js'
 
@@ -14,6 +15,14 @@ const nic = (name: string, text: string, altnames: readonly string[] = []) => ({
 
 const CARD = 'a0-36-9f-ff-ff-12-34-54'
 const OTHER_CARD = '00-1b-21-ff-ff-77-88-99'
+
+const BOOT = '0b7d8b52-6f0e-4d0b-9a3e-2f4ad0a52a01'
+const NEXT_BOOT = 'c2f1a9d4-52f4-4b0e-8a6f-6a0d7f9f1e02'
+
+/** This boot, on a host on which the root port of each bus n is 0000:00:0n.0 unless it is said otherwise. */
+function here(ports: Readonly<Record<string, string>> = {}, bootId: string | null = BOOT): Whereabouts {
+  return { bootId, bridgesOf: (at) => `pci0000:00/${ports[at.slice(5, 7)] ?? '0000:00:01.0'}` }
+}
 
 function device(at: string, facts: Partial<PciDevice> = {}): PciDevice {
   return {
@@ -45,16 +54,19 @@ function saved(at: string, facts: Partial<InventoryEntry> = {}): InventoryEntry 
     subsystemVendor: '8086',
     subsystemDevice: '0001',
     serial: CARD,
+    bootId: BOOT,
+    bridges: 'pci0000:00/0000:00:01.0',
     interfaces: [nic('ens1f2', 'a0:36:9f:12:34:56')],
     ...facts,
   }
 }
 
-const MEND = 'ignored, run qemu-rt nics scan when a kernel driver has the card'
+const SCAN = 'run as root: qemu-rt nics scan'
+const SCAN_DRIVEN = 'run as root, when a kernel driver has the card: qemu-rt nics scan'
 
 t.test('an entry holds while the same card is at its address', async (t) => {
   const entry = saved('03:00.2')
-  const fits = (now: PciDevice) => [...checkInventory([entry], [now]).fitting.values()]
+  const fits = (now: PciDevice) => [...checkInventory([entry], [now], here()).fitting.values()]
   t.strictSame(fits(device('03:00.2', { serial: CARD })), [entry])
   t.strictSame(fits(device('03:00.2')), [entry], 'only root can read serial numbers')
 })
@@ -102,30 +114,40 @@ t.test('an entry that holds no longer is ignored, and a warning says what has ch
     ],
   ]
   for (const [name, devices, problem] of cases) {
-    const { fitting, warnings } = checkInventory([saved('03:00.2')], devices)
+    const { fitting, uncounted, warnings } = checkInventory(
+      [saved('03:00.2')],
+      devices,
+      here({ '04': 'x', '05': 'y' }),
+    )
     t.strictSame([...fitting], [], name)
-    t.strictSame(warnings, [`saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) ${problem}; ${MEND}`], name)
+    const todo = /has moved to/.test(problem) ? SCAN : SCAN_DRIVEN
+    const line = `saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) ${problem}; ignored, ${todo}`
+    t.strictSame(warnings, [line], name)
+    t.match(uncounted, [{ entry: saved('03:00.2'), problem, todo }], name)
   }
 })
 
 t.test('ports of one card share its serial number; a moved card is found port by port', async (t) => {
   const devices = [device('04:00.0', { serial: CARD }), device('04:00.1', { serial: CARD })]
-  const { warnings } = checkInventory([saved('03:00.1', { interfaces: [] })], devices)
-  t.strictSame(warnings, [`saved NIC 0000:03:00.1 has moved to 0000:04:00.1; ${MEND}`])
+  const { warnings } = checkInventory([saved('03:00.1', { interfaces: [] })], devices, here())
+  t.strictSame(warnings, [`saved NIC 0000:03:00.1 has moved to 0000:04:00.1; ignored, ${SCAN}`])
 })
 
 t.test(
   'virtual functions share their card’s serial number, so it does not tell where one has gone',
   async (t) => {
-    const functions = [device('3b:03.0', { serial: CARD }), device('3b:04.0', { serial: CARD })]
-    const { warnings } = checkInventory([saved('3b:02.0')], functions)
-    t.strictSame(warnings, [`saved NIC 0000:3b:02.0 (ens1f2, a0:36:9f:12:34:56) is no longer there; ${MEND}`])
+    const virtualFunction = { pf: address('3b:00.0'), index: 8 }
+    const functions = [device('3b:03.0', { serial: CARD, virtualFunction })]
+    const { warnings } = checkInventory([saved('3b:02.0')], functions, here())
+    t.strictSame(warnings, [
+      `saved NIC 0000:3b:02.0 (ens1f2, a0:36:9f:12:34:56) is no longer there; ignored, ${SCAN_DRIVEN}`,
+    ])
   },
 )
 
 t.test('of a NIC that shows another MAC now, nothing saved is used', async (t) => {
   const now = device('03:00.2', { driver: 'igb', interfaces: [nic('ens1f2', '02:00:00:00:00:01')] })
-  const { fitting, warnings } = checkInventory([saved('03:00.2')], [now])
+  const { fitting, warnings } = checkInventory([saved('03:00.2')], [now], here())
   t.strictSame([[...fitting], warnings], [[], []])
 })
 
@@ -136,11 +158,11 @@ t.test('scan saves NICs that have interfaces, with the altnames that ip knows', 
     interfaces: [nic('ens1f0', 'a0:36:9f:12:34:54', ['enp3s0f0'])],
   })
   const seen = { ens1f0: ['enp3s0f0', 'fieldbus-line', 'ens1f0'] }
-  t.strictSame(mergeInventory([], [device('00:1f.0'), live], seen), {
+  t.strictSame(mergeInventory([], [device('00:1f.0'), live], seen, here()), {
     entries: [
       saved('03:00.0', { interfaces: [nic('ens1f0', 'a0:36:9f:12:34:54', ['enp3s0f0', 'fieldbus-line'])] }),
     ],
-    dropped: [],
+    notes: [],
   })
 })
 
@@ -154,12 +176,12 @@ t.test('scan refreshes, keeps what vfio-pci has, and says what it drops', async 
     device('03:00.0', { driver: 'igb', serial: CARD, interfaces: [nic('ens1f0', 'a0:36:9f:12:34:54')] }),
     device('03:00.3'),
   ]
-  t.strictSame(mergeInventory(old, devices, {}), {
+  t.strictSame(mergeInventory(old, devices, {}, here()), {
     entries: [
       saved('03:00.0', { interfaces: [nic('ens1f0', 'a0:36:9f:12:34:54')] }),
       saved('03:00.3', { interfaces: [nic('ens1f3', 'a0:36:9f:12:34:57')] }),
     ],
-    dropped: ['saved NIC 0000:07:00.0 (ens7, a0:36:9f:12:34:99) is no longer there'],
+    notes: ['dropped: saved NIC 0000:07:00.0 (ens7, a0:36:9f:12:34:99) is no longer there'],
   })
 })
 
@@ -168,6 +190,118 @@ t.test('a second scan changes nothing', async (t) => {
     device('03:00.0', { driver: 'igb', serial: CARD, interfaces: [nic('ens1f0', 'a0:36:9f:12:34:54')] }),
     device('03:00.2', { serial: CARD }),
   ]
-  const first = mergeInventory([saved('03:00.2')], devices, {})
-  t.strictSame(mergeInventory(first.entries, devices, {}), first)
+  const first = mergeInventory([saved('03:00.2')], devices, {}, here())
+  t.strictSame(mergeInventory(first.entries, devices, {}, here()), first)
 })
+
+const VERSION_1 = { bootId: null, bridges: null }
+
+t.test(
+  'an entry counts when the serial number, the boot or the bridges above show that it is the card',
+  async (t) => {
+    const cases: [string, InventoryEntry, PciDevice, Whereabouts, boolean][] = [
+      ['same boot', saved('03:00.2'), device('03:00.2'), here({ '03': 'x' }), true],
+      ['same bridges', saved('03:00.2'), device('03:00.2'), here({}, NEXT_BOOT), true],
+      [
+        'same serial',
+        saved('03:00.2'),
+        device('03:00.2', { serial: CARD }),
+        here({ '03': 'x' }, NEXT_BOOT),
+        true,
+      ],
+      ['none', saved('03:00.2'), device('03:00.2'), here({ '03': 'x' }, NEXT_BOOT), false],
+      [
+        'another serial in the same boot, below the same bridges',
+        saved('03:00.2'),
+        device('03:00.2', { serial: OTHER_CARD }),
+        here(),
+        false,
+      ],
+      ['of an earlier version', saved('03:00.2', VERSION_1), device('03:00.2'), here(), false],
+      [
+        'of an earlier version, with serial',
+        saved('03:00.2', VERSION_1),
+        device('03:00.2', { serial: CARD }),
+        here(),
+        true,
+      ],
+      [
+        'nothing is known then or now',
+        saved('03:00.2', { ...VERSION_1, serial: null }),
+        device('03:00.2'),
+        { bootId: null, bridgesOf: () => null },
+        false,
+      ],
+    ]
+    for (const [name, entry, now, at, counts] of cases) {
+      const { fitting, uncounted } = checkInventory([entry], [now], at)
+      t.equal(fitting.has(entry.address), counts, name)
+      t.equal(uncounted.length, counts ? 0 : 1, name)
+    }
+  },
+)
+
+t.test(
+  'entries that nothing verifies are warned of in one line for all alike, which says what mends it',
+  async (t) => {
+    const check = (facts: Partial<InventoryEntry>) =>
+      checkInventory(
+        [saved('03:00.2', facts), saved('03:00.3', facts)],
+        [device('03:00.2'), device('03:00.3')],
+        here({ '03': 'x' }, NEXT_BOOT),
+      ).warnings
+    t.strictSame(check({}), [
+      `saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) (and 1 more) may be another card now: it was saved in another boot, below other bridges, and this user cannot compare its serial number; ignored, ${SCAN}`,
+    ])
+    t.strictSame(check({ ...VERSION_1, serial: null }), [
+      `saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) (and 1 more) may be another card now: neither its boot nor its place was saved, and no serial number was saved; ignored, ${SCAN_DRIVEN}`,
+    ])
+  },
+)
+
+t.test('scan as root verifies by serial number, and the entry counts in this boot', async (t) => {
+  const at = here({ '03': 'x' }, NEXT_BOOT)
+  const { entries, notes } = mergeInventory(
+    [saved('03:00.2', VERSION_1)],
+    [device('03:00.2', { serial: CARD })],
+    {},
+    at,
+  )
+  t.strictSame(entries, [saved('03:00.2', { bootId: NEXT_BOOT, bridges: 'pci0000:00/x' })])
+  t.strictSame(notes, [])
+  t.ok(
+    checkInventory(entries, [device('03:00.2')], at).fitting.size,
+    'a user that reads no serial number has it',
+  )
+})
+
+t.test('scan keeps an entry that nothing verifies as it is, and says so', async (t) => {
+  const old = [saved('03:00.2')]
+  const { entries, notes } = mergeInventory(old, [device('03:00.2')], {}, here({ '03': 'x' }, NEXT_BOOT))
+  t.strictSame(entries, old)
+  t.match(notes, [/^not verified: saved NIC 0000:03:00\.2 .* may be another card now: .*nics scan$/])
+})
+
+t.test('scan follows cards that were exchanged, by their serial numbers', async (t) => {
+  const other = { serial: OTHER_CARD, interfaces: [nic('ens4f2', 'a0:36:9f:77:88:9b')] }
+  const old = [saved('03:00.2'), saved('04:00.2', other)]
+  const devices = [device('03:00.2', { serial: OTHER_CARD }), device('04:00.2', { serial: CARD })]
+  const { entries, notes } = mergeInventory(old, devices, {}, here())
+  t.strictSame(entries, [saved('03:00.2', other), saved('04:00.2')])
+  t.strictSame(notes, [
+    'moved: saved NIC 0000:03:00.2 (ens1f2, a0:36:9f:12:34:56) is 0000:04:00.2 now',
+    'moved: saved NIC 0000:04:00.2 (ens4f2, a0:36:9f:77:88:9b) is 0000:03:00.2 now',
+  ])
+})
+
+t.test(
+  'scan follows a card without serial number whose bus has another number, by the bridges above',
+  async (t) => {
+    const entry = saved('03:00.2', { serial: null })
+    const at = here({ '03': '0000:00:02.0', '04': '0000:00:01.0' }, NEXT_BOOT)
+    const gone = mergeInventory([entry], [device('04:00.2')], {}, at)
+    t.strictSame(gone.entries, [{ ...entry, address: '0000:04:00.2', bootId: NEXT_BOOT }])
+    const two = checkInventory([entry], [device('03:00.2'), device('04:00.2')], at)
+    t.match(two.uncounted, [{ why: 'unverified' }], 'a card of the same kind has its address')
+  },
+)

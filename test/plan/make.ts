@@ -29,6 +29,9 @@ interface Given {
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
   readonly useOf?: HostFacts['useOf']
+  readonly uncounted?: HostFacts['uncounted']
+  readonly otherInterfaces?: HostFacts['otherInterfaces']
+  readonly mayBeOpen?: HostFacts['mayBeOpen']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -46,6 +49,9 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
     useOf: given.useOf ?? (() => []),
+    uncounted: given.uncounted ?? [],
+    otherInterfaces: given.otherInterfaces ?? [],
+    mayBeOpen: given.mayBeOpen ?? (() => false),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
@@ -108,7 +114,12 @@ export function readyNic(at: string, name: string, mac: string, facts: Partial<P
     iommuGroup: group,
     numaNode: 0,
     interfaces: [],
-    inventory: { ...identity, interfaces: [{ name, altnames: [`${name}alt`], mac: parseMac(mac) }] },
+    inventory: {
+      ...identity,
+      bootId: null,
+      bridges: null,
+      interfaces: [{ name, altnames: [`${name}alt`], mac: parseMac(mac) }],
+    },
     virtualFunction: null,
     sriov: null,
     slot: null,

@@ -202,13 +202,13 @@ t.test('errors say what was looked at and what mends it', async (t) => {
       'no match',
       [named, { config: '[nic.fieldbus0]\nmac = "02:00:00:00:00:99"\n', pci: FOUR_NICS }],
       69,
-      `NIC 'fieldbus0' (mac 02:00:00:00:00:99) matches no device of this host: ${looked}; correct the selectors under [nic.fieldbus0] (qemu-rt.toml:1)`,
+      `NIC 'fieldbus0' (mac 02:00:00:00:00:99) matches no device of this host: no NIC has mac 02:00:00:00:00:99; correct the selectors under [nic.fieldbus0] (qemu-rt.toml:1)`,
     ],
     [
       'no match while a device has no saved MAC',
       [named, { config: byMac, pci: withNic(2, { inventory: null }).slice(2, 3) }],
       69,
-      "NIC 'fieldbus0' (mac a0:36:9f:00:00:02) matches no device of this host: looked at 0000:03:00.2 (vfio-pci); devices on vfio-pci without a saved MAC: 0000:03:00.2 (vfio-pci); if it is one of these, give one back (qemu-rt nics unbind 0000:03:00.2) and bind it again, which saves its MAC (qemu-rt.toml:1)",
+      "NIC 'fieldbus0' (mac a0:36:9f:00:00:02) matches no device of this host: no NIC has mac a0:36:9f:00:00:02; of 1 on vfio-pci no name or MAC was saved, see qemu-rt nics list; correct the selectors under [nic.fieldbus0] (qemu-rt.toml:1)",
     ],
     [
       'ambiguous',

@@ -2,7 +2,9 @@ import { findConfig } from '../../config/find.js'
 import { loadPolicy } from '../../config/load.js'
 import { onlyThisHost } from '../../errors/nics.js'
 import { readHostFacts } from '../../host/read.js'
+import type { HeldLease } from '../../plan/leases.js'
 import { NOTHING_KNOWN } from '../../plan/nics/uses.js'
+import { readLeases } from '../../record/leases/read.js'
 import { report } from '../../report/output.js'
 
 /** Options that every `nics` command has. */
@@ -17,7 +19,7 @@ export interface HostOptions {
  */
 export async function readHost({ config, sysroot }: HostOptions) {
   const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
-  const host = readHostFacts(sysroot)
+  const host = { ...readHostFacts(sysroot), holds: () => readHolds(sysroot) }
   const { useOf = NOTHING_KNOWN } = host
   const warn = () => {
     for (const warning of host.inventoryWarnings) report(`warning: ${warning}`)
@@ -32,4 +34,12 @@ export async function readHost({ config, sysroot }: HostOptions) {
  */
 export function refuseSysroot(command: string, { sysroot }: HostOptions): void {
   if (sysroot !== '/') throw onlyThisHost({ command, sysroot })
+}
+
+function readHolds(sysroot: string): readonly HeldLease[] | null {
+  try {
+    return readLeases(sysroot, sysroot === '/' ? 'check' : 'assume').held
+  } catch {
+    return null
+  }
 }

@@ -39,7 +39,7 @@ export function viewNics(
 ): NicView[] {
   const named = Object.entries(policy.nics).map(([name, selector]) => ({
     name,
-    devices: selectDevices(selector, host.pci),
+    devices: selectDevices(selector, host),
   }))
   return host.pci
     .map((device) => ({

@@ -2,7 +2,7 @@ import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { isNetworkClass } from '../../units/pci-class.js'
 import { isVfioDriver, STUB_DRIVER } from '../../units/pci-driver.js'
 import { devicePath, readPciFunction } from '../pci.js'
-import { readAttribute } from '../sysfs.js'
+import { listDirectory, readAttribute, readLink } from '../sysfs.js'
 import type { Root } from '../sysroot.js'
 import { readCapturedUses } from './captured.js'
 import { disksOf } from './disks.js'
@@ -52,6 +52,7 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
   const seen = [
     ...(isNetwork ? [] : [{ kind: 'not-network', classCode } as const]),
     ...disksOf(root, device.address),
+    ...functionsBelow(root, device.address),
     ...virtualFunctions(root, device.address, own),
     ...interfaces.flatMap(representor),
     ...beneath(interfaces),
@@ -61,6 +62,14 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
   if (seen.length > 0) return seen
   if (own.length === 0) return [{ kind: 'unseen', driver }]
   return root === '' ? live(interfaces, programs) : interfaces.flatMap((nic) => stray(root, nic))
+}
+
+/** Virtual functions are beside their physical one, not below it. */
+function functionsBelow(root: Root, address: PciAddress): Use[] {
+  return (listDirectory(`${root}/sys/bus/pci/devices`) ?? [])
+    .filter((other) => readLink(devicePath(root, other as PciAddress))?.includes(`/${address}/`))
+    .sort()
+    .map((other) => ({ kind: 'bus', address: other }))
 }
 
 function virtualFunctions(root: Root, address: PciAddress, own: readonly OwnInterface[]): Use[] {

@@ -43,8 +43,18 @@ export function uppers({ name, path }: OwnInterface): Use[] {
  */
 const REPRESENTED = /^(c\d+)?pf\d+((vf|sf)\d+|hpf)?$/
 
-/** Whether an interface is a port representor, whose device is the physical function's. */
-export function representor({ name, path }: OwnInterface): Use[] {
+/**
+ * The port of the card's switch that an interface stands for, `pf0vf1`; null when it is no port representor. The device of
+ * a representor is the physical function's.
+ * @param path the interface's directory
+ */
+export function representedPort(path: string): string | null {
   const port = readAttribute(`${path}/phys_port_name`)
-  return port !== null && REPRESENTED.test(port) ? [{ kind: 'representor', interface: name, port }] : []
+  return port !== null && REPRESENTED.test(port) ? port : null
+}
+
+/** A port representor as a use of its device. */
+export function representor({ name, path }: OwnInterface): Use[] {
+  const port = representedPort(path)
+  return port === null ? [] : [{ kind: 'representor', interface: name, port }]
 }

@@ -11,10 +11,23 @@ import type { Root } from '../sysroot.js'
  */
 export function openedBy(root: Root, address: PciAddress): string | null {
   const nodes = nodesOf(root, address)
-  const pids = (listDirectory(`${root}/proc`) ?? []).filter((name) => /^\d+$/.test(name))
-  const pid = nodes.length === 0 ? undefined : pids.find((one) => isOpenIn(`${root}/proc/${one}`, nodes))
+  const pid =
+    nodes.length === 0 ? undefined : processes(root).find((one) => isOpenIn(`${root}/proc/${one}`, nodes))
   if (pid === undefined) return null
   return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
+}
+
+/**
+ * Whether a process may have a device's VFIO node open: one has, or there are processes whose descriptors this user may not
+ * see.
+ */
+export function mayBeOpen(root: Root, address: PciAddress): boolean {
+  const isHidden = (pid: string) => listDirectory(`${root}/proc/${pid}/fd`) === null
+  return openedBy(root, address) !== null || processes(root).some(isHidden)
+}
+
+function processes(root: Root): string[] {
+  return (listDirectory(`${root}/proc`) ?? []).filter((name) => /^\d+$/.test(name))
 }
 
 function nodesOf(root: Root, address: PciAddress): string[] {

@@ -11,6 +11,8 @@ export type Use =
   | { readonly kind: 'vfs'; readonly count: number; readonly interface: string | null }
   /** An interface that stands for a port of the card's switch; `port` as the kernel names it: `pf0vf1`. */
   | { readonly kind: 'representor'; readonly interface: string; readonly port: string }
+  /** Another PCI function below it, which goes with it: it is a bridge, or a controller with a bus of its own (Intel VMD). */
+  | { readonly kind: 'bus'; readonly address: string }
   /** An interface of a device further down: a subfunction, a USB adapter. */
   | { readonly kind: 'beneath'; readonly interface: string }
   /** A device above an interface: it is part of a bridge or bond, or carries a VLAN or macvtap. */

@@ -6,6 +6,7 @@ import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js
 import { describeHolder, type HeldLease, holderOfNic } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
+import type { KnownHost } from './known-host.js'
 import type { Obstacle } from './readiness.js'
 import type { NicRequest, VfioDevice } from './requests.js'
 
@@ -18,9 +19,8 @@ export interface Assignment {
 }
 
 /** What devices are given from, and who has which already. */
-export interface AssignableHost {
+export interface AssignableHost extends KnownHost {
   readonly policy: Policy
-  readonly pci: readonly PciDevice[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
   /** Devices that were chosen for this VM before, by the NIC's name: it gets these. */
@@ -102,13 +102,19 @@ function assign(
   return { request, device, present }
 }
 
-/** What a name stands for, of which a choice that was made before leaves the chosen. */
-function findAssigned(name: string, { policy, pci, assigned }: AssignableHost): FoundNic {
-  const nic = findNic(name, policy, pci)
-  const chosen = nic.devices.filter(({ address }) =>
+/**
+ * What a name stands for: the devices that root chose for it before, by serial numbers that this user may not be able to
+ * read; else what the host shows.
+ */
+function findAssigned(name: string, host: AssignableHost): FoundNic {
+  const { policy, pci, assigned } = host
+  const chosen = pci.filter(({ address }) =>
     assigned.some((one) => one.name === name && one.address === address),
   )
-  return chosen.length === 0 ? nic : { ...nic, devices: chosen }
+  if (chosen.length === 0) return findNic(name, policy, host)
+  const nic = policy.nics[name]
+  const place = nic === undefined ? null : () => policy.place(['nic', name])
+  return { name, pool: nic?.pool ?? false, devices: chosen, place }
 }
 
 function choose(nic: FoundNic, held: Holders, host: AssignableHost): PciDevice {

@@ -21,7 +21,7 @@ export function describeDevices(devices: readonly PciDevice[]): string {
 }
 
 /** Joins the first few and says how many more there are. */
-export function shorten(texts: readonly string[]): string {
-  const more = texts.length > SHOWN ? [`and ${texts.length - SHOWN} more`] : []
-  return [...texts.slice(0, SHOWN), ...more].join(', ')
+export function shorten(texts: readonly string[], shown = SHOWN): string {
+  const more = texts.length > shown ? [`and ${texts.length - shown} more`] : []
+  return [...texts.slice(0, shown), ...more].join(', ')
 }

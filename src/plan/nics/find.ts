@@ -1,9 +1,11 @@
-import type { NicSelector, Policy } from '../../config/policy.js'
-import { nicAmbiguous, nicMatchesNothing, nicUnknown } from '../../errors/nics.js'
+import type { Policy } from '../../config/policy.js'
+import { nicAmbiguous, nicMatchesNothing, nicUnknown, nicWithoutDevice } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
-import { describeDevices, isNetworkDevice } from './describe.js'
-import { isVfioDriver } from './readiness.js'
+import { describeDevice, describeDevices, isNetworkDevice, shorten } from './describe.js'
+import type { KnownHost } from './known-host.js'
+import { nearName } from './near.js'
 import { describeSelector, selectDevices, selectorOfName } from './select.js'
+import { knownReason, whyNothing } from './why-nothing.js'
 
 /** What a NIC's name stands for: one device, or with `pool` several of which any will do. */
 export interface FoundNic {
@@ -19,15 +21,16 @@ export interface FoundNic {
  * Looks a NIC's name up: in the configuration, else among this host's interfaces, altnames and MAC addresses.
  * @throws {UserError} exit 69 when nothing matches, or several devices do without `pool`
  */
-export function findNic(name: string, policy: Policy, pci: readonly PciDevice[]): FoundNic {
+export function findNic(name: string, policy: Policy, host: KnownHost): FoundNic {
   const configured = policy.nics[name]
-  if (configured === undefined) return findUnconfigured(name, policy, pci)
+  if (configured === undefined) return findUnconfigured(name, policy, host)
   const place = () => policy.place(['nic', name])
-  const devices = selectDevices(configured, pci)
+  const devices = selectDevices(configured, host)
   const selector = describeSelector(configured)
   if (devices.length === 0) {
-    const looked = lookedAt(pci)
-    throw nicMatchesNothing({ name, place: place(), selector, looked, todo: remedy(configured, name, pci) })
+    const { what, todo } = whyNothing(configured, host)
+    const mend = todo ?? `correct the selectors under [nic.${name}]`
+    throw nicMatchesNothing({ name, place: place(), selector, why: what, todo: mend })
   }
   if (devices.length > 1 && !configured.pool) {
     throw nicAmbiguous({
@@ -41,16 +44,14 @@ export function findNic(name: string, policy: Policy, pci: readonly PciDevice[])
   return { name, pool: configured.pool, devices, place }
 }
 
-function findUnconfigured(name: string, policy: Policy, pci: readonly PciDevice[]): FoundNic {
+function findUnconfigured(name: string, policy: Policy, host: KnownHost): FoundNic {
   const selector = selectorOfName(name)
-  const devices = selectDevices(selector, pci)
+  const devices = selectDevices(selector, host)
   if (devices.length === 0) {
-    const interfaces = pci.flatMap((device) => [
-      ...device.interfaces,
-      ...(device.inventory?.interfaces ?? []),
-    ])
-    const known = [...Object.keys(policy.nics), ...interfaces.flatMap((nic) => [nic.name, ...nic.altnames])]
-    throw nicUnknown({ name, known, looked: lookedAt(pci), config: policy.place([]) })
+    const known = knownReason(selector, host)
+    if (known !== null) throw nicWithoutDevice({ name, why: known.what, todo: known.todo })
+    const near = nearName(name, Object.keys(policy.nics), host)
+    throw nicUnknown({ name, near, looked: lookedAt(host.pci), config: policy.place([]) })
   }
   if (devices.length > 1) {
     const facts = {
@@ -63,19 +64,14 @@ function findUnconfigured(name: string, policy: Policy, pci: readonly PciDevice[
   return { name, pool: false, devices, place: null }
 }
 
+const LOOKED_AT = 5
+
+/** The NICs in short; virtual functions, of which there may be hundreds, as a number. */
 function lookedAt(pci: readonly PciDevice[]): string {
   const nics = pci.filter(isNetworkDevice)
-  return nics.length === 0 ? `${pci.length} PCI devices, none a NIC` : describeDevices(nics)
-}
-
-/** A NIC on vfio-pci that no inventory remembers cannot be found by MAC or interface: that is the usual reason. */
-function remedy(selector: NicSelector, name: string, pci: readonly PciDevice[]): string {
-  const byInterface = selector.mac !== null || selector.interface !== null || selector.pf !== null
-  const forgotten = pci.filter((d) => isNetworkDevice(d) && isVfioDriver(d.driver) && d.inventory === null)
-  const [first] = forgotten
-  if (!byInterface || first === undefined) return `correct the selectors under [nic.${name}]`
-  return (
-    `devices on vfio-pci without a saved MAC: ${describeDevices(forgotten)}; if it is one of these, give one back ` +
-    `(qemu-rt nics unbind ${first.address}) and bind it again, which saves its MAC`
-  )
+  if (nics.length === 0) return `${pci.length} PCI devices, none a NIC`
+  const physical = nics.filter(({ virtualFunction }) => virtualFunction === null)
+  const virtual = nics.length - physical.length
+  const told = physical.length === 0 ? [] : [shorten(physical.map(describeDevice), LOOKED_AT)]
+  return [...told, ...(virtual === 0 ? [] : [`${virtual} virtual functions`])].join(', ')
 }

@@ -35,6 +35,13 @@ const WORDS: Words = {
     }),
     isForcible: false,
   },
+  bus: {
+    tell: ({ address: other }, address) => ({
+      what: `${other} is below ${address} and goes with it`,
+      todo: 'choose a NIC',
+    }),
+    isForcible: false,
+  },
   vfs: {
     tell: ({ count, interface: pf }, address) => ({
       what: `${count} virtual functions of ${pf ?? address} are on, and vfio-pci takes no such device`,

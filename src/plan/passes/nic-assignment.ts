@@ -52,7 +52,7 @@ export function assignRequested(
       toAdd: domain?.toAdd(nic) ?? '',
     }),
   )
-  return assignNics(requests, devices, { policy, pci: host.pci, held, assigned, obstacleOf })
+  return assignNics(requests, devices, { ...host, policy, held, holds: () => held, assigned, obstacleOf })
 }
 
 function edit({ request, device, present }: Assignment): Edit[] {
