@@ -23,6 +23,17 @@ export function ramInReadConfig(facts: { readonly file: string }): UserError {
   })
 }
 
+/** RAM is to be backed, and nothing says how much of it there is. */
+export function ramSizeUnknown(facts: { readonly machine: string | null }): UserError {
+  const machine = facts.machine === null ? 'no machine type is given' : `machine type '${facts.machine}'`
+  return userError({
+    exitCode: EXIT.input,
+    what: "the size of the guest's RAM is not known",
+    where: `${machine}, without -m`,
+    todo: "write it with -m; QEMU's own default is in query-memory-size-summary of its monitor",
+  })
+}
+
 export function hugePageSizeMissing(facts: {
   readonly profile: string
   readonly size: string
