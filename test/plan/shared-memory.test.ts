@@ -382,6 +382,17 @@ t.test('stores with a memory backend are used by their device', async (t) => {
   ])
 })
 
+t.test('memory that is plugged in later is for a person to share', async (t) => {
+  const hint = (args: string[]) =>
+    planOf([...start, ...args]).warnings.some((line) => /plugged in later/.test(line))
+  const dimm = ['-object', 'memory-backend-memfd,id=d,size=1G', '-device', 'pc-dimm,memdev=d']
+  t.ok(hint(['-m', '1G,slots=1,maxmem=4G']))
+  t.notOk(hint(['-m', '1G,slots=1,maxmem=4G', ...dimm]), 'every slot is taken')
+  t.ok(hint(['-m', '1G,slots=2,maxmem=4G', ...dimm]))
+  t.notOk(hint(['-m', '1G,maxmem=4G']), 'virtio-mem has no slots')
+  t.strictSame(planOf([...NAMED, '-m', '1G,slots=2,maxmem=4G']).warnings, [], 'nothing is shared')
+})
+
 t.test('a backend that is named and not there is warned about', async (t) => {
   const args = [...start, '-machine', 'pc,memory-backend=gone']
   const plan = planOf(args)

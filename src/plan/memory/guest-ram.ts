@@ -5,6 +5,7 @@ import { type Bytes, parseBytes } from '../../units/bytes.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
 import { defaultMachine, defaultRam } from './machines.js'
 import { ENCLAVE, MEMORY_DEVICES } from './memory-devices.js'
+import { virtioMemDevices } from './virtio-mem.js'
 
 /** A `memory-backend-*` object of the command line. */
 export interface Backend {
@@ -138,7 +139,18 @@ export function guestRamBytes(line: CommandLine, arch: string): Bytes {
   const base = baseRamBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? 0n
   const used = new Set(deviceUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
   const backends = memoryBackends(line).filter(({ id }) => used.has(id))
-  return backends.reduce((sum, backend) => sum + backendBytes(line, backend), base)
+  const requested = new Map(virtioMemDevices(line).map((device) => [device.memdev, device.requested]))
+  const bytes = (backend: Backend) => requested.get(backend.id) ?? backendBytes(line, backend)
+  return backends.reduce((sum, backend) => sum + bytes(backend), base)
+}
+
+/**
+ * NUMA nodes that a backend can take its pages from alone. The other policies are wishes: where a preferred node or the
+ * next in turn has no huge page, the kernel takes one elsewhere (Linux mm/mempolicy.c, policy_nodemask).
+ * @returns none when it may take them anywhere
+ */
+export function boundNodes(backend: Backend): readonly number[] {
+  return backend.properties.get('policy') === 'bind' ? hostNodes(backend) : []
 }
 
 /**
