@@ -321,6 +321,47 @@ t.test('everything that speaks vhost-user is noticed', async (t) => {
 
 const profile = (share: string) => `[profile.p]\nshare = "${share}"\n`
 
+t.test('so is everything else whose back end maps guest RAM', async (t) => {
+  const blk = 'virtio-blk-vhost-user'
+  const sharing = [
+    ['-device', '{"driver":"vfio-user-pci","socket":{"path":"/x","type":"unix"}}'],
+    ['-device', 'vfio-user-pci,socket=/x'],
+    ['-device', 'vfio-user-of-later,socket=/x'],
+    ['-device', 'x-pci-proxy-dev,id=r,fd=4'],
+    ['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'],
+    ['-netdev', '{"type":"vhost-vdpa","id":"n","vhostfd":"4"}'],
+    ['-device', 'vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0'],
+    ['-blockdev', `${blk},node-name=b,path=/x`],
+    ['-blockdev', `driver=${blk},node-name=b,path=/x`],
+    ['-blockdev', `raw,node-name=b,file.driver=${blk},file.path=/x`],
+    ['-blockdev', `{"driver":"raw","node-name":"b","file":{"driver": "${blk}","path":"/x"}}`],
+    ['-blockdev', '{"node-name":"b","driver":"virtio-blk-vhost-vdpa","path":"/dev/vhost-vdpa-0"}'],
+    ['-drive', `if=none,id=d,driver=${blk},path=/x`],
+    ['-drive', `if=none,id=d,format=${blk},path=/x`],
+    ['-drive', `if=virtio,file.driver=${blk},file.path=/x`],
+    ['-drive', `if=virtio,file=json:{"driver":"${blk}",,"path":"/x"}`],
+    ['-hda', `json:{'driver':'${blk}','path':'/x'}`],
+    [`json:{"driver":"${blk}","path":"/x"}`],
+  ]
+  for (const args of sharing) t.match(argv(planOf(args)).join(' '), 'memory-backend-memfd', args.join(' '))
+  const others = [
+    ['-device', 'vfio-pci,host=03:00.0'],
+    ['-blockdev', 'virtio-blk-vfio-pci,node-name=b,path=/x'],
+    ['-blockdev', 'io_uring,node-name=b,filename=/x/virtio-blk-vhost-user'],
+    ['-drive', 'file=/x/driver-virtio-blk-vhost-user.img'],
+    ['-blockdev', 'file,node-name=virtio-blk-vhost-user,filename=/x'],
+    ['-device', 'virtio-blk-pci,serial=virtio-blk-vhost-user'],
+  ]
+  for (const args of others) {
+    t.notMatch(argv(planOf([...args, '-nodefaults'])).join(' '), 'memory-backend', args.join(' '))
+  }
+  const options = ['--profile', 'p']
+  const never = planOf(['-blockdev', `${blk},node-name=b,path=/x`], { options, config: profile('never') })
+  t.match(never.warnings, [
+    /so guest RAM stays private and -blockdev virtio-blk-vhost-user will move no data$/,
+  ])
+})
+
 t.test('share = "always" shares without a vhost-user device, "never" warns', async (t) => {
   const options = ['--profile', 'p']
   const always = planOf(NAMED, { options, config: profile('always') })
