@@ -43,7 +43,8 @@ const keyval = (
 
 /**
  * Every option of QEMU 4.2 to 11.1, with those that went before 4.2 and still stand in old command lines.
- * Sources: qemu-options.hx of those versions; docs/about/removed-features.rst for `removed`; implied keys and merging
+ * Sources: qemu-options.hx of those versions; for `removed` docs/about/removed-features.rst, and the first
+ * qemu-options.hx without it where the two differ (tdf); implied keys and merging
  * from the QemuOptsList tables (system/vl.c, formerly softmmu/vl.c; util/qemu-config.c; net/net.c; chardev/char.c) and
  * from what vl.c does with the argument. `help` is what QEMU 7.2 does; from source for soundhw, watchdog (gone in 7.2),
  * run-with, and for nic, where it works but in 7.x ("net: Restore printing of the help text with -nic help", 8.0).
@@ -69,7 +70,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   plain('cdrom', 'list'),
   keyval('chardev', 'backend', 'list', { help: true }),
   plain('chroot', 'last', { removed: '9.0' }),
-  plain('clock', 'last', { removed: '4.1' }),
+  plain('clock', 'last', { removed: '4.0' }),
   keyval('compat', null, 'last', { json: true, since: '6.0' }),
   keyval('cpu', 'model', 'last', { help: true }),
   flag('ctrl-grab', { removed: '7.1' }),
@@ -86,7 +87,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   plain('dump-vmstate', 'last'),
   plain('echr', 'last'),
   flag('enable-fips', { removed: '7.1' }),
-  flag('enable-hax', { removed: '4.1' }),
+  flag('enable-hax', { removed: '4.0' }),
   flag('enable-kvm'),
   flag('enable-sync-profile'),
   plain('fda', 'list'),
@@ -129,7 +130,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   keyval('nic', 'type', 'list', { help: true }),
   flag('no-acpi', { removed: '9.0' }),
   flag('no-fd-bootchk'),
-  flag('no-frame', { removed: '4.1' }),
+  flag('no-frame', { removed: '4.0' }),
   flag('no-hpet', { removed: '9.0' }),
   flag('no-kvm', { removed: '5.2' }),
   flag('no-kvm-irqchip', { removed: '3.0' }),
@@ -189,7 +190,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   keyval('spice', null, 'list', { help: true }),
   plain('startdate', 'last', { removed: '3.1' }),
   plain('tb-size', 'last', { removed: '6.0' }),
-  flag('tdf', { removed: '2.12' }),
+  flag('tdf', { removed: '3.0' }),
   plain('tftp', 'list', { removed: '3.1' }),
   keyval('tpmdev', 'type', 'list', { help: true }),
   keyval('trace', 'enable', 'list', { help: true }),
@@ -200,14 +201,14 @@ export const OPTIONS: readonly OptionSpec[] = [
   plain('vga', 'last', { help: true }),
   keyval('virtfs', 'fsdriver', 'list'),
   flag('virtfs_synth', { removed: '5.0' }),
-  plain('virtioconsole', 'list', { removed: '4.1' }),
+  plain('virtioconsole', 'list', { removed: '4.0' }),
   keyval('vnc', 'vnc', 'list', { help: true }),
   plain('watchdog', 'last', { help: true, removed: '7.2' }),
   plain('watchdog-action', 'last'),
   flag('win2k-hack'),
   plain('writeconfig', 'list', { removed: '7.1' }),
   flag('xen-attach'),
-  flag('xen-create', { removed: '4.1' }),
+  flag('xen-create', { removed: '4.0' }),
   plain('xen-domid', 'last'),
   flag('xen-domid-restrict'),
 ]

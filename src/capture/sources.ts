@@ -18,6 +18,8 @@ export const TEXTS = [
   '/sys/devices/system/node/*/hugepages/*/free_hugepages',
   '/sys/kernel/mm/hugepages/*/free_hugepages',
   '/sys/kernel/mm/hugepages/*/resv_hugepages',
+  '/sys/kernel/mm/hugepages/*/nr_overcommit_hugepages',
+  '/sys/kernel/mm/hugepages/*/surplus_hugepages',
   '/proc/sys/kernel/sched_rt_runtime_us',
   '/proc/sys/kernel/random/boot_id',
   '/var/lib/qemu-rt/nics.json',

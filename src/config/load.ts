@@ -97,8 +97,17 @@ function tooLong(size: number): string {
 function readError(file: string, code: string): UserError {
   if (code === 'ENOENT' || code === 'ENOTDIR') return configMissing({ file })
   if (code === 'EACCES' || code === 'EPERM')
-    return configNotReadable({ file, user: process.getuid?.() ?? null })
+    return configNotReadable({ file, user: process.getuid?.() ?? null, isRegular: isRegular(file) })
   return configUnusable({ file, reason: code })
+}
+
+/** False also where a directory on the way hides it. */
+function isRegular(file: string): boolean {
+  try {
+    return statSync(file).isFile()
+  } catch {
+    return false
+  }
 }
 
 /** A link that leads nowhere is a mistake, unlike a file that was never made. */

@@ -11,9 +11,31 @@ const QEMU_ARCH: Readonly<Record<string, string>> = {
 /** A link to the launcher that install.sh makes, and the architecture in its name. */
 const ENTRY = /^qemu-rt-system-(.+)$/
 
-/** QEMU's architecture name in an emulator's path: `x86_64` of /usr/bin/qemu-system-x86_64; null when it has none. */
+/** Other names of QEMU's architectures that programs have: Debian's qemu-system-amd64, old libvirt's qemu-system-i686. */
+const ALIASES: Readonly<Record<string, string>> = {
+  amd64: 'x86_64',
+  x86: 'x86_64',
+  i486: 'i386',
+  i586: 'i386',
+  i686: 'i386',
+  arm64: 'aarch64',
+}
+
+/**
+ * The architecture in an emulator's path, as it is spelled there: `x86_64` of /usr/bin/qemu-system-x86_64 and of
+ * /opt/qemu-system-x86_64-spice; null when it has none.
+ */
 export function emulatorArch(path: string): string | null {
-  return /qemu-(?:rt-)?system-([a-z0-9_]+(?:-microvm)?)$/.exec(path)?.[1] ?? null
+  return /qemu-(?:rt-)?system-([a-z0-9_]+(?:-microvm)?)(?:[-.][^/]*)?$/.exec(path)?.[1] ?? null
+}
+
+/**
+ * The guest's architecture by QEMU's name of it: `i386` of qemu-system-i686; null for a program whose name says none, as
+ * qemu-kvm and kvm, which are of the host's.
+ */
+export function guestArch(path: string): string | null {
+  const arch = emulatorArch(path)
+  return arch === null ? null : Object.hasOwn(ALIASES, arch) ? (ALIASES[arch] ?? null) : arch
 }
 
 /** The architecture of one of the launcher's entries, by its basename; null for another file. */

@@ -10,12 +10,19 @@ export function configMissing(facts: { readonly file: string }): UserError {
   })
 }
 
-export function configNotReadable(facts: { readonly file: string; readonly user: number | null }): UserError {
+/** `isRegular`: whether it is known to be a regular file, the only kind whose mode may be changed on our word. */
+export function configNotReadable(facts: {
+  readonly file: string
+  readonly user: number | null
+  readonly isRegular: boolean
+}): UserError {
   return userError({
     exitCode: EXIT.permission,
     what: `${facts.user === null ? 'this user' : `the user with uid ${facts.user}`} may not read the configuration`,
     where: facts.file,
-    todo: `run as root: chmod a+r ${quoteIfNeeded(facts.file)}, and chmod a+x on each directory above it`,
+    todo: facts.isRegular
+      ? `run as root: chmod a+r ${quoteIfNeeded(facts.file)}, and chmod a+x on each directory above it`
+      : 'run as root: chmod a+x on each directory above it',
   })
 }
 

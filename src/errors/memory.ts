@@ -23,6 +23,17 @@ export function ramInReadConfig(facts: { readonly file: string }): UserError {
   })
 }
 
+/** RAM is to be backed, and nothing says how much of it there is. */
+export function ramSizeUnknown(facts: { readonly machine: string | null }): UserError {
+  const machine = facts.machine === null ? 'no machine type is given' : `machine type '${facts.machine}'`
+  return userError({
+    exitCode: EXIT.input,
+    what: "the size of the guest's RAM is not known",
+    where: `${machine}, without -m`,
+    todo: "write it with -m; QEMU's own default is in query-memory-size-summary of its monitor",
+  })
+}
+
 export function hugePageSizeMissing(facts: {
   readonly profile: string
   readonly size: string
@@ -42,26 +53,58 @@ export function tooFewHugePages(facts: {
   readonly size: string
   readonly needed: number
   readonly free: number
-  /** Where pages are short: null for the host as a whole. */
-  readonly node: number | null
+  /** What the kernel may make besides. */
+  readonly surplus: number
+  /** Where pages are short; none for the host as a whole. */
+  readonly nodes: readonly number[]
 }): UserError {
-  const place = facts.node === null ? 'this host' : `NUMA node ${facts.node}`
+  const { nodes, surplus } = facts
+  const ofNodes = nodes.length > 1 ? `NUMA nodes ${nodes.join(', ')} have` : `NUMA node ${nodes[0]} has`
+  const have = nodes.length === 0 ? 'this host has' : ofNodes
+  const more = surplus === 0 ? '' : ` and the kernel may make ${surplus}`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `the guest needs ${facts.needed} huge pages of ${facts.size}, ${place} has ${facts.free} free`,
+    what: `the guest needs ${facts.needed} huge pages of ${facts.size}, ${have} ${facts.free} free${more}`,
     where: `hugepages of profile '${facts.profile}'`,
     todo: `stop another VM, or add pages: boot with hugepagesz=${facts.size} hugepages=N`,
   })
 }
 
 export function notWholeHugePages(facts: {
-  readonly backend: string
+  /** `memory backend 'ram0'`, `requested-size of virtio-mem-pci 'vm0'`. */
+  readonly memory: string
   readonly bytes: string
   readonly size: string
 }): UserError {
   return userError({
     exitCode: EXIT.input,
-    what: `memory backend '${facts.backend}' of ${facts.bytes} is not a multiple of the huge page size ${facts.size}`,
+    what: `${facts.memory} of ${facts.bytes} is not a multiple of the huge page size ${facts.size}`,
     todo: 'change the memory size, or the huge page size of the profile',
+  })
+}
+
+/** QEMU: "'block-size' property has to be at least the page size". */
+export function blockBelowPageSize(facts: {
+  readonly device: string
+  readonly block: string
+  readonly size: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `block-size ${facts.block} of ${facts.device} is less than a huge page of ${facts.size}`,
+    todo: `give the device block-size=${facts.size}, or the profile smaller huge pages`,
+  })
+}
+
+/** QEMU: "Incompatible with mlock"; all of the memory would be there, where virtio-mem has most of it absent. */
+export function lockExcludesVirtioMem(facts: {
+  readonly profile: string
+  readonly device: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `QEMU locks no memory beside ${facts.device}`,
+    where: `lock-memory of profile '${facts.profile}'`,
+    todo: 'take lock-memory from the profile (huge pages are never swapped out), or give the VM its memory as RAM or DIMMs',
   })
 }

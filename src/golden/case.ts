@@ -85,14 +85,17 @@ function planCase(directory: string) {
 
 /** Reads a command in libvirt's golden format: `NAME=value` words, the emulator, its arguments. */
 function readCommand(file: string) {
-  const command = parseCommandText(readFileSync(file, 'utf8'))
+  const command = parseCommandText(readIfThere(file) ?? '')
   if (command === null) throw goldenInputUnreadable({ file })
   return command
 }
 
-/** Reads a file; null when it is not there. */
+/**
+ * Reads a file; null when it is not there. A line may end in CRLF, as a checkout or an editor may have it: the carriage
+ * return is never part of an argument.
+ */
 export function readIfThere(file: string): string | null {
-  return existsSync(file) ? readFileSync(file, 'utf8') : null
+  return existsSync(file) ? readFileSync(file, 'utf8').replaceAll('\r\n', '\n') : null
 }
 
 /** A case's name for messages. */

@@ -9,6 +9,8 @@ export interface HugePages {
   readonly size: Bytes
   /** Pages that no file or memory has, reserved ones taken off: what a new VM can have. */
   readonly free: number
+  /** Pages that the kernel may make when there are no free ones, if it finds memory for them: it overcommits. */
+  readonly surplus: number
   /** Free pages by NUMA node; the kernel does not say which of them are reserved. */
   readonly freeByNode: Readonly<Record<number, number>>
 }

@@ -9,13 +9,16 @@ import type { Root } from './sysroot.js'
 export function readHugePages(root: Root): HugePages[] {
   const pools = `${root}/sys/kernel/mm/hugepages`
   return sizesIn(pools)
-    .map(({ name, size }) => ({
-      size,
-      free:
-        (readNumber(`${pools}/${name}/free_hugepages`) ?? 0) -
-        (readNumber(`${pools}/${name}/resv_hugepages`) ?? 0),
-      freeByNode: freeByNode(root, name),
-    }))
+    .map(({ name, size }) => {
+      const count = (file: string) => readNumber(`${pools}/${name}/${file}`) ?? 0
+      return {
+        size,
+        free: count('free_hugepages') - count('resv_hugepages'),
+        // Linux mm/hugetlb.c, alloc_surplus_hugetlb_folio.
+        surplus: Math.max(0, count('nr_overcommit_hugepages') - count('surplus_hugepages')),
+        freeByNode: freeByNode(root, name),
+      }
+    })
     .sort((a, b) => Number(a.size - b.size))
 }
 

@@ -1,7 +1,7 @@
 import type { CommandLine } from '../argv/command-line.js'
 import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
-import { chooseEmulator, emulatorArch } from '../emulator/names.js'
+import { chooseEmulator, guestArch } from '../emulator/names.js'
 import { unknownCpus } from '../errors/plan.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
 import type { VmRecord } from '../record/vm.js'
@@ -83,7 +83,7 @@ export function makePlan(
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = ask
-  const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
+  const arch = guestArch(emulator) ?? guestArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
   const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
   const passed = runPasses(request.line, base)

@@ -62,12 +62,12 @@ function rootsDomains(name: string, recorded: readonly RecordedVm[]): RunningQem
   return found === null ? known : [...known, { ...found, guest: name }]
 }
 
-/** A user's own QEMUs, by the program's name, which is cut to 15 bytes: `qemu-system-x86`, RHEL's `qemu-kvm`; or by a record. */
+/** A user's own QEMUs, by the program's name, which is cut to 15 bytes: `qemu-system-x86`, RHEL's `qemu-kvm`, Proxmox's `kvm`; or by a record. */
 function usersQemus(user: number, recorded: readonly RecordedVm[]): RunningQemu[] {
   return listPids().flatMap((pid) => {
     if (ownerOf(pid) !== user) return []
     const record = recorded.find(({ process }) => process.pid === pid) ?? null
-    const isQemu = /^(qemu-system-|qemu-kvm)/.test(readProc(`/proc/${pid}/comm`) ?? '')
+    const isQemu = /^(qemu-system-|qemu-kvm|kvm$)/.test(readProc(`/proc/${pid}/comm`) ?? '')
     return isQemu || record !== null ? (describeQemu(pid, record) ?? []) : []
   })
 }

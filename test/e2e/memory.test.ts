@@ -56,3 +56,42 @@ t.test('guest RAM is in huge pages in the real QEMU', { skip: few }, async (t) =
   )
   t.equal(freeHugePages(), before, 'they are given back')
 })
+
+/** As people and libvirt write virtio-mem; the largest is more than a host of tests has pages for. */
+const VIRTIO_MEM: Readonly<Record<string, readonly string[]>> = {
+  'libvirt’s, in JSON': [
+    '-object',
+    '{"qom-type":"memory-backend-ram","id":"v","reserve":false,"size":68719476736}',
+    '-device',
+    '{"driver":"virtio-mem-pci","block-size":2097152,"requested-size":16777216,"memdev":"v","id":"vm0"}',
+  ],
+  'a backend that says nothing': [
+    ...[
+      '-object',
+      'memory-backend-ram,id=v,size=64G',
+      '-device',
+      'virtio-mem-pci,memdev=v,requested-size=16M',
+    ],
+  ],
+  'a backend that is allocated at once': [
+    ...['-object', 'memory-backend-memfd,id=v,size=64G,prealloc=on'],
+    ...['-device', 'virtio-mem-pci,memdev=v,requested-size=16M'],
+  ],
+  '-mem-prealloc': [
+    ...['-mem-prealloc', '-object', 'memory-backend-memfd,id=v,size=64G,share=off'],
+    ...['-device', 'virtio-mem-pci,memdev=v,requested-size=16M'],
+  ],
+}
+
+t.test('virtio-mem takes huge pages for what is requested, in the real QEMU', { skip: few }, async (t) => {
+  if (!needs(t, ['qemu-system-x86_64'])) return
+  for (const [name, args] of Object.entries(VIRTIO_MEM)) {
+    const mapped = await mappings(t, 'hugepages = "2M"', ['-m', '16M,maxmem=128G', ...args])
+    const huge = mapped.filter(({ page }) => page === 2048).map(({ size }) => size)
+    t.strictSame(
+      huge.sort((a, b) => a - b),
+      [16 * 1024, 64 * 1024 ** 2],
+      name,
+    )
+  }
+})

@@ -94,6 +94,17 @@ const GUEST_RAM: Record<string, readonly string[]> = {
     ...['-object', 'memory-backend-memfd,id=h,size=64M,hugetlb=on,hugetlbsize=2M,share=off'],
   ],
   microvm: ['-machine', 'microvm', '-m', '256M'],
+  '-m with nothing': ['-m', ''],
+  'virtio-mem that reserves nothing, as libvirt writes it': [
+    ...['-m', 'size=131072k,maxmem=1048576k'],
+    ...['-object', '{"qom-type":"memory-backend-ram","id":"vm0","reserve":false,"size":268435456}'],
+    ...['-device', '{"driver":"virtio-mem-pci","requested-size":0,"memdev":"vm0","id":"v0"}'],
+  ],
+  'an i440fx machine of RAM backends, one of them a DIMM': [
+    ...['-m', '128M,slots=2,maxmem=1G', '-machine', 'pc,memory-backend=r'],
+    ...['-object', 'memory-backend-ram,id=r,size=128M,share=on'],
+    ...['-object', 'memory-backend-ram,id=d,size=128M,reserve=off', '-device', 'pc-dimm,id=d0,memdev=d'],
+  ],
 }
 
 interface Memdev {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findCases, runCase } from '../../src/golden/case.js'
@@ -54,4 +54,17 @@ t.test('cases are found below directories, in order', async (t) => {
 t.test('an input that is no command is an error', async (t) => {
   const directory = t.testdir({ 'input.args': "LC_ALL=C '" })
   t.match(runCase(directory)['expected.error'], /not a command in golden format/)
+})
+
+t.test('a line may end in CRLF, and no argument has a carriage return of it', async (t) => {
+  const files = { 'input.args': INPUT, 'qemu-rt.toml': RULE, options: '--wait 1 \\\n--format args\n' }
+  const expected = runCase(t.testdir(files))
+  const withCrlf = Object.entries(files).map(([name, text]) => [name, text.replaceAll('\n', '\r\n')])
+  const directory = t.testdir(Object.fromEntries(withCrlf))
+  t.strictSame(runCase(directory), expected)
+  t.notMatch(expected['expected.json'], '\\r')
+  updateCase(directory, expected)
+  const file = join(directory, 'expected.args')
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll('\n', '\r\n'))
+  t.strictSame(compareCase(directory, runCase(directory)), [], 'nor is an expected file another one by it')
 })

@@ -13,12 +13,14 @@ t.test('huge pages are counted by size and node, reserved ones taken off', async
     [`${pool}/hugepages-1048576kB/free_hugepages`]: '4\n',
     [`${pool}/hugepages-1048576kB/resv_hugepages`]: '1\n',
     [`${pool}/hugepages-2048kB/free_hugepages`]: '0\n',
+    [`${pool}/hugepages-2048kB/nr_overcommit_hugepages`]: '8\n',
+    [`${pool}/hugepages-2048kB/surplus_hugepages`]: '3\n',
     [`${node}/node0/hugepages/hugepages-1048576kB/free_hugepages`]: '3\n',
     [`${node}/node1/hugepages/hugepages-1048576kB/free_hugepages`]: '1\n',
   })
   t.strictSame(hugePages, [
-    { size: 2n << 20n, free: 0, freeByNode: {} },
-    { size: 1n << 30n, free: 3, freeByNode: { 0: 3, 1: 1 } },
+    { size: 2n << 20n, free: 0, surplus: 5, freeByNode: {} },
+    { size: 1n << 30n, free: 3, surplus: 0, freeByNode: { 0: 3, 1: 1 } },
   ])
   t.strictSame(memory({}).hugePages, [])
 })

@@ -55,6 +55,7 @@ const WITHOUT_GUEST = [
   ['-object', 'memory-backend-ram,id=a,help'],
   ['-cpu', 'help'],
   ['disk.img', '-accel', 'help'],
+  ['-machine', 'help', '-readconfig', 'f'],
 ]
 
 const WITH_GUEST = [
@@ -77,6 +78,8 @@ const WITH_GUEST = [
   ['-Version'],
   ['--rt-nic', 'a', '-version'],
   ['-version', '-rt-profile=p'],
+  // The file's machine type would count.
+  ['-machine', 'none', '-readconfig', 'f'],
   ['-machine', 'none', '--dry-run'],
   ['-machine', 'none', '--rt-dry-run'],
 ]

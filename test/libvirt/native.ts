@@ -39,7 +39,7 @@ export function native(xml: string, config = CONFIG): NativeDomain {
     ...EMPTY_HOST,
     pci: FOUR_NICS,
     cpus: cpusOf('0-7'),
-    hugePages: [{ size: 2n ** 30n, free: 8, freeByNode: {} }],
+    hugePages: [{ size: 2n ** 30n, free: 8, surplus: 0, freeByNode: {} }],
     memoryLockLimit: 'unlimited',
   }
   const { isAsked: _, ...asked } = domain.request

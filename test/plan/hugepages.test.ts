@@ -1,7 +1,7 @@
 import t from 'tap'
 import { argv, NAMED, planOf } from './make.js'
 
-const MIB2 = { size: 2n << 20n, free: 1024, freeByNode: { 0: 512, 1: 512 } }
+const MIB2 = { size: 2n << 20n, free: 1024, surplus: 0, freeByNode: { 0: 512, 1: 512 } }
 const given = { config: '[profile.p]\nhugepages = "2M"\n', options: ['--profile', 'p'], hugePages: [MIB2] }
 const plan = (args: string[], facts = {}) => planOf([...NAMED, ...args], { ...given, ...facts })
 const after = (...args: string[]) => argv(plan(args)).slice(2)
@@ -75,6 +75,140 @@ t.test('memory with a place of its own stays there, with a warning', async (t) =
   t.strictSame(plan(file).warnings, [
     "memory backend 'f' of -object (option 2) is left as it is: memory-backend-file has its own place",
   ])
+})
+
+const BASE = ['-m', '512M,maxmem=8G', '-machine', 'pc,memory-backend=r']
+const RAM = ['-object', 'memory-backend-ram,id=r,size=512M']
+const virtioMem = (backend: string, device: string) => [
+  ...[...BASE, ...RAM, '-object', `memory-backend-${backend}`],
+  ...['-device', device],
+]
+
+t.test('a virtio-mem device allocates what is requested, and nothing is reserved for the rest', async (t) => {
+  const huge = 'hugetlb=on,hugetlbsize=2M'
+  const cases: [string, string[], string[]][] = [
+    [
+      'keyval',
+      virtioMem('ram,id=v,size=4G', 'virtio-mem-pci,id=vm0,memdev=v,requested-size=512M'),
+      [
+        `memfd,id=v,size=4G,${huge},reserve=off`,
+        'virtio-mem-pci,id=vm0,memdev=v,requested-size=512M,prealloc=on',
+      ],
+    ],
+    [
+      'reserve=off and prealloc=on of the backend',
+      virtioMem('memfd,id=v,size=4G,reserve=off,prealloc=on,share=on', 'virtio-mem-ccw,memdev=v'),
+      [`memfd,id=v,size=4G,reserve=off,prealloc=off,share=on,${huge}`, 'virtio-mem-ccw,memdev=v,prealloc=on'],
+    ],
+  ]
+  for (const [name, before, [backend, device]] of cases) {
+    const planned = after(...before)
+    t.match(planned, [...BASE, '-object', `memory-backend-memfd,id=r,size=512M,${huge},prealloc=on`], name)
+    t.strictSame(planned.slice(6, 10), ['-object', `memory-backend-${backend}`, '-device', device], name)
+    t.strictSame(after(...planned), planned, `${name}, planned again`)
+  }
+  const json = [
+    '-object',
+    '{"qom-type":"memory-backend-ram","id":"v","reserve":false,"size":4294967296}',
+    '-device',
+    '{"driver":"virtio-mem-pci","block-size":2097152,"requested-size":0,"memdev":"v"}',
+  ]
+  t.strictSame(after(...BASE, ...RAM, ...json).slice(6), [
+    '-object',
+    '{"qom-type":"memory-backend-memfd","id":"v","reserve":false,"size":4294967296,"hugetlb":true,"hugetlbsize":2097152}',
+    '-device',
+    '{"driver":"virtio-mem-pci","block-size":2097152,"requested-size":0,"memdev":"v","prealloc":true}',
+  ])
+})
+
+t.test('-mem-prealloc is said by each backend when there is virtio-mem', async (t) => {
+  const given = [
+    ...virtioMem('ram,id=v,size=4G', 'virtio-mem-pci,memdev=v,prealloc=off'),
+    ...['-mem-prealloc', '-object', 'memory-backend-file,id=f,size=2M,mem-path=/x'],
+    ...['-object', 'memory-backend-ram,id=spare,size=2M,prealloc=off'],
+  ]
+  const planned = after(...given)
+  t.strictSame(planned.slice(6), [
+    ...['-object', 'memory-backend-memfd,id=v,size=4G,hugetlb=on,hugetlbsize=2M,reserve=off'],
+    ...['-device', 'virtio-mem-pci,memdev=v,prealloc=off'],
+    ...['-object', 'memory-backend-file,id=f,size=2M,mem-path=/x,prealloc=on'],
+    ...['-object', 'memory-backend-ram,id=spare,size=2M,prealloc=off'],
+  ])
+  t.strictSame(after(...planned), planned, 'planned again')
+  t.match(after('-m', '2M', '-mem-prealloc'), ['-m', '2M', '-mem-prealloc'], 'without virtio-mem it stays')
+})
+
+t.test('memory that is there is reserved, which QEMU wants where it is allocated', async (t) => {
+  const dimm = ['-object', 'memory-backend-ram,id=d,size=1G,reserve=off', '-device', 'pc-dimm,memdev=d']
+  t.match(
+    after('-m', '2M', ...dimm).join(' '),
+    'memory-backend-memfd,id=d,size=1G,hugetlb=on,hugetlbsize=2M,prealloc=on ',
+  )
+})
+
+t.test('pages of virtio-mem are those that are requested', async (t) => {
+  const free = (pages: number) => ({ hugePages: [{ ...MIB2, free: pages }] })
+  const with512 = virtioMem('ram,id=v,size=4G', 'virtio-mem-pci,id=vm0,memdev=v,requested-size=512M')
+  t.doesNotThrow(() => plan(with512, free(512)))
+  t.throws(() => plan(with512, free(511)), {
+    message: /^the guest needs 512 huge pages of 2M, this host has 511/,
+  })
+  const sizes: [string, RegExp][] = [
+    [
+      'requested-size=1M',
+      /^requested-size of virtio-mem-pci 'vm0' of 1 MiB is not a multiple of the huge page size 2M/,
+    ],
+    [
+      'block-size=1M',
+      /^block-size 1 MiB of virtio-mem-pci 'vm0' is less than a huge page of 2M; give the device block-/,
+    ],
+    ['requested-size=x', /^memory size 'x' does not parse: -device \(option 6\)/],
+  ]
+  for (const [property, message] of sizes) {
+    const args = virtioMem('ram,id=v,size=4G', `virtio-mem-pci,id=vm0,memdev=v,${property}`)
+    t.throws(() => plan(args), { message, exitCode: 65 }, property)
+  }
+})
+
+t.test('memory is not locked beside virtio-mem', async (t) => {
+  const lock = { config: '[profile.p]\nlock-memory = true\n' }
+  const args = virtioMem('ram,id=v,size=4G', 'virtio-mem-pci,id=vm0,memdev=v')
+  t.throws(() => plan(args, lock), {
+    message:
+      /^QEMU locks no memory beside virtio-mem-pci 'vm0': lock-memory of profile 'p'; take lock-memory from/,
+    exitCode: 65,
+  })
+  t.throws(() => plan([...args, '-overcommit', 'mem-lock=on-fault'], lock), {
+    exitCode: 65,
+    message: /^QEMU locks/,
+  })
+  t.match(argv(plan(['-m', '1G'], lock)).join(' '), 'mem-lock=on')
+})
+
+t.test('pages are counted as the kernel gives them', async (t) => {
+  const pool = { ...MIB2, free: 100, surplus: 412, freeByNode: { 0: 60, 1: 40 } }
+  const on = (pages: number, place: string) => [
+    ...['-object', `memory-backend-ram,id=r,size=${pages * 2}M,${place}`, '-numa', 'node,memdev=r'],
+  ]
+  const fits = (pages: number, place: string, surplus = 412) =>
+    t.doesNotThrow(() => plan(on(pages, place), { hugePages: [{ ...pool, surplus }] }), place)
+  const lacks = (pages: number, place: string, message: RegExp, surplus = 412) =>
+    t.throws(
+      () => plan(on(pages, place), { hugePages: [{ ...pool, surplus }] }),
+      { message, exitCode: 69 },
+      place,
+    )
+  fits(512, 'share=on')
+  lacks(513, 'share=on', /this host has 100 free and the kernel may make 412:/)
+  fits(100, 'host-nodes=1,policy=preferred', 0)
+  fits(100, 'host-nodes=1,policy=interleave', 0)
+  lacks(101, 'host-nodes=1,policy=preferred', /this host has 100 free:/, 0)
+  lacks(41, 'host-nodes=1,policy=bind', /NUMA node 1 has 40 free:/, 0)
+  fits(41, 'host-nodes=1,policy=bind')
+  const far = { ...pool, free: 140, freeByNode: { 0: 60, 1: 40, 2: 40 } }
+  t.throws(() => plan(on(101, 'host-nodes=0-1,policy=bind'), { hugePages: [{ ...far, surplus: 0 }] }), {
+    message: /NUMA nodes 0, 1 have 100 free:/,
+  })
 })
 
 t.test('pages that the host has not are an error before QEMU is started', async (t) => {

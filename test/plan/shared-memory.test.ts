@@ -176,11 +176,78 @@ t.test('the default RAM id and size are those of the machine type and architectu
   t.match(shared(['-M', 'virt'], '', 'aarch64').join(' '), 'id=mach-virt.ram,size=134217728')
   t.match(shared(['-M', 'pseries'], '', 'ppc64').join(' '), 'id=ppc_spapr.ram,size=536870912')
   t.match(shared(['-M', 's390-ccw-virtio-7.2'], '', 's390x').join(' '), 'id=s390.ram,')
-  const odd = planOf([...start, '-M', 'board'], { arch: 'aarch64' })
+  t.match(shared(['-M', 'virt', '-m', '1G'], '', 'loongarch64').join(' '), 'id=loongarch.ram,size=1073741824')
+  const odd = planOf([...start, '-M', 'board', '-m', '1G'], { arch: 'aarch64' })
   t.match(argv(odd).join(' '), 'id=qemu-rt.ram,')
   t.match(odd.warnings, [
     "machine type 'board': name of its RAM not known, 'qemu-rt.ram' is used; migration needs the same",
   ])
+})
+
+t.test('a machine type is known as distributions write it', async (t) => {
+  const ids = (types: readonly string[], arch?: string) =>
+    types.map(
+      (type) => /id=([^,]*),size/.exec(shared(['-machine', type, '-m', '1G'], '', arch).join(' '))?.[1],
+    )
+  const x86 = ['type=q35+pve0', 'q35+pve1', 'pc+pve0', 'pc-q35-9.0+pve0', 'pc-i440fx-8.1+pve1', 'rhel6.6.0']
+  x86.push(
+    'pc-q35-rhel9.4.0',
+    'pc-q35-noble',
+    'pc-i440fx-bionic-hpb',
+    'ubuntu',
+    'ubuntu-q35',
+    'pc-1.0-precise',
+  )
+  t.strictSame([...new Set(ids(x86))], ['pc.ram'])
+  t.strictSame(
+    ids(['virt+pve0', 'virt-8.1+pve0', 'virt-rhel9.2.0'], 'aarch64'),
+    Array(3).fill('mach-virt.ram'),
+  )
+  t.strictSame(ids(['nitro']), ['ram'])
+  t.strictSame(ids(['q35+other']), ['qemu-rt.ram'])
+})
+
+t.test('an emulator is known as distributions call it', async (t) => {
+  const arches: [string, string][] = [
+    ['i686', 'pc.ram'],
+    ['i586', 'pc.ram'],
+    ['amd64', 'pc.ram'],
+    ['x86_64-spice', 'pc.ram'],
+    ['ppc64le', 'ppc_spapr.ram'],
+  ]
+  for (const [arch, id] of arches) t.match(shared(['-m', '1G'], '', arch).join(' '), `id=${id},`, arch)
+  for (const emulator of ['/usr/libexec/qemu-kvm', '/usr/bin/kvm', '/usr/bin/qemu-system-i686']) {
+    const plan = planOf([...start, '-m', '1G'], { options: ['--emulator', emulator] })
+    t.match(argv(plan).join(' '), 'id=pc.ram,', emulator)
+    t.equal(plan.emulator, emulator)
+  }
+})
+
+t.test('a RAM size that only QEMU knows is asked for', async (t) => {
+  const message = (machine: string) =>
+    `the size of the guest's RAM is not known: ${machine}, without -m; write it with -m; QEMU's own default is in query-memory-size-summary of its monitor`
+  const cases: [string, string[], string][] = [
+    ['aarch64', ['-M', 'raspi3b'], "machine type 'raspi3b'"],
+    ['x86_64', ['-M', 'board-of-2031'], "machine type 'board-of-2031'"],
+    ['x86_64', ['-M', 'board', '-m', '', '-m', 'slots=2'], "machine type 'board'"],
+    ['loongarch64', [], "machine type 'virt'"],
+    ['aarch64', [], 'no machine type is given'],
+  ]
+  for (const [arch, args, machine] of cases)
+    t.throws(() => shared(args, '', arch), { exitCode: 65, message: message(machine) })
+  const locked = {
+    options: ['--profile', 'p'],
+    config: '[profile.p]\nlock-memory = true',
+    memoryLockLimit: 1n,
+  }
+  t.doesNotThrow(() => planOf(['-M', 'raspi3b'], { ...locked, arch: 'aarch64' }))
+})
+
+t.test("-m '' says nothing of the size", async (t) => {
+  t.match(shared(['-m', '']).join(' '), 'id=pc.ram,size=134217728,')
+  t.match(shared(['-m', '256M', '-m', '']).join(' '), 'id=pc.ram,size=268435456,')
+  t.throws(() => shared(['-m', 'size=']), { message: /memory size/, exitCode: 65 })
+  t.throws(() => shared(['-m', ',slots=2,maxmem=1G']), { message: /memory size/, exitCode: 65 })
 })
 
 t.test('machine types before 4.0 keep the name that migration knows their RAM by', async (t) => {
@@ -191,11 +258,28 @@ t.test('machine types before 4.0 keep the name that migration knows their RAM by
     '-object',
     'memory-backend-ram,id=r,size=1G',
   ]
-  for (const old of ['pc-i440fx-3.1', 'pc-q35-2.12', 'pc-i440fx-rhel7.6.0']) {
+  const old31 = ['pc-i440fx-3.1', 'pc-q35-2.12', 'pc-i440fx-rhel7.6.0', 'pc-q35-rhel8.0.0', 'rhel6.5.0']
+  old31.push(
+    'pc-i440fx-3.1+pve0',
+    'pc-i440fx-xenial',
+    'pc-q35-bionic',
+    'pc-i440fx-bionic-hpb',
+    'pc-q35-disco',
+  )
+  for (const old of old31) {
     t.match(shared(ram(old))[3], `memory-backend-memfd,id=r,size=1G,${off}=off,share=on`, old)
     t.match(shared(['-machine', old])[3], new RegExp(`${off}=off`), old)
   }
-  for (const machine of ['pc', 'q35', 'pc-i440fx-4.0', 'pc-q35-10.1', 'pc-q35-rhel8.1.0']) {
+  for (const machine of [
+    'pc',
+    'q35',
+    'pc-i440fx-4.0',
+    'pc-q35-10.1',
+    'pc-q35-rhel8.1.0',
+    'pc-q35-eoan',
+    'pc-i440fx-focal',
+    'q35+pve0',
+  ]) {
     t.notMatch(shared(ram(machine)).join(' '), off, machine)
   }
   const file = [
@@ -236,6 +320,47 @@ t.test('everything that speaks vhost-user is noticed', async (t) => {
 })
 
 const profile = (share: string) => `[profile.p]\nshare = "${share}"\n`
+
+t.test('so is everything else whose back end maps guest RAM', async (t) => {
+  const blk = 'virtio-blk-vhost-user'
+  const sharing = [
+    ['-device', '{"driver":"vfio-user-pci","socket":{"path":"/x","type":"unix"}}'],
+    ['-device', 'vfio-user-pci,socket=/x'],
+    ['-device', 'vfio-user-of-later,socket=/x'],
+    ['-device', 'x-pci-proxy-dev,id=r,fd=4'],
+    ['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'],
+    ['-netdev', '{"type":"vhost-vdpa","id":"n","vhostfd":"4"}'],
+    ['-device', 'vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0'],
+    ['-blockdev', `${blk},node-name=b,path=/x`],
+    ['-blockdev', `driver=${blk},node-name=b,path=/x`],
+    ['-blockdev', `raw,node-name=b,file.driver=${blk},file.path=/x`],
+    ['-blockdev', `{"driver":"raw","node-name":"b","file":{"driver": "${blk}","path":"/x"}}`],
+    ['-blockdev', '{"node-name":"b","driver":"virtio-blk-vhost-vdpa","path":"/dev/vhost-vdpa-0"}'],
+    ['-drive', `if=none,id=d,driver=${blk},path=/x`],
+    ['-drive', `if=none,id=d,format=${blk},path=/x`],
+    ['-drive', `if=virtio,file.driver=${blk},file.path=/x`],
+    ['-drive', `if=virtio,file=json:{"driver":"${blk}",,"path":"/x"}`],
+    ['-hda', `json:{'driver':'${blk}','path':'/x'}`],
+    [`json:{"driver":"${blk}","path":"/x"}`],
+  ]
+  for (const args of sharing) t.match(argv(planOf(args)).join(' '), 'memory-backend-memfd', args.join(' '))
+  const others = [
+    ['-device', 'vfio-pci,host=03:00.0'],
+    ['-blockdev', 'virtio-blk-vfio-pci,node-name=b,path=/x'],
+    ['-blockdev', 'io_uring,node-name=b,filename=/x/virtio-blk-vhost-user'],
+    ['-drive', 'file=/x/driver-virtio-blk-vhost-user.img'],
+    ['-blockdev', 'file,node-name=virtio-blk-vhost-user,filename=/x'],
+    ['-device', 'virtio-blk-pci,serial=virtio-blk-vhost-user'],
+  ]
+  for (const args of others) {
+    t.notMatch(argv(planOf([...args, '-nodefaults'])).join(' '), 'memory-backend', args.join(' '))
+  }
+  const options = ['--profile', 'p']
+  const never = planOf(['-blockdev', `${blk},node-name=b,path=/x`], { options, config: profile('never') })
+  t.match(never.warnings, [
+    /so guest RAM stays private and -blockdev virtio-blk-vhost-user will move no data$/,
+  ])
+})
 
 t.test('share = "always" shares without a vhost-user device, "never" warns', async (t) => {
   const options = ['--profile', 'p']
@@ -280,6 +405,35 @@ t.test('what is not guest RAM is left alone with a warning', async (t) => {
   ])
 })
 
+t.test('stores with a memory backend are used by their device', async (t) => {
+  const ram = ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-memfd,id=r,size=1G']
+  const store = (device: string) =>
+    planOf([
+      ...start,
+      ...ram,
+      '-object',
+      'memory-backend-file,id=s,mem-path=/x,size=1M',
+      '-device',
+      `${device}=s`,
+    ]).warnings
+  t.strictSame(store('acpi-erst,memdev'), [])
+  t.strictSame(store('nvme,serial=1,drive=d,pmrdev'), [])
+  t.match(store('spapr-nvdimm,memdev'), [
+    /left alone and stays private: spapr-nvdimm uses it; sharing it would/,
+  ])
+})
+
+t.test('memory that is plugged in later is for a person to share', async (t) => {
+  const hint = (args: string[]) =>
+    planOf([...start, ...args]).warnings.some((line) => /plugged in later/.test(line))
+  const dimm = ['-object', 'memory-backend-memfd,id=d,size=1G', '-device', 'pc-dimm,memdev=d']
+  t.ok(hint(['-m', '1G,slots=1,maxmem=4G']))
+  t.notOk(hint(['-m', '1G,slots=1,maxmem=4G', ...dimm]), 'every slot is taken')
+  t.ok(hint(['-m', '1G,slots=2,maxmem=4G', ...dimm]))
+  t.notOk(hint(['-m', '1G,maxmem=4G']), 'virtio-mem has no slots')
+  t.strictSame(planOf([...NAMED, '-m', '1G,slots=2,maxmem=4G']).warnings, [], 'nothing is shared')
+})
+
 t.test('a backend that is named and not there is warned about', async (t) => {
   const args = [...start, '-machine', 'pc,memory-backend=gone']
   const plan = planOf(args)
@@ -296,6 +450,16 @@ t.test('an unused object that has the default id already is not given twice', as
 
 t.test('-machine none has no RAM to share', async (t) => {
   t.strictSame(shared(['-machine', 'none']), ['-machine', 'none'])
+})
+
+t.test('-machine none with a file that names a machine type is no machine none', async (t) => {
+  const text = '[machine]\n  type = "q35"\n'
+  const readConfigs = [{ path: 'f', text }]
+  const file = ['-readconfig', 'f']
+  const message = /^guest RAM is described where it cannot be shared/
+  t.throws(() => planOf([...start, '-machine', 'none', ...file], { readConfigs }), { message, exitCode: 65 })
+  t.doesNotThrow(() => planOf([...start, ...file, '-machine', 'none'], { readConfigs }))
+  t.doesNotThrow(() => planOf([...start, '-machine', 'x-remote']))
 })
 
 t.test('a memory size that does not parse is an error', async (t) => {

@@ -1,12 +1,12 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { type PropertyValue, parseProperties, setAll } from '../../argv/properties.js'
-import { ramInReadConfig } from '../../errors/memory.js'
+import { ramInReadConfig, ramSizeUnknown } from '../../errors/memory.js'
 import type { Bytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
 import { fileWithRam } from '../unseen.js'
 import { baseRamBytes, baseRamUses, machineType, memoryBackends } from './guest-ram.js'
-import { DEFAULT_BYTES, defaultRam } from './machines.js'
+import { defaultRam, hasNoRam } from './machines.js'
 import { keepRamName } from './ram-name.js'
 
 /**
@@ -29,7 +29,8 @@ const UNKNOWN_RAM_ID = 'qemu-rt.ram'
 /**
  * Finds the base RAM that QEMU would allocate by itself.
  * @returns null when the command line names backends for it, or is for no machine
- * @throws {UserError} exit 65 when a `-readconfig` file has a say in it: what is on the command line would not fit
+ * @throws {UserError} exit 65 when a `-readconfig` file has a say in it: what is on the command line would not fit; when
+ * nothing says how large the RAM is: other than the machine's own size would be another machine for the guest
  */
 export function plainRam({
   line,
@@ -37,19 +38,28 @@ export function plainRam({
   readConfigs,
 }: Pick<PassInput, 'line' | 'arch' | 'readConfigs'>): PlainRam | null {
   const machine = machineType(line, arch)
-  if (baseRamUses(line).length > 0 || machine === 'none') return null
+  if (baseRamUses(line).length > 0 || (hasNoRam(machine) && !isFileLater(line))) return null
   const file = fileWithRam(readConfigs)
   if (file !== null) throw ramInReadConfig({ file })
+  if (hasNoRam(machine)) return null
   const known = defaultRam(arch, machine)
+  const bytes = baseRamBytes(line) ?? known?.bytes ?? null
+  if (bytes === null) throw ramSizeUnknown({ machine })
   const id = freeId(line, known?.id ?? UNKNOWN_RAM_ID)
   const unknown = `machine type '${machine ?? 'unknown'}': name of its RAM not known, '${id}' is used; migration needs the same`
   return {
     id,
     machine,
-    bytes: baseRamBytes(line) ?? known?.bytes ?? DEFAULT_BYTES,
+    bytes,
     path: findOptions(line, 'mem-path').at(-1)?.option.argument?.text ?? null,
     warnings: known === null ? [unknown] : [],
   }
+}
+
+/** Whether a `-readconfig` file comes after the last `-machine`: the machine type that it names counts. */
+function isFileLater(line: CommandLine): boolean {
+  const last = (name: string) => findOptions(line, name).at(-1)?.index ?? -1
+  return last('readconfig') > last('machine')
 }
 
 /**

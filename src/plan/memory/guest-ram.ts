@@ -3,8 +3,9 @@ import type { Properties } from '../../argv/properties.js'
 import { badMemorySize } from '../../errors/command-line.js'
 import { type Bytes, parseBytes } from '../../units/bytes.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
-import { DEFAULT_BYTES, defaultMachine, defaultRam } from './machines.js'
+import { defaultMachine, defaultRam } from './machines.js'
 import { ENCLAVE, MEMORY_DEVICES } from './memory-devices.js'
+import { virtioMemDevices } from './virtio-mem.js'
 
 /** A `memory-backend-*` object of the command line. */
 export interface Backend {
@@ -96,7 +97,9 @@ function deviceUses(line: CommandLine): BackendUse[] {
  */
 export function baseRamBytes(line: CommandLine): Bytes | null {
   const sized = findOptions(line, 'm').findLast(
-    ({ index }) => propertiesAt(line, index).get('size') !== undefined,
+    ({ index, option }) =>
+      // `-m ''` says nothing, and `-m size=` is an error.
+      option.argument?.text !== '' && propertiesAt(line, index).get('size') !== undefined,
   )
   if (sized === undefined) return machineRamBytes(line)
   const size = propertiesAt(line, sized.index).get('size') ?? ''
@@ -128,12 +131,26 @@ export function backendBytes(line: CommandLine, { index, properties }: Backend):
   return bytes
 }
 
-/** All RAM of the guest: the base RAM, and what memory devices map from the start. */
+/**
+ * All RAM of the guest: the base RAM, and what memory devices map from the start. A base RAM of a size that is not known
+ * counts as none.
+ */
 export function guestRamBytes(line: CommandLine, arch: string): Bytes {
-  const base = baseRamBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? DEFAULT_BYTES
+  const base = baseRamBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? 0n
   const used = new Set(deviceUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
   const backends = memoryBackends(line).filter(({ id }) => used.has(id))
-  return backends.reduce((sum, backend) => sum + backendBytes(line, backend), base)
+  const requested = new Map(virtioMemDevices(line).map((device) => [device.memdev, device.requested]))
+  const bytes = (backend: Backend) => requested.get(backend.id) ?? backendBytes(line, backend)
+  return backends.reduce((sum, backend) => sum + bytes(backend), base)
+}
+
+/**
+ * NUMA nodes that a backend can take its pages from alone. The other policies are wishes: where a preferred node or the
+ * next in turn has no huge page, the kernel takes one elsewhere (Linux mm/mempolicy.c, policy_nodemask).
+ * @returns none when it may take them anywhere
+ */
+export function boundNodes(backend: Backend): readonly number[] {
+  return backend.properties.get('policy') === 'bind' ? hostNodes(backend) : []
 }
 
 /**

@@ -5,12 +5,14 @@ import { type Bytes, formatBytes } from '../../units/bytes.js'
 /** Huge pages that one memory backend takes. */
 export interface HugePageNeed {
   readonly pages: number
-  /** NUMA nodes that they must come from; none when any will do. */
+  /** NUMA nodes that they must come from, ascending; none when any will do. */
   readonly nodes: readonly number[]
 }
 
 /**
- * Checks that the host has the huge pages that a guest needs, in all and on the nodes that backends are bound to.
+ * Checks that the host has the huge pages that a guest needs, in all and on the nodes that backends are bound to. Pages
+ * that the kernel may make count as free: it makes them while memory is reserved, on any node (Linux mm/hugetlb.c,
+ * gather_surplus_pages).
  * @param facts.host null when the host's pages are not known
  * @throws {UserError} exit 69 when a size is not there, or pages are short
  */
@@ -27,13 +29,19 @@ export function checkHugePages(facts: {
   if (pool === undefined) {
     throw hugePageSizeMissing({ profile, size: written, sizes: host.map(({ size }) => formatBytes(size)) })
   }
-  const short = (needed: number, free: number, node: number | null) => {
-    if (needed > free) throw tooFewHugePages({ profile, size: written, needed, free, node })
+  const { surplus } = pool
+  const check = (needed: number, free: number, nodes: readonly number[]) => {
+    if (needed > free + surplus)
+      throw tooFewHugePages({ profile, size: written, needed, free, surplus, nodes })
   }
-  short(total(needs), pool.free, null)
-  for (const node of new Set(needs.flatMap(({ nodes }) => (nodes.length === 1 ? nodes : [])))) {
-    const bound = needs.filter(({ nodes }) => nodes.length === 1 && nodes[0] === node)
-    short(total(bound), pool.freeByNode[node] ?? 0, node)
+  check(total(needs), pool.free, [])
+  for (const nodes of new Map(needs.map((need) => [need.nodes.join(), need.nodes])).values()) {
+    if (nodes.length === 0) continue
+    const bound = needs.filter(
+      (need) => need.nodes.length > 0 && need.nodes.every((node) => nodes.includes(node)),
+    )
+    const free = nodes.reduce((sum, node) => sum + (pool.freeByNode[node] ?? 0), 0)
+    check(total(bound), free, nodes)
   }
 }
 

@@ -15,14 +15,18 @@ export const ENCLAVE = 'enclave memory is not for other processes'
 
 /**
  * Devices with a memory backend. Sources: QEMU 7.2 hw/mem/pc-dimm.c, nvdimm.c, sgx-epc.c, hw/virtio/virtio-mem.c,
- * virtio-pmem.c, hw/misc/ivshmem.c; QEMU 8.2 hw/hyperv/hv-balloon.c; QEMU 8.1 hw/mem/cxl_type3.c (volatile-memdev, persistent-memdev, lsa).
+ * virtio-pmem.c, hw/misc/ivshmem.c, hw/acpi/erst.c, hw/nvme/ctrl.c, hw/ppc/spapr_nvdimm.c; QEMU 8.2
+ * hw/hyperv/hv-balloon.c; QEMU 8.1 hw/mem/cxl_type3.c (volatile-memdev, persistent-memdev, lsa; volatile-dc-memdev since
+ * 9.1); QEMU 11.1 hw/mem/sp-mem.c.
  */
 export const MEMORY_DEVICES: readonly MemoryDevice[] = [
   { driver: 'pc-dimm', keys: ['memdev'], guestRam: true },
   { driver: 'virtio-mem-pci', keys: ['memdev'], guestRam: true },
   { driver: 'virtio-mem-ccw', keys: ['memdev'], guestRam: true },
   { driver: 'virtio-mem', keys: ['memdev'], guestRam: true },
+  { driver: 'sp-mem', keys: ['memdev'], guestRam: true },
   { driver: 'nvdimm', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
+  { driver: 'spapr-nvdimm', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
   { driver: 'virtio-pmem-pci', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
   { driver: 'virtio-pmem', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
   {
@@ -31,9 +35,12 @@ export const MEMORY_DEVICES: readonly MemoryDevice[] = [
     guestRam: false,
     because: WRITES_IMAGE,
   },
-  { driver: 'cxl-type3', keys: ['volatile-memdev'], guestRam: true },
+  { driver: 'cxl-type3', keys: ['volatile-memdev', 'volatile-dc-memdev'], guestRam: true },
   { driver: 'sgx-epc', keys: ['memdev'], guestRam: false, because: ENCLAVE },
   { driver: 'hv-balloon', keys: ['memdev'], guestRam: true },
+  // Stores that a guest reads and writes by registers and a BAR; their files are the owner's business.
+  { driver: 'acpi-erst', keys: ['memdev'], guestRam: false },
+  { driver: 'nvme', keys: ['pmrdev'], guestRam: false },
   // Memory shared with other programs on purpose: its share setting is its owner's business.
   { driver: 'ivshmem-plain', keys: ['memdev'], guestRam: false },
 ]

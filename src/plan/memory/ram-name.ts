@@ -15,9 +15,16 @@ export function keepRamName(machine: string | null): Readonly<Record<string, Pro
   return machine !== null && isBefore4(machine) ? { [BY_PATH]: false } : {}
 }
 
+/**
+ * Ubuntu's releases with QEMU 2.0 to 3.1, whose names its machine types have in place of a version: pc-q35-bionic,
+ * pc-i440fx-disco-hpb, s390-ccw-virtio-xenial (its patch ubuntu/define-ubuntu-machine-types.patch). eoan has 4.0.
+ */
+const UBUNTU_BEFORE_4 = /-(trusty|utopic|vivid|wily|xenial|yakkety|zesty|artful|bionic|cosmic|disco)(?![a-z])/
+
 /** Versions are QEMU's, or RHEL's, whose 8.0 types are of QEMU 3.1 (its hw_compat_rhel_8_0). */
 function isBefore4(machine: string): boolean {
-  const [, rhel, major = '', minor = ''] = /-(rhel)?(\d+)\.(\d+)/.exec(machine) ?? []
+  if (UBUNTU_BEFORE_4.test(machine)) return true
+  const [, rhel, major = '', minor = ''] = /(?:^|-)(rhel)?(\d+)\.(\d+)/.exec(machine) ?? []
   if (major === '') return false
   return rhel === undefined ? Number(major) < 4 : Number(major) < 8 || (major === '8' && minor === '0')
 }

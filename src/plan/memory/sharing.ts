@@ -18,13 +18,17 @@ type ShareBackend = (
 
 /**
  * How each kind of memory backend is shared. Measured with QEMU 7.2 and DPDK 22.11: memory-backend-ram has no
- * descriptor to send even with share=on; a private memory-backend-file is mapped by the switch and then moves no
+ * descriptor to send even with share=on, which it has since QEMU 10.0 (system/physmem.c, qemu_ram_alloc_internal); a memfd
+ * does with every version, and has the same name in a migration. A private memory-backend-file is mapped by the switch and then moves no
  * packet; memory-backend-memfd is shared unless told otherwise (QEMU backends/hostmem-memfd.c).
  */
 const KINDS: Readonly<Record<string, ShareBackend>> = {
   'memory-backend-ram': ({ properties }, machine) => ({
     argument: asMemfd(properties, machine).set('share', true).text,
-    reason: 'anonymous memory has no descriptor that a vhost-user back end could map, so it becomes a memfd',
+    reason:
+      parseSwitch(properties.get('share')) === true
+        ? 'shared memory of this kind has a descriptor for the back end since QEMU 10.0 only; a memfd always has'
+        : 'anonymous memory has no descriptor that a vhost-user back end could map, so it becomes a memfd',
   }),
   'memory-backend-memfd': ({ properties }) => ({
     argument: parseSwitch(properties.get('share')) === false ? properties.set('share', true).text : null,

@@ -1,12 +1,16 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { parseSwitch } from '../../argv/properties.js'
-import { findVhostUser, VHOST_USER } from './vhost-user.js'
+import { findVhostUser, SHARING_BLOCK_DRIVERS, VHOST_USER } from './vhost-user.js'
 
 /** Options that can name a vhost-user device: `device`, `netdev`, `nic`, `net`, `object`. */
 const OPTIONS = [...new Set(VHOST_USER.map(({ option }) => option))]
 
-/** What the command line has that speaks vhost-user, each as `-netdev vhost-user 'hostnet0'`. */
+/** What the command line has whose back end maps guest RAM, each as `-netdev vhost-user 'hostnet0'`. */
 export function vhostUserDevices(line: CommandLine): string[] {
+  return [...devices(line), ...blockNodes(line)]
+}
+
+function devices(line: CommandLine): string[] {
   return OPTIONS.flatMap((name) =>
     findOptions(line, name).flatMap(({ index, option }) => {
       const properties = propertiesAt(line, index)
@@ -18,4 +22,24 @@ export function vhostUserDevices(line: CommandLine): string[] {
       return [`-${name} ${driver}${id === undefined ? '' : ` '${id}'`}`]
     }),
   )
+}
+
+/**
+ * A block driver is named at any depth: `-blockdev virtio-blk-vhost-user,…`, `file.driver=…`, in JSON, and in the `json:` of
+ * a file name, whose commas are doubled in an option's argument.
+ */
+const BLOCK_DRIVER = new RegExp(
+  `(?:^|\\b(?:driver|format)["']?\\s*[=:]\\s*["']?)(${SHARING_BLOCK_DRIVERS.join('|')})(?![\\w-])`,
+)
+
+const BLOCK_OPTIONS: readonly string[] = ['blockdev', 'drive', 'hda', 'hdb', 'hdc', 'hdd', 'cdrom', 'pflash']
+
+function blockNodes(line: CommandLine): string[] {
+  return line.flatMap((item) => {
+    const isOption = item.kind === 'option'
+    if (isOption && !BLOCK_OPTIONS.includes(item.name)) return []
+    const text = (isOption ? item.argument : item.word)?.text ?? ''
+    const driver = BLOCK_DRIVER.exec(text)?.[1]
+    return driver === undefined ? [] : [`${isOption ? item.word.text : 'disk image'} ${driver}`]
+  })
 }

@@ -1,4 +1,4 @@
-/** Something that speaks vhost-user, so that its back end maps all guest RAM. */
+/** Something whose back end is another process that maps all guest RAM: it speaks vhost-user, or the like. */
 export interface VhostUserDevice {
   /** The option that makes it: its driver, type or qom-type is `driver`. */
   readonly option: 'device' | 'netdev' | 'nic' | 'net' | 'object'
@@ -16,7 +16,7 @@ function device(name: string, endings: readonly string[], since?: string): Vhost
 }
 
 /**
- * Everything in QEMU that speaks vhost-user. Sources: QEMU 7.2 `-device help` of x86_64, aarch64, ppc64, riscv64 and
+ * Everything in QEMU whose back end maps guest RAM from another process. Sources: QEMU 7.2 `-device help` of x86_64, aarch64, ppc64, riscv64 and
  * s390x; hw/virtio/vhost-user-*.c, hw/block, hw/scsi, hw/display, net/vhost-user.c, net/passt.c and
  * backends/cryptodev-vhost-user.c of QEMU's git up to 11.x.
  * Not here: machine type nitro-enclave (9.2), whose vsock is vhost-user; it makes its RAM a shared memfd by itself.
@@ -46,19 +46,34 @@ export const VHOST_USER: readonly VhostUserDevice[] = [
   ...device('vhost-user-snd', ['', '-pci'], '9.0'),
   ...device('vhost-user-spi', ['-device', '-pci'], '11.0'),
   ...device('vhost-user-media', ['-device', '-pci'], '11.1'),
+  // A PCI device of another program, which gets guest RAM by descriptors (hw/vfio-user/pci.c; docs: "share=on").
+  ...device('vfio-user', ['-pci'], '10.1'),
+  // The same by QEMU's own protocol, multi-process QEMU (hw/remote/proxy.c, proxy-memory-listener.c).
+  ...device('x-pci-proxy-dev', [''], '6.0'),
+  // vDPA may be a program's (VDUSE): the kernel shows it what is mapped shared and passes over the rest without a word
+  // (Linux drivers/vhost/vdpa.c, vhost_vdpa_va_map). The device of hardware does not mind.
+  { option: 'netdev', driver: 'vhost-vdpa', since: '5.1' },
+  { option: 'nic', driver: 'vhost-vdpa', since: '5.1' },
+  ...device('vhost-vdpa-device', ['', '-pci', '-pci-transitional', '-pci-non-transitional'], '8.0'),
 ]
 
 /**
- * Whether a device says by its name that it speaks vhost-user, which goes for devices of later QEMUs too.
+ * Block drivers with such a back end (QEMU block/blkio.c, 7.2): libblkio's virtio-blk-vhost-user sends descriptors of the
+ * guest's buffers, and virtio-blk-vhost-vdpa may be of VDUSE. Its other drivers do their I/O in QEMU or by DMA.
+ */
+export const SHARING_BLOCK_DRIVERS: readonly string[] = ['virtio-blk-vhost-user', 'virtio-blk-vhost-vdpa']
+
+/**
+ * Whether a device says by its name that it speaks vhost-user or vfio-user, which goes for devices of later QEMUs too.
  * @param name driver of a `-device`
  */
 export function isVhostUserDriver(name: string): boolean {
-  return name.startsWith('vhost-user-')
+  return /^(vhost|vfio)-user-/.test(name)
 }
 
 /**
  * Finds what an option's driver, type or qom-type stands for.
- * @returns null for what does not speak vhost-user
+ * @returns null for what has no back end in another process
  */
 export function findVhostUser(option: string, driver: string): VhostUserDevice | null {
   const known = VHOST_USER.find((entry) => entry.option === option && entry.driver === driver)

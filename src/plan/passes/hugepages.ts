@@ -1,6 +1,6 @@
-import { type CommandLine, placeOf } from '../../argv/command-line.js'
-import { parseSwitch } from '../../argv/properties.js'
-import { notWholeHugePages } from '../../errors/memory.js'
+import { type CommandLine, findOptions, placeOf } from '../../argv/command-line.js'
+import { type Properties, parseSwitch } from '../../argv/properties.js'
+import { blockBelowPageSize, notWholeHugePages } from '../../errors/memory.js'
 import { type Bytes, formatBytes, parseBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, type PlainRam, plainRam } from '../memory/base-ram.js'
@@ -8,12 +8,13 @@ import {
   type Backend,
   backendBytes,
   backendUses,
-  hostNodes,
+  boundNodes,
   machineType,
   memoryBackends,
 } from '../memory/guest-ram.js'
 import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
 import { asMemfd } from '../memory/memfd.js'
+import { type VirtioMem, virtioMemDevices } from '../memory/virtio-mem.js'
 import type { Pass } from '../pass.js'
 
 /** What pages are wanted, and for which guest. */
@@ -37,7 +38,8 @@ const NOTHING: Backed = { edits: [], warnings: [], needs: [] }
 /**
  * Backs all guest RAM with huge pages by memfd, which needs no mounted hugetlbfs and no path that this user may write.
  * Pages are allocated before the guest starts, as libvirt does with <hugepages/>: a guest that first touches a page
- * must not be the one to find that there is none.
+ * must not be the one to find that there is none. Of virtio-mem, whose backend is as large as the guest may ever get, the
+ * device allocates what is requested (property prealloc, QEMU 7.0), and nothing is reserved for the rest.
  */
 export const hugepages: Pass = {
   name: 'hugepages',
@@ -54,27 +56,58 @@ export const hugepages: Pass = {
 }
 
 function backAll(wanted: Wanted, plain: PlainRam | null): Backed {
-  const ram = new Set(backendUses(wanted.line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
-  const backends = memoryBackends(wanted.line).filter(({ id }) => ram.has(id))
+  const { line } = wanted
+  const ram = new Set(backendUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
+  const backends = memoryBackends(line).filter(({ id }) => ram.has(id))
   const all = [backPlain(wanted, plain), ...backends.map((backend) => backOne(wanted, backend))]
+  const edits = all.flatMap(({ edits }) => edits)
   return {
-    edits: all.flatMap(({ edits }) => edits),
+    edits: [...edits, ...(edits.length === 0 || plain?.path ? [] : allocateEach(line, edits))],
     warnings: all.flatMap(({ warnings }) => warnings),
     needs: all.flatMap(({ needs }) => needs),
   }
 }
 
-function backPlain({ line, size, written }: Wanted, ram: PlainRam | null): Backed {
+/**
+ * `-mem-prealloc` is prealloc=on for every backend, also while the property is being set to off: QEMU then takes no
+ * reserve=off. Where that is needed, all other backends say it themselves.
+ */
+function allocateEach(line: CommandLine, edits: readonly Edit[]): Edit[] {
+  const options = findOptions(line, 'mem-prealloc')
+  const growing = new Set(virtioMemDevices(line).map(({ memdev }) => memdev))
+  const backends = memoryBackends(line)
+  const isEdited = (at: number) => edits.some((edit) => edit.kind === 'replace' && edit.index === at)
+  if (options.length === 0 || !backends.some(({ id, index }) => growing.has(id) && isEdited(index))) return []
+  const others = backends.filter(
+    ({ id, index, properties }) =>
+      !growing.has(id) && !isEdited(index) && properties.get('prealloc') === undefined,
+  )
+  const reason = 'what virtio-mem may get later is not allocated, so each other memory says that it is'
+  return [
+    ...options.map(({ index }): Edit => ({ kind: 'remove', index, reason })),
+    ...others.map(({ index, properties }): Edit => {
+      return { kind: 'replace', index, argument: properties.set('prealloc', true).text, reason }
+    }),
+  ]
+}
+
+function backPlain(wanted: Wanted, ram: PlainRam | null): Backed {
+  const { line, written } = wanted
   if (ram === null) return NOTHING
   // Whoever names a path has chosen where the memory is.
   if (ram.path !== null)
     return { ...NOTHING, warnings: [`-mem-path ${ram.path} stays: guest RAM comes from there`] }
   const properties = { hugetlb: true, hugetlbsize: written, prealloc: true }
   const edits = backPlainRam(line, ram, 'memory-backend-memfd', properties, reason(written))
-  return { edits, warnings: ram.warnings, needs: [need({ ...ram, nodes: [] }, size, written)] }
+  return {
+    edits,
+    warnings: ram.warnings,
+    needs: [{ pages: need(`memory backend '${ram.id}'`, ram.bytes, wanted), nodes: [] }],
+  }
 }
 
-function backOne({ line, machine, size, written }: Wanted, backend: Backend): Backed {
+function backOne(wanted: Wanted, backend: Backend): Backed {
+  const { line, machine, size, written } = wanted
   const { properties, type, index, id } = backend
   if (type !== 'memory-backend-ram' && type !== 'memory-backend-memfd') {
     const { option, number } = placeOf(line, index)
@@ -83,29 +116,47 @@ function backOne({ line, machine, size, written }: Wanted, backend: Backend): Ba
   }
   // A size that the command line has chosen is for this memory alone, as libvirt's <page nodeset=…>.
   if (parseSwitch(properties.get('hugetlb')) === true) return NOTHING
-  const argument = asMemfd(properties, machine)
+  const huge = asMemfd(properties, machine)
     .set('hugetlb', true)
     .set('hugetlbsize', properties.text.startsWith('{') ? size : written)
-    .set('prealloc', true).text
-  const pages = need({ id, bytes: backendBytes(line, backend), nodes: hostNodes(backend) }, size, written)
-  return {
-    edits: [{ kind: 'replace', index, argument, reason: reason(written) }],
-    warnings: [],
-    needs: [pages],
+  const replace = (index: number, argument: string): Edit => {
+    return { kind: 'replace', index, argument, reason: reason(written) }
   }
+  const nodes = boundNodes(backend)
+  const pages = need(`memory backend '${id}'`, backendBytes(line, backend), wanted)
+  const device = virtioMemDevices(line).find(({ memdev }) => memdev === id)
+  if (device === undefined) {
+    // QEMU: "'prealloc=on' and 'reserve=off' are incompatible".
+    const reserved = parseSwitch(huge.get('reserve')) === false ? huge.delete('reserve') : huge
+    const argument = reserved.set('prealloc', true).text
+    return { edits: [replace(index, argument)], warnings: [], needs: [{ pages, nodes }] }
+  }
+  const edits = [replace(index, unallocated(huge).text)]
+  if (device.properties.get('prealloc') === undefined) {
+    edits.push(replace(device.index, device.properties.set('prealloc', true).text))
+  }
+  return { edits, warnings: [], needs: [{ pages: requestedPages(device, wanted), nodes }] }
+}
+
+/** A backend of which nothing is allocated: QEMU 8.0 and later refuse another for virtio-mem. */
+function unallocated(backend: Properties): Properties {
+  const unreserved = backend.set('reserve', false)
+  return unreserved.get('prealloc') === undefined ? unreserved : unreserved.set('prealloc', false)
+}
+
+function requestedPages({ user, block, requested }: VirtioMem, wanted: Wanted): number {
+  if (block !== null && block < wanted.size) {
+    throw blockBelowPageSize({ device: user, block: formatBytes(block), size: wanted.written })
+  }
+  return need(`requested-size of ${user}`, requested, wanted)
 }
 
 function reason(written: string): string {
   return `the profile backs guest RAM with huge pages of ${written}`
 }
 
-function need(
-  memory: { id: string; bytes: Bytes; nodes: readonly number[] },
-  size: Bytes,
-  written: string,
-): HugePageNeed {
-  if (memory.bytes % size !== 0n) {
-    throw notWholeHugePages({ backend: memory.id, bytes: formatBytes(memory.bytes), size: written })
-  }
-  return { pages: Number(memory.bytes / size), nodes: memory.nodes }
+/** Pages that a memory takes. */
+function need(memory: string, bytes: Bytes, { size, written }: Wanted): number {
+  if (bytes % size !== 0n) throw notWholeHugePages({ memory, bytes: formatBytes(bytes), size: written })
+  return Number(bytes / size)
 }

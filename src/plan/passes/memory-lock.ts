@@ -1,9 +1,10 @@
 import { findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
 import { parseSwitch } from '../../argv/properties.js'
-import { lockLimitTooLow } from '../../errors/memory.js'
+import { lockExcludesVirtioMem, lockLimitTooLow } from '../../errors/memory.js'
 import { formatBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import { guestRamBytes } from '../memory/guest-ram.js'
+import { virtioMemDevices } from '../memory/virtio-mem.js'
 import type { Pass, PassInput } from '../pass.js'
 
 /**
@@ -14,6 +15,11 @@ export const memoryLock: Pass = {
   name: 'memory-lock',
   run(input) {
     if (input.profile?.settings.lockMemory !== true) return { edits: [] }
+    const [device] = virtioMemDevices(input.line)
+    // Every QEMU refuses to start with both, also with mem-lock=on-fault (seen with 7.2, 10.0 and 11.1).
+    if (device !== undefined) {
+      throw lockExcludesVirtioMem({ profile: input.profile.name, device: device.user })
+    }
     checkLimit(input, input.profile.name)
     return { edits: lockEdit(input) }
   },

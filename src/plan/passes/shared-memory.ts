@@ -1,4 +1,4 @@
-import { type CommandLine, placeOf } from '../../argv/command-line.js'
+import { type CommandLine, findOptions, mergedValue, placeOf, propertiesAt } from '../../argv/command-line.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, plainRam } from '../memory/base-ram.js'
 import {
@@ -42,12 +42,15 @@ function shareAll(input: PassInput): PassResult {
     }
     return shareOne(label, backend, usesOf.get(backend.id) ?? [], machine)
   })
+  const edits = [...results.flatMap(({ edits }) => edits), ...base.edits]
   return {
-    edits: [...results.flatMap(({ edits }) => edits), ...base.edits],
+    edits,
     warnings: [
       ...missing(uses, backends),
       ...results.flatMap(({ warnings = [] }) => warnings),
       ...(base.warnings ?? []),
+      // Who has shared it all, as libvirt does, shares what comes later, too.
+      ...(edits.length === 0 ? [] : laterWarning(line)),
     ],
   }
 }
@@ -112,6 +115,20 @@ function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUs
     because === null ? [] : [`${label} is left alone and stays private: ${user} uses it; ${because}`],
   )
 }
+
+/** DIMMs have slots of their own; a virtio-mem device takes none (QEMU hw/mem/pc-dimm.c). */
+function laterWarning(line: CommandLine): string[] {
+  const slots = Number(mergedValue(line, 'm', 'slots') ?? '0')
+  const dimms = findOptions(line, 'device').filter(({ index }) =>
+    SLOTTED.includes(propertiesAt(line, index).get('driver') ?? ''),
+  )
+  if (!(slots > dimms.length)) return []
+  return [
+    "-m has slots left: a DIMM that is plugged in later must be shared, too; in a domain by <access mode='shared'/>, by hand with object_add memory-backend-memfd,share=on",
+  ]
+}
+
+const SLOTTED: readonly string[] = ['pc-dimm', 'nvdimm', 'spapr-nvdimm']
 
 function missing(uses: readonly BackendUse[], backends: readonly Backend[]): string[] {
   const present = new Set(backends.map(({ id }) => id))
