@@ -7,8 +7,8 @@ import { makeAnonymizer } from '../../src/capture/anonymize.js'
 import { captureHost } from '../../src/capture/capture.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
-import { filesBeneath } from '../files.js'
 import { readWhereabouts } from '../../src/host/whereabouts.js'
+import { filesBeneath } from '../files.js'
 import { writeFiles } from '../host/made-host.js'
 
 const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
