@@ -52,12 +52,23 @@ export function startQemu(t: Test, through: 'launcher' | 'qemu', args: readonly 
         if (hasEnded(child)) throw new Error(`QEMU ended (${child.exitCode ?? child.signalCode}): ${stderr}`)
         return existsSync(monitor)
       })
-      const qmp = await connectQmp(monitor).catch((error) => {
+      const qmp = await connectWhenListening(monitor).catch((error) => {
         throw new Error(`${error.message}: ${stderr}`)
       })
       t.teardown(() => qmp.close())
       return qmp
     },
+  }
+}
+
+/** The socket's file is there from bind(2) on, a moment before QEMU listens. */
+async function connectWhenListening(monitor: string, tries = 40): Promise<Qmp> {
+  try {
+    return await connectQmp(monitor)
+  } catch (error) {
+    if (tries === 0 || (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return connectWhenListening(monitor, tries - 1)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { PropertyValue } from '../../argv/properties.js'
+import { type Properties, type PropertyValue, setAll } from '../../argv/properties.js'
 
 /** Makes QEMU name a RAM block after the backend's path, `/objects/pc.ram`, rather than after its id, `pc.ram`. */
 const BY_PATH = 'x-use-canonical-path-for-ramblock-id'
@@ -27,4 +27,14 @@ function isBefore4(machine: string): boolean {
   const [, rhel, major = '', minor = ''] = /(?:^|-)(rhel)?(\d+)\.(\d+)/.exec(machine) ?? []
   if (major === '') return false
   return rhel === undefined ? Number(major) < 4 : Number(major) < 8 || (major === '8' && minor === '0')
+}
+
+/**
+ * Turns a memory-backend-ram into a memfd that migration knows by the same name. Every property that the one has the
+ * other has too (QEMU backends/hostmem.c, hostmem-memfd.c). A memfd stays as it is.
+ * @param machine the machine type; null when not known
+ */
+export function asMemfd(properties: Properties, machine: string | null): Properties {
+  if (properties.get('qom-type') === 'memory-backend-memfd') return properties
+  return setAll(properties.set('qom-type', 'memory-backend-memfd'), keepRamName(machine))
 }

@@ -1,6 +1,6 @@
 import { parseSwitch } from '../../argv/properties.js'
 import type { Backend } from './guest-ram.js'
-import { asMemfd } from './memfd.js'
+import { asMemfd } from './ram-name.js'
 
 /** What to do with a backend that holds guest RAM, so that another process can map it. */
 export interface Sharing {

@@ -35,11 +35,10 @@ const BLOCK_DRIVER = new RegExp(
 const BLOCK_OPTIONS: readonly string[] = ['blockdev', 'drive', 'hda', 'hdb', 'hdc', 'hdd', 'cdrom', 'pflash']
 
 function blockNodes(line: CommandLine): string[] {
-  return line.flatMap((item) => {
-    const isOption = item.kind === 'option'
-    if (isOption && !BLOCK_OPTIONS.includes(item.name)) return []
-    const text = (isOption ? item.argument : item.word)?.text ?? ''
-    const driver = BLOCK_DRIVER.exec(text)?.[1]
-    return driver === undefined ? [] : [`${isOption ? item.word.text : 'disk image'} ${driver}`]
-  })
+  return BLOCK_OPTIONS.flatMap((name) =>
+    findOptions(line, name).flatMap(({ option }) => {
+      const driver = BLOCK_DRIVER.exec(option.argument?.text ?? '')?.[1]
+      return driver === undefined ? [] : [`-${name} ${driver}`]
+    }),
+  )
 }

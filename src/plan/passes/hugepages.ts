@@ -13,7 +13,7 @@ import {
   memoryBackends,
 } from '../memory/guest-ram.js'
 import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
-import { asMemfd } from '../memory/memfd.js'
+import { asMemfd } from '../memory/ram-name.js'
 import { type VirtioMem, virtioMemDevices } from '../memory/virtio-mem.js'
 import type { Pass } from '../pass.js'
 
