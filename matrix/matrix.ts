@@ -2,6 +2,7 @@
 import {
   appendFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -212,7 +213,8 @@ function copyProject(scratch: string): string {
   const source = join(scratch, 'source')
   mkdirSync(source)
   const { stdout } = execaSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
-  const files = stdout.split('\0').filter((file) => file !== '' && existsSync(file))
+  // Links count that lead nowhere, as a captured host has them; a file that was removed and not committed does not.
+  const files = stdout.split('\0').filter((file) => file !== '' && lstatSync(file, { throwIfNoEntry: false }))
   const archive = execaSync('tar', ['--create', '--null', '--files-from=-', '--owner=0', '--group=0'], {
     input: files.join('\0'),
     encoding: 'buffer',
