@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { findGroup } from '../host/cgroup.js'
+import { isDomainsOwn } from '../host/nics.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
@@ -102,6 +103,7 @@ function captureInterfaces(
     if (goal === null) continue
     const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(goal)?.[1]
     if (place === undefined) {
+      if (isDomainsOwn(root + path)) continue
       const name = clean(path.slice(path.lastIndexOf('/') + 1))
       putLink(`/sys/class/net/${name}`, `../../devices/virtual/net/${name}`)
       continue

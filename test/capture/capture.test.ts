@@ -50,6 +50,8 @@ t.test('of interfaces without a PCI device the names come along, a MAC in them m
     '/sys/class/net/br0': link('br0'),
     '/sys/class/net/enxa0369f000001': link('enxa0369f000001'),
     '/sys/class/net/bonding_masters': 'bond0\n',
+    '/sys/class/net/tap0': link('tap0'),
+    '/sys/devices/virtual/net/tap0/tun_flags': '0x5102\n',
   })
   const out = join(root, 'captured')
   const names = (anonymize: boolean, at: string) => {
