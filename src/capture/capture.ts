@@ -132,7 +132,7 @@ function captureProcess(root: Root, putText: PutText): void {
   putText('/proc/self/cgroup', texts.cgroup)
   putText('/proc/self/mountinfo', mounts)
   const group = findGroup('cpuset', texts.cgroup ?? '', mounts)
-  if (group === null) return
+  if (group === null || leadsAway(`${group.mountPoint}${group.path}`)) return
   for (let path = group.path; ; path = path.slice(0, path.lastIndexOf('/'))) {
     for (const name of ['cpuset.effective_cpus', 'cpuset.cpus', 'cpuset.cpus.effective']) {
       const file = `${group.mountPoint}${path}/${name}`
@@ -140,6 +140,11 @@ function captureProcess(root: Root, putText: PutText): void {
     }
     if (path === '') return
   }
+}
+
+/** Whether a path may lead out of the copy: upwards, or through the devices' links. A host that was captured may say anything. */
+function leadsAway(path: string): boolean {
+  return path.split('/').includes('..') || /^\/+sys\/+(?!fs\/)/.test(path) || !path.startsWith('/')
 }
 
 function linesWith(text: string | null, pattern: RegExp): string {
