@@ -4,7 +4,7 @@ import { childOf } from '../xml.js'
 import { writeHidden } from './hidden.js'
 import { memoryEdits } from './memory.js'
 import { nicEdits } from './nics.js'
-import { applyTextEdits, remove, type TextEdit } from './splice.js'
+import { applyTextEdits, escaped, remove, type TextEdit } from './splice.js'
 import { threadEdits } from './threads.js'
 import { wrapperArguments } from './wrapper-arguments.js'
 
@@ -46,6 +46,6 @@ function withoutWrapper(
     ...(request === null ? [] : [remove(source, request)]),
     ...(element === null || element.text === emulator
       ? []
-      : [{ start: element.start, end: element.end, text: `<emulator>${emulator}</emulator>` }]),
+      : [{ start: element.start, end: element.end, text: `<emulator>${escaped(emulator)}</emulator>` }]),
   ]
 }
