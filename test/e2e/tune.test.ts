@@ -244,7 +244,7 @@ t.test('what cannot be is said', async (t) => {
   t.match(tune(['--pid', 'abc']), { status: 64, stderr: "qemu-rt: 'abc' is not a PID: --pid; give a number" })
   t.match(tune(['--domain', 'tune-nobody']), {
     status: 69,
-    stderr: /^qemu-rt: no VM 'tune-nobody' is running that root has a record of/,
+    stderr: /^qemu-rt: no VM 'tune-nobody' is running that root or libvirt has a record of/,
   })
   t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: no process 999999999 is visible/ })
   t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give one of/ })
