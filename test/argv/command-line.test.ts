@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import {
@@ -95,14 +94,13 @@ t.test('every argument that can be read comes back as it was', async () => {
   )
 })
 
-/** A directory of libvirt's source with its golden command lines: tests/qemuxmlconfdata. */
-const samples = process.env.QEMU_RT_LIBVIRT_ARGS ?? ''
+const samples = new URL('../../../shared/libvirt-args/', import.meta.url)
 t.test(
   "libvirt's own golden command lines come back",
-  { skip: existsSync(samples) ? false : 'QEMU_RT_LIBVIRT_ARGS names no directory that has them' },
+  { skip: existsSync(samples) ? false : 'they are not here' },
   async (t) => {
     for (const file of readdirSync(samples).filter((name) => name.endsWith('.args'))) {
-      const words = splitWords(readFileSync(join(samples, file), 'utf8')) ?? []
+      const words = splitWords(readFileSync(new URL(file, samples), 'utf8')) ?? []
       const args = words.slice(words.findIndex((word) => word.startsWith('/')) + 1)
       const line = parseCommandLine(wordsOf(args))
       t.strictSame(
