@@ -98,7 +98,7 @@ chrt --batch --pid 0 N  # vCPU 1
   )
   t.match(tune(['--domain', 'tune-a', ...sets]), {
     status: 69,
-    stderr: /no VM 'tune-a' is running that root has/,
+    stderr: /no VM 'tune-a' is running that root or libvirt has a record of/,
   })
   const set = tune(['--pid', String(pid), ...sets])
   t.equal(set.status, 0, set.stderr)
