@@ -71,7 +71,7 @@ const plan = (args: readonly string[], options: readonly string[], { policy, hos
     hostArch: 'x64',
   })
   const ask = askOf(request, policy, { asked: null, record: null })
-  return makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null })
+  return makePlan(request, { policy, host, held: [], ask, record: null })
 }
 
 /**
@@ -116,7 +116,7 @@ function checkLeftAlone(args: readonly string[]): void {
   const made = makePlan(request, {
     policy: EMPTY_POLICY,
     host: EMPTY_HOST,
-    readConfigs: [],
+
     held: [],
     ask: askOf(request, EMPTY_POLICY, { asked: null, record: null }),
     record: null,

@@ -63,7 +63,7 @@ export const domains: Target = {
     const plan = makePlan(request, {
       policy: POLICY,
       host: HOST,
-      readConfigs: [],
+
       held: [],
       ask,
       record: null,

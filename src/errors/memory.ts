@@ -13,16 +13,6 @@ export function lockLimitTooLow(facts: {
   })
 }
 
-/** Guest RAM is to be backed otherwise, and a file says what it is. */
-export function ramInReadConfig(facts: { readonly file: string }): UserError {
-  return userError({
-    exitCode: EXIT.input,
-    what: 'guest RAM is described where it cannot be shared or backed with huge pages',
-    where: `-readconfig ${facts.file}`,
-    todo: 'put its [memory], [machine] and [numa] on the command line, as -m, -machine and -numa',
-  })
-}
-
 export function hugePageSizeMissing(facts: {
   readonly profile: string
   readonly size: string

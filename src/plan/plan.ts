@@ -22,7 +22,6 @@ import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
-import { type ReadConfig, unseenWarnings } from './unseen.js'
 
 /** What becomes of a command line, and why. */
 export interface Plan {
@@ -32,6 +31,7 @@ export interface Plan {
   readonly arch: string
   /** Every word after the emulator; a word with a position is the launcher's own "$@" at that place. */
   readonly words: readonly Word[]
+  /** With what its files say; see `withFiles`. */
   readonly line: CommandLine
   /** The command line as it came, for a diff. */
   readonly before: CommandLine
@@ -59,7 +59,6 @@ export interface Plan {
 export interface PlanFacts {
   readonly policy: Policy
   readonly host: HostFacts
-  readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
   /** What applies to the VM. */
@@ -76,16 +75,13 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(
-  request: Request,
-  { policy, host, readConfigs, held, ask, record }: PlanFacts,
-): Plan {
+export function makePlan(request: Request, { policy, host, held, ask, record }: PlanFacts): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = ask
   const arch = emulatorArch(emulator) ?? emulatorArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
-  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned }
   const passed = runPasses(request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
   const threads =
@@ -106,7 +102,7 @@ export function makePlan(
     threads: threads?.threads ?? null,
     warnings: [
       ...new Set([...passed.warnings, ...ruled.warnings]),
-      ...unseenWarnings(ruled.line, readConfigs),
+      ...request.unseen,
       ...ask.warnings,
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],

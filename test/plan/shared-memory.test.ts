@@ -309,23 +309,3 @@ t.test('the RAM of -machine memory.size is backed in its size', async (t) => {
   const args = [...NAMED, '-M', 'q35,memory.size=512M', '-device', 'vhost-user-blk-pci,chardev=c']
   t.ok(argv(planOf(args)).includes('memory-backend-memfd,id=pc.ram,size=536870912,share=on'))
 })
-
-t.test('RAM that a -readconfig file describes is an error where it would have to be shared', async (t) => {
-  const args = [...NAMED, '-readconfig', 'rc.cfg', '-device', 'vhost-user-blk-pci,chardev=c']
-  const read = (text: string | null) => planOf(args, { readConfigs: [{ path: 'rc.cfg', text }] })
-  for (const text of [
-    '[memory]\n  size = "512"\n',
-    '[machine]\n  memory-backend = "m0"\n',
-    '[numa]\n  type = "node"\n',
-  ]) {
-    t.throws(() => read(text), {
-      exitCode: 65,
-      message:
-        'guest RAM is described where it cannot be shared or backed with huge pages: -readconfig rc.cfg; put its [memory], [machine] and [numa] on the command line, as -m, -machine and -numa',
-    })
-  }
-  t.doesNotThrow(() => read('[drive]\n  file = "a"\n'))
-  t.doesNotThrow(() =>
-    planOf(args.slice(0, 4), { readConfigs: [{ path: 'rc.cfg', text: '[memory]\n  size = "1"\n' }] }),
-  )
-})

@@ -1,10 +1,8 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { type PropertyValue, parseProperties, setAll } from '../../argv/properties.js'
-import { ramInReadConfig } from '../../errors/memory.js'
 import type { Bytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
-import { fileWithRam } from '../unseen.js'
 import { baseRamBytes, baseRamUses, machineType, memoryBackends } from './guest-ram.js'
 import { DEFAULT_BYTES, defaultRam } from './machines.js'
 import { keepRamName } from './ram-name.js'
@@ -29,17 +27,10 @@ const UNKNOWN_RAM_ID = 'qemu-rt.ram'
 /**
  * Finds the base RAM that QEMU would allocate by itself.
  * @returns null when the command line names backends for it, or is for no machine
- * @throws {UserError} exit 65 when a `-readconfig` file has a say in it: what is on the command line would not fit
  */
-export function plainRam({
-  line,
-  arch,
-  readConfigs,
-}: Pick<PassInput, 'line' | 'arch' | 'readConfigs'>): PlainRam | null {
+export function plainRam({ line, arch }: Pick<PassInput, 'line' | 'arch'>): PlainRam | null {
   const machine = machineType(line, arch)
   if (baseRamUses(line).length > 0 || machine === 'none') return null
-  const file = fileWithRam(readConfigs)
-  if (file !== null) throw ramInReadConfig({ file })
   const known = defaultRam(arch, machine)
   const id = freeId(line, known?.id ?? UNKNOWN_RAM_ID)
   const unknown = `machine type '${machine ?? 'unknown'}': name of its RAM not known, '${id}' is used; migration needs the same`

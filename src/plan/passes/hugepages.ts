@@ -1,5 +1,6 @@
 import { type CommandLine, placeOf } from '../../argv/command-line.js'
 import { parseSwitch } from '../../argv/properties.js'
+import { describePlace } from '../../errors/command-line.js'
 import { notWholeHugePages } from '../../errors/memory.js'
 import { type Bytes, formatBytes, parseBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
@@ -77,8 +78,8 @@ function backPlain({ line, size, written }: Wanted, ram: PlainRam | null): Backe
 function backOne({ line, machine, size, written }: Wanted, backend: Backend): Backed {
   const { properties, type, index, id } = backend
   if (type !== 'memory-backend-ram' && type !== 'memory-backend-memfd') {
-    const { option, number } = placeOf(line, index)
-    const warning = `memory backend '${id}' of ${option} (option ${number}) is left as it is: ${type} has its own place`
+    const place = describePlace(placeOf(line, index))
+    const warning = `memory backend '${id}' of ${place} is left as it is: ${type} has its own place`
     return { ...NOTHING, warnings: [warning] }
   }
   // A size that the command line has chosen is for this memory alone, as libvirt's <page nodeset=…>.

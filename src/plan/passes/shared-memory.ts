@@ -1,4 +1,5 @@
 import { type CommandLine, placeOf } from '../../argv/command-line.js'
+import { describePlace } from '../../errors/command-line.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, plainRam } from '../memory/base-ram.js'
 import {
@@ -36,10 +37,7 @@ function shareAll(input: PassInput): PassResult {
   const machine = machineType(line, arch)
   const usesOf = byBackend(uses)
   const results = backends.map((backend) => {
-    const label = () => {
-      const place = placeOf(line, backend.index)
-      return `memory backend '${backend.id}' of ${place.option} (option ${place.number})`
-    }
+    const label = () => `memory backend '${backend.id}' of ${describePlace(placeOf(line, backend.index))}`
     return shareOne(label, backend, usesOf.get(backend.id) ?? [], machine)
   })
   return {
