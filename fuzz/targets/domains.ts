@@ -63,7 +63,6 @@ export const domains: Target = {
     const plan = makePlan(request, {
       policy: POLICY,
       host: HOST,
-
       held: [],
       ask,
       record: null,

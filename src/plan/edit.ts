@@ -64,7 +64,7 @@ export function applyEdits(
       changes.push({ pass, option: item.word.text, before, after: null, reason })
       continue
     }
-    const { argument, sets, merges } = rewrite(line, edit)
+    const { argument, sets, merges } = rewrite(line, item, edit)
     if (argument !== before || sets.length > 0) {
       const written = argument === before ? item : { ...item, argument: { text: argument, position: null } }
       items[edit.index] = sets.length === 0 ? written : withSets(written, sets)
@@ -88,9 +88,8 @@ interface Rewritten {
 
 type Replacement = Extract<Edit, { readonly kind: 'replace' }>
 
-function rewrite(line: CommandLine, { index, argument, reason }: Replacement): Rewritten {
-  const item = line[index]
-  if (item?.kind !== 'option' || (item.section === undefined && item.sets === undefined)) {
+function rewrite(line: CommandLine, item: Option, { index, argument, reason }: Replacement): Rewritten {
+  if (item.section === undefined && item.sets === undefined) {
     return { argument, sets: [], merges: null }
   }
   const before = propertiesAt(line, index)
