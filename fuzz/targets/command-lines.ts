@@ -107,7 +107,7 @@ export const commandLines: Target = {
     const text = formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
     launch(made, options.length + args.length + 2)
     checkAgain(made, circumstances)
-    return { lines: made.warnings.map((warning) => ownLine(`warning: ${warning}`)), texts: [text] }
+    return { lines: made.warnings.map(({ text }) => ownLine(`warning: ${text}`)), texts: [text] }
   },
 }
 

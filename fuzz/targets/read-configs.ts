@@ -46,7 +46,7 @@ export const readConfigs: Target = {
       `a plan of its own output changes it: ${JSON.stringify(again.changes[0])}`,
     )
     return {
-      lines: made.warnings.map((warning) => ownLine(`warning: ${warning}`)),
+      lines: made.warnings.map(({ text }) => ownLine(`warning: ${text}`)),
       texts: [formatPlan(made, 'text')],
     }
   },

@@ -5,6 +5,7 @@ import type { AssignedNic } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
 import type { HeldLease } from './leases.js'
+import type { Warning } from './warnings.js'
 
 /** What a pass may look at. It opens no file and prints nothing. */
 export interface PassInput {
@@ -41,7 +42,7 @@ export interface DomainSettings {
 
 export interface PassResult {
   readonly edits: readonly Edit[]
-  readonly warnings?: readonly string[]
+  readonly warnings?: readonly Warning[]
   readonly nics?: readonly PlannedNic[]
 }
 

@@ -22,6 +22,7 @@ import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
+import type { Warning, WarningKind } from './warnings.js'
 
 /** What becomes of a command line, and why. */
 export interface Plan {
@@ -44,7 +45,7 @@ export interface Plan {
   /** CPUs to start QEMU on; null leaves the launcher's. */
   readonly affinity: CpuSet | null
   readonly threads: ThreadPlan | null
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   readonly profile: string | null
   /** Whether the VM is to be stopped when its threads cannot be set. */
   readonly strict: boolean
@@ -101,9 +102,9 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
     affinity: threads?.affinity ?? null,
     threads: threads?.threads ?? null,
     warnings: [
-      ...new Set([...passed.warnings, ...ruled.warnings]),
-      ...request.unseen,
-      ...ask.warnings,
+      ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
+      ...ofKind('unseen', request.unseen),
+      ...ofKind('passed-over', ask.warnings),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,
@@ -118,7 +119,7 @@ function runPasses(line: CommandLine, base: Omit<PassInput, 'line'>) {
   let current = line
   const changes: Change[] = []
   const nics: PlannedNic[] = []
-  const warnings: string[] = []
+  const warnings: Warning[] = []
   for (const pass of PASSES) {
     const result = pass.run({ ...base, line: current })
     const applied = applyEdits(current, pass.name, result.edits)
@@ -174,7 +175,17 @@ function threadWarnings(
   line: CommandLine,
   nics: readonly PlannedNic[],
   cpus: HostCpus | null,
-): string[] {
+): Warning[] {
   if (cpus === null) return []
-  return [...numaWarnings({ line, threads, nics, nodes: cpus.nodes }), ...realtimeWarnings(threads, cpus)]
+  const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
+  return ofKind('placement', [...nodes, ...realtimeWarnings(threads, cpus)])
+}
+
+function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {
+  return texts.map((text) => ({ kind, text }))
+}
+
+/** A pass that runs again after the rules says again what it has said. */
+function withoutRepeats(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((warning) => [warning.text, warning])).values()]
 }

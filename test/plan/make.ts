@@ -68,6 +68,11 @@ export function argv(plan: Plan): string[] {
   return plan.words.map(({ text }) => text)
 }
 
+/** The plan's warnings, as a person sees them. */
+export function warningsOf(plan: Plan): string[] {
+  return plan.warnings.map(({ text }) => text)
+}
+
 /** `-name` with thread names on, so that a test sees only what it is about. */
 export const NAMED = ['-name', 'guest=vm,debug-threads=on']
 

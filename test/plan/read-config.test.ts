@@ -3,7 +3,7 @@ import { checkIdentity } from '../../src/plan/own-settings.js'
 import type { Plan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { withRequestFiles } from '../../src/plan/request-files.js'
-import { argv, cpusOf, FOUR_NICS, NAMED, planOf } from './make.js'
+import { argv, cpusOf, FOUR_NICS, NAMED, planOf, warningsOf } from './make.js'
 
 const PATH = 'vm.cfg'
 const FILE = ['-readconfig', PATH]
@@ -48,7 +48,7 @@ t.test('a vhost-user device of a file has RAM of the command line shared', async
     ...['-machine', 'q35,memory-backend=pc.ram', '-m', '64M', ...FILE],
     ...['-object', 'memory-backend-memfd,id=pc.ram,size=67108864,share=on'],
   ])
-  t.strictSame(plan.warnings, [])
+  t.strictSame(warningsOf(plan), [])
 })
 
 t.test('and plain RAM that the file describes, by options after it', async (t) => {
@@ -202,9 +202,9 @@ t.test('-set is part of what it changes', async (t) => {
   const plan = planOf([...NAMED, ...set], given)
   t.strictSame(argv(plan).slice(2), [...set, '-set', 'device.h0.host=0000:03:00.1'])
   t.strictSame(planOf(argv(plan), given).changes, [])
-  t.strictSame(plan.warnings, [])
+  t.strictSame(warningsOf(plan), [])
   const later = ['-set', 'device.h0.host=nic:line1', '-device', 'vfio-pci,id=h0,host=03:00.0']
-  t.match(planOf([...NAMED, ...later], given).warnings, [
+  t.match(warningsOf(planOf([...NAMED, ...later], given)), [
     /-set device.h0.host=nic:line1 .* changes devices after/,
   ])
   const json = [
@@ -214,7 +214,7 @@ t.test('-set is part of what it changes', async (t) => {
     'device.h0.host=nic:line1',
   ]
   t.match(
-    planOf([...NAMED, ...json], given).warnings,
+    warningsOf(planOf([...NAMED, ...json], given)),
     [/changes devices after the plan/],
     'QEMU knows no id of JSON',
   )
@@ -282,5 +282,5 @@ t.test('a file that does not parse', async (t) => {
 
 t.test('a file that could not be read is told', async (t) => {
   const plan = planOf([...NAMED, ...FILE], { readConfigs: [{ path: PATH, text: null }] })
-  t.match(plan.warnings, ['-readconfig vm.cfg (option 2) could not be read here: devices and memory'])
+  t.match(warningsOf(plan), ['-readconfig vm.cfg (option 2) could not be read here: devices and memory'])
 })

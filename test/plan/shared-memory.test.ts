@@ -1,5 +1,5 @@
 import t from 'tap'
-import { argv, NAMED, planOf } from './make.js'
+import { argv, NAMED, planOf, warningsOf } from './make.js'
 
 const VHOST = ['-chardev', 'socket,id=c0,path=/tmp/s', '-netdev', 'vhost-user,id=n0,chardev=c0']
 const start = [...NAMED, ...VHOST]
@@ -178,7 +178,7 @@ t.test('the default RAM id and size are those of the machine type and architectu
   t.match(shared(['-M', 's390-ccw-virtio-7.2'], '', 's390x').join(' '), 'id=s390.ram,')
   const odd = planOf([...start, '-M', 'board'], { arch: 'aarch64' })
   t.match(argv(odd).join(' '), 'id=qemu-rt.ram,')
-  t.match(odd.warnings, [
+  t.match(warningsOf(odd), [
     "machine type 'board': name of its RAM not known, 'qemu-rt.ram' is used; migration needs the same",
   ])
 })
@@ -243,11 +243,11 @@ t.test('share = "always" shares without a vhost-user device, "never" warns', asy
   t.match(argv(always).join(' '), 'memory-backend-memfd')
   const never = planOf(start, { options, config: profile('never') })
   t.strictSame(argv(never), start)
-  t.strictSame(never.warnings, [
+  t.strictSame(warningsOf(never), [
     `profile 'p' has share = "never", so guest RAM stays private and -netdev vhost-user 'n0' will move no data`,
   ])
   const fine = ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-memfd,id=r,size=128M']
-  t.strictSame(planOf([...start, ...fine], { options, config: profile('never') }).warnings, [])
+  t.strictSame(warningsOf(planOf([...start, ...fine], { options, config: profile('never') })), [])
 })
 
 t.test('what is not guest RAM is left alone with a warning', async (t) => {
@@ -272,7 +272,7 @@ t.test('what is not guest RAM is left alone with a warning', async (t) => {
   ]
   const plan = planOf(args)
   t.strictSame(argv(plan), args)
-  t.strictSame(plan.warnings, [
+  t.strictSame(warningsOf(plan), [
     "memory backend 'nv' of -object (option 6) is left alone and stays private: nvdimm 'nv0' uses it; sharing it would write what the guest changes into its image",
     "memory backend 'epc' of -object (option 8) is left alone and stays private: sgx-epc uses it; enclave memory is not for other processes",
     "memory backend 'rom' of -object (option 10) is left alone: it is read-only",
@@ -284,7 +284,7 @@ t.test('a backend that is named and not there is warned about', async (t) => {
   const args = [...start, '-machine', 'pc,memory-backend=gone']
   const plan = planOf(args)
   t.strictSame(argv(plan), args)
-  t.match(plan.warnings, [
+  t.match(warningsOf(plan), [
     "-machine memory-backend= names the memory backend 'gone', which is not on the command line",
   ])
 })

@@ -3,6 +3,7 @@ import { type PropertyValue, parseProperties, setAll } from '../../argv/properti
 import type { Bytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
+import type { Warning } from '../warnings.js'
 import { baseRamBytes, baseRamUses, machineType, memoryBackends } from './guest-ram.js'
 import { DEFAULT_BYTES, defaultRam } from './machines.js'
 import { keepRamName } from './ram-name.js'
@@ -18,7 +19,7 @@ export interface PlainRam {
   readonly machine: string | null
   /** Argument of `-mem-path`; null without. */
   readonly path: string | null
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
 }
 
 /** The id for a machine type whose own one is not known; it only has to be the same at both ends of a migration. */
@@ -39,7 +40,7 @@ export function plainRam({ line, arch }: Pick<PassInput, 'line' | 'arch'>): Plai
     machine,
     bytes: baseRamBytes(line) ?? known?.bytes ?? DEFAULT_BYTES,
     path: findOptions(line, 'mem-path').at(-1)?.option.argument?.text ?? null,
-    warnings: known === null ? [unknown] : [],
+    warnings: known === null ? [{ kind: 'ram-name', text: unknown }] : [],
   }
 }
 

@@ -16,6 +16,7 @@ import {
 import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
 import { asMemfd } from '../memory/memfd.js'
 import type { Pass } from '../pass.js'
+import type { Warning } from '../warnings.js'
 
 /** What pages are wanted, and for which guest. */
 interface Wanted {
@@ -29,7 +30,7 @@ interface Wanted {
 /** What is changed, and the pages that takes. */
 interface Backed {
   readonly edits: readonly Edit[]
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   readonly needs: readonly HugePageNeed[]
 }
 
@@ -69,7 +70,7 @@ function backPlain({ line, size, written }: Wanted, ram: PlainRam | null): Backe
   if (ram === null) return NOTHING
   // Whoever names a path has chosen where the memory is.
   if (ram.path !== null)
-    return { ...NOTHING, warnings: [`-mem-path ${ram.path} stays: guest RAM comes from there`] }
+    return { ...NOTHING, warnings: [kept(`-mem-path ${ram.path} stays: guest RAM comes from there`)] }
   const properties = { hugetlb: true, hugetlbsize: written, prealloc: true }
   const edits = backPlainRam(line, ram, 'memory-backend-memfd', properties, reason(written))
   return { edits, warnings: ram.warnings, needs: [need({ ...ram, nodes: [] }, size, written)] }
@@ -79,8 +80,8 @@ function backOne({ line, machine, size, written }: Wanted, backend: Backend): Ba
   const { properties, type, index, id } = backend
   if (type !== 'memory-backend-ram' && type !== 'memory-backend-memfd') {
     const place = describePlace(placeOf(line, index))
-    const warning = `memory backend '${id}' of ${place} is left as it is: ${type} has its own place`
-    return { ...NOTHING, warnings: [warning] }
+    const text = `memory backend '${id}' of ${place} is left as it is: ${type} has its own place`
+    return { ...NOTHING, warnings: [kept(text)] }
   }
   // A size that the command line has chosen is for this memory alone, as libvirt's <page nodeset=…>.
   if (parseSwitch(properties.get('hugetlb')) === true) return NOTHING
@@ -94,6 +95,10 @@ function backOne({ line, machine, size, written }: Wanted, backend: Backend): Ba
     warnings: [],
     needs: [pages],
   }
+}
+
+function kept(text: string): Warning {
+  return { kind: 'kept', text }
 }
 
 function reason(written: string): string {

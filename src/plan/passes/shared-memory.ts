@@ -12,6 +12,7 @@ import {
 import { isShared, shareBackend } from '../memory/sharing.js'
 import { vhostUserDevices } from '../memory/vhost-user-devices.js'
 import type { Pass, PassInput, PassResult } from '../pass.js'
+import type { Warning } from '../warnings.js'
 
 /**
  * Makes all guest RAM shared, with a descriptor, when a vhost-user device is there: its back end (a switch, a storage
@@ -93,34 +94,39 @@ function shareOne(
   if (!uses.some(({ guestRam }) => guestRam))
     return { edits: [], warnings: aloneWarnings(label(), backend, uses) }
   const { argument, reason, leftAlone } = shareBackend(backend, machine)
-  if (leftAlone !== null) return { edits: [], warnings: [`${label()} is left alone: ${leftAlone}`] }
+  if (leftAlone !== null) return { edits: [], warnings: [noData(`${label()} is left alone: ${leftAlone}`)] }
   const edit: Edit[] = argument === null ? [] : [{ kind: 'replace', index: backend.index, argument, reason }]
   return { edits: edit }
 }
 
 /** Speaks up about memory that stays private, when that could surprise. */
-function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUse[]): string[] {
+function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUse[]): Warning[] {
   if (isShared(backend)) return []
   if (uses.length === 0) {
-    return [
-      `${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`,
-    ]
+    const text = `${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`
+    return [{ kind: 'private-later', text }]
   }
-  return uses.flatMap(({ user, because }) =>
-    because === null ? [] : [`${label} is left alone and stays private: ${user} uses it; ${because}`],
+  return uses.flatMap(({ user, because }): Warning[] =>
+    because === null
+      ? []
+      : [{ kind: 'kept', text: `${label} is left alone and stays private: ${user} uses it; ${because}` }],
   )
 }
 
-function missing(uses: readonly BackendUse[], backends: readonly Backend[]): string[] {
+/** A vhost-user device may move no packet. */
+function noData(text: string): Warning {
+  return { kind: 'no-data', text }
+}
+
+function missing(uses: readonly BackendUse[], backends: readonly Backend[]): Warning[] {
   const present = new Set(backends.map(({ id }) => id))
   const absent = uses.filter(({ id, guestRam }) => guestRam && !present.has(id))
-  return absent.map(
-    ({ id, user }) =>
-      `${user} names the memory backend '${id}', which is not on the command line; it must be shared`,
+  return absent.map(({ id, user }) =>
+    noData(`${user} names the memory backend '${id}', which is not on the command line; it must be shared`),
   )
 }
 
-function neverWarning(line: CommandLine, devices: readonly string[], profile: string): string[] {
+function neverWarning(line: CommandLine, devices: readonly string[], profile: string): Warning[] {
   const [first] = devices
   if (first === undefined) return []
   const backends = memoryBackends(line)
@@ -130,5 +136,9 @@ function neverWarning(line: CommandLine, devices: readonly string[], profile: st
     ram.every(({ id }) => backends.some((backend) => backend.id === id && isShared(backend)))
   return allShared
     ? []
-    : [`profile '${profile}' has share = "never", so guest RAM stays private and ${first} will move no data`]
+    : [
+        noData(
+          `profile '${profile}' has share = "never", so guest RAM stays private and ${first} will move no data`,
+        ),
+      ]
 }
