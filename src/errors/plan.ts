@@ -56,17 +56,23 @@ export function emulatorIsWrapper(facts: { readonly path: string }): UserError {
 export function cannotRewrite(facts: {
   readonly section: SectionPlace
   readonly option: string
-  /** `key = "value"` for each key that has to change; null when the option has to go. */
-  readonly wanted: readonly string[] | null
+  /** `key = "value"` for each key that has to change. */
+  readonly wanted: readonly string[]
+  /** Keys that have to go; null when the whole section has to. */
+  readonly unwanted: readonly string[] | null
   readonly reason: string
 }): UserError {
-  const { section, option, wanted, reason } = facts
-  const write = wanted === null ? 'take the section out' : `write ${wanted.join(', ')} there`
+  const { section, option, wanted, unwanted, reason } = facts
+  const takeOut = unwanted === null ? 'the section' : unwanted.join(', ')
+  const steps = [
+    ...(wanted.length === 0 ? [] : [`write ${wanted.join(', ')} there`]),
+    ...(takeOut === '' ? [] : [`take out ${takeOut}`]),
+  ]
   return userError({
     exitCode: EXIT.input,
     what: `a -readconfig file has to change (${reason})`,
     where: describePlace({ option, number: 0, section }),
-    todo: `${write}, or put it on the command line as ${option}`,
+    todo: `${steps.join(', ')}, or put it on the command line as ${option}`,
   })
 }
 

@@ -154,6 +154,7 @@ function setOf(item: Option, key: string, value: string) {
 function unwritable(item: Option, difference: Difference | null, reason: string): Error {
   const { section } = item
   if (section === undefined) throw new RangeError('an option of the command line can be written')
-  const wanted = difference?.changed.map((key) => `${key} = "${difference.after.get(key)}"`) ?? null
-  return cannotRewrite({ section, option: item.word.text, wanted, reason })
+  const wanted = difference?.changed.map((key) => `${key} = "${difference.after.get(key)}"`) ?? []
+  const unwanted = difference?.gone ?? null
+  return cannotRewrite({ section, option: item.word.text, wanted, unwanted, reason })
 }

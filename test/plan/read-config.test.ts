@@ -194,6 +194,11 @@ t.test("a domain's nics replace a device of the file", async (t) => {
   const config = '[[domain]]\nname = "vm"\nnics = { h0 = "line1" }\n[nic.line1]\ninterface = "ens1f1"\n'
   const plan = planFile(text, undefined, { pci: FOUR_NICS, config })
   t.strictSame(argv(plan).slice(-2), ['-set', 'device.h0.host=0000:03:00.1'])
+  const bySysfs = text.replace('host = "03:00.0"', 'sysfsdev = "/sys/bus/pci/devices/0000:03:00.0"')
+  t.match(
+    refusal(() => planFile(bySysfs, undefined, { pci: FOUR_NICS, config })),
+    /^65 .*write host = "0000:03:00.1" there, take out sysfsdev, or put it/,
+  )
 })
 
 t.test('-set is part of what it changes', async (t) => {
@@ -229,7 +234,7 @@ t.test('rules see what files say, and change it where an option can', async (t) 
   t.strictSame(argv(plan).slice(-2), ['-set', 'device.net0.mq=on'])
   t.match(
     refusal(() => planFile(VHOST_USER, undefined, { config: rule('delete = ["netdev"]') })),
-    /^65 .*rule 1 of .*\[device "net0"\]/,
+    /^65 .*rule 1 of .*\[device "net0"\].*; take out netdev, or put it on the command line as -device$/,
   )
   const around = ['-device', 'virtio-net-pci,id=n,netdev=a,mq=off', '-set', 'device.n.mq=on']
   const own = planOf([...NAMED, ...around], {
