@@ -13,16 +13,6 @@ export function lockLimitTooLow(facts: {
   })
 }
 
-/** Guest RAM is to be backed otherwise, and a file says what it is. */
-export function ramInReadConfig(facts: { readonly file: string }): UserError {
-  return userError({
-    exitCode: EXIT.input,
-    what: 'guest RAM is described where it cannot be shared or backed with huge pages',
-    where: `-readconfig ${facts.file}`,
-    todo: 'put its [memory], [machine] and [numa] on the command line, as -m, -machine and -numa',
-  })
-}
-
 /** RAM is to be backed, and nothing says how much of it there is. */
 export function ramSizeUnknown(facts: { readonly machine: string | null }): UserError {
   const machine = facts.machine === null ? 'no machine type is given' : `machine type '${facts.machine}'`

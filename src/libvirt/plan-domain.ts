@@ -4,9 +4,11 @@ import { emulatorArch, emulatorOfArch } from '../emulator/names.js'
 import type { HostFacts, PciDevice } from '../host/facts.js'
 import { openSysroot } from '../host/sysroot.js'
 import { plannerFor } from '../launch/prepare.js'
+import { readRequestFiles } from '../launch/read-configs.js'
 import type { Ask } from '../plan/ask.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
+import { checkIdentity } from '../plan/own-settings.js'
 import type { Plan } from '../plan/plan.js'
 import { readLeases } from '../record/leases/read.js'
 import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
@@ -56,10 +58,10 @@ export async function planDomain(
   const { policy } = ask
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
-  const request = {
-    ...(isMade ? ask.request : requestOf(domain, withVhostUserInterfaces(command.args, domain.root))),
-    sysroot,
-  }
+  const asked = isMade ? ask.request : requestOf(domain, withVhostUserInterfaces(command.args, domain.root))
+  // libvirt starts QEMU in the root directory.
+  const request = readRequestFiles({ ...asked, sysroot }, '', true)
+  checkIdentity(request)
   const toBind = new Set<string>()
   let pci: readonly PciDevice[] = []
   const hostAs = (host: HostFacts) => {

@@ -22,7 +22,7 @@ import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
-import { type ReadConfig, unseenWarnings } from './unseen.js'
+import type { Warning, WarningKind } from './warnings.js'
 
 /** What becomes of a command line, and why. */
 export interface Plan {
@@ -32,6 +32,7 @@ export interface Plan {
   readonly arch: string
   /** Every word after the emulator; a word with a position is the launcher's own "$@" at that place. */
   readonly words: readonly Word[]
+  /** With what its files say; see `withFiles`. */
   readonly line: CommandLine
   /** The command line as it came, for a diff. */
   readonly before: CommandLine
@@ -44,7 +45,7 @@ export interface Plan {
   /** CPUs to start QEMU on; null leaves the launcher's. */
   readonly affinity: CpuSet | null
   readonly threads: ThreadPlan | null
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   readonly profile: string | null
   /** Whether the VM is to be stopped when its threads cannot be set. */
   readonly strict: boolean
@@ -59,7 +60,6 @@ export interface Plan {
 export interface PlanFacts {
   readonly policy: Policy
   readonly host: HostFacts
-  readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
   /** What applies to the VM. */
@@ -76,16 +76,13 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(
-  request: Request,
-  { policy, host, readConfigs, held, ask, record }: PlanFacts,
-): Plan {
+export function makePlan(request: Request, { policy, host, held, ask, record }: PlanFacts): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = ask
   const arch = guestArch(emulator) ?? guestArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
-  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned }
   const passed = runPasses(request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
   const threads =
@@ -105,9 +102,9 @@ export function makePlan(
     affinity: threads?.affinity ?? null,
     threads: threads?.threads ?? null,
     warnings: [
-      ...new Set([...passed.warnings, ...ruled.warnings]),
-      ...unseenWarnings(ruled.line, readConfigs),
-      ...ask.warnings,
+      ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
+      ...ofKind('unseen', request.unseen),
+      ...ofKind('passed-over', ask.warnings),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,
@@ -122,7 +119,7 @@ function runPasses(line: CommandLine, base: Omit<PassInput, 'line'>) {
   let current = line
   const changes: Change[] = []
   const nics: PlannedNic[] = []
-  const warnings: string[] = []
+  const warnings: Warning[] = []
   for (const pass of PASSES) {
     const result = pass.run({ ...base, line: current })
     const applied = applyEdits(current, pass.name, result.edits)
@@ -178,7 +175,17 @@ function threadWarnings(
   line: CommandLine,
   nics: readonly PlannedNic[],
   cpus: HostCpus | null,
-): string[] {
+): Warning[] {
   if (cpus === null) return []
-  return [...numaWarnings({ line, threads, nics, nodes: cpus.nodes }), ...realtimeWarnings(threads, cpus)]
+  const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
+  return ofKind('placement', [...nodes, ...realtimeWarnings(threads, cpus)])
+}
+
+function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {
+  return texts.map((text) => ({ kind, text }))
+}
+
+/** A pass that runs again after the rules says again what it has said. */
+function withoutRepeats(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((warning) => [warning.text, warning])).values()]
 }

@@ -21,7 +21,7 @@ export const nicAssignment: Pass = {
     return {
       edits: assignments.flatMap(edit),
       nics: plannedNics(assignments, input.host.pci),
-      warnings: input.host.inventoryWarnings,
+      warnings: input.host.inventoryWarnings.map((text) => ({ kind: 'stale-entry', text })),
     }
   },
 }
