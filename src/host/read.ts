@@ -13,7 +13,7 @@ import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
-import { readVfioNodes } from './vfio.js'
+import { readCdevs, readIommuNode, readPassed, readVfioNodes } from './vfio.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
 export interface WantedFacts {
@@ -26,6 +26,8 @@ export interface WantedFacts {
   readonly memory?: boolean
   /** The cpuset is that of libvirt's machines instead of this process's. */
   readonly machines?: boolean
+  /** Descriptors of this process whose devices are asked for, with `pci`; null where they are another process's. */
+  readonly descriptors?: readonly string[] | null
 }
 
 const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology: true, memory: true }
@@ -39,13 +41,14 @@ const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology
  */
 export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING): HostFacts {
   const root = openSysroot(sysroot)
-  const { machines = false, ...parts } = wanted
+  const { machines = false, descriptors = null, ...parts } = wanted
   if (!Object.values(parts).includes(true)) return EMPTY_HOST
   return {
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
     memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
+    passed: descriptors && readPassed(descriptors),
   }
 }
 
@@ -53,7 +56,7 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'useOf'> {
+): Pick<HostFacts, 'pci' | 'inventoryWarnings' | 'useOf' | 'iommuNode'> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
   const devices = readDevices(root, functions, serials || saved.length > 0)
@@ -62,6 +65,7 @@ function readPci(
     pci: devices.map((device) => ({ ...device, inventory: fitting.get(device.address) ?? null })),
     inventoryWarnings: warnings,
     useOf: hostUseOf(root),
+    iommuNode: readIommuNode(root),
   }
 }
 
@@ -70,6 +74,7 @@ function readDevices(root: Root, functions: readonly PciFunction[], withSerials:
   const { physical, virtual } = readSriov(root, functions)
   const slotOf = readSlots(root)
   const vfioNodeOf = readVfioNodes(root)
+  const cdevs = readCdevs(root, functions)
   const nics = withSerials ? functions.filter((device) => mayBeNic(device, interfaces)) : []
   const serials = readSerials(root, nics, virtual)
   return functions.map((device) => {
@@ -82,6 +87,7 @@ function readDevices(root: Root, functions: readonly PciFunction[], withSerials:
       slot: slotOf(address),
       serial: serials.get(address) ?? null,
       vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
+      cdev: cdevs.get(address) ?? null,
     }
   })
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { CommandLine } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { emulatorArch, emulatorOfArch } from '../emulator/names.js'
 import type { HostFacts, PciDevice } from '../host/facts.js'
@@ -6,9 +7,11 @@ import { openSysroot } from '../host/sysroot.js'
 import { plannerFor } from '../launch/prepare.js'
 import type { Ask } from '../plan/ask.js'
 import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
+import { vfioDevices } from '../plan/nics/requests.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import type { Plan } from '../plan/plan.js'
 import { readLeases } from '../record/leases/read.js'
+import type { PciAddress } from '../units/pci-address.js'
 import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
 import { checkDevices, unknownToLibvirt } from './devices.js'
 import { type Domain, readDomain } from './domain.js'
@@ -58,7 +61,7 @@ export async function planDomain(
   const toBind = new Set<string>()
   let pci: readonly PciDevice[] = []
   const hostAs = (host: HostFacts) => {
-    const prepared = asPrepared(host, toBind)
+    const prepared = { ...asPrepared(host, toBind), passed: passedDevices(request.line, domain) }
     pci = prepared.pci
     return prepared
   }
@@ -107,6 +110,16 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
   const arch = emulatorArch(emulator) ?? 'x86_64'
   const real = emulatorOfArch(arch, policy.emulators)
   return `${xml.slice(0, element.start)}<emulator>${real}</emulator>${xml.slice(element.end)}`
+}
+
+/** libvirt opens the devices that it passes when it starts the domain; which they are its XML says. */
+function passedDevices(line: CommandLine, { hostdevs }: Domain): Record<string, PciAddress> {
+  return Object.fromEntries(
+    vfioDevices(line).flatMap(({ id, passed }) => {
+      const hostdev = hostdevs.find((one) => one.id === id)
+      return passed === null || hostdev === undefined ? [] : [[passed, hostdev.address]]
+    }),
+  )
 }
 
 /** The host as the hook leaves it: what can be bound is bound, and its node is QEMU's user's. */

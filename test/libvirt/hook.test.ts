@@ -54,6 +54,21 @@ t.test('the wrapper plans what the hook has got ready', AS_ROOT, async (t) => {
   t.equal(statSync(`${root}/run/qemu-rt/vms`).mode & 0o777, 0o755)
 })
 
+t.test(
+  'root’s record holds what libvirt gives by itself, and not what the owner names',
+  AS_ROOT,
+  async (t) => {
+    const { hook, request } = hookHost(t)
+    const hostdev = `<hostdev mode='subsystem' type='pci' managed='yes'><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source></hostdev>`
+    const args = ['-device', 'vfio-pci,host=0000:03:00.3']
+    await hook('prepare begin', { request: '<nic name="fieldbus0"/>', devices: hostdev, args })
+    t.strictSame(request().lease?.nics, ['0000:03:00.2', '0000:03:00.0'])
+    await hook('prepare begin', { request: '<nic name="fieldbus0" device="hostdev0"/>', devices: hostdev })
+    t.strictSame(request().lease?.nics, ['0000:03:00.2'], 'what a NIC replaces is nobody’s')
+  },
+)
+
 t.test('a start that came to no end is tidied up by the next', AS_ROOT, async (t) => {
   const { hook, request, drivers } = hookHost(t)
   await hook('prepare begin', { args: ['--rt-nic', 'line'] })

@@ -29,6 +29,9 @@ interface Given {
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
   readonly useOf?: HostFacts['useOf']
+  /** Devices that are passed open; nobody can tell, unless said otherwise. */
+  readonly passed?: HostFacts['passed']
+  readonly iommuNode?: HostFacts['iommuNode']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -46,6 +49,8 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
     useOf: given.useOf ?? (() => []),
+    passed: given.passed ?? null,
+    ...(given.iommuNode === undefined ? {} : { iommuNode: given.iommuNode }),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')

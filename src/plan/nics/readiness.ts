@@ -4,6 +4,7 @@ import type { UseOf } from '../../host/use/use.js'
 import { isNetworkClass, nameOfClass } from '../../units/pci-class.js'
 import { isVfioDriver, STUB_DRIVER } from '../../units/pci-driver.js'
 import { shorten } from './describe.js'
+import { BY_GROUP, type Opening } from './opening.js'
 import { NOTHING_KNOWN, wordsOf } from './uses.js'
 
 export { isVfioDriver } from '../../units/pci-driver.js'
@@ -31,9 +32,10 @@ export function obstacle(
   device: PciDevice,
   pci: readonly PciDevice[],
   useOf: UseOf = NOTHING_KNOWN,
+  opening: Opening = BY_GROUP,
 ): Obstacle | null {
   if (!isVfioDriver(device.driver)) return toldLater(() => firstToBind(device, pci, useOf))
-  return noGroup(device) ?? foreignInGroup(device, pci, useOf) ?? nodeTrouble(device)
+  return noGroup(device) ?? foreignInGroup(device, pci, useOf) ?? nodeTrouble(device, opening)
 }
 
 /** A pool looks at many devices that it does not take, and of these nobody is told. */
@@ -80,7 +82,7 @@ export function obstacleToBinding(
 export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle[] {
   const group = noGroup(device) ?? foreignInGroup(device, others(device, pci), useOf)
   if (isVfioDriver(device.driver)) {
-    return [group, nodeTrouble(device)].filter((trouble) => trouble !== null)
+    return [group, nodeTrouble(device, BY_GROUP)].filter((trouble) => trouble !== null)
   }
   const before = [...obstaclesOfUse(device, useOf), ...(group === null ? [] : [group])]
   const unbound = notBound(device)
@@ -162,7 +164,27 @@ function whyKept(device: PciDevice, useOf: UseOf): string | null {
   return isNetworkClass(classCode) ? wordsOf(use, address).what : `${address} is a ${nameOfClass(classCode)}`
 }
 
-function nodeTrouble({ address, vfioNode }: PciDevice): Obstacle | null {
+function nodeTrouble(device: PciDevice, { by }: Opening): Obstacle | null {
+  return by === 'group' ? groupNodeTrouble(device) : cdevTrouble(device)
+}
+
+function cdevTrouble({ address, cdev = null }: PciDevice): Obstacle | null {
+  if (cdev?.access === 'ok') return null
+  if (cdev?.access === 'denied') {
+    return {
+      what: `${cdev.path} of ${address} cannot be opened by this user, and iommufd= opens it by that`,
+      todo: `run as root: chown USER ${cdev.path}, or take iommufd= out, so that QEMU opens the IOMMU group`,
+      exitCode: EXIT.permission,
+    }
+  }
+  return {
+    what: `${address} has no node in /dev/vfio/devices, and iommufd= opens it by that`,
+    todo: "take iommufd= out (libvirt: iommufd='yes'), so that QEMU opens the IOMMU group; or use a kernel with CONFIG_VFIO_DEVICE_CDEV",
+    exitCode: EXIT.unavailable,
+  }
+}
+
+function groupNodeTrouble({ address, vfioNode }: PciDevice): Obstacle | null {
   if (vfioNode === null || vfioNode.access === 'ok') return null
   if (vfioNode.access === 'missing') {
     return {

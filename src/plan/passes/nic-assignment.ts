@@ -1,10 +1,13 @@
-import { replacedDeviceMissing } from '../../errors/nics.js'
+import type { Properties } from '../../argv/properties.js'
+import { deviceHeld, passedDeviceUnknown, replacedDeviceMissing } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { Edit } from '../edit.js'
-import { type AssignableHost, type Assignment, assignNics } from '../nics/assign.js'
+import { describeHolder, holderOfNic } from '../leases.js'
+import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
+import { openingOf } from '../nics/opening.js'
 import { obstacle } from '../nics/readiness.js'
-import { collectRequests, vfioDevices } from '../nics/requests.js'
+import { collectRequests, IDENTITY, type VfioDevice, vfioDevices } from '../nics/requests.js'
 import type { Pass, PassInput, PlannedNic } from '../pass.js'
 
 /**
@@ -14,13 +17,17 @@ import type { Pass, PassInput, PlannedNic } from '../pass.js'
 export const nicAssignment: Pass = {
   name: 'nic-assignment',
   run(input) {
-    const { useOf } = input.host
-    const assignments = assignRequested(input, (device, pci) => obstacle(device, pci, useOf))
+    const { useOf, pci, passed, inventoryWarnings } = input.host
+    const assignments = assignRequested(input, (device, all, opening) =>
+      obstacle(device, all, useOf, opening),
+    )
+    const kept = keptDevices(vfioDevices(input.line, passed), assignments)
+    checkFree(kept, input)
     if (assignments.length === 0) return { edits: [] }
     return {
       edits: assignments.flatMap(edit),
-      nics: plannedNics(assignments, input.host.pci),
-      warnings: input.host.inventoryWarnings,
+      nics: plannedNics(assignments, pci),
+      warnings: [...inventoryWarnings, ...aboutUnknown(kept, input)],
     }
   },
 }
@@ -40,7 +47,7 @@ export function assignRequested(
   { line, policy, host, domain, nics, held, assigned }: AssignmentInput,
   obstacleOf: AssignableHost['obstacleOf'],
 ): Assignment[] {
-  const devices = vfioDevices(line)
+  const devices = vfioDevices(line, host.passed)
   const known = devices.flatMap(({ id }) => id ?? [])
   const requests = collectRequests(devices, { nics, domain: domain?.nics ?? null }, (id, nic) =>
     replacedDeviceMissing({
@@ -51,7 +58,50 @@ export function assignRequested(
       toAdd: domain?.toAdd(nic) ?? '',
     }),
   )
-  return assignNics(requests, devices, { policy, pci: host.pci, held, assigned, obstacleOf })
+  return assignNics(requests, devices, {
+    policy,
+    pci: host.pci,
+    held,
+    assigned,
+    obstacleOf,
+    openingOf: (properties) => openingOf(properties, line),
+  })
+}
+
+/** Devices of the command line that stay the ones that they are. */
+function keptDevices(devices: readonly VfioDevice[], assignments: readonly Assignment[]): VfioDevice[] {
+  const changed = assignments.flatMap(({ request, present }) =>
+    'device' in request && present === null ? [request.device.index] : [],
+  )
+  return devices.filter(({ index }) => !changed.includes(index))
+}
+
+/** What a person or libvirt names by its address is theirs to name, and another VM's as long as that holds it. */
+function checkFree(devices: readonly VfioDevice[], { held, host }: PassInput): void {
+  for (const one of devices) {
+    const lease = one.address === null ? undefined : holderOfNic(held, one.address)
+    if (lease === undefined) continue
+    const device = host.pci.find(({ address }) => address === one.address)
+    throw deviceHeld({
+      other: label(one),
+      device: device === undefined ? String(one.address) : describeDevice(device),
+      holder: describeHolder(lease),
+    })
+  }
+}
+
+/**
+ * Of devices that are passed open in a way that cannot be looked at here.
+ * @throws {UserError} exit 69 where it could, and there is none
+ */
+function aboutUnknown(devices: readonly VfioDevice[], { host }: PassInput): string[] {
+  return devices
+    .filter(({ isUnknown }) => isUnknown)
+    .map((device) => {
+      const facts = { other: label(device), fd: device.passed ?? '' }
+      if (host.passed != null) throw passedDeviceUnknown(facts)
+      return `${facts.other} is passed open (fd=${facts.fd}), and which device it is is unknown here: it may be a NIC that is given besides`
+    })
 }
 
 function edit({ request, device, present }: Assignment): Edit[] {
@@ -62,9 +112,17 @@ function edit({ request, device, present }: Assignment): Edit[] {
     return [{ kind: 'append', option: 'device', argument: `vfio-pci,host=${device.address}${rest}`, reason }]
   }
   const { index, properties } = request.device
-  // A mediated device is named by sysfsdev instead of host; QEMU takes only one of them.
-  const argument = properties.set('host', device.address).delete('sysfsdev').text
+  const argument = renamed(properties, request.kind === 'replace').set('host', device.address).text
   return [{ kind: 'replace', index, argument, reason }]
+}
+
+/**
+ * A device's properties without what says which one it is: QEMU would look at another of it first. What stands beside a
+ * name is meant for it, and beside a device that is replaced for that one: a token is a physical function's.
+ */
+function renamed(properties: Properties, isReplaced: boolean): Properties {
+  const gone = IDENTITY.filter((key) => key !== 'host')
+  return [...gone, ...(isReplaced ? ['vf-token'] : [])].reduce((rest, key) => rest.delete(key), properties)
 }
 
 function location({ iommuGroup, numaNode }: PciDevice): string {
@@ -80,13 +138,14 @@ export function plannedNics(assignments: readonly Assignment[], pci: readonly Pc
   return assignments.map((assignment) => planned(assignment, pci))
 }
 
-function planned({ request, device, present }: Assignment, pci: readonly PciDevice[]): PlannedNic {
+function planned({ request, device, present, opening }: Assignment, pci: readonly PciDevice[]): PlannedNic {
   return {
     name: request.name,
     device: present?.id ?? ('device' in request ? request.device.id : request.id),
     address: device.address,
     iommuGroup: device.iommuGroup,
     numaNode: device.numaNode,
-    ready: obstacle(device, pci) === null,
+    // One that is passed is open already.
+    ready: present?.passed != null || obstacle(device, pci, undefined, opening) === null,
   }
 }
