@@ -79,7 +79,7 @@ export function undoDriver(root: Root, { address, driver, override }: TakenDevic
  */
 export function checkClosed(root: Root, address: PciAddress): void {
   const holder = openedBy(root, address)
-  if (holder !== null) throw stillHeld({ device: address, holder })
+  if (holder !== null) throw stillHeld({ device: address, why: `is held by ${holder}` })
 }
 
 /** Loads vfio-pci, before devices are looked at: between the look and the change nothing is to take time. */

@@ -90,21 +90,6 @@ export function nicAmbiguous(
   })
 }
 
-/** Another VM has the device. */
-export function nicHeld(facts: {
-  readonly name: string
-  readonly device: string
-  readonly holder: string
-}): UserError {
-  return userError({
-    exitCode: EXIT.unavailable,
-    what: `NIC '${facts.name}' is held by ${facts.holder}`,
-    where: facts.device,
-    todo: 'stop that VM, or wait for it with --wait SECONDS',
-    mayPass: true,
-  })
-}
-
 export function nicNotReady(facts: {
   readonly name: string
   readonly what: string
@@ -146,15 +131,19 @@ export function passedDeviceUnknown(facts: { readonly other: string; readonly fd
   })
 }
 
-/** Another VM has a device that the command line has by its address. */
+/**
+ * Another VM has a device, or one of its IOMMU group.
+ * @param facts.what who wants it: `NIC 'line1'`, `device 'hostdev0'`
+ * @param facts.why who has what: `is held by guest 'plc-0'`
+ */
 export function deviceHeld(facts: {
-  readonly other: string
+  readonly what: string
+  readonly why: string
   readonly device: string
-  readonly holder: string
 }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `${facts.other} is held by ${facts.holder}`,
+    what: `${facts.what} ${facts.why}`,
     where: facts.device,
     todo: 'stop that VM, or wait for it with --wait SECONDS',
     mayPass: true,

@@ -2,7 +2,7 @@ import { checkClosed, driverOf, giveToHost, type WriteSysfs, writeSysfs } from '
 import { hasDriverctl, overrideDriver } from '../../change/driverctl.js'
 import { noDriverTakes, stillHeld } from '../../errors/bind.js'
 import { openSysroot } from '../../host/sysroot.js'
-import { describeHolder, holderOfNic } from '../../plan/leases.js'
+import { describeHolding, holdingOf } from '../../plan/leases.js'
 import { describeDevice } from '../../plan/nics/describe.js'
 import { isVfioDriver } from '../../plan/nics/readiness.js'
 import { readLeases } from '../../record/leases/read.js'
@@ -37,9 +37,9 @@ export async function unbindNamed(
   const devices = devicesNamed(name, policy, host)
   const { held } = readLeases(options.sysroot, root === '' ? 'check' : 'assume')
   for (const device of devices) {
-    const holder = holderOfNic(held, device.address)
-    if (holder !== undefined) {
-      throw stillHeld({ device: describeDevice(device), holder: describeHolder(holder) })
+    const holding = holdingOf(held, device, host.pci)
+    if (holding !== undefined) {
+      throw stillHeld({ device: describeDevice(device), why: describeHolding(holding, device) })
     }
     // A VM without a lease, such as one whose command line has the address; or a switch.
     if (isVfioDriver(device.driver)) checkClosed(root, device.address)

@@ -1,10 +1,10 @@
 import type { Properties } from '../../argv/properties.js'
 import type { Policy } from '../../config/policy.js'
-import { nicHeld, nicNotReady, nicUsedTwice, passedDeviceStays, poolExhausted } from '../../errors/nics.js'
+import { deviceHeld, nicNotReady, nicUsedTwice, passedDeviceStays, poolExhausted } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { AssignedNic } from '../../record/vm.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
-import { describeHolder, type HeldLease, holderOfNic } from '../leases.js'
+import { describeHolding, type HeldLease, holdingOf } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
 import type { Opening } from './opening.js'
@@ -105,9 +105,10 @@ function assign(
   const opening = host.openingOf(present?.properties ?? properties)
   const wanted = { nic, opening, passed: own?.passed == null ? null : own }
   const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(wanted, held, host)
-  const lease = holderOfNic(host.held, device.address)
-  if (lease !== undefined) {
-    throw nicHeld({ name: nic.name, device: describeDevice(device), holder: describeHolder(lease) })
+  const holding = holdingOf(host.held, device, host.pci)
+  if (holding !== undefined) {
+    const why = describeHolding(holding, device)
+    throw deviceHeld({ what: `NIC '${nic.name}'`, why, device: describeDevice(device) })
   }
   return { request, device, present, opening }
 }
@@ -151,21 +152,20 @@ function only(
 function chooseFromPool({ nic, opening }: Wanted, held: Holders, host: AssignableHost): PciDevice {
   const { pci, held: leases, obstacleOf } = host
   const ordered = [...nic.devices].sort(byNodeThenAddress)
-  const holder = ({ address }: PciDevice) => {
-    const lease = holderOfNic(leases, address)
-    return lease === undefined ? held.get(address) : describeHolder(lease)
+  const taken = (device: PciDevice) => {
+    const holding = holdingOf(leases, device, pci)
+    if (holding !== undefined) return describeHolding(holding, device, 'taken')
+    const other = held.get(device.address)
+    return other === undefined ? null : `is taken by ${other}`
   }
-  const isTaken = ({ address }: PciDevice) => holderOfNic(leases, address) !== undefined || held.has(address)
-  const free = ordered.find((device) => !isTaken(device) && obstacleOf(device, pci, opening) === null)
+  const free = ordered.find((device) => taken(device) === null && obstacleOf(device, pci, opening) === null)
   if (free !== undefined) return free
   const reasons = ordered.map((device) => {
-    const other = holder(device)
-    return other === undefined
-      ? obstacleOf(device, pci, opening)?.what
-      : `${device.address} is taken by ${other}`
+    const why = taken(device)
+    return why === null ? obstacleOf(device, pci, opening)?.what : `${device.address} ${why}`
   })
   const place = nic.place?.() ?? null
-  const mayPass = nic.devices.some(({ address }) => holderOfNic(leases, address) !== undefined)
+  const mayPass = nic.devices.some((device) => holdingOf(leases, device, pci) !== undefined)
   throw poolExhausted({ name: nic.name, place, devices: shorten(reasons.map(String)), mayPass })
 }
 

@@ -2,7 +2,7 @@ import type { Properties } from '../../argv/properties.js'
 import { deviceHeld, passedDeviceUnknown, replacedDeviceMissing } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { Edit } from '../edit.js'
-import { describeHolder, holderOfNic } from '../leases.js'
+import { describeHolding, holdingOf } from '../leases.js'
 import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
 import { openingOf } from '../nics/opening.js'
@@ -79,13 +79,15 @@ function keptDevices(devices: readonly VfioDevice[], assignments: readonly Assig
 /** What a person or libvirt names by its address is theirs to name, and another VM's as long as that holds it. */
 function checkFree(devices: readonly VfioDevice[], { held, host }: PassInput): void {
   for (const one of devices) {
-    const lease = one.address === null ? undefined : holderOfNic(held, one.address)
-    if (lease === undefined) continue
-    const device = host.pci.find(({ address }) => address === one.address)
+    if (one.address === null) continue
+    const found = host.pci.find(({ address }) => address === one.address)
+    const device = found ?? { address: one.address, iommuGroup: null }
+    const holding = holdingOf(held, device, host.pci)
+    if (holding === undefined) continue
     throw deviceHeld({
-      other: label(one),
-      device: device === undefined ? String(one.address) : describeDevice(device),
-      holder: describeHolder(lease),
+      what: label(one),
+      why: describeHolding(holding, device),
+      device: found === undefined ? one.address : describeDevice(found),
     })
   }
 }
