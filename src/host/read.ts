@@ -24,13 +24,22 @@ export interface WantedFacts {
   /** CPUs with all that a thread plan looks at. */
   readonly topology?: boolean
   readonly memory?: boolean
+  /** How much this process may lock; of a machine of libvirt's that is not known. */
+  readonly lockLimit?: boolean
   /** The cpuset is that of libvirt's machines instead of this process's. */
   readonly machines?: boolean
   /** Descriptors of this process whose devices are asked for, with `pci`; null where they are another process's. */
   readonly descriptors?: readonly string[] | null
 }
 
-const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology: true, memory: true }
+const EVERYTHING: WantedFacts = {
+  pci: true,
+  serials: true,
+  cpus: true,
+  topology: true,
+  memory: true,
+  lockLimit: true,
+}
 
 /**
  * Reads what a plan may know of a host.
@@ -47,7 +56,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
-    memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
+    memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
     passed: descriptors && readPassed(descriptors),
   }
 }

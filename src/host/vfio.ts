@@ -4,7 +4,7 @@ import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
 import type { VfioNode } from './facts.js'
 import { devicePath, type PciFunction } from './pci.js'
-import { errorCode, listDirectory, readLink } from './sysfs.js'
+import { errorCode, listDirectory, readLink, readLinkName } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
 /**
@@ -63,6 +63,12 @@ function ownName(root: Root, address: PciAddress, driver: string | null): OwnNam
 /** Names of the nodes that a device's driver offers for the device itself: `vfio3`. */
 export function cdevNames(root: Root, address: PciAddress): string[] {
   return listDirectory(`${devicePath(root, address)}/vfio-dev`) ?? []
+}
+
+/** Whether a device is left to user space by the driver that it has now, see `isOnVfio`. */
+export function isOnVfioNow(root: Root, address: PciAddress): boolean {
+  const driver = readLinkName(`${devicePath(root, address)}/driver`)
+  return isVfioDriver(driver) || (driver !== null && cdevNames(root, address).length > 0)
 }
 
 /** The PCI device in the path of its VFIO device; that of a mediated device is a level further down and is none. */

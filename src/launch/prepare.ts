@@ -7,6 +7,7 @@ import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { type Ask, askOf } from '../plan/ask.js'
 import type { HeldLease } from '../plan/leases.js'
+import { pinsMemory } from '../plan/memory/locked.js'
 import { vfioDevices } from '../plan/nics/requests.js'
 import { checkIdentity, checkOwnEmulator, checkOwnSettings, isMadeByLibvirt } from '../plan/own-settings.js'
 import { makePlan, type Plan } from '../plan/plan.js'
@@ -106,7 +107,8 @@ function wantedFacts(
     descriptors: dryRun || sysroot !== '/' ? null : devices.flatMap(({ passed }) => passed ?? []),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),
     topology: settings !== undefined && placesThreads(settings),
-    memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),
+    memory: settings !== undefined && settings.hugepages !== null,
+    lockLimit: settings?.lockMemory === true || wantsNics || pinsMemory(line),
   }
 }
 

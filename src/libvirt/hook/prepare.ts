@@ -5,7 +5,7 @@ import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { Assignment } from '../../plan/nics/assign.js'
-import { isVfioDriver } from '../../plan/nics/readiness.js'
+import { isOnVfio } from '../../plan/nics/readiness.js'
 import { countVcpus } from '../../plan/threads/smp.js'
 import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
 import { withRootsLock } from '../../record/root/lock.js'
@@ -13,7 +13,7 @@ import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../recor
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { logToSystem } from '../../report/system-log.js'
 import { askOfDomain, type DomainAsk, usesWrapper } from '../ask-domain.js'
-import { checkDevices, unknownToLibvirt } from '../devices.js'
+import { checkDevices, unknownToLibvirt, withNodeOf } from '../devices.js'
 import { type Domain, type PciHostdev, readDomain } from '../domain.js'
 import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
@@ -79,10 +79,10 @@ function decideAndRecord(
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
     const { nics, threads } = decide(ask, host, sysroot, readRootsLeases(sysroot), claimed)
-    const devices = nics.map(({ device }) => device)
+    const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
     const kept = keptHostdevs(domain, nics)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.
-    if (devices.some(({ driver }) => !isVfioDriver(driver))) saveInventory(sysroot, host.pci)
+    if (devices.some((device) => !isOnVfio(device))) saveInventory(sysroot, host.pci)
     const record: VmRecord = {
       ...fresh,
       profile: ask.profile?.name ?? null,

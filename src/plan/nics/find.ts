@@ -2,7 +2,7 @@ import type { NicSelector, Policy } from '../../config/policy.js'
 import { nicAmbiguous, nicMatchesNothing, nicUnknown } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import { describeDevices, isNetworkDevice } from './describe.js'
-import { isVfioDriver } from './readiness.js'
+import { isOnVfio } from './readiness.js'
 import { describeSelector, selectDevices, selectorOfName } from './select.js'
 
 /** What a NIC's name stands for: one device, or with `pool` several of which any will do. */
@@ -71,7 +71,7 @@ function lookedAt(pci: readonly PciDevice[]): string {
 /** A NIC on vfio-pci that no inventory remembers cannot be found by MAC or interface: that is the usual reason. */
 function remedy(selector: NicSelector, name: string, pci: readonly PciDevice[]): string {
   const byInterface = selector.mac !== null || selector.interface !== null || selector.pf !== null
-  const forgotten = pci.filter((d) => isNetworkDevice(d) && isVfioDriver(d.driver) && d.inventory === null)
+  const forgotten = pci.filter((d) => isNetworkDevice(d) && isOnVfio(d) && d.inventory === null)
   const [first] = forgotten
   if (!byInterface || first === undefined) return `correct the selectors under [nic.${name}]`
   return (

@@ -64,7 +64,7 @@ export function assignRequested(
     held,
     assigned,
     obstacleOf,
-    openingOf: (properties) => openingOf(properties, line),
+    openingOf: (properties) => openingOf(properties, line, host.iommuNode),
   })
 }
 
