@@ -1,10 +1,9 @@
 import { accessSync, constants, fstatSync } from 'node:fs'
-import { splitDeviceNumber } from '../units/device-number.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
 import type { VfioNode } from './facts.js'
 import { devicePath, type PciFunction } from './pci.js'
-import { errorCode, listDirectory, readLink, readLinkName } from './sysfs.js'
+import { errorCode, listDirectory, readLink, readLinkName, splitDeviceNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
 /**

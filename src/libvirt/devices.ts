@@ -1,7 +1,7 @@
 import { nodeHidden } from '../errors/libvirt.js'
 import type { PciDevice } from '../host/facts.js'
 import type { Root } from '../host/sysroot.js'
-import type { Opening } from '../plan/nics/opening.js'
+import type { Opening } from '../plan/nics/requests.js'
 import type { Domain } from './domain.js'
 import { type QemuConf, qemuUid, readQemuConf } from './qemu-conf.js'
 

@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs'
-import { splitDeviceNumber } from '../units/device-number.js'
+import { splitDeviceNumber } from '../host/sysfs.js'
 
 /** A lock of flock(2) in the kernel's list. */
 export interface ListedLock {

@@ -7,9 +7,8 @@ import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js
 import { describeHolding, type HeldLease, holdingOf } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
-import type { Opening } from './opening.js'
 import type { Obstacle } from './readiness.js'
-import type { NicRequest, VfioDevice } from './requests.js'
+import type { NicRequest, Opening, VfioDevice } from './requests.js'
 
 /** A request and the device it gets. */
 export interface Assignment {

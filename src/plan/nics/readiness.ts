@@ -4,7 +4,7 @@ import type { UseOf } from '../../host/use/use.js'
 import { isNetworkClass, nameOfClass } from '../../units/pci-class.js'
 import { isOnVfio, STUB_DRIVER } from '../../units/pci-driver.js'
 import { shorten } from './describe.js'
-import { BY_GROUP, type Opening } from './opening.js'
+import { BY_GROUP, type Opening } from './requests.js'
 import { NOTHING_KNOWN, wordsOf } from './uses.js'
 
 export { isOnVfio } from '../../units/pci-driver.js'

@@ -5,9 +5,8 @@ import type { Edit } from '../edit.js'
 import { describeHolding, holdingOf } from '../leases.js'
 import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
-import { openingOf } from '../nics/opening.js'
 import { obstacle } from '../nics/readiness.js'
-import { collectRequests, IDENTITY, type VfioDevice, vfioDevices } from '../nics/requests.js'
+import { collectRequests, IDENTITY, openingOf, type VfioDevice, vfioDevices } from '../nics/requests.js'
 import type { Pass, PassInput, PlannedNic } from '../pass.js'
 
 /**
