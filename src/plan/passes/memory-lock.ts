@@ -1,5 +1,4 @@
-import type { CommandLine } from '../../argv/command-line.js'
-import { findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
+import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
 import { parseSwitch } from '../../argv/properties.js'
 import { lockLimitTooLow } from '../../errors/memory.js'
 import type { HostFacts } from '../../host/facts.js'
