@@ -69,6 +69,24 @@ t.test(
   },
 )
 
+t.test(
+  'a NIC in the place of a device by iommufd needs a node that libvirt can show to QEMU',
+  AS_ROOT,
+  async (t) => {
+    const { hook, requests, drivers } = hookHost(t)
+    const hostdev = `<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio' iommufd='yes'/><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source></hostdev>`
+    const wanted = { request: '<nic name="fieldbus0" device="hostdev0"/>', devices: hostdev }
+    await t.rejects(() => hook('prepare begin', wanted), {
+      exitCode: 69,
+      message:
+        /^NIC 'fieldbus0' is not ready: 0000:03:00.2 has no node in \/dev\/vfio\/devices, and iommufd= opens it by that; run as root: qemu-rt nics bind/,
+    })
+    t.strictSame(drivers(), ALL_HOST)
+    t.strictSame(requests(), [])
+  },
+)
+
 t.test('a start that came to no end is tidied up by the next', AS_ROOT, async (t) => {
   const { hook, request, drivers } = hookHost(t)
   await hook('prepare begin', { args: ['--rt-nic', 'line'] })
