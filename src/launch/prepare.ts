@@ -7,7 +7,9 @@ import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { type Ask, askOf } from '../plan/ask.js'
 import type { HeldLease } from '../plan/leases.js'
+import { vfioDevices } from '../plan/nics/requests.js'
 import { checkIdentity, checkOwnEmulator, checkOwnSettings, isMadeByLibvirt } from '../plan/own-settings.js'
+import { pinsMemory } from '../plan/passes/memory-lock.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
@@ -76,7 +78,7 @@ export function plannerFor(request: Request, policy: Policy, given: Given = {}):
   const record = given.domain ?? null
   const ask = given.ask ?? askOf(request, policy, { asked: record?.asked ?? null, record })
   const seen = readHostFacts(request.sysroot, {
-    ...wantedFacts(policy, ask),
+    ...wantedFacts(policy, ask, request, record),
     machines: given.isMachine === true,
   })
   const host = given.hostAs?.(seen) ?? seen
@@ -94,12 +96,21 @@ function checkRecorded({ nics }: Plan, { id, lease }: VmRecord): void {
 }
 
 /** A VM pays only for the facts that its plan looks at. */
-function wantedFacts(policy: Policy, { profile, wantsNics }: Ask): WantedFacts {
+function wantedFacts(
+  policy: Policy,
+  { profile, wantsNics }: Ask,
+  { line, sysroot, dryRun }: Request,
+  record: VmRecord | null,
+): WantedFacts {
   const settings = profile?.settings
+  const devices = vfioDevices(line)
   return {
-    pci: wantsNics,
+    // What root has recorded is nobody else's.
+    pci: wantsNics || (record === null && devices.length > 0),
+    descriptors: dryRun || sysroot !== '/' ? null : devices.flatMap(({ passed }) => passed ?? []),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),
     topology: settings !== undefined && placesThreads(settings),
-    memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),
+    memory: settings !== undefined && settings.hugepages !== null,
+    lockLimit: settings?.lockMemory === true || wantsNics || pinsMemory(line),
   }
 }

@@ -18,13 +18,16 @@ export function madeArguments(domain: Domain): string[] {
     ...iothreads(root).flatMap((id) => ['-object', JSON.stringify({ 'qom-type': 'iothread', id })]),
     ...(uuid === null ? [] : ['-uuid', uuid]),
     ...vhostUserDevices(root),
-    ...hostdevs.flatMap(({ id, address }) => [
+    ...hostdevs.flatMap(({ id, address, iommufd }) => [
       '-device',
-      JSON.stringify({ driver: 'vfio-pci', host: address, id }),
+      JSON.stringify({ driver: 'vfio-pci', host: address, id, ...(iommufd ? { iommufd: IOMMUFD } : {}) }),
     ]),
     ...args,
   ]
 }
+
+/** libvirt's id for the object of iommufd, which it passes open (src/qemu/qemu_command.c). */
+const IOMMUFD = 'iommufd0'
 
 function memory(root: XmlElement): string[] {
   const size = sizeIn(childOf(root, 'memory'))

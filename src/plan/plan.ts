@@ -9,6 +9,7 @@ import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
 import type { HeldLease, Lease } from './leases.js'
+import { type VfioDevice, vfioDevices } from './nics/requests.js'
 import type { PassInput, PlannedNic } from './pass.js'
 import { hugepages } from './passes/hugepages.js'
 import { memoryLock } from './passes/memory-lock.js'
@@ -97,7 +98,7 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
     before: request.line,
     changes: [...passed.changes, ...ruled.changes],
     nics: passed.nics,
-    lease: leaseOf(passed.nics, threads),
+    lease: leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads),
     daemonizes: findOptions(ruled.line, 'daemonize').length > 0,
     affinity: threads?.affinity ?? null,
     threads: threads?.threads ?? null,
@@ -165,8 +166,14 @@ function tunerCpus(policy: Policy, threads: PlannedThreads | null, cpus: HostCpu
   return housekeeping.length > 0 ? housekeeping : (threads?.affinity ?? null)
 }
 
-function leaseOf(nics: readonly PlannedNic[], threads: PlannedThreads | null): Lease | null {
-  const lease = { nics: nics.map(({ address }) => address), cpus: threads?.leased ?? [] }
+/** Devices count whoever has named them: no other VM can open them meanwhile. */
+function leaseOf(
+  named: readonly PlannedNic[],
+  devices: readonly VfioDevice[],
+  threads: PlannedThreads | null,
+): Lease | null {
+  const nics = new Set([...named, ...devices].flatMap(({ address }) => address ?? []))
+  const lease = { nics: [...nics], cpus: threads?.leased ?? [] }
   return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
 }
 

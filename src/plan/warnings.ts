@@ -2,6 +2,7 @@
 export type WarningKind =
   | 'no-data'
   | 'unseen'
+  | 'other-device'
   | 'other-host'
   | 'ram-name'
   | 'private-later'
@@ -40,6 +41,12 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
     because:
       'a device there may be one that another VM has, or need shared RAM. No error: QEMU reads what comes out of a pipe, ' +
       'and speaks itself of a file that is not there',
+  },
+  'other-device': {
+    reaches: 'log',
+    because:
+      'the guest may get a device twice, or another than is meant. No error: which one a descriptor stands for is seen only ' +
+      'where it is open',
   },
   'other-host': {
     reaches: 'log',

@@ -33,6 +33,9 @@ interface Given {
   readonly uncounted?: HostFacts['uncounted']
   readonly otherInterfaces?: HostFacts['otherInterfaces']
   readonly mayBeOpen?: HostFacts['mayBeOpen']
+  /** Devices that are passed open; nobody can tell, unless said otherwise. */
+  readonly passed?: HostFacts['passed']
+  readonly iommuNode?: HostFacts['iommuNode']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -53,6 +56,8 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     uncounted: given.uncounted ?? [],
     otherInterfaces: given.otherInterfaces ?? [],
     mayBeOpen: given.mayBeOpen ?? (() => false),
+    passed: given.passed ?? null,
+    ...(given.iommuNode === undefined ? {} : { iommuNode: given.iommuNode }),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')

@@ -34,7 +34,10 @@ t.test('each selector finds its device', async (t) => {
       numaNode: node,
       device: '154c',
     })
-  const pci = [...withNic(0, { slot: '4', device: '10d3' }), vf(0, '03:00.3', 1), vf(1, '03:00.3', 1)]
+  const ports = withNic(0, { slot: '4', device: '10d3' }).map((nic, at) =>
+    at === 3 ? { ...nic, driver: 'mlx5_vfio_pci' } : nic,
+  )
+  const pci = [...ports, vf(0, '03:00.3', 1), vf(1, '03:00.3', 1)]
   const cases: [string, string][] = [
     ['mac = "A0-36-9F-00-00-01"', '0000:03:00.1'],
     ['address = "03:00.2"', '0000:03:00.2'],
