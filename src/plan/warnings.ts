@@ -49,9 +49,8 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
       'where it is open',
   },
   'other-host': {
-    reaches: 'log',
-    because:
-      'addresses of another host mean other devices here. No error: the sysroot may be a view of this host',
+    reaches: 'terminal',
+    because: 'whoever starts the VM has named the sysroot; a domain is refused one',
   },
   'ram-name': { reaches: 'terminal', because: 'a migration that does not find its RAM ends with an error' },
   'private-later': { reaches: 'terminal', because: 'nothing uses this memory at the start' },
