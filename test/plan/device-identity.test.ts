@@ -62,7 +62,10 @@ t.test(
   async (t) => {
     const given = { config: domain('["fieldbus0"]'), pci: FOUR_NICS }
     t.strictSame(planOf(device(PASSED), given).warnings, [
-      "device 'hostdev0' is passed open (fd=27), and which device it is is unknown here: it may be a NIC that is given besides",
+      {
+        kind: 'other-device',
+        text: "device 'hostdev0' is passed open (fd=27), and which device it is is unknown here: it may be a NIC that is given besides",
+      },
     ])
     t.throws(() => planOf(device(PASSED), { ...given, passed: {} }), {
       exitCode: 69,

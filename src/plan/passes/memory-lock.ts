@@ -60,7 +60,9 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
   const { groups, iommufds, vdpas } = countMappings(line, host.passed)
   if (!locks && groups + iommufds + vdpas === 0) return
   const ram = guestRamBytes(line, arch)
-  const itself = { what: `the guest's RAM of ${formatBytes(ram)}`, bytes: ram }
+  // Of a machine's default that only QEMU knows there is no number.
+  const size = ram === 0n ? '' : ` of ${formatBytes(ram)}`
+  const itself = { what: `the guest's RAM${size}`, bytes: ram }
   const own = { what: `about ${formatBytes(ownBytes(line))} of QEMU's own`, bytes: ownBytes(line) }
   const more = { what: 'the same for each device more that maps it', bytes: 0n }
   const mapped = (count: number, first: Part[]): Part[] => {
