@@ -17,6 +17,7 @@ import type { PciAddress } from '../units/pci-address.js'
 import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
 import { checkDevices, unknownToLibvirt, withNodeOf } from './devices.js'
 import { type Domain, readDomain } from './domain.js'
+import { withPassedHostdevs } from './made-command.js'
 import { isQemuConfKnown } from './qemu-conf.js'
 import { aboutSharedMemory } from './shared-memory.js'
 import { withVhostUserInterfaces } from './vhost-user-devices.js'
@@ -61,7 +62,7 @@ export async function planDomain(
   const { policy } = ask
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
-  const asked = isMade ? ask.request : requestOf(domain, withVhostUserInterfaces(command.args, domain.root))
+  const asked = isMade ? ask.request : requestOf(domain, completed(command.args, domain))
   // libvirt starts QEMU in the root directory.
   const request = readRequestFiles({ ...asked, sysroot }, '', true)
   checkIdentity(request)
@@ -119,6 +120,11 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
   const arch = emulatorArch(emulator) ?? 'x86_64'
   const real = emulatorOfArch(arch, policy.emulators)
   return `${xml.slice(0, element.start)}<emulator>${real}</emulator>${xml.slice(element.end)}`
+}
+
+/** What `domxml-to-native` prints, with what it leaves out. */
+function completed(args: readonly string[], domain: Domain): string[] {
+  return withPassedHostdevs(withVhostUserInterfaces(args, domain.root), domain)
 }
 
 function openingIn({ line }: Plan, { address }: PciDevice): Opening['by'] {

@@ -43,14 +43,17 @@ t.test('and devices that could not be looked at', async (t) => {
 
 t.test('what is for a person is not, so that it ends with the words of QEMU', async (t) => {
   // The RAM's name of this machine type is not known, which a migration would notice.
-  t.equal(await logOf(t, ['-name', 'vm,debug-threads=on', '-machine', 'nonesuch', ...VHOST_USER]), '')
+  t.equal(
+    await logOf(t, ['-name', 'vm,debug-threads=on', '-machine', 'nonesuch', '-m', '1G', ...VHOST_USER]),
+    '',
+  )
   t.equal(await logOf(t, [...NAMED, ...VHOST_USER]), '')
 })
 
 t.test('a terminal shows all', async (t) => {
   if (!needs(t, ['script'])) return
   const { stdout } = await start(t, launcher(), {
-    args: ['-name', 'vm,debug-threads=on', '-machine', 'nonesuch', ...VHOST_USER],
+    args: ['-name', 'vm,debug-threads=on', '-machine', 'nonesuch', '-m', '1G', ...VHOST_USER],
     prefix: ['sh', '-c', `exec script -qec "$(printf "'%s' " "$@")" /dev/null`, 'sh'],
   })
   t.match(stdout, /qemu-rt: warning: machine type 'nonesuch': name of its RAM not known/)

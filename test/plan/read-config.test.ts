@@ -3,7 +3,7 @@ import { checkIdentity } from '../../src/plan/own-settings.js'
 import type { Plan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
 import { withRequestFiles } from '../../src/plan/request-files.js'
-import { argv, cpusOf, FOUR_NICS, NAMED, planOf, warningsOf } from './make.js'
+import { address, argv, cpusOf, FOUR_NICS, NAMED, planOf, warningsOf } from './make.js'
 
 const PATH = 'vm.cfg'
 const FILE = ['-readconfig', PATH]
@@ -289,3 +289,21 @@ t.test('a file that could not be read is told', async (t) => {
   const plan = planOf([...NAMED, ...FILE], { readConfigs: [{ path: PATH, text: null }] })
   t.match(warningsOf(plan), ['-readconfig vm.cfg (option 2) could not be read here: devices and memory'])
 })
+
+t.test(
+  'a device in a file is leased, is refused while another VM has its group, and pins the RAM',
+  async (t) => {
+    const text = '[device "h0"]\n  driver = "vfio-pci"\n  host = "03:00.2"\n'
+    const pci = FOUR_NICS.map((nic) => ({ ...nic, iommuGroup: 13 }))
+    t.strictSame(planFile(text, undefined, { pci }).lease?.nics, ['0000:03:00.2'])
+    const held = [{ guest: 'plc-0', pid: 4711, nics: [address('0000:03:00.3')], cpus: [] }]
+    t.match(
+      refusal(() => planFile(text, undefined, { pci, held })),
+      "device 'h0' is in IOMMU group 13, of which guest 'plc-0' (PID 4711) has 0000:03:00.3",
+    )
+    t.match(
+      refusal(() => planFile(text, undefined, { pci, memoryLockLimit: 1n << 20n })),
+      "77 this user may lock 1 MiB, less than the guest's RAM of 128 MiB: VFIO and vDPA map all of it",
+    )
+  },
+)
