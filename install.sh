@@ -50,6 +50,10 @@ prefix=${prefix%/}
 
 source=$(cd "$(dirname "$0")" && pwd)
 root=${DESTDIR-}
+if [ "$action" != check ] && [ -z "$root" ] && [ "$(id -u)" -ne 0 ]; then
+  echo "install.sh: /etc and $prefix are written as root only: sudo ./install.sh; --check and DESTDIR need no root" >&2
+  exit 77
+fi
 bin=$root$prefix/bin
 lib=$root$prefix/lib/qemu-rt
 doc=$root$prefix/share/doc/qemu-rt

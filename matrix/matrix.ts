@@ -2,6 +2,7 @@
 import {
   appendFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,6 +14,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ExecaError, execaSync } from 'execa'
 import { cgroups, removeNewCgroups } from './cgroups.js'
+import { makeDirectory } from './directory.js'
 import { type Execute, executeWith, NAMESPACES } from './execute.js'
 import { takeLock } from './lock.js'
 import { RELEASES, type Release } from './releases.js'
@@ -33,7 +35,7 @@ Releases: ${RELEASES.map(({ name }) => name).join(', ')} (default: all)
   --directory DIR    where roots, logs and kernels are kept (default: /var/cache/qemu-rt-matrix)
 
 Exit code: 0 every test passed, 1 one failed, 64 usage, 69 something is not installed or another run is there, 75 only the root of a release that
-changes every day could not be made, 77 not root.
+changes every day could not be made, 77 not root, or a directory that is not root's alone.
 `
 
 /** Minutes that a part may take. */
@@ -86,7 +88,11 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(settings: Settings, signal: AbortSignal): Promise<number> {
   const { directory, fresh, releases } = settings
-  mkdirSync(directory, { recursive: true })
+  const unsafe = makeDirectory(directory)
+  if (unsafe !== null) {
+    process.stderr.write(`matrix: ${unsafe}\n`)
+    return 77
+  }
   if (!(await takeLock(join(directory, 'lock')))) {
     process.stderr.write(
       `matrix: another run uses ${directory}; wait for it, or give a --directory of your own\n`,
@@ -212,7 +218,8 @@ function copyProject(scratch: string): string {
   const source = join(scratch, 'source')
   mkdirSync(source)
   const { stdout } = execaSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
-  const files = stdout.split('\0').filter((file) => file !== '' && existsSync(file))
+  // Links count that lead nowhere, as a captured host has them; a file that was removed and not committed does not.
+  const files = stdout.split('\0').filter((file) => file !== '' && lstatSync(file, { throwIfNoEntry: false }))
   const archive = execaSync('tar', ['--create', '--null', '--files-from=-', '--owner=0', '--group=0'], {
     input: files.join('\0'),
     encoding: 'buffer',

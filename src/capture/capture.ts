@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { findGroup } from '../host/cgroup.js'
+import { isDomainsOwn } from '../host/nics.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
@@ -104,6 +105,7 @@ function captureInterfaces(
     if (goal === null) continue
     const place = /\/([\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.[0-7](?:\/virtio\d+)?\/net\/[^/]+)$/.exec(goal)?.[1]
     if (place === undefined) {
+      if (isDomainsOwn(root + path)) continue
       const name = clean(path.slice(path.lastIndexOf('/') + 1))
       putLink(`/sys/class/net/${name}`, `../../devices/virtual/net/${name}`)
       continue
@@ -132,7 +134,7 @@ function captureProcess(root: Root, putText: PutText): void {
   putText('/proc/self/cgroup', texts.cgroup)
   putText('/proc/self/mountinfo', mounts)
   const group = findGroup('cpuset', texts.cgroup ?? '', mounts)
-  if (group === null) return
+  if (group === null || leadsAway(`${group.mountPoint}${group.path}`)) return
   for (let path = group.path; ; path = path.slice(0, path.lastIndexOf('/'))) {
     for (const name of ['cpuset.effective_cpus', 'cpuset.cpus', 'cpuset.cpus.effective']) {
       const file = `${group.mountPoint}${path}/${name}`
@@ -140,6 +142,11 @@ function captureProcess(root: Root, putText: PutText): void {
     }
     if (path === '') return
   }
+}
+
+/** Whether a path may lead out of the copy: upwards, or through the devices' links. A host that was captured may say anything. */
+function leadsAway(path: string): boolean {
+  return path.split('/').includes('..') || /^\/+sys\/+(?!fs\/)/.test(path) || !path.startsWith('/')
 }
 
 function linesWith(text: string | null, pattern: RegExp): string {

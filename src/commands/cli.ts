@@ -23,7 +23,7 @@ function program(): Command {
     .description('QEMU wrapper and argument rewriter for real-time VMs')
     .version(VERSION)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${printable(oneLineError(text).trimEnd())}\n`) })
+    .configureOutput({ outputError: (text, write) => write(`${printable(oneLineError(text))}\n`) })
     .showSuggestionAfterError()
   addRun(root)
   addTune(root)
@@ -38,11 +38,13 @@ function program(): Command {
   return root
 }
 
-/** Commander's `error: what` and, on a line of its own, `(Did you mean that?)`. */
+/** Commander's `error: what` and, on a line of its own, `(Did you mean that?)`. What is left without a way out gets one. */
 function oneLineError(text: string): string {
-  return text
+  const line = text
+    .trimEnd()
     .replace(/^error: /, 'qemu-rt: ')
-    .replace(/\n\(Did you mean (?:one of )?(.*)\?\)/, '; did you mean $1?')
+    .replace(/\n\(Did you mean (?:one of )?(.*)\?\)$/, '; did you mean $1?')
+  return /did you mean|Allowed choices|; /.test(line) ? line : `${line.replace(/\.$/, '')}; see --help`
 }
 
 /** Only for its help: the launcher carries `run` out. */

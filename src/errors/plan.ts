@@ -7,7 +7,10 @@ export function unknownProfile(facts: {
   readonly known: readonly string[]
   readonly config: string
 }): UserError {
-  const there = facts.known.length === 0 ? 'it defines none' : `it defines ${facts.known.join(', ')}`
+  const there =
+    facts.known.length === 0
+      ? `it defines none: write [profile.${facts.name}], or name another configuration`
+      : `it defines ${facts.known.join(', ')}`
   return userError({
     exitCode: EXIT.config,
     what: `profile '${facts.name}' is not defined`,

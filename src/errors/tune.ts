@@ -66,7 +66,7 @@ export function noSuchDomain(facts: {
   return userError({
     exitCode: EXIT.unavailable,
     what: facts.isRoot
-      ? `no VM '${facts.name}' is running that root has a record of, or libvirt`
+      ? `no VM '${facts.name}' is running that root or libvirt has a record of`
       : `no running QEMU for guest '${facts.name}' is visible to this user`,
     where: others,
     todo: facts.isRoot

@@ -85,13 +85,16 @@ function elsewhere(
   return { entry, why: 'moved', problem: told, todo: SCAN, movedTo }
 }
 
-/** Whether it is shown that the device is the one that was saved. A MAC that it bears today shows it, too. */
+/**
+ * Whether it is shown that the device is the one that was saved. A MAC that it bears today shows it, too; a port
+ * representor's is another function's.
+ */
 function isVerified(entry: InventoryEntry, device: FoundDevice, here: Whereabouts): boolean {
   return (
     isSame(entry.serial, device.serial) ||
     isSame(entry.bootId, here.bootId) ||
     isSame(entry.bridges, here.bridgesOf(device.address)) ||
-    device.interfaces.length > 0
+    device.interfaces.some(({ port }) => port === undefined)
   )
 }
 

@@ -14,7 +14,7 @@ interface Holding {
   readonly path: string
 }
 
-/** The interfaces of PCI devices, and the names of all others. */
+/** The interfaces of PCI devices, and the names of all others but those that domains have named. */
 export interface FoundInterfaces {
   readonly byDevice: ReadonlyMap<PciAddress, readonly NetInterface[]>
   readonly others: readonly string[]
@@ -62,10 +62,20 @@ function holdings(root: Root, functions: readonly PciFunction[]) {
     // Not an interface, but the bonding driver's list of bonds: the only file among the links.
     if (target === null) continue
     const address = holder(target)
-    if (address === null) others.push(name)
-    else held.push({ address, name, path })
+    if (address === null) {
+      if (!isDomainsOwn(path)) others.push(name)
+    } else held.push({ address, name, path })
   }
   return { held, others }
+}
+
+/**
+ * Whether an interface is a tap or a macvtap. libvirt gives it the name that a domain has for it (`<target dev=…>`): no NIC
+ * loses its own to that.
+ * @param path the interface's directory
+ */
+export function isDomainsOwn(path: string): boolean {
+  return readAttribute(`${path}/tun_flags`) !== null || listDirectory(`${path}/macvtap`) !== null
 }
 
 /**

@@ -6,6 +6,8 @@ interface VhostUserElement {
   readonly element: string
   /** Whether one is such a device. */
   readonly matches: (element: XmlElement) => boolean
+  /** How a person writes it. */
+  readonly form: string
   /** What its kind is called in libvirt's error: `'interface' requires shared memory`. */
   readonly word: string
   /**
@@ -21,6 +23,7 @@ export const VHOST_USER_ELEMENTS: readonly VhostUserElement[] = [
   {
     element: 'interface',
     matches: ({ attributes }) => attributes.type === 'vhostuser',
+    form: "<interface type='vhostuser'>",
     word: 'interface',
     refusedSince: '11.2.0',
     device: null,
@@ -28,6 +31,7 @@ export const VHOST_USER_ELEMENTS: readonly VhostUserElement[] = [
   {
     element: 'filesystem',
     matches: (element) => childOf(element, 'driver')?.attributes.type === 'virtiofs',
+    form: '<filesystem> with virtiofs',
     word: 'virtiofs',
     refusedSince: null,
     device: 'vhost-user-fs-pci',
@@ -35,6 +39,7 @@ export const VHOST_USER_ELEMENTS: readonly VhostUserElement[] = [
   {
     element: 'disk',
     matches: ({ attributes }) => attributes.type === 'vhostuser',
+    form: "<disk type='vhostuser'>",
     word: 'vhostuser',
     refusedSince: null,
     device: 'vhost-user-blk-pci',
@@ -66,9 +71,9 @@ export function aboutSharedMemory(root: XmlElement, failure: string | null): str
   if (hasSharedMemory(root)) return null
   const [first] = vhostUserElements(root)
   if (first === undefined) return null
-  const { element, word, refusedSince } = first.kind
+  const { form, refusedSince } = first.kind
   const since = refusedSince === null ? '' : ` from version ${refusedSince} on`
-  return `libvirt${since} refuses <${element}> (${word}) without shared memory: ${WAY_OUT}`
+  return `libvirt${since} refuses ${form} without shared memory: ${WAY_OUT}`
 }
 
 /** Whether the domain says so itself (libvirt src/qemu/qemu_validate.c, qemuValidateDomainDefVhostUserRequireSharedMemory). */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { decodeBytes, encodeBytes } from '../../src/argv/bytes.js'
 import { parseProperties } from '../../src/argv/properties.js'
+import { planOf } from '../plan/make.js'
 import { failureOf, within } from './within.js'
 
 /** As long as one argument can be: MAX_ARG_STRLEN of execve(2). */
@@ -43,4 +44,15 @@ t.test('an argument is edited in a time that grows as it does', async (t) => {
     '',
   )
   within(t, 1500, 'commas', () => parseProperties(','.repeat(LONGEST), 'driver', false).set('a', 'b'))
+})
+
+t.test('memory that grows is planned in a time that grows with its number of devices', async (t) => {
+  const devices = Array.from({ length: 2000 }, (_, at) => [
+    ...['-object', `memory-backend-ram,id=m${at},size=4M`],
+    ...['-device', `virtio-mem-pci,id=v${at},memdev=m${at},requested-size=2M`],
+  ])
+  const config = '[profile.rt]\nhugepages = "2M"'
+  const args = ['-machine', 'q35,memory-backend=m0', ...devices.flat()]
+  const plan = within(t, 2000, 'virtio-mem', () => planOf(args, { config, options: ['--profile', 'rt'] }))
+  t.ok(plan.changes.length >= 4000)
 })

@@ -50,6 +50,8 @@ t.test('of interfaces without a PCI device the names come along, a MAC in them m
     '/sys/class/net/br0': link('br0'),
     '/sys/class/net/enxa0369f000001': link('enxa0369f000001'),
     '/sys/class/net/bonding_masters': 'bond0\n',
+    '/sys/class/net/tap0': link('tap0'),
+    '/sys/devices/virtual/net/tap0/tun_flags': '0x5102\n',
   })
   const out = join(root, 'captured')
   const names = (anonymize: boolean, at: string) => {
@@ -114,4 +116,31 @@ t.test('the command says what it did, and writes over nothing', async (t) => {
     encoding: 'utf8',
   })
   t.match(plan, { status: 0 })
+})
+
+t.test('what a captured host says of its mounts leads nowhere else when it is captured again', async (t) => {
+  const device = '/sys/bus/pci/devices/0000:03:00.0'
+  const cases: Readonly<Record<string, string>> = { dots: '/x/../../victim', link: `${device}/driver` }
+  for (const [name, mountPoint] of Object.entries(cases)) {
+    // `x` and `driver` lead to other places for who reads than for who writes.
+    const place = t.testdir({
+      [name]: { victim: {}, elsewhere: { a: { b: {} }, victim: { grp: {} } }, host: {} },
+    })
+    const at = join(place, name)
+    const root = join(at, 'host') as Root
+    writeFiles(root, {
+      [`${device}/uevent`]: 'DRIVER=igb\n',
+      [`${device}/driver`]: { to: `${at}/victim` },
+      '/x': { to: `${at}/elsewhere/a/b` },
+      '/proc/self/cgroup': '0::/grp\n',
+      '/proc/self/mountinfo': `1 0 0:1 / ${mountPoint} rw - cgroup2 cgroup2 rw\n`,
+    })
+    writeFiles(`${at}/elsewhere/victim`, { '/grp/cpuset.cpus': 'evil\n' })
+    writeFiles(`${at}/victim`, name === 'link' ? { '/grp/cpuset.cpus': 'own\n' } : {})
+    const write = () => captureHost(root, join(at, 'captured'), false)
+    // To write through the link failed at what is there.
+    if (name === 'link') t.doesNotThrow(write)
+    else write()
+    t.strictSame(readdirSync(`${at}/victim`), name === 'link' ? ['grp'] : [], name)
+  }
 })

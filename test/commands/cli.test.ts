@@ -73,6 +73,13 @@ t.test('errors are one line with the exit code', async (t) => {
       /^qemu-rt: this is no domain's XML: .*package\.json:1: .*\n$/,
     ],
     [['nicks'], 64, /^qemu-rt: unknown command 'nicks'; did you mean nics\?\n$/],
+    [['nics', 'bind'], 64, /^qemu-rt: missing required argument 'name'; see --help\n$/],
+    [
+      ['nics', 'list', 'x'],
+      64,
+      /^qemu-rt: too many arguments for 'list'\. Expected 0 arguments but got 1; see --help\n$/,
+    ],
+    [['nics', 'all'], 64, /^qemu-rt: unknown command 'all'; see --help\n$/],
     [['golden', 'verify', '/does/not/exist'], 65, /^qemu-rt: no golden case found.*\n$/],
     [['run', '-S'], 64, /^qemu-rt: 'run' needs '--'.*\n$/],
   ]

@@ -5,7 +5,7 @@ import t from 'tap'
 import { EMPTY_POLICY, loadPolicy } from '../../src/config/load.js'
 import { DEFAULT_CONFIG_PATH } from '../../src/config/policy.js'
 import { type ExitCode, UserError } from '../../src/errors/user-error.js'
-import { ROOT, temporaryDirectory } from '../launcher/launcher.js'
+import { launcherForAll, temporaryDirectory } from '../launcher/launcher.js'
 import { makeWay, WAYS } from './ways.js'
 
 const VALID = '[host]\nrealtime = "2-3"\n'
@@ -83,7 +83,7 @@ t.test('a file that this user may not read is a matter of permission', needsRoot
   chownSync(path, OTHER_USER, OTHER_USER)
   // Root without these cannot read it either. Node of Debian 13 refuses seteuid() to a process that may use io_uring.
   const confined = ['--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-all']
-  const run = [join(ROOT, 'bin/qemu-rt'), 'run', '--dry-run', '--config', path, '--', '-version']
+  const run = [launcherForAll(t, 'qemu-rt'), 'run', '--dry-run', '--config', path, '--', '-version']
   const { status, stderr } = spawnSync('setpriv', [...confined, ...run], { encoding: 'utf8' })
   t.equal(status, 77)
   t.match(stderr, /may not read the configuration: .*q\.toml; run as root: chmod a\+r /)

@@ -165,7 +165,8 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     restart: async () => {
       const { stdout } = await run('cat', DAEMON.pidFile)
       await run('kill', stdout.trim())
-      await waitFor("libvirtd's end", 30, async () => (await run('kill', '-0', stdout.trim())).status !== 0)
+      // It gives its threads 30 seconds to finish (src/rpc/virnetdaemon.c, virNetDaemonRun), and takes them now and then.
+      await waitFor("libvirtd's end", 60, async () => (await run('kill', '-0', stdout.trim())).status !== 0)
       await start()
     },
     define: async (xml) => {

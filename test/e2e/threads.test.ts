@@ -22,7 +22,14 @@ import { readProc } from '../../src/host/proc.js'
 import { readThreads, type Thread } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { writeFiles } from '../host/made-host.js'
-import { launcher, PATH, plannerForms, processesWith, temporaryDirectory } from '../launcher/launcher.js'
+import {
+  launcher,
+  launcherForAll,
+  PATH,
+  plannerForms,
+  processesWith,
+  temporaryDirectory,
+} from '../launcher/launcher.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
@@ -126,7 +133,7 @@ function start(
   const [program = '', ...rest] = [
     ...prefix,
     ...command,
-    launcher(),
+    user === 0 ? launcher() : launcherForAll(t),
     '--rt-profile',
     profile,
     ...options,

@@ -8,15 +8,15 @@ import { removeRootsRecord, writeRootsRecord } from '../../src/record/root/recor
 import { formatVm, NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
-import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { launcher, launcherForAll, PATH, temporaryDirectory } from '../launcher/launcher.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
 
 const NOBODY = '65534'
 
-const tune = (args: readonly string[], prefix: readonly string[] = []) => {
-  const [program = '', ...rest] = [...prefix, launcher('qemu-rt'), 'tune', ...args]
+const tune = (args: readonly string[], prefix: readonly string[] = [], command = launcher('qemu-rt')) => {
+  const [program = '', ...rest] = [...prefix, command, 'tune', ...args]
   const { status, stdout, stderr } = spawnSync(program, rest, { env: { PATH }, encoding: 'utf8' })
   return { status, stdout, stderr }
 }
@@ -244,13 +244,13 @@ t.test('what cannot be is said', async (t) => {
   t.match(tune(['--pid', 'abc']), { status: 64, stderr: "qemu-rt: 'abc' is not a PID: --pid; give a number" })
   t.match(tune(['--domain', 'tune-nobody']), {
     status: 69,
-    stderr: /^qemu-rt: no VM 'tune-nobody' is running that root has a record of/,
+    stderr: /^qemu-rt: no VM 'tune-nobody' is running that root or libvirt has a record of/,
   })
   t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: no process 999999999 is visible/ })
   t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give one of/ })
   t.match(tune([...target, '--all']), { status: 64 })
   const asNobody = ['setpriv', '--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']
-  t.match(tune([...target, '--set', 'vcpu:0=1'], asNobody), {
+  t.match(tune([...target, '--set', 'vcpu:0=1'], asNobody, launcherForAll(t, 'qemu-rt')), {
     status: 77,
     stderr: `qemu-rt: guest 'tune-d' (PID ${pid}): vCPU 0 cannot have CPU 1: it is another user's and CAP_SYS_NICE is missing; run as root: qemu-rt tune\n`,
   })

@@ -37,7 +37,7 @@ t.test('an error is expected with its message and exit code, and replaces the pl
   t.notOk(existsSync(join(directory, 'expected.args')))
   t.equal(
     readFileSync(join(directory, 'expected.error'), 'utf8'),
-    "qemu-rt: profile 'none' is not defined: /etc/qemu-rt/qemu-rt.toml; it defines none\nexit code 78\n",
+    "qemu-rt: profile 'none' is not defined: /etc/qemu-rt/qemu-rt.toml; it defines none: write [profile.none], or name another configuration\nexit code 78\n",
   )
 })
 

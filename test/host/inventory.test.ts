@@ -305,3 +305,11 @@ t.test(
     t.match(two.uncounted, [{ why: 'unverified' }], 'a card of the same kind has its address')
   },
 )
+
+t.test('a port representor does not show that a card is the one that was saved', async (t) => {
+  const entry = saved('03:00.0', { serial: null, bootId: NEXT_BOOT, bridges: 'pci0000:00/0000:00:09.0' })
+  const representor = { ...nic('ens1f0npf0vf0', '02:00:00:00:00:01'), port: 'pf0vf0' }
+  const now = [device('03:00.0', { driver: 'mlx5_core', interfaces: [representor] })]
+  t.match(checkInventory([entry], now, here()).uncounted, [{ why: 'unverified' }])
+  t.strictSame(mergeInventory([entry], now, {}, here()).entries, [entry], 'it is not said to be of this boot')
+})

@@ -99,3 +99,18 @@ t.test('a captured host without /sys/class has its interfaces in the devices’ 
   const { '/sys/class/net/ens1f0': _, ...files } = nicHost
   t.equal(readHostFacts(madeHost(t, files)).pci[0]?.interfaces[0]?.name, 'ens1f0')
 })
+
+t.test('an interface that a domain has named, a tap or a macvtap, is nobody’s name', async (t) => {
+  const link = (name: string) => ({ to: `../../devices/virtual/net/${name}` })
+  const root = madeHost(t, {
+    '/sys/bus/pci/x': '',
+    '/sys/class/net/br0': link('br0'),
+    '/sys/devices/virtual/net/br0/ifindex': '2\n',
+    // libvirt: <target dev='ens1f0'/> of an <interface>.
+    '/sys/class/net/ens1f0': link('ens1f0'),
+    '/sys/devices/virtual/net/ens1f0/tun_flags': '0x5102\n',
+    '/sys/class/net/ens1f1': link('ens1f1'),
+    '/sys/devices/virtual/net/ens1f1/macvtap/tap7/dev': '241:1\n',
+  })
+  t.strictSame(readHostFacts(root).otherInterfaces, ['br0'])
+})

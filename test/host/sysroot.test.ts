@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { buildSync } from 'esbuild'
 import t, { type Test } from 'tap'
 import { EMPTY_HOST } from '../../src/host/facts.js'
 import { readHostFacts } from '../../src/host/read.js'
+import { runAsNobody, whyNotNobody } from '../as-nobody.js'
 import { device, madeHost, uevent, writeFiles } from './made-host.js'
 
 const TODO = 'give --sysroot a directory with the /sys of a host in it, or leave it out'
@@ -63,33 +62,12 @@ t.test('a slash at the end of the sysroot does not matter', async (t) => {
   t.strictSame(facts('fixtures/hosts/four-nics/'), facts('fixtures/hosts/four-nics'))
 })
 
-/** Runs Node as a user who owns nothing, without tap's environment, which has a process write into the project. */
-function nodeAsNobody(...args: string[]): string {
-  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', 'env', '-i', process.execPath, ...args]
-  return execFileSync('setpriv', nobody, { encoding: 'utf8', stdio: 'pipe' })
-}
-
-function whyNotNobody(): string | false {
-  if (process.getuid?.() !== 0) return 'needs root, to become a user who may not read'
-  try {
-    return nodeAsNobody('--version') === '' ? 'Node says nothing' : false
-  } catch (error) {
-    return `Node cannot be run as another user: ${error}`
-  }
-}
-
 /** Reads a host's facts as nobody. @returns the facts, or the error's exit code and message */
 function readAsNobody(t: Test, root: string): unknown {
-  const directory = mkdtempSync(`${tmpdir()}/qemu-rt-test-`)
-  t.teardown(() => rmSync(directory, { recursive: true }))
-  const script = `${directory}/read.mjs`
   const program = `import { readHostFacts } from './src/host/read.ts'
     try { console.log(JSON.stringify(readHostFacts(process.argv[2], { pci: true, cpus: true, memory: false }))) }
     catch ({ exitCode, message }) { console.log(JSON.stringify({ exitCode, message })) }`
-  const stdin = { contents: program, resolveDir: process.cwd() }
-  buildSync({ stdin, bundle: true, platform: 'node', format: 'esm', outfile: script, logLevel: 'error' })
-  chmodSync(directory, 0o755)
-  return JSON.parse(nodeAsNobody(script, root))
+  return runAsNobody(t, program, root)
 }
 
 t.test('as a user without rights', { skip: whyNotNobody() }, async (t) => {

@@ -213,3 +213,19 @@ t.test('wrong usage is said in one line', async (t) => {
   ]
   for (const [args, message] of cases) t.match(run(args), { status: 64, stdout: '', stderr: message })
 })
+
+t.test('without the right to write it says so before it begins', async (t) => {
+  const nobody = process.geteuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+  // By stdin: the checkout may be where nobody can read.
+  const install = (...args: string[]) =>
+    spawnSync('sh', ['-s', '--', ...args], {
+      encoding: 'utf8',
+      input: readFileSync(script, 'utf8'),
+      cwd: '/',
+      env: { ...process.env, DESTDIR: '' },
+      ...nobody,
+    })
+  const stderr =
+    'install.sh: /etc and /usr/local are written as root only: sudo ./install.sh; --check and DESTDIR need no root\n'
+  for (const args of [[], ['--uninstall']]) t.match(install(...args), { status: 77, stdout: '', stderr })
+})

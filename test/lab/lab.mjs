@@ -20,13 +20,7 @@ import { basename, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-const { values: options } = parseArgs({
-  options: {
-    shell: { type: 'boolean', default: false },
-    part: { type: 'string', default: '' },
-    timeout: { type: 'string', default: '1800' },
-  },
-})
+const options = readOptions()
 const here = fileURLToPath(new URL('.', import.meta.url))
 const project = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
 const kept = join(project, '.lab')
@@ -87,6 +81,23 @@ try {
   rmSync(work, { recursive: true, force: true })
 }
 process.exitCode = status
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        shell: { type: 'boolean', default: false },
+        part: { type: 'string', default: '' },
+        timeout: { type: 'string', default: '1800' },
+      },
+    }).values
+  } catch (error) {
+    process.stderr.write(
+      `lab: ${error.message}; npm run lab -- [--shell] [--part NAME] [--timeout SECONDS], see docs/lab.md\n`,
+    )
+    process.exit(64)
+  }
+}
 
 /** Debian's current PREEMPT_RT kernel, unpacked; fetched once. */
 function fetchKernel() {

@@ -53,7 +53,8 @@ start_libvirtd() {
 restart_libvirtd() {
   pid=$(cat /run/$daemon.pid)
   kill "$pid"
-  until_true 30 sh -c "! kill -0 $pid 2>/dev/null"
+  # It gives its threads 30 seconds to finish.
+  until_true 60 sh -c "! kill -0 $pid 2>/dev/null"
   start_libvirtd
 }
 

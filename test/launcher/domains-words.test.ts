@@ -1,8 +1,8 @@
-import { chmodSync, cpSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { needs, unmet } from '../e2e/needs.js'
-import { EMULATOR_ENTRY, plannerForms, ROOT, start, temporaryDirectory } from './launcher.js'
+import { launcherForAll, plannerForms, start } from './launcher.js'
 
 // What a domain's XML may not say to the wrapper, which runs as libvirt's QEMU user then, with or without the hook.
 
@@ -41,17 +41,15 @@ interface Site {
 
 /** The built launcher, and files of root's, where any user can get at them. */
 function makeSite(t: Test): Site {
-  const root = temporaryDirectory(t)
-  chmodSync(root, 0o755)
-  for (const part of ['bin', 'dist'])
-    cpSync(join(ROOT, part), join(root, part), { recursive: true, verbatimSymlinks: true })
+  const entry = launcherForAll(t)
+  const root = join(entry, '../..')
   const [emulator, config] = [join(root, 'emulator'), join(root, 'other.toml')]
   writeFileSync(emulator, '#!/bin/sh\necho started\n')
   chmodSync(emulator, 0o755)
   writeFileSync(config, '')
   const named = join(root, 'vm.cfg')
   writeFileSync(named, '[name]\n  guest = "plc-2"\n')
-  return { entry: join(root, 'bin', EMULATOR_ENTRY), emulator, config, named, sysroot: join(root, 'bin') }
+  return { entry, emulator, config, named, sysroot: join(root, 'bin') }
 }
 
 /** What is refused, by what says it. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -131,6 +132,15 @@ export function splitAtNul(bytes: Buffer): Buffer[] {
 /** The launcher of this checkout. */
 export function launcher(entry: string = EMULATOR_ENTRY): string {
   return join(ROOT, 'bin', entry)
+}
+
+/** A copy of this checkout's launcher that every user can start; a checkout may be in a home that others cannot enter. */
+export function launcherForAll(t: Test, entry: string = EMULATOR_ENTRY): string {
+  const root = temporaryDirectory(t)
+  chmodSync(root, 0o755)
+  for (const part of ['bin', 'dist'])
+    cpSync(join(ROOT, part), join(root, part), { recursive: true, verbatimSymlinks: true })
+  return join(root, 'bin', entry)
 }
 
 export interface PlannerForm {

@@ -34,6 +34,20 @@ t.test('the XML of `domain native` has nothing that a terminal obeys, and is the
   t.match(written, '<!-- plc &#x9b;.')
 })
 
+t.test(
+  'the path of the emulator, which follows from the name that a domain has for the wrapper, is no XML',
+  async (t) => {
+    const path = `/opt/x<a \x9b/qemu-&system-x86_64`
+    const value = path.replace(/[<&'"]/g, (char) => `&#${char.charCodeAt(0)};`)
+    const xml = `<domain type='kvm' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>vm</name>
+  <devices><emulator>/usr/local/bin/qemu-rt-system-x86_64</emulator></devices>
+  <q:commandline><q:env name='QEMU_RT_EMULATOR' value='${value}'/></q:commandline></domain>\n`
+    const written = native(xml).xml
+    t.notMatch(written, OBEYED)
+    t.equal(parser.parse(written).domain.devices.emulator, path)
+  },
+)
+
 t.test('each place where such a character may stand', async (t) => {
   const cases: readonly (readonly [string, string, string])[] = [
     ['text', '<a>\x9bb\u202e</a>', '<a>&#x9b;b&#x202e;</a>'],

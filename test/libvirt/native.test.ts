@@ -196,3 +196,10 @@ t.test('an edit changes what it is about and no other byte', async (t) => {
     ),
   )
 })
+
+t.test("a QEMU of the domain's own stays", async (t) => {
+  const own = '<emulator>/opt/qemu/bin/qemu-system-x86_64</emulator>'
+  const { xml, emulator } = native(domainWith(`<devices>${own}</devices>`))
+  t.equal(emulator, '/opt/qemu/bin/qemu-system-x86_64')
+  t.match(xml, own)
+})

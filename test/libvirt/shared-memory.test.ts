@@ -33,10 +33,10 @@ t.test("libvirt's own refusal is said, with the way out", async (t) => {
 
 t.test('without a libvirt to ask, it is said what one would refuse', async (t) => {
   const cases: [devices: string, said: string][] = [
-    [INTERFACE, 'libvirt from version 11.2.0 on refuses <interface> (interface)'],
-    [PASST, 'libvirt from version 11.2.0 on refuses <interface> (interface)'],
-    [VIRTIOFS, 'libvirt refuses <filesystem> (virtiofs)'],
-    [DISK, 'libvirt refuses <disk> (vhostuser)'],
+    [INTERFACE, "libvirt from version 11.2.0 on refuses <interface type='vhostuser'>"],
+    [PASST, "libvirt from version 11.2.0 on refuses <interface type='vhostuser'>"],
+    [VIRTIOFS, 'libvirt refuses <filesystem> with virtiofs'],
+    [DISK, "libvirt refuses <disk type='vhostuser'>"],
   ]
   for (const [devices, said] of cases) {
     t.equal(about(domain(devices), 'virsh is not installed'), `${said} without shared memory: ${NATIVE}`)

@@ -334,9 +334,6 @@ t.test('so is everything else whose back end maps guest RAM', async (t) => {
     ['-device', 'vfio-user-pci,socket=/x'],
     ['-device', 'vfio-user-of-later,socket=/x'],
     ['-device', 'x-pci-proxy-dev,id=r,fd=4'],
-    ['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'],
-    ['-netdev', '{"type":"vhost-vdpa","id":"n","vhostfd":"4"}'],
-    ['-device', 'vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0'],
     ['-blockdev', `${blk},node-name=b,path=/x`],
     ['-blockdev', `driver=${blk},node-name=b,path=/x`],
     ['-blockdev', `raw,node-name=b,file.driver=${blk},file.path=/x`],
@@ -349,6 +346,12 @@ t.test('so is everything else whose back end maps guest RAM', async (t) => {
     ['-hda', `json:{'driver':'${blk}','path':'/x'}`],
   ]
   for (const args of sharing) t.match(argv(planOf(args)).join(' '), 'memory-backend-memfd', args.join(' '))
+  const hardware = [
+    ['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'],
+    ['-netdev', '{"type":"vhost-vdpa","id":"n","vhostfd":"4"}'],
+    ['-device', 'vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0'],
+  ]
+  for (const args of hardware) t.notMatch(argv(planOf(args)).join(' '), 'memory-backend', args.join(' '))
   const others = [
     ['-device', 'vfio-pci,host=03:00.0'],
     ['-blockdev', 'virtio-blk-vfio-pci,node-name=b,path=/x'],

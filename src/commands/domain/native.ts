@@ -11,10 +11,10 @@ import { readXml } from './plan.js'
 export async function domainNative(file: string, options: DomainOptions): Promise<void> {
   const source = readXml(file)
   const planned = await planDomain(source, file === '-' ? 'stdin' : file, options)
-  const { xml, remains } = nativeXml(source, planned)
+  const { xml, remains, emulator } = nativeXml(source, planned)
   for (const note of planned.notes) report(note)
   for (const { name, address } of planned.plan.nics) report(`NIC '${name}' is ${address} on this host today`)
   for (const line of remains) report(`remains for the wrapper: ${line}`)
-  if (remains.length === 0) report(`nothing remains for the wrapper: <emulator> is ${planned.plan.emulator}`)
+  if (remains.length === 0) report(`nothing remains for the wrapper: <emulator> is ${emulator}`)
   writeAll(1, xml)
 }

@@ -23,14 +23,15 @@ export function hostUseOf(root: Root): UseOf {
   const captured = root === '' ? null : readCapturedUses(root)
   if (captured !== null) return ({ address }) => captured(address)
   // One answer for all devices that are looked at in a turn.
-  const programs = { ip: once(askIp), namespaces: once(readNamespaces) }
+  const programs = { ip: once(askIp), namespaces: once(readNamespaces), places: once(() => readPlaces(root)) }
   return ({ address }) => look(root, address, programs)
 }
 
-/** What programs say of this host; run when they are first asked. */
+/** What is found out of this host once, when it is first asked for: by programs, and by what takes longer with each device. */
 interface Programs {
   readonly ip: () => ReturnType<typeof askIp>
   readonly namespaces: () => readonly NamespaceView[]
+  readonly places: () => ReturnType<typeof readPlaces>
 }
 
 function once<T extends object>(read: () => T): () => T {
@@ -53,7 +54,7 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
   const seen = [
     ...(isNetwork ? [] : [{ kind: 'not-network', classCode } as const]),
     ...disksOf(root, device.address),
-    ...functionsBelow(root, device.address),
+    ...functionsBelow(programs.places(), device.address),
     ...virtualFunctions(root, device.address, own),
     ...interfaces.flatMap(representor),
     ...beneath(interfaces),
@@ -65,12 +66,17 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
   return root === '' ? live(interfaces, programs) : interfaces.flatMap((nic) => stray(root, nic))
 }
 
+/** Each PCI function's place in the kernel's tree, by its address. */
+function readPlaces(root: Root): ReadonlyMap<string, string> {
+  const addresses = (listDirectory(`${root}/sys/bus/pci/devices`) ?? []).sort()
+  return new Map(addresses.map((one) => [one, readLink(devicePath(root, one as PciAddress)) ?? '']))
+}
+
 /** Virtual functions are beside their physical one, not below it. */
-function functionsBelow(root: Root, address: PciAddress): Use[] {
-  return (listDirectory(`${root}/sys/bus/pci/devices`) ?? [])
-    .filter((other) => readLink(devicePath(root, other as PciAddress))?.includes(`/${address}/`))
-    .sort()
-    .map((other) => ({ kind: 'bus', address: other }))
+function functionsBelow(places: ReturnType<typeof readPlaces>, address: PciAddress): Use[] {
+  return [...places].flatMap(([other, place]) =>
+    place.includes(`/${address}/`) ? [{ kind: 'bus', address: other }] : [],
+  )
 }
 
 function virtualFunctions(root: Root, address: PciAddress, own: readonly OwnInterface[]): Use[] {

@@ -1,10 +1,11 @@
+import { isWrapper } from '../../emulator/wrapper.js'
 import { REQUEST_NAMESPACE } from '../metadata.js'
 import type { PlannedDomain } from '../plan-domain.js'
 import { childOf } from '../xml.js'
 import { writeHidden } from './hidden.js'
 import { memoryEdits } from './memory.js'
 import { nicEdits } from './nics.js'
-import { applyTextEdits, remove, type TextEdit } from './splice.js'
+import { applyTextEdits, escaped, remove, type TextEdit } from './splice.js'
 import { threadEdits } from './threads.js'
 import { wrapperArguments } from './wrapper-arguments.js'
 
@@ -13,6 +14,8 @@ export interface NativeDomain {
   readonly xml: string
   /** What it cannot be told, a line each; when there is nothing, `<emulator>` is QEMU itself. */
   readonly remains: readonly string[]
+  /** That QEMU: the domain's own where it names one, and not the wrapper. */
+  readonly emulator: string
 }
 
 /** Translates a plan into libvirt's words. Everything else in the document stays to the byte, unless a terminal obeys it. */
@@ -27,9 +30,10 @@ export function nativeXml(source: string, { domain, policy, ask, plan }: Planned
     ...nics.remains,
     ...(rules.length === 0 ? [] : [`${rules.length} changes by [[rule]] of ${policy.place([])}`]),
   ]
-  const without = remains.length === 0 ? withoutWrapper(source, domain, plan.emulator, words) : nics.requests
+  const emulator = domain.emulator === null || isWrapper(domain.emulator) ? plan.emulator : domain.emulator
+  const without = remains.length === 0 ? withoutWrapper(source, domain, emulator, words) : nics.requests
   const edits = [...memoryEdits(source, domain, plan, profile), ...threads.edits, ...nics.edits, ...without]
-  return { xml: writeHidden(applyTextEdits(source, edits)), remains }
+  return { xml: writeHidden(applyTextEdits(source, edits)), remains, emulator }
 }
 
 /** Takes away whatever is said to the wrapper, and the wrapper. */
@@ -46,6 +50,6 @@ function withoutWrapper(
     ...(request === null ? [] : [remove(source, request)]),
     ...(element === null || element.text === emulator
       ? []
-      : [{ start: element.start, end: element.end, text: `<emulator>${emulator}</emulator>` }]),
+      : [{ start: element.start, end: element.end, text: `<emulator>${escaped(emulator)}</emulator>` }]),
   ]
 }

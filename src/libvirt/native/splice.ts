@@ -132,7 +132,8 @@ function print(source: string, { name, attributes, children = [] }: WantedElemen
   return [`${open}>`, ...inner, `${indent}</${name}>`].join(newline(source))
 }
 
-function escaped(text: string): string {
+/** A text for between tags or in quotes. */
+export function escaped(text: string): string {
   return text.replace(/[&<>'"]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 

@@ -19,7 +19,9 @@ function device(name: string, endings: readonly string[], since?: string): Vhost
  * Everything in QEMU whose back end maps guest RAM from another process. Sources: QEMU 7.2 `-device help` of x86_64, aarch64, ppc64, riscv64 and
  * s390x; hw/virtio/vhost-user-*.c, hw/block, hw/scsi, hw/display, net/vhost-user.c, net/passt.c and
  * backends/cryptodev-vhost-user.c of QEMU's git up to 11.x.
- * Not here: machine type nitro-enclave (9.2), whose vsock is vhost-user; it makes its RAM a shared memfd by itself.
+ * Not here: vhost-vdpa, whose device is hardware that pins private RAM as well as shared. Of a program (VDUSE) that cannot be
+ * told from the command line, and the kernel shows it shared RAM alone (Linux drivers/vhost/vdpa.c, vhost_vdpa_va_map).
+ * Nor machine type nitro-enclave (9.2), whose vsock is vhost-user; it makes its RAM a shared memfd by itself.
  */
 export const VHOST_USER: readonly VhostUserDevice[] = [
   { option: 'netdev', driver: 'vhost-user' },
@@ -50,11 +52,6 @@ export const VHOST_USER: readonly VhostUserDevice[] = [
   ...device('vfio-user', ['-pci'], '10.1'),
   // The same by QEMU's own protocol, multi-process QEMU (hw/remote/proxy.c, proxy-memory-listener.c).
   ...device('x-pci-proxy-dev', [''], '6.0'),
-  // vDPA may be a program's (VDUSE): the kernel shows it what is mapped shared and passes over the rest without a word
-  // (Linux drivers/vhost/vdpa.c, vhost_vdpa_va_map). The device of hardware does not mind.
-  { option: 'netdev', driver: 'vhost-vdpa', since: '5.1' },
-  { option: 'nic', driver: 'vhost-vdpa', since: '5.1' },
-  ...device('vhost-vdpa-device', ['', '-pci', '-pci-transitional', '-pci-non-transitional'], '8.0'),
 ]
 
 /**

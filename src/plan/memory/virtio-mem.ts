@@ -19,11 +19,22 @@ export interface VirtioMem {
 
 const DRIVERS: readonly string[] = ['virtio-mem-pci', 'virtio-mem-ccw', 'virtio-mem']
 
+/** What was found in a command line: it is asked for each memory backend. */
+const found = new WeakMap<CommandLine, readonly VirtioMem[]>()
+
 /**
  * The virtio-mem devices of the command line (QEMU hw/virtio/virtio-mem.c).
  * @throws {UserError} exit 65 when a size does not parse
  */
-export function virtioMemDevices(line: CommandLine): VirtioMem[] {
+export function virtioMemDevices(line: CommandLine): readonly VirtioMem[] {
+  const known = found.get(line)
+  if (known !== undefined) return known
+  const devices = readDevices(line)
+  found.set(line, devices)
+  return devices
+}
+
+function readDevices(line: CommandLine): VirtioMem[] {
   return findOptions(line, 'device').flatMap(({ index }) => {
     const properties = propertiesAt(line, index)
     const driver = properties.get('driver') ?? ''
