@@ -10,9 +10,19 @@ const OTHERS_WRITE = 0o022
  * @returns false when it was not written
  */
 export function writeByPath(path: string, text: string, isRight: (opened: Stats) => boolean): boolean {
-  const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+  return append(path, constants.O_NOFOLLOW, text, isRight)
+}
+
+/** As `writeByPath`, to whatever a link at the end leads to: never as root. */
+export function writeThroughLink(path: string, text: string): boolean {
+  return append(path, 0, text, () => true)
+}
+
+function append(path: string, more: number, text: string, isRight: (opened: Stats) => boolean): boolean {
+  // O_NONBLOCK: a pipe that nobody reads, or is full, must not keep us.
+  const { O_WRONLY, O_APPEND, O_NONBLOCK, O_NOCTTY } = constants
   try {
-    const file = openSync(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+    const file = openSync(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | more)
     try {
       if (!isRight(fstatSync(file))) return false
       writeSync(file, text)

@@ -1,5 +1,6 @@
-import { closeSync, constants, openSync, readlinkSync, writeSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { ownerOf } from '../host/process.js'
+import { writeThroughLink } from '../report/by-path.js'
 
 /**
  * Writes to the stderr that a process of this user has now. Never as root: a descriptor is whatever its process makes of
@@ -13,15 +14,7 @@ export function writeToStderrOf(pid: number, text: string): boolean {
   try {
     const path = readlinkSync(stderr)
     if (path === '/dev/null' || path === readlinkSync('/proc/self/fd/2')) return false
-    // O_NONBLOCK: a pipe that nobody reads, or is full, must not keep us.
-    const { O_WRONLY, O_APPEND, O_NOCTTY, O_NONBLOCK } = constants
-    const file = openSync(stderr, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK)
-    try {
-      writeSync(file, text)
-      return true
-    } finally {
-      closeSync(file)
-    }
+    return writeThroughLink(stderr, text)
   } catch {
     return false
   }
