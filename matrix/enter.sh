@@ -27,7 +27,10 @@ mount -t tmpfs -o mode=755 tmpfs "$new/run"
 mkdir -p "$new/run/lock"
 # The way to the network, with the authorities that this machine trusts.
 for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt; do
-  [ ! -f "$file" ] || cat "$file" >"$new$file"
+  [ -f "$file" ] || continue
+  # A link in the root would lead out of it, to a file of the machine.
+  rm -f "$new$file"
+  cat "$file" >"$new$file"
 done
 while [ "$1" != -- ]; do
   mkdir -p "$new/${1#*=}"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs in a root of the matrix, as root, in a fresh copy of the project: $1 is suite, lab or shell. What is seen is left in
+# Runs in a root of the matrix, as root, in a fresh copy of the project: $1 is facts, suite, lab or shell. What is seen is left in
 # /results: facts (KEY=VALUE lines), suite.log, lab.log.
 set -u
 cd /src/qemu-rt || exit
