@@ -7,6 +7,7 @@ import { globs } from './targets/globs.js'
 import { planted } from './targets/planted.js'
 import { properties } from './targets/properties.js'
 import { qemuConf } from './targets/qemu-conf.js'
+import { readConfigs } from './targets/read-configs.js'
 import { records } from './targets/records.js'
 import { screens } from './targets/screens.js'
 import { selectors } from './targets/selectors.js'
@@ -16,6 +17,7 @@ export const TARGETS: readonly Target[] = [
   commandLines,
   properties,
   configurations,
+  readConfigs,
   domains,
   records,
   cpuLists,

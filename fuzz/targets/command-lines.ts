@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseCommandLine, renderWords, wordsOf } from '../../src/argv/command-line.js'
 import { parseCommandText } from '../../src/argv/command-text.js'
+import type { ReadConfig } from '../../src/argv/files.js'
 import { findOption } from '../../src/argv/options.js'
 import { splitWords } from '../../src/argv/shell.js'
 import { EMPTY_POLICY } from '../../src/config/load.js'
@@ -14,6 +15,7 @@ import { launchLine } from '../../src/launch/line.js'
 import { askOf } from '../../src/plan/ask.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { FORMATS, readRequest } from '../../src/plan/request.js'
+import { withRequestFiles } from '../../src/plan/request-files.js'
 import { formatPlan } from '../../src/report/format.js'
 import { ownLine } from '../../src/units/printable.js'
 import { FIXTURES, readIfThere } from '../common/corpus.js'
@@ -27,6 +29,8 @@ interface Case {
   readonly options: readonly string[]
   readonly policy: Policy
   readonly host: HostFacts
+  /** Its `-readconfig` files. */
+  readonly files: readonly ReadConfig[]
 }
 
 const hosts = new Map<string, HostFacts>()
@@ -50,6 +54,7 @@ function readCase(name: string): Case[] {
         options: splitWords(file('options') ?? '') ?? [],
         policy: parsePolicy(file('qemu-rt.toml') ?? '', 'qemu-rt.toml'),
         host: host === undefined ? EMPTY_HOST : hostIn(resolve(FIXTURES, 'cases', name, host)),
+        files: ['vm.cfg', 'qemu.conf', 'q35-bridges.cfg'].map((path) => ({ path, text: file(path) })),
       },
     ]
   } catch (error) {
@@ -63,15 +68,20 @@ const CASES = readdirSync(join(FIXTURES, 'cases')).sort().flatMap(readCase)
 const BY_NAME = new Map(CASES.map((one) => [one.name, one]))
 const LINES = CASES.map(({ args }) => args)
 
-const plan = (args: readonly string[], options: readonly string[], { policy, host }: Case): Plan => {
-  const request = readRequest({
+const plan = (
+  args: readonly string[],
+  options: readonly string[],
+  { policy, host, files }: Omit<Case, 'name' | 'args'>,
+): Plan => {
+  const words = readRequest({
     entry: 'qemu-rt',
     args: ['run', ...options, '--', ...args],
     env: {},
     hostArch: 'x64',
   })
+  const request = withRequestFiles(words, files)
   const ask = askOf(request, policy, { asked: null, record: null })
-  return makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null })
+  return makePlan(request, { policy, host, held: [], ask, record: null })
 }
 
 /**
@@ -97,7 +107,7 @@ export const commandLines: Target = {
     const text = formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
     launch(made, options.length + args.length + 2)
     checkAgain(made, circumstances)
-    return { lines: made.warnings.map((warning) => ownLine(`warning: ${warning}`)), texts: [text] }
+    return { lines: made.warnings.map(({ text }) => ownLine(`warning: ${text}`)), texts: [text] }
   },
 }
 
@@ -112,15 +122,7 @@ function checkParse(args: readonly string[]): void {
 
 /** Without a configuration all that the plan may do is name threads, and share memory. */
 function checkLeftAlone(args: readonly string[]): void {
-  const request = readRequest({ entry: 'qemu-rt', args: ['run', '--', ...args], env: {}, hostArch: 'x64' })
-  const made = makePlan(request, {
-    policy: EMPTY_POLICY,
-    host: EMPTY_HOST,
-    readConfigs: [],
-    held: [],
-    ask: askOf(request, EMPTY_POLICY, { asked: null, record: null }),
-    record: null,
-  })
+  const made = plan(args, [], { options: [], policy: EMPTY_POLICY, host: EMPTY_HOST, files: [] })
   if (made.changes.length > 0) return
   must(
     made.words.length === args.length &&

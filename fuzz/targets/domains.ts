@@ -63,7 +63,6 @@ export const domains: Target = {
     const plan = makePlan(request, {
       policy: POLICY,
       host: HOST,
-      readConfigs: [],
       held: [],
       ask,
       record: null,
@@ -72,7 +71,7 @@ export const domains: Target = {
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
     return {
-      lines: [...plan.warnings, ...native.remains].map(ownLine),
+      lines: [...plan.warnings.map(({ text }) => text), ...native.remains].map(ownLine),
       // Tabs and the line ends of other systems are a document's own, as what is not seen but may be in a name of XML.
       texts: [
         native.xml.replace(/\r(?=\n)|[\t\u037f-\u1fff\u200c-\u200d\ufdf0-\ufffd]/g, ''),

@@ -1,6 +1,6 @@
 import { malformedArgument, missingArgument, type OptionPlace } from '../errors/command-line.js'
 import { findOption, type OptionSpec } from './options.js'
-import { MalformedArgument, type Properties, parseProperties } from './properties.js'
+import { MalformedArgument, type Properties, parseProperties, setAll } from './properties.js'
 
 /** One word of the command line. `position` is its place in the launcher's "$@", null when the plan has made it. */
 export interface Word {
@@ -19,6 +19,18 @@ export interface Option {
   readonly spec: OptionSpec | null
   readonly word: Word
   readonly argument: Word | null
+  /** Where a `-readconfig` file says it; absent for the command line's own options. It cannot be written back. */
+  readonly section?: FileSection
+  /** What `-set` changes of it, by key; absent for nothing. */
+  readonly sets?: ReadonlyMap<string, string>
+}
+
+/** A section of a `-readconfig` file. */
+export interface FileSection {
+  readonly path: string
+  readonly group: string
+  readonly id: string | null
+  readonly lineNumber: number
 }
 
 export interface Image {
@@ -66,11 +78,21 @@ export function wordsOf(texts: readonly string[]): Word[] {
   return texts.map((text, index) => ({ text, position: index + 1 }))
 }
 
-/** Every word of the command line in order: the inverse of `parseCommandLine`. */
+/** Every word of the command line in order: the inverse of `parseCommandLine`. What files say is left to QEMU to read. */
 export function renderWords(line: CommandLine): Word[] {
-  return line.flatMap((item) =>
-    item.kind === 'option' && item.argument !== null ? [item.word, item.argument] : [item.word],
-  )
+  return line.flatMap((item) => {
+    if (isInFile(item)) return []
+    return item.kind === 'option' && item.argument !== null ? [item.word, item.argument] : [item.word]
+  })
+}
+
+/** What the command line itself has, without what its files say. */
+export function ownItems(line: CommandLine): Item[] {
+  return line.filter((item) => !isInFile(item))
+}
+
+function isInFile(item: Item | undefined): boolean {
+  return item?.kind === 'option' && item.section !== undefined
 }
 
 /** An option that the plan adds. */
@@ -131,7 +153,8 @@ export function propertiesAt(line: CommandLine, index: number): Properties {
   if (known !== undefined) return known
   const { spec } = option
   try {
-    const properties = parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
+    const own = parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
+    const properties = setAll(own, Object.fromEntries(option.sets ?? []))
     read.set(option, properties)
     return properties
   } catch (error) {
@@ -159,10 +182,13 @@ export function checkArguments(line: CommandLine): void {
   }
 }
 
-/** How an option is spelled and its number, counted from 1 and without images, as messages say it. */
+/** How an option is spelled and its number, counted from 1 and without images, as messages say it; or its section. */
 export function placeOf(line: CommandLine, index: number): OptionPlace {
-  const number = line.slice(0, index + 1).filter((item) => item.kind === 'option').length
-  return { option: line[index]?.word.text ?? '', number }
+  const item = line[index]
+  const section = item?.kind === 'option' ? item.section : undefined
+  const before = line.slice(0, index + 1)
+  const number = before.filter((one) => one.kind === 'option' && !isInFile(one)).length
+  return { option: item?.word.text ?? '', number, ...(section === undefined ? {} : { section }) }
 }
 
 /**

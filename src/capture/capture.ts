@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { findGroup } from '../host/cgroup.js'
 import { isDomainsOwn } from '../host/nics.js'
@@ -48,7 +48,9 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
     const target = readLink(root + path)
     if (target !== null) putLink(path, target)
   }
-  for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) putText(path, '')
+  for (const path of NAMES.flatMap((pattern) => expand(root, pattern))) {
+    if (existsSync(root + path) && listDirectory(root + path) === null) putText(path, '')
+  }
   captureInterfaces(root, putText, putLink, clean)
   captureUses(root, putText, anonymize)
   captureProcess(root, putText)

@@ -25,16 +25,17 @@ export const TEXTS = [
   '/var/lib/qemu-rt/nics.json',
 ] as const
 
-/** Links of a PCI device, whose targets' last names a plan reads. */
+/** Links of which a plan reads the target: its last name, or whose device it is. */
 export const LINKS = [
   '/sys/bus/pci/devices/*/driver',
   '/sys/bus/pci/devices/*/iommu_group',
   '/sys/bus/pci/devices/*/physfn',
   '/sys/bus/pci/devices/*/virtfn*',
+  '/sys/class/vfio-dev/*',
 ] as const
 
-/** Directories in which it matters what is there, not what is in it. */
-export const NAMES = ['/dev/vfio/*'] as const
+/** Files of which it matters that they are there, not what is in them. */
+export const NAMES = ['/dev/iommu', '/dev/vfio/*', '/dev/vfio/devices/*'] as const
 
 /** Of an interface, beneath its directory. */
 export const INTERFACE_TEXTS = ['address', 'ifindex', 'phys_port_name', 'bonding_slave/perm_hwaddr'] as const

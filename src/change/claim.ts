@@ -3,7 +3,7 @@ import type { PciDevice } from '../host/facts.js'
 import { run } from '../host/program.js'
 import type { Root } from '../host/sysroot.js'
 import type { TakenDevice } from '../record/vm.js'
-import { isVfioDriver } from '../units/pci-driver.js'
+import { isOnVfio } from '../units/pci-driver.js'
 import { nodeStep, undoNode } from './device-node.js'
 import { bindToVfio, driverStep, loadVfio, undoDriver, type WriteSysfs } from './driver.js'
 import { type MayTake, usedByHost } from './obstacle.js'
@@ -33,7 +33,7 @@ export async function claimDevices(
     driverStep(root, device, write, mayTake, () => bind(device)),
     ...(device.vfioNode === null ? [] : [nodeStep(root, device.address, device.vfioNode.path, uid)]),
   ])
-  if (devices.some(({ driver }) => !isVfioDriver(driver))) await loadVfio(root)
+  if (devices.some((device) => !isOnVfio(device))) await loadVfio(root)
   await makeAll(steps, record)
 }
 

@@ -6,6 +6,7 @@ import { run } from '../host/program.js'
 import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 import { openedBy } from '../host/use/open-nodes.js'
+import { isOnVfioNow } from '../host/vfio.js'
 import type { TakenDevice } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
@@ -42,7 +43,7 @@ export function driverStep(
   return {
     look() {
       const driver = driverOf(root, address)
-      if (isVfioDriver(driver)) return null
+      if (isOnVfioNow(root, address)) return null
       const obstacle = mayTake(device)
       if (obstacle !== null) throw deviceInUse(obstacle)
       const override = overrideOf(root, address)
@@ -67,8 +68,9 @@ function overrideOf(root: Root, address: PciAddress): string | null {
 export function undoDriver(root: Root, { address, driver, override }: TakenDevice, write: WriteSysfs): void {
   if (driver === undefined || !existsSync(devicePath(root, address))) return
   const now = driverOf(root, address)
-  if (now !== null && now !== driver && !isVfioDriver(now)) return
-  if (isVfioDriver(now) && now !== driver) checkClosed(root, address)
+  const isOnVfio = isOnVfioNow(root, address)
+  if (now !== null && now !== driver && !isOnVfio) return
+  if (isOnVfio && now !== driver) checkClosed(root, address)
   giveBack(root, address, driver, write)
   if (override !== undefined) setOverride(root, address, override, write)
 }
@@ -79,7 +81,7 @@ export function undoDriver(root: Root, { address, driver, override }: TakenDevic
  */
 export function checkClosed(root: Root, address: PciAddress): void {
   const holder = openedBy(root, address)
-  if (holder !== null) throw stillHeld({ device: address, holder })
+  if (holder !== null) throw stillHeld({ device: address, why: `is held by ${holder}` })
 }
 
 /** Loads vfio-pci, before devices are looked at: between the look and the change nothing is to take time. */

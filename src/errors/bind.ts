@@ -66,11 +66,11 @@ export function noDriverTakes(facts: { readonly address: string }): UserError {
   })
 }
 
-/** A VM has the device, or another process. */
-export function stillHeld(facts: { readonly device: string; readonly holder: string }): UserError {
+/** A VM has the device or another one of its group, or another process has it. @param facts.why `is held by …` */
+export function stillHeld(facts: { readonly device: string; readonly why: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `${facts.device} is held by ${facts.holder}`,
+    what: `${facts.device} ${facts.why}`,
     todo: 'stop it first',
   })
 }

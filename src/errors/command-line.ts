@@ -1,21 +1,33 @@
 import { didYouMean } from './nearest.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
-/** Where an option stands: as it is spelled, and its number counted from 1. */
+/** Where an option stands: as it is spelled, and its number counted from 1; or the section of a file that says it. */
 export interface OptionPlace {
   readonly option: string
   readonly number: number
+  readonly section?: SectionPlace
 }
 
-function place({ option, number }: OptionPlace): string {
-  return `${option} (option ${number})`
+/** A section of a `-readconfig` file. */
+export interface SectionPlace {
+  readonly path: string
+  readonly group: string
+  readonly id: string | null
+  readonly lineNumber: number
+}
+
+/** An option's place in a message: `-m (option 3)`, `[device "net0"] (vm.cfg line 7)`. */
+export function describePlace({ option, number, section }: OptionPlace): string {
+  if (section === undefined) return `${option} (option ${number})`
+  const { path, group, id, lineNumber } = section
+  return `[${group}${id === null ? '' : ` "${id}"`}] (${path} line ${lineNumber})`
 }
 
 export function missingArgument(where: OptionPlace): UserError {
   return userError({
     exitCode: EXIT.input,
     what: 'an option has no argument',
-    where: place(where),
+    where: describePlace(where),
     todo: 'give it one or leave it out',
   })
 }
@@ -26,7 +38,7 @@ export function malformedArgument(
   return userError({
     exitCode: EXIT.input,
     what: `malformed argument '${abbreviate(facts.argument)}'`,
-    where: place(facts),
+    where: describePlace(facts),
     todo: facts.reason,
   })
 }
@@ -35,7 +47,7 @@ export function badMemorySize(facts: OptionPlace & { readonly size: string }): U
   return userError({
     exitCode: EXIT.input,
     what: `memory size '${facts.size}' does not parse`,
-    where: place(facts),
+    where: describePlace(facts),
     todo: 'write a number with K, M, G or T, such as 4G',
   })
 }

@@ -1,25 +1,19 @@
 import { EXIT, type UserError, userError } from './user-error.js'
 
+/**
+ * @param facts.needed what is more than the limit: `the guest's RAM of 4 GiB`
+ * @param facts.where what locks it
+ */
 export function lockLimitTooLow(facts: {
-  readonly profile: string
-  readonly ram: string
+  readonly needed: string
   readonly limit: string
+  readonly where: string
 }): UserError {
   return userError({
     exitCode: EXIT.permission,
-    what: `this user may lock ${facts.limit}, less than the guest's RAM of ${facts.ram}`,
-    where: `lock-memory of profile '${facts.profile}'`,
+    what: `this user may lock ${facts.limit}, less than ${facts.needed}`,
+    where: facts.where,
     todo: "set LimitMEMLOCK=infinity for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'",
-  })
-}
-
-/** Guest RAM is to be backed otherwise, and a file says what it is. */
-export function ramInReadConfig(facts: { readonly file: string }): UserError {
-  return userError({
-    exitCode: EXIT.input,
-    what: 'guest RAM is described where it cannot be shared or backed with huge pages',
-    where: `-readconfig ${facts.file}`,
-    todo: 'put its [memory], [machine] and [numa] on the command line, as -m, -machine and -numa',
   })
 }
 

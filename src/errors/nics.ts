@@ -104,21 +104,6 @@ export function nicAmbiguous(
   })
 }
 
-/** Another VM has the device. */
-export function nicHeld(facts: {
-  readonly name: string
-  readonly device: string
-  readonly holder: string
-}): UserError {
-  return userError({
-    exitCode: EXIT.unavailable,
-    what: `NIC '${facts.name}' is held by ${facts.holder}`,
-    where: facts.device,
-    todo: 'stop that VM, or wait for it with --wait SECONDS',
-    mayPass: true,
-  })
-}
-
 export function nicNotReady(facts: {
   readonly name: string
   readonly what: string
@@ -130,6 +115,52 @@ export function nicNotReady(facts: {
     what: `NIC '${facts.name}' is not ready`,
     where: facts.what,
     todo: facts.todo,
+  })
+}
+
+/** A NIC cannot take the place of a device that libvirt has opened, and QEMU would go on with that one. */
+export function passedDeviceStays(facts: {
+  readonly name: string
+  readonly other: string
+  readonly fd: string
+  readonly what: string
+  readonly todo: string
+  readonly exitCode: ExitCode
+}): UserError {
+  return userError({
+    exitCode: facts.exitCode,
+    what: `NIC '${facts.name}' cannot take the place of ${facts.other}, which was opened before QEMU starts (fd=${facts.fd})`,
+    where: facts.what,
+    todo: facts.todo,
+  })
+}
+
+/** A device was passed open, and it cannot be seen which: it may be the NIC that is asked for. */
+export function passedDeviceUnknown(facts: { readonly other: string; readonly fd: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `which device the command line's ${facts.other} is cannot be seen, so no NIC can be given besides`,
+    where: `fd=${facts.fd} is no open VFIO device of this process`,
+    todo: 'pass the device open, or name it by host=',
+  })
+}
+
+/**
+ * Another VM has a device, or one of its IOMMU group.
+ * @param facts.what who wants it: `NIC 'line1'`, `device 'hostdev0'`
+ * @param facts.why who has what: `is held by guest 'plc-0'`
+ */
+export function deviceHeld(facts: {
+  readonly what: string
+  readonly why: string
+  readonly device: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.what} ${facts.why}`,
+    where: facts.device,
+    todo: 'stop that VM, or wait for it with --wait SECONDS',
+    mayPass: true,
   })
 }
 

@@ -1,3 +1,4 @@
+import { describePlace, type SectionPlace } from './command-line.js'
 import { didYouMean } from './nearest.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
@@ -51,5 +52,39 @@ export function emulatorIsWrapper(facts: { readonly path: string }): UserError {
     what: 'the emulator is the wrapper itself',
     where: facts.path,
     todo: 'name the real QEMU under [emulators] or --rt-emulator',
+  })
+}
+
+/** The plan has to change what a file says, and no option of the command line can override that. */
+export function cannotRewrite(facts: {
+  readonly section: SectionPlace
+  readonly option: string
+  /** `key = "value"` for each key that has to change. */
+  readonly wanted: readonly string[]
+  /** Keys that have to go; null when the whole section has to. */
+  readonly unwanted: readonly string[] | null
+  readonly reason: string
+}): UserError {
+  const { section, option, wanted, unwanted, reason } = facts
+  const takeOut = unwanted === null ? 'the section' : unwanted.join(', ')
+  const steps = [
+    ...(wanted.length === 0 ? [] : [`write ${wanted.join(', ')} there`]),
+    ...(takeOut === '' ? [] : [`take out ${takeOut}`]),
+  ]
+  return userError({
+    exitCode: EXIT.input,
+    what: `a -readconfig file has to change (${reason})`,
+    where: describePlace({ option, number: 0, section }),
+    todo: `${steps.join(', ')}, or put it on the command line as ${option}`,
+  })
+}
+
+/** A rule or a pass wants a key that a `-set` has the last word on gone. */
+export function cannotUnset(facts: { readonly place: string; readonly key: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `'${facts.key}' has to go, and -set gives it a value`,
+    where: facts.place,
+    todo: 'take that -set out',
   })
 }

@@ -7,6 +7,7 @@ import { parsePolicy } from '../config/parse.js'
 import { goldenInputMissing, goldenInputUnreadable } from '../errors/golden.js'
 import { UserError } from '../errors/user-error.js'
 import { plannerFor } from '../launch/prepare.js'
+import { readRequestFiles } from '../launch/read-configs.js'
 import { readRequest } from '../plan/request.js'
 import { readLeases } from '../record/leases/read.js'
 import { formatPlan } from '../report/format.js'
@@ -76,9 +77,12 @@ function planCase(directory: string) {
   const policy = config === null ? EMPTY_POLICY : parsePolicy(config, CONFIG)
   const sysroot = host === undefined ? request.sysroot : resolve(directory, host)
   const plan = plannerFor(
-    { ...request, sysroot, defaultEmulator: emulator.replace('qemu-rt-', 'qemu-') },
+    {
+      ...readRequestFiles(request, directory),
+      sysroot,
+      defaultEmulator: emulator.replace('qemu-rt-', 'qemu-'),
+    },
     policy,
-    { directory },
   )(host === undefined ? [] : readLeases(sysroot, 'assume').held)
   return { env, plan }
 }

@@ -38,6 +38,13 @@ export interface HostFacts {
   readonly useOf?: UseOf
   /** Whether a process may have a device open by VFIO; for a plan that proposes a device. Without it one may. */
   readonly mayBeOpen?: (device: { readonly address: PciAddress }) => boolean
+  /** /dev/iommu, which iommufd is opened by; absent where nobody has looked. */
+  readonly iommuNode?: VfioNode
+  /**
+   * The devices that this process was given by open descriptors, by the descriptor's number: a PCI device, or null for
+   * another one, as a mediated one. Null where the descriptors are another process's: of a captured host, or in a dry run.
+   */
+  readonly passed?: Readonly<Record<string, PciAddress | null>> | null
 }
 
 /** The host's CPUs. */
@@ -85,8 +92,10 @@ export interface PciDevice {
   readonly slot: string | null
   /** PCIe Device Serial Number; null when it has none or this user may not read it. */
   readonly serial: string | null
-  /** The device's /dev/vfio node; null when it is in no IOMMU group. */
+  /** The /dev/vfio node of the device's group; null when it is in no IOMMU group. */
   readonly vfioNode: VfioNode | null
+  /** The device's own node, which its driver offers when it is a VFIO driver (Linux 6.1 and later); null or absent without. */
+  readonly cdev?: VfioNode | null
 }
 
 export interface NetInterface {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { hostNotReadable, sysrootUnusable } from '../errors/host.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import type { PciDevice } from './facts.js'
-import { errorCode, readAttribute, readLinkName, readNumber } from './sysfs.js'
+import { errorCode, listDirectory, readAttribute, readLinkName, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
 /** What a PCI device's own directory says of it. */
@@ -33,6 +33,12 @@ export function devicePath(root: Root, address: PciAddress): string {
  */
 export function readPciFunctions(root: Root): PciFunction[] {
   return listAddresses(root).flatMap((address) => readPciFunction(root, address) ?? [])
+}
+
+/** All devices of a device's IOMMU group; none when it is in none. */
+export function groupMembers(root: Root, address: PciAddress): PciAddress[] {
+  const names = listDirectory(`${devicePath(root, address)}/iommu_group/devices`) ?? []
+  return names.flatMap((name) => parsePciAddress(name) ?? [])
 }
 
 function listAddresses(root: Root): PciAddress[] {

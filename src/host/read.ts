@@ -14,7 +14,7 @@ import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
 import { mayBeOpen } from './use/open-nodes.js'
-import { readVfioNodes } from './vfio.js'
+import { readCdevs, readIommuNode, readPassed, readVfioNodes } from './vfio.js'
 import { readWhereabouts } from './whereabouts.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
@@ -26,11 +26,22 @@ export interface WantedFacts {
   /** CPUs with all that a thread plan looks at. */
   readonly topology?: boolean
   readonly memory?: boolean
+  /** How much this process may lock; of a machine of libvirt's that is not known. */
+  readonly lockLimit?: boolean
   /** The cpuset is that of libvirt's machines instead of this process's. */
   readonly machines?: boolean
+  /** Descriptors of this process whose devices are asked for, with `pci`; null where they are another process's. */
+  readonly descriptors?: readonly string[] | null
 }
 
-const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology: true, memory: true }
+const EVERYTHING: WantedFacts = {
+  pci: true,
+  serials: true,
+  cpus: true,
+  topology: true,
+  memory: true,
+  lockLimit: true,
+}
 
 /**
  * Reads what a plan may know of a host.
@@ -41,13 +52,14 @@ const EVERYTHING: WantedFacts = { pci: true, serials: true, cpus: true, topology
  */
 export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING): HostFacts {
   const root = openSysroot(sysroot)
-  const { machines = false, ...parts } = wanted
+  const { machines = false, descriptors = null, ...parts } = wanted
   if (!Object.values(parts).includes(true)) return EMPTY_HOST
   return {
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     hugePages: wanted.memory ? readHugePages(root) : null,
-    memoryLockLimit: wanted.memory ? readMemoryLockLimit(root) : null,
+    memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
+    passed: descriptors && readPassed(descriptors),
   }
 }
 
@@ -55,7 +67,10 @@ function readPci(
   root: Root,
   sysroot: string,
   serials: boolean,
-): Pick<HostFacts, 'pci' | 'otherInterfaces' | 'inventoryWarnings' | 'uncounted' | 'useOf' | 'mayBeOpen'> {
+): Pick<
+  HostFacts,
+  'pci' | 'otherInterfaces' | 'inventoryWarnings' | 'uncounted' | 'useOf' | 'mayBeOpen' | 'iommuNode'
+> {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
   const interfaces = readInterfaces(root, functions)
@@ -69,6 +84,7 @@ function readPci(
     uncounted,
     useOf: hostUseOf(root),
     mayBeOpen: ({ address }) => mayBeOpen(root, address),
+    iommuNode: readIommuNode(root),
   }
 }
 
@@ -83,6 +99,7 @@ function readDevices(
   const { physical, virtual } = readSriov(root, functions)
   const slotOf = readSlots(root)
   const vfioNodeOf = readVfioNodes(root)
+  const cdevs = readCdevs(root, functions)
   const nics = withSerials ? functions.filter((device) => mayBeNic(device, interfaces)) : []
   const serials = readSerials(root, nics, virtual)
   return functions.map((device) => {
@@ -95,6 +112,7 @@ function readDevices(
       slot: slotOf(address),
       serial: serials.get(address) ?? null,
       vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
+      cdev: cdevs.get(address) ?? null,
     }
   })
 }

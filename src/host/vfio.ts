@@ -1,6 +1,9 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, fstatSync } from 'node:fs'
+import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
+import { isVfioDriver } from '../units/pci-driver.js'
 import type { VfioNode } from './facts.js'
-import { errorCode, listDirectory } from './sysfs.js'
+import { devicePath, type PciFunction } from './pci.js'
+import { errorCode, listDirectory, readLink, readLinkName, splitDeviceNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
 /**
@@ -17,6 +20,92 @@ export function readVfioNodes(root: Root): (group: number) => VfioNode {
     const node = nodes.get(group) ?? { path, access: names.has(name) ? access(root + path) : 'missing' }
     nodes.set(group, node)
     return node
+  }
+}
+
+/**
+ * Reads which devices have a node of their own, `/dev/vfio/devices/vfio3`: those whose driver offers VFIO, whatever it is
+ * called (Linux 6.1 drivers/vfio/vfio_main.c, vfio_init_device; the node itself since 6.6, device_cdev.c).
+ */
+export function readCdevs(root: Root, functions: readonly PciFunction[]): ReadonlyMap<PciAddress, VfioNode> {
+  const cdevs = new Map<PciAddress, VfioNode>()
+  for (const { address, name } of vfioDevices(root, functions)) {
+    const path = `/dev/vfio/devices/${name}`
+    cdevs.set(address, { path, access: access(root + path) })
+  }
+  return cdevs
+}
+
+interface OwnName {
+  readonly address: PciAddress
+  /** `vfio3` */
+  readonly name: string
+}
+
+function vfioDevices(root: Root, functions: readonly PciFunction[]): OwnName[] {
+  const classDirectory = `${root}/sys/class/vfio-dev`
+  const names = listDirectory(classDirectory)
+  if (names === null) return functions.flatMap(({ address, driver }) => ownName(root, address, driver))
+  return names.flatMap((name) => {
+    const address = holderOf(readLink(`${classDirectory}/${name}`))
+    return address === null ? [] : [{ address, name }]
+  })
+}
+
+/** For a captured host without /sys/class; a kernel before 6.1 has no such directory either. */
+function ownName(root: Root, address: PciAddress, driver: string | null): OwnName[] {
+  if (!isVfioDriver(driver)) return []
+  const [name] = cdevNames(root, address)
+  return name === undefined ? [] : [{ address, name }]
+}
+
+/** Names of the nodes that a device's driver offers for the device itself: `vfio3`. */
+export function cdevNames(root: Root, address: PciAddress): string[] {
+  return listDirectory(`${devicePath(root, address)}/vfio-dev`) ?? []
+}
+
+/** Whether a device is left to user space by the driver that it has now, see `isOnVfio`. */
+export function isOnVfioNow(root: Root, address: PciAddress): boolean {
+  const driver = readLinkName(`${devicePath(root, address)}/driver`)
+  return isVfioDriver(driver) || (driver !== null && cdevNames(root, address).length > 0)
+}
+
+/** The PCI device in the path of its VFIO device; that of a mediated device is a level further down and is none. */
+function holderOf(target: string | null): PciAddress | null {
+  const address = /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(target ?? '')?.[1]
+  return address === undefined ? null : parsePciAddress(address)
+}
+
+/** Looks at /dev/iommu. */
+export function readIommuNode(root: Root): VfioNode {
+  const path = '/dev/iommu'
+  return { path, access: access(root + path) }
+}
+
+/**
+ * Finds out which devices open descriptors of this process are, as libvirt passes them (`fd=`). By the number of the node
+ * that is open and not by its name, which is one of the mount namespace that opened it.
+ * @param descriptors as the command line has them
+ * @returns by descriptor its PCI device, or null for a VFIO device that is none; those that are no VFIO device's are left out
+ */
+export function readPassed(descriptors: readonly string[]): Readonly<Record<string, PciAddress | null>> {
+  return Object.fromEntries(
+    descriptors.flatMap((text) => {
+      const target = /^\d{1,9}$/.test(text) ? targetOf(Number(text)) : null
+      return target === null || !target.includes('/vfio-dev/') ? [] : [[text, holderOf(target)]]
+    }),
+  )
+}
+
+/** Where the link of an open character device leads in sysfs; null when there is none. */
+function targetOf(descriptor: number): string | null {
+  try {
+    const stat = fstatSync(descriptor)
+    if (!stat.isCharacterDevice()) return null
+    const { major, minor } = splitDeviceNumber(stat.rdev)
+    return readLink(`/sys/dev/char/${major}:${minor}`)
+  } catch {
+    return null
   }
 }
 

@@ -5,6 +5,7 @@ import { EXIT } from '../errors/user-error.js'
 import type { Plan } from '../plan/plan.js'
 import { type Invocation, type Request, readRequest } from '../plan/request.js'
 import { countVcpus } from '../plan/threads/smp.js'
+import type { Warning } from '../plan/warnings.js'
 import { formatVm, PLAN_VARIABLE, type VmRecord } from '../record/vm.js'
 import { report, writeAll } from '../report/output.js'
 import { formatCpuSet } from '../units/cpu-set.js'
@@ -36,10 +37,7 @@ async function launchText(invocation: Invocation): Promise<string> {
   const launcher = process.ppid
   const { plan, record, leaseFile } = await reservedFor(request, launcher)
   checkEmulator(plan.emulator)
-  // Only to a person: libvirt shows the end of its log when a start fails, and there QEMU's own words should stand.
-  if (stderrIsTerminal()) {
-    for (const warning of [...otherHost(request.sysroot), ...plan.warnings]) report(`warning: ${warning}`)
-  }
+  await warn([...otherHost(request.sysroot), ...plan.warnings])
   if (record?.threads) await startTuner(record, launcher, plan.tunerCpus)
   const inherited = invocation.env[PLAN_VARIABLE] === undefined ? [] : [PLAN_VARIABLE]
   return launchLine({
@@ -57,10 +55,20 @@ async function launchText(invocation: Invocation): Promise<string> {
   })
 }
 
-function otherHost(sysroot: string): string[] {
-  return sysroot === '/'
-    ? []
-    : [`planned for the host in ${sysroot}, and started on this one; with --dry-run nothing is started`]
+function otherHost(sysroot: string): Warning[] {
+  if (sysroot === '/') return []
+  const text = `planned for the host in ${sysroot}, and started on this one; with --dry-run nothing is started`
+  return [{ kind: 'other-host', text }]
+}
+
+/** Says to a person all, and to the log of a service what it should not miss. */
+async function warn(warnings: readonly Warning[]): Promise<void> {
+  if (warnings.length === 0) return
+  const { WARNINGS } = await import('../plan/warnings.js')
+  const isPerson = stderrIsTerminal()
+  for (const { kind, text } of warnings) {
+    if (isPerson || WARNINGS[kind].reaches === 'log') report(`warning: ${text}`)
+  }
 }
 
 /** Others hold the lock of a lease for as long as it takes to see whether it is held. */

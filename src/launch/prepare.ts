@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
+import { findOptions } from '../argv/command-line.js'
 import { loadPolicy } from '../config/load.js'
 import { onlyRootWrites } from '../config/ownership.js'
 import type { Policy } from '../config/policy.js'
@@ -7,11 +7,12 @@ import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { type Ask, askOf } from '../plan/ask.js'
 import type { HeldLease } from '../plan/leases.js'
+import { vfioDevices } from '../plan/nics/requests.js'
 import { checkIdentity, checkOwnEmulator, checkOwnSettings, isMadeByLibvirt } from '../plan/own-settings.js'
+import { pinsMemory } from '../plan/passes/memory-lock.js'
 import { makePlan, type Plan } from '../plan/plan.js'
 import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
-import { type ReadConfig, readConfigPaths } from '../plan/unseen.js'
 import { readDomainRecord } from '../record/root/records.js'
 import type { VmRecord } from '../record/vm.js'
 
@@ -29,9 +30,10 @@ export async function preparePlan(request: Request): Promise<Plan> {
 }
 
 /** As `preparePlan`, but makes the plan when it is known what other VMs hold, and again when that has changed. */
-export async function preparePlanner(request: Request): Promise<PreparedPlanner> {
-  const { path, explicit } = request.config
-  const isEmulator = request.entry === 'emulator'
+export async function preparePlanner(asked: Request): Promise<PreparedPlanner> {
+  const { path, explicit } = asked.config
+  const isEmulator = asked.entry === 'emulator'
+  const request = await withFilesRead(asked, isEmulator && isMadeByLibvirt(asked))
   // Root may say anything by hand; libvirt's QEMU user says what the domain's XML does.
   const isDomains = isEmulator && !request.dryRun && isMadeByLibvirt(request) && process.geteuid?.() !== 0
   if (isDomains) checkOwnSettings(request)
@@ -43,6 +45,12 @@ export async function preparePlanner(request: Request): Promise<PreparedPlanner>
   return { planner: plannerFor(request, policy, { domain }), domain }
 }
 
+/** Most command lines name no file, and do not pay for what reads one. */
+async function withFilesRead(request: Request, isDomains: boolean): Promise<Request> {
+  const isNamed = ['readconfig', 'set'].some((option) => findOptions(request.line, option).length > 0)
+  return isNamed ? (await import('./read-configs.js')).readRequestFiles(request, '.', isDomains) : request
+}
+
 export interface PreparedPlanner {
   readonly planner: Planner
   /** Root's record of this VM, which is then what was decided; null without one. */
@@ -51,8 +59,6 @@ export interface PreparedPlanner {
 
 /** What a planner may be given instead of what it would find. */
 interface Given {
-  /** Where relative paths of `-readconfig` start, instead of the working directory, which may be gone. */
-  readonly directory?: string
   /** Root's record of the VM. */
   readonly domain?: VmRecord | null
   /** What applies to the VM, where that was found out before. */
@@ -66,19 +72,18 @@ interface Given {
 export type Planner = (held: readonly HeldLease[]) => Plan
 
 /**
- * As `preparePlanner`, with a policy that was read before.
+ * As `preparePlanner`, with a policy and `-readconfig` files that were read before.
  */
 export function plannerFor(request: Request, policy: Policy, given: Given = {}): Planner {
-  const readConfigs = readConfigFiles(request, given.directory ?? '.')
   const record = given.domain ?? null
   const ask = given.ask ?? askOf(request, policy, { asked: record?.asked ?? null, record })
   const seen = readHostFacts(request.sysroot, {
-    ...wantedFacts(policy, ask),
+    ...wantedFacts(policy, ask, request, record),
     machines: given.isMachine === true,
   })
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
-    const plan = makePlan(request, { policy, host, readConfigs, held, ask, record })
+    const plan = makePlan(request, { policy, host, held, ask, record })
     if (record !== null) checkRecorded(plan, record)
     return plan
   }
@@ -91,41 +96,21 @@ function checkRecorded({ nics }: Plan, { id, lease }: VmRecord): void {
 }
 
 /** A VM pays only for the facts that its plan looks at. */
-function wantedFacts(policy: Policy, { profile, wantsNics }: Ask): WantedFacts {
+function wantedFacts(
+  policy: Policy,
+  { profile, wantsNics }: Ask,
+  { line, sysroot, dryRun }: Request,
+  record: VmRecord | null,
+): WantedFacts {
   const settings = profile?.settings
+  const devices = vfioDevices(line)
   return {
-    pci: wantsNics,
+    // What root has recorded is nobody else's.
+    pci: wantsNics || (record === null && devices.length > 0),
+    descriptors: dryRun || sysroot !== '/' ? null : devices.flatMap(({ passed }) => passed ?? []),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null),
     topology: settings !== undefined && placesThreads(settings),
-    memory: settings !== undefined && (settings.hugepages !== null || settings.lockMemory === true),
-  }
-}
-
-function readConfigFiles(request: Request, directory: string): ReadConfig[] {
-  return readConfigPaths(request.line).map((path) => {
-    try {
-      return { path, text: readRegularFile(path.startsWith('/') ? path : `${directory}/${path}`) }
-    } catch {
-      // QEMU itself reports a file that it cannot read.
-      return { path, text: null }
-    }
-  })
-}
-
-/** Longer than any `-readconfig` file. */
-const MAX_CONFIG_BYTES = 1 << 20
-
-/**
- * Null for whatever is no file: what comes out of a pipe once (`-readconfig <(…)`, /dev/fdset/…) is QEMU's to read, and
- * merely opening a device may do something (/dev/watchdog).
- */
-function readRegularFile(path: string): string | null {
-  if (!statSync(path).isFile()) return null
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  try {
-    const stat = fstatSync(file)
-    return stat.isFile() && stat.size <= MAX_CONFIG_BYTES ? readFileSync(file, 'utf8') : null
-  } finally {
-    closeSync(file)
+    memory: settings !== undefined && settings.hugepages !== null,
+    lockLimit: settings?.lockMemory === true || wantsNics || pinsMemory(line),
   }
 }

@@ -1,6 +1,7 @@
 import { nodeHidden } from '../errors/libvirt.js'
 import type { PciDevice } from '../host/facts.js'
 import type { Root } from '../host/sysroot.js'
+import type { Opening } from '../plan/nics/requests.js'
 import type { Domain } from './domain.js'
 import { type QemuConf, qemuUid, readQemuConf } from './qemu-conf.js'
 
@@ -13,6 +14,11 @@ export function unknownToLibvirt(
   { hostdevs }: Pick<Domain, 'hostdevs'>,
 ): PciDevice[] {
   return devices.filter((device) => !hostdevs.some(({ address }) => address === device.address))
+}
+
+/** A device with the node that QEMU opens it by, which is its own or its group's. */
+export function withNodeOf(device: PciDevice, by: Opening['by']): PciDevice {
+  return by === 'iommufd' ? { ...device, vfioNode: device.cdev ?? null } : device
 }
 
 /**

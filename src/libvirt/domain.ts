@@ -31,6 +31,8 @@ export interface PciHostdev {
   readonly address: PciAddress
   /** Whether libvirt binds it to vfio-pci itself. */
   readonly managed: boolean
+  /** Whether libvirt opens it by iommufd and passes it open (`<driver iommufd='yes'/>`, libvirt 11 and later). */
+  readonly iommufd: boolean
   /** Where the address is said. */
   readonly addressElement: XmlElement
 }
@@ -82,7 +84,9 @@ function pciHostdevs(devices: XmlElement | null): PciHostdev[] {
     const address = addressOf(addressElement)
     if (address === null || addressElement === null) return []
     const id = childOf(element, 'alias')?.attributes.name ?? `hostdev${index}`
-    return [{ id, address, managed: element.attributes.managed === 'yes', addressElement }]
+    const managed = element.attributes.managed === 'yes'
+    const iommufd = childOf(element, 'driver')?.attributes.iommufd === 'yes'
+    return [{ id, address, managed, iommufd, addressElement }]
   })
 }
 

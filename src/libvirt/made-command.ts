@@ -18,13 +18,31 @@ export function madeArguments(domain: Domain): string[] {
     ...iothreads(root).flatMap((id) => ['-object', JSON.stringify({ 'qom-type': 'iothread', id })]),
     ...(uuid === null ? [] : ['-uuid', uuid]),
     ...vhostUserDevices(root),
-    ...hostdevs.flatMap(({ id, address }) => [
+    ...hostdevs.flatMap(({ id, address, iommufd }) => [
       '-device',
-      JSON.stringify({ driver: 'vfio-pci', host: address, id }),
+      JSON.stringify({ driver: 'vfio-pci', host: address, id, ...(iommufd ? { iommufd: IOMMUFD } : {}) }),
     ]),
     ...args,
   ]
 }
+
+/**
+ * The command line with the addresses of devices that libvirt passes open: `virsh domxml-to-native` opens nothing, and
+ * writes neither `host` nor `fd` of them (src/qemu/qemu_command.c, qemuBuildPCIHostdevDevProps; seen with 12.8).
+ * @param args as libvirt printed them
+ */
+export function withPassedHostdevs(args: readonly string[], { hostdevs }: Domain): string[] {
+  return args.map((arg) => {
+    if (arg.includes('"fd":')) return arg
+    const start = (id: string) => `{"driver":"vfio-pci","id":${JSON.stringify(id)},`
+    const hostdev = hostdevs.find(({ id }) => arg.startsWith(start(id)))
+    if (hostdev === undefined) return arg
+    return arg.replace(',', `,"host":"${hostdev.address}",`)
+  })
+}
+
+/** libvirt's id for the object of iommufd, which it passes open (src/qemu/qemu_command.c). */
+const IOMMUFD = 'iommufd0'
 
 function memory(root: XmlElement): string[] {
   const size = sizeIn(childOf(root, 'memory'))

@@ -1,17 +1,23 @@
 import { existsSync } from 'node:fs'
+import type { CommandLine } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { emulatorArch, emulatorOfArch } from '../emulator/names.js'
 import type { HostFacts, PciDevice } from '../host/facts.js'
 import { openSysroot } from '../host/sysroot.js'
 import { plannerFor } from '../launch/prepare.js'
+import { readRequestFiles } from '../launch/read-configs.js'
 import type { Ask } from '../plan/ask.js'
-import { isVfioDriver, obstacleToBinding } from '../plan/nics/readiness.js'
+import { isOnVfio, obstacleToBinding } from '../plan/nics/readiness.js'
+import { type Opening, openingOf, vfioDevices } from '../plan/nics/requests.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
+import { checkIdentity } from '../plan/own-settings.js'
 import type { Plan } from '../plan/plan.js'
 import { readLeases } from '../record/leases/read.js'
+import type { PciAddress } from '../units/pci-address.js'
 import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
-import { checkDevices, unknownToLibvirt } from './devices.js'
+import { checkDevices, unknownToLibvirt, withNodeOf } from './devices.js'
 import { type Domain, readDomain } from './domain.js'
+import { withPassedHostdevs } from './made-command.js'
 import { isQemuConfKnown } from './qemu-conf.js'
 import { aboutSharedMemory } from './shared-memory.js'
 import { withVhostUserInterfaces } from './vhost-user-devices.js'
@@ -56,14 +62,14 @@ export async function planDomain(
   const { policy } = ask
   const command = await nativeCommand(withRealEmulator(xml, domain, policy))
   const isMade = typeof command === 'string'
-  const request = {
-    ...(isMade ? ask.request : requestOf(domain, withVhostUserInterfaces(command.args, domain.root))),
-    sysroot,
-  }
+  const asked = isMade ? ask.request : requestOf(domain, completed(command.args, domain))
+  // libvirt starts QEMU in the root directory.
+  const request = readRequestFiles({ ...asked, sysroot }, '', true)
+  checkIdentity(request)
   const toBind = new Set<string>()
   let pci: readonly PciDevice[] = []
   const hostAs = (host: HostFacts) => {
-    const prepared = asPrepared(host, toBind)
+    const prepared = { ...asPrepared(host, toBind), passed: passedDevices(request.line, domain) }
     pci = prepared.pci
     return prepared
   }
@@ -78,7 +84,9 @@ export async function planDomain(
     ask,
     plan,
     devices: unknownToLibvirt(
-      pci.filter(({ address }) => plan.nics.some((nic) => nic.address === address)),
+      pci
+        .filter(({ address }) => plan.nics.some((nic) => nic.address === address))
+        .map((device) => withNodeOf(device, openingIn(plan, device))),
       domain,
     ),
     notes: [
@@ -114,12 +122,32 @@ function withRealEmulator(xml: string, { root, emulator }: Domain, policy: Polic
   return `${xml.slice(0, element.start)}<emulator>${real}</emulator>${xml.slice(element.end)}`
 }
 
+/** What `domxml-to-native` prints, with what it leaves out. */
+function completed(args: readonly string[], domain: Domain): string[] {
+  return withPassedHostdevs(withVhostUserInterfaces(args, domain.root), domain)
+}
+
+function openingIn({ line }: Plan, { address }: PciDevice): Opening['by'] {
+  const found = vfioDevices(line).find((one) => one.address === address)
+  return openingOf(found?.properties ?? null, line).by
+}
+
+/** libvirt opens the devices that it passes when it starts the domain; which they are its XML says. */
+function passedDevices(line: CommandLine, { hostdevs }: Domain): Record<string, PciAddress> {
+  return Object.fromEntries(
+    vfioDevices(line).flatMap(({ id, passed }) => {
+      const hostdev = hostdevs.find((one) => one.id === id)
+      return passed === null || hostdev === undefined ? [] : [[passed, hostdev.address]]
+    }),
+  )
+}
+
 /** The host as the hook leaves it: what can be bound is bound, and its node is QEMU's user's. */
 function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
   const { useOf = NOTHING_KNOWN } = host
   const pci = host.pci.map((device) => {
     if (obstacleToBinding(device, host.pci, useOf) !== null) return device
-    const isBound = isVfioDriver(device.driver)
+    const isBound = isOnVfio(device)
     if (!isBound) toBind.add(device.address)
     const { vfioNode } = device
     // The node of a bound device is there, or something is wrong that the hook does not mend.
@@ -128,6 +156,7 @@ function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
       ...device,
       driver: isBound ? device.driver : 'vfio-pci',
       vfioNode: { ...vfioNode, access: 'ok' as const },
+      ...(device.cdev == null ? {} : { cdev: { ...device.cdev, access: 'ok' as const } }),
     }
   })
   return { ...host, pci }

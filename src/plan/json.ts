@@ -14,6 +14,6 @@ export function planToJson(plan: Plan): object {
     affinity: plan.affinity === null ? null : formatCpuSet(plan.affinity),
     lease: plan.lease === null ? null : leaseToJson(plan.lease),
     threads: plan.threads === null ? null : threadsToJson(plan.threads),
-    warnings: plan.warnings,
+    warnings: plan.warnings.map(({ text }) => text),
   }
 }

@@ -1,3 +1,4 @@
+import type { PciDevice } from '../host/facts.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
 import type { PciAddress } from '../units/pci-address.js'
 
@@ -41,6 +42,65 @@ function holdersOfNics(held: readonly HeldLease[]): Map<PciAddress, HeldLease> {
     for (const nic of lease.nics) if (!holders.has(nic)) holders.set(nic, lease)
   }
   return holders
+}
+
+/** What another VM holds that keeps a device from being opened: the device, or another one of its IOMMU group. */
+export interface Holding {
+  readonly lease: HeldLease
+  readonly address: PciAddress
+}
+
+/** A device with its IOMMU group. */
+export type Grouped = Pick<PciDevice, 'address' | 'iommuGroup'>
+
+/**
+ * Who keeps a device from being opened; undefined when nobody does. The kernel gives an IOMMU group to one process: its
+ * node is opened once (Linux drivers/vfio/group.c, vfio_group_fops_open: EBUSY), and with iommufd all devices of a group
+ * belong to one iommufd (drivers/iommu/iommufd/device.c, iommufd_device_bind; drivers/iommu/iommu.c,
+ * iommu_device_claim_dma_owner: EPERM).
+ */
+export function holdingOf(
+  held: readonly HeldLease[],
+  { address, iommuGroup }: Grouped,
+  pci: readonly Grouped[],
+): Holding | undefined {
+  const own = holderOfNic(held, address)
+  if (own !== undefined) return { lease: own, address }
+  for (const member of iommuGroup === null ? [] : (groupsOf(pci).get(iommuGroup) ?? [])) {
+    const lease = holderOfNic(held, member)
+    if (lease !== undefined) return { lease, address: member }
+  }
+  return undefined
+}
+
+const byGroup = new WeakMap<readonly Grouped[], ReadonlyMap<number, readonly PciAddress[]>>()
+
+function groupsOf(pci: readonly Grouped[]): ReadonlyMap<number, readonly PciAddress[]> {
+  const known = byGroup.get(pci)
+  if (known !== undefined) return known
+  const groups = new Map<number, PciAddress[]>()
+  for (const { address, iommuGroup } of pci) {
+    if (iommuGroup === null) continue
+    const members = groups.get(iommuGroup)
+    if (members === undefined) groups.set(iommuGroup, [address])
+    else members.push(address)
+  }
+  byGroup.set(pci, groups)
+  return groups
+}
+
+/**
+ * Why a device cannot be had: `is held by guest 'plc-0'`, `is in IOMMU group 13, of which guest 'plc-0' has 0000:03:00.2`.
+ * @param verb for the device itself
+ */
+export function describeHolding(
+  { lease, address }: Holding,
+  device: Grouped,
+  verb: 'held' | 'taken' = 'held',
+): string {
+  const holder = describeHolder(lease)
+  if (address === device.address) return `is ${verb} by ${holder}`
+  return `is in IOMMU group ${device.iommuGroup}, of which ${holder} has ${address}`
 }
 
 /** Who holds one of these CPUs, and which of them. */

@@ -10,8 +10,8 @@ const DEFAULT_DIRECTORY = directoryOf(DEFAULT_CONFIG_PATH)
 /**
  * Checks that a domain is who libvirt says. libvirt writes `-name` and `-uuid` first, and of several QEMU takes the last
  * (system/vl.c, QEMU_OPTION_uuid; the options of -name are merged), so that one in `<qemu:arg>` would take another
- * domain's profile and NICs. `-readconfig` and `-set` cannot do that: what they say of a name is not looked at here, and
- * there is no UUID in them.
+ * domain's profile and NICs. So would the `[name]` of a `-readconfig` file, which stands in the command line here; a UUID
+ * is in no group of such a file, and `-set` changes neither, since both have no id.
  * @throws {UserError} exit 77 for a second `-uuid` or guest name that is not the first
  */
 export function checkIdentity({ line }: Pick<Request, 'line'>): void {

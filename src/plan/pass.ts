@@ -5,7 +5,7 @@ import type { AssignedNic } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
 import type { HeldLease } from './leases.js'
-import type { ReadConfig } from './unseen.js'
+import type { Warning } from './warnings.js'
 
 /** What a pass may look at. It opens no file and prints nothing. */
 export interface PassInput {
@@ -20,8 +20,6 @@ export interface PassInput {
   readonly nics: readonly string[]
   /** QEMU's name of the guest's architecture: `x86_64`. */
   readonly arch: string
-  /** `-readconfig` files, as they were read. */
-  readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
   /** Devices that libvirt's hook has got ready for this VM. */
@@ -44,7 +42,7 @@ export interface DomainSettings {
 
 export interface PassResult {
   readonly edits: readonly Edit[]
-  readonly warnings?: readonly string[]
+  readonly warnings?: readonly Warning[]
   readonly nics?: readonly PlannedNic[]
 }
 

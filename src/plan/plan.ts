@@ -9,6 +9,7 @@ import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
 import type { HeldLease, Lease } from './leases.js'
+import { type VfioDevice, vfioDevices } from './nics/requests.js'
 import type { PassInput, PlannedNic } from './pass.js'
 import { hugepages } from './passes/hugepages.js'
 import { memoryLock } from './passes/memory-lock.js'
@@ -22,7 +23,7 @@ import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
-import { type ReadConfig, unseenWarnings } from './unseen.js'
+import type { Warning, WarningKind } from './warnings.js'
 
 /** What becomes of a command line, and why. */
 export interface Plan {
@@ -32,6 +33,7 @@ export interface Plan {
   readonly arch: string
   /** Every word after the emulator; a word with a position is the launcher's own "$@" at that place. */
   readonly words: readonly Word[]
+  /** With what its files say; see `withFiles`. */
   readonly line: CommandLine
   /** The command line as it came, for a diff. */
   readonly before: CommandLine
@@ -44,7 +46,7 @@ export interface Plan {
   /** CPUs to start QEMU on; null leaves the launcher's. */
   readonly affinity: CpuSet | null
   readonly threads: ThreadPlan | null
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   readonly profile: string | null
   /** Whether the VM is to be stopped when its threads cannot be set. */
   readonly strict: boolean
@@ -59,7 +61,6 @@ export interface Plan {
 export interface PlanFacts {
   readonly policy: Policy
   readonly host: HostFacts
-  readonly readConfigs: readonly ReadConfig[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
   /** What applies to the VM. */
@@ -76,16 +77,13 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(
-  request: Request,
-  { policy, host, readConfigs, held, ask, record }: PlanFacts,
-): Plan {
+export function makePlan(request: Request, { policy, host, held, ask, record }: PlanFacts): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = ask
   const arch = guestArch(emulator) ?? guestArch(request.defaultEmulator) ?? 'x86_64'
   const assigned = record?.nics ?? []
-  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned, readConfigs }
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned }
   const passed = runPasses(request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
   const threads =
@@ -100,14 +98,14 @@ export function makePlan(
     before: request.line,
     changes: [...passed.changes, ...ruled.changes],
     nics: passed.nics,
-    lease: leaseOf(passed.nics, threads),
+    lease: leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads),
     daemonizes: findOptions(ruled.line, 'daemonize').length > 0,
     affinity: threads?.affinity ?? null,
     threads: threads?.threads ?? null,
     warnings: [
-      ...new Set([...passed.warnings, ...ruled.warnings]),
-      ...unseenWarnings(ruled.line, readConfigs),
-      ...ask.warnings,
+      ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
+      ...ofKind('unseen', request.unseen),
+      ...ofKind('passed-over', ask.warnings),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
     ],
     profile: profile?.name ?? null,
@@ -122,7 +120,7 @@ function runPasses(line: CommandLine, base: Omit<PassInput, 'line'>) {
   let current = line
   const changes: Change[] = []
   const nics: PlannedNic[] = []
-  const warnings: string[] = []
+  const warnings: Warning[] = []
   for (const pass of PASSES) {
     const result = pass.run({ ...base, line: current })
     const applied = applyEdits(current, pass.name, result.edits)
@@ -168,8 +166,14 @@ function tunerCpus(policy: Policy, threads: PlannedThreads | null, cpus: HostCpu
   return housekeeping.length > 0 ? housekeeping : (threads?.affinity ?? null)
 }
 
-function leaseOf(nics: readonly PlannedNic[], threads: PlannedThreads | null): Lease | null {
-  const lease = { nics: nics.map(({ address }) => address), cpus: threads?.leased ?? [] }
+/** Devices count whoever has named them: no other VM can open them meanwhile. */
+function leaseOf(
+  named: readonly PlannedNic[],
+  devices: readonly VfioDevice[],
+  threads: PlannedThreads | null,
+): Lease | null {
+  const nics = new Set([...named, ...devices].flatMap(({ address }) => address ?? []))
+  const lease = { nics: [...nics], cpus: threads?.leased ?? [] }
   return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
 }
 
@@ -178,7 +182,17 @@ function threadWarnings(
   line: CommandLine,
   nics: readonly PlannedNic[],
   cpus: HostCpus | null,
-): string[] {
+): Warning[] {
   if (cpus === null) return []
-  return [...numaWarnings({ line, threads, nics, nodes: cpus.nodes }), ...realtimeWarnings(threads, cpus)]
+  const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
+  return ofKind('placement', [...nodes, ...realtimeWarnings(threads, cpus)])
+}
+
+function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {
+  return texts.map((text) => ({ kind, text }))
+}
+
+/** A pass that runs again after the rules says again what it has said. */
+function withoutRepeats(warnings: readonly Warning[]): Warning[] {
+  return [...new Map(warnings.map((warning) => [warning.text, warning])).values()]
 }

@@ -29,6 +29,8 @@ export interface Request {
   readonly guest: { readonly name: string | null; readonly uuid: string | null }
   /** QEMU's command line without the wrapper's own options. */
   readonly line: CommandLine
+  /** What of it could not be looked at, a line each. */
+  readonly unseen: readonly string[]
 }
 
 const HELP = ['--help', '-h']
@@ -72,6 +74,7 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
     help: runFlags?.help === true,
     guest: guestOf(line),
     line,
+    unseen: [],
   }
 }
 
@@ -103,7 +106,8 @@ function isOn(value: string | undefined): boolean {
   return value !== undefined && !['', '0', 'no', 'off', 'false'].includes(value)
 }
 
-function guestOf(line: CommandLine): Request['guest'] {
+/** The guest's name and UUID, as QEMU would have them. */
+export function guestOf(line: CommandLine): Request['guest'] {
   const uuid = findOptions(line, 'uuid').at(-1)?.option.argument?.text
   return { name: mergedValue(line, 'name', 'guest') ?? null, uuid: uuid ?? null }
 }

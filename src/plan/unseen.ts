@@ -1,12 +1,9 @@
 import { type CommandLine, findOptions, placeOf } from '../argv/command-line.js'
+import type { ReadConfig } from '../argv/files.js'
+import { optionOfGroup, parseSet, settableId } from '../argv/set-option.js'
+import { describePlace } from '../errors/command-line.js'
 
-/** A `-readconfig` file, as it was read; null text when it could not be. */
-export interface ReadConfig {
-  readonly path: string
-  readonly text: string | null
-}
-
-/** Groups of `-readconfig` and `-set` that can hold devices or memory (QEMU softmmu/vl.c, qemu_find_opts). */
+/** Options whose sections and `-set`s make devices or memory. */
 const TOUCHES: Readonly<Record<string, 'devices' | 'memory'>> = {
   device: 'devices',
   netdev: 'devices',
@@ -15,9 +12,7 @@ const TOUCHES: Readonly<Record<string, 'devices' | 'memory'>> = {
   chardev: 'devices',
   drive: 'devices',
   object: 'memory',
-  memory: 'memory',
   machine: 'memory',
-  numa: 'memory',
 }
 
 /** Paths of the command line's `-readconfig` files, in order. */
@@ -26,46 +21,32 @@ export function readConfigPaths(line: CommandLine): string[] {
 }
 
 /**
- * Warns of devices and memory that the passes cannot see or change, because they are in a `-readconfig` file or come by
- * `-set`.
+ * Warns of devices and memory that the passes cannot see: in a `-readconfig` file that could not be read, and by a `-set`
+ * whose device is nowhere.
  */
 export function unseenWarnings(line: CommandLine, files: readonly ReadConfig[]): string[] {
-  return [...readConfigWarnings(line, files), ...setWarnings(line)]
+  return [...fileWarnings(line, files), ...setWarnings(line)]
 }
 
-function readConfigWarnings(line: CommandLine, files: readonly ReadConfig[]): string[] {
+function fileWarnings(line: CommandLine, files: readonly ReadConfig[]): string[] {
   return findOptions(line, 'readconfig').flatMap(({ index, option }) => {
     const path = option.argument?.text ?? ''
-    const text = files.find((file) => file.path === path)?.text ?? null
+    const isRead = files.some((file) => file.path === path && file.text !== null)
     const where = `-readconfig ${path} (option ${placeOf(line, index).number})`
-    if (text === null) return [`${where} could not be read here: devices and memory in it are not looked at`]
-    const groups = sections(text).filter((section) => Object.hasOwn(TOUCHES, section))
-    if (groups.length === 0) return []
-    return [
-      `${where} defines ${[...new Set(groups)].join(', ')}: these are not looked at; put them on the command line`,
-    ]
+    return isRead ? [] : [`${where} could not be read here: devices and memory in it are not looked at`]
   })
 }
 
-/** The first `-readconfig` file that says how large the RAM is or what backs it; null when none does. */
-export function fileWithRam(files: readonly ReadConfig[]): string | null {
-  const says = (group: string) => TOUCHES[group] === 'memory' && group !== 'object'
-  return files.find(({ text }) => sections(text ?? '').some(says))?.path ?? null
-}
-
-/** Section names of a -readconfig file: `[group]` or `[group "id"]` (docs: qemu-config.c, qemu_config_foreach). */
-function sections(text: string): string[] {
-  return [...text.matchAll(/^[ \t]*\[[ \t]*([\w-]+)/gm)].map(([, group = '']) => group)
-}
-
+/** QEMU before 6.0 takes a `-set` for objects, too (softmmu/vl.c, is_qemuopts_group came then). */
 function setWarnings(line: CommandLine): string[] {
   return findOptions(line, 'set').flatMap(({ index, option }) => {
-    const argument = option.argument?.text ?? ''
-    const group = argument.split('.')[0] ?? ''
-    const touched = Object.hasOwn(TOUCHES, group) ? TOUCHES[group] : undefined
-    const where = `-set ${argument} (option ${placeOf(line, index).number})`
-    return touched === undefined
-      ? []
-      : [`${where} changes ${touched} after the plan was made; it is not looked at`]
+    const set = parseSet(option.argument?.text ?? '')
+    const name = set === null ? null : optionOfGroup(set.group)
+    if (set === null || name === null || !Object.hasOwn(TOUCHES, name)) return []
+    const isSeen = findOptions(line, name).some(
+      (found) => found.option.sets?.has(set.key) === true && settableId(found.option) === set.id,
+    )
+    const place = describePlace({ ...placeOf(line, index), option: `-set ${option.argument?.text}` })
+    return isSeen ? [] : [`${place} changes ${TOUCHES[name]} after the plan was made; it is not looked at`]
   })
 }

@@ -1,4 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs'
+import { splitDeviceNumber } from '../host/sysfs.js'
 
 /** A lock of flock(2) in the kernel's list. */
 export interface ListedLock {
@@ -31,10 +32,9 @@ export function lockNameOf(path: string): string | null {
   }
 }
 
-/** fs/locks.c, lock_get_status; makedev(3) for the numbers. */
+/** fs/locks.c, lock_get_status. */
 function lockName(device: number, inode: number): string {
-  const major = ((device >>> 8) & 0xfff) | (Math.floor(device / 2 ** 32) & 0xfffff000)
-  const minor = (device & 0xff) | ((device >>> 12) & 0xfff00)
+  const { major, minor } = splitDeviceNumber(device)
   const hex = (number: number) => number.toString(16).padStart(2, '0')
   return `${hex(major)}:${hex(minor)}:${inode}`
 }

@@ -1,4 +1,4 @@
-import type { CommandLine } from '../argv/command-line.js'
+import { type CommandLine, ownItems } from '../argv/command-line.js'
 import { quoteIfNeeded } from '../argv/shell.js'
 
 /** A command in parts, for libvirt's golden format. */
@@ -14,7 +14,7 @@ export interface Command {
  * its argument a line, continued by backslashes, quoted where a shell needs it.
  */
 export function formatArgs({ env, emulator, line }: Command): string {
-  const options = line.map((item) => {
+  const options = ownItems(line).map((item) => {
     const words = item.kind === 'option' && item.argument !== null ? [item.word, item.argument] : [item.word]
     return words.map(({ text }) => quoteIfNeeded(text)).join(' ')
   })

@@ -26,7 +26,10 @@ export function formatText(plan: Plan): string {
       'Command',
       formatArgs({ env: [], emulator: plan.emulator, line: plan.line }).trimEnd().split('\n'),
     ),
-    ...section('Warnings', plan.warnings),
+    ...section(
+      'Warnings',
+      plan.warnings.map(({ text }) => text),
+    ),
     '',
   ].join('\n')
 }

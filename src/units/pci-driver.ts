@@ -10,3 +10,14 @@ export function isVfioDriver(driver: string | null): boolean {
 
 /** Holds a device so that no driver takes it (Linux drivers/pci/pci-stub.c). */
 export const STUB_DRIVER = 'pci-stub'
+
+/** Whether a device's driver leaves it to user space: by its name, or because it offers VFIO's own node for the device. */
+export function isOnVfio({
+  driver,
+  cdev = null,
+}: {
+  readonly driver: string | null
+  readonly cdev?: object | null
+}): boolean {
+  return driver !== null && (cdev !== null || isVfioDriver(driver))
+}

@@ -49,7 +49,7 @@ function count(args: readonly string[], share: 'auto' | 'never'): Counted {
     const policy = parsePolicy(`[profile.p]\nshare = "${share}"\n`, 'qemu-rt.toml')
     const counted = { ...request, line, profile: 'p' }
     const ask = askOf(counted, policy, { asked: null, record: null })
-    makePlan(counted, { policy, host: EMPTY_HOST, readConfigs: [], held: [], ask, record: null })
+    makePlan(counted, { policy, host: EMPTY_HOST, held: [], ask, record: null })
   } finally {
     JSON.parse = parse
   }

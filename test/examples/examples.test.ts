@@ -18,9 +18,7 @@ function plan(args: readonly string[], config = example): string[] {
   const request = readRequest({ entry: 'qemu-rt', args: ['run', '--', ...args], env: {}, hostArch: 'x64' })
   const host = readHostFacts(`${root}/fixtures/hosts/sriov`)
   const ask = askOf(request, policy, { asked: null, record: null })
-  return makePlan(request, { policy, host, readConfigs: [], held: [], ask, record: null }).words.map(
-    ({ text }) => text,
-  )
+  return makePlan(request, { policy, host, held: [], ask, record: null }).words.map(({ text }) => text)
 }
 
 const GUEST = ['-name', 'plc-1', '-machine', 'q35', '-cpu', 'qemu64', '-smp', '2', '-m', '1G']

@@ -2,7 +2,7 @@ import t from 'tap'
 import { readHostFacts } from '../../src/host/read.js'
 import { madeHost } from './made-host.js'
 
-const MEMORY = { pci: false, cpus: false, topology: false, memory: true }
+const MEMORY = { pci: false, cpus: false, topology: false, memory: true, lockLimit: true }
 const memory = (files: Record<string, string>) =>
   readHostFacts(madeHost(t, { '/sys/kernel/x': '', ...files }), MEMORY)
 

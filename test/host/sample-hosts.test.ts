@@ -49,6 +49,7 @@ t.test('four-nics: all that is known of a port with its kernel driver', async (t
     slot: '1',
     serial: 'a0-36-9f-ff-ff-12-34-54',
     vfioNode: { path: '/dev/vfio/12', access: 'missing' },
+    cdev: null,
     inventory: null,
   })
 })

@@ -26,6 +26,8 @@ t.test('a host without PCI has no devices', async (t) => {
   const {
     useOf: _,
     mayBeOpen: __,
+    iommuNode: ___,
+    passed: ____,
     ...facts
   } = readHostFacts(root, {
     pci: true,

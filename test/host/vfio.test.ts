@@ -1,5 +1,6 @@
 import t from 'tap'
 import { readHostFacts } from '../../src/host/read.js'
+import { readPassed } from '../../src/host/vfio.js'
 import { device, madeHost, uevent } from './made-host.js'
 
 const inGroup = (address: string, group: string) => ({
@@ -31,4 +32,44 @@ t.test('a device’s node is that of its IOMMU group, also without an IOMMU behi
 t.test('no /dev/vfio at all is a missing node', async (t) => {
   const root = madeHost(t, inGroup('0000:03:00.0', '12'))
   t.strictSame(readHostFacts(root).pci[0]?.vfioNode, { path: '/dev/vfio/12', access: 'missing' })
+})
+
+t.test('a device’s own node is that of the VFIO device that its driver has made', async (t) => {
+  const vfioDevice = (address: string, name: string) => ({
+    [`/sys/class/vfio-dev/${name}`]: { to: `../../devices/pci0000:00/${address}/vfio-dev/${name}` },
+  })
+  const root = madeHost(t, {
+    ...inGroup('0000:03:00.0', '12'),
+    ...inGroup('0000:04:00.0', '13'),
+    ...inGroup('0000:05:00.0', '14'),
+    ...vfioDevice('0000:03:00.0', 'vfio0'),
+    ...vfioDevice('0000:04:00.0', 'vfio1'),
+    // A mediated device of the last one.
+    ...vfioDevice('0000:05:00.0/6b5f0ad2-9d4b-4e1f-8d1b-3c52a1f0c001', 'vfio2'),
+    '/dev/vfio/devices/vfio0': '',
+    '/dev/vfio/devices/vfio2': '',
+    '/dev/iommu': '',
+  })
+  const { pci, iommuNode } = readHostFacts(root)
+  t.strictSame(
+    pci.map(({ cdev }) => cdev),
+    [
+      { path: '/dev/vfio/devices/vfio0', access: 'ok' },
+      { path: '/dev/vfio/devices/vfio1', access: 'missing' },
+      null,
+    ],
+  )
+  t.strictSame(iommuNode, { path: '/dev/iommu', access: 'ok' })
+})
+
+t.test('a captured host without /sys/class has them in the devices', async (t) => {
+  const root = madeHost(t, {
+    ...inGroup('0000:03:00.0', '12'),
+    [`${device('0000:03:00.0')}/vfio-dev/vfio7/dev`]: '511:7\n',
+  })
+  t.strictSame(readHostFacts(root).pci[0]?.cdev, { path: '/dev/vfio/devices/vfio7', access: 'missing' })
+})
+
+t.test('a descriptor that is no VFIO device is not known', async (t) => {
+  t.strictSame(readPassed(['0', '99999', 'x', '-1', '2147483647']), {})
 })

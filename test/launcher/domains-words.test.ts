@@ -34,6 +34,8 @@ interface Site {
   readonly entry: string
   readonly emulator: string
   readonly config: string
+  /** A `-readconfig` file with another guest's name. */
+  readonly named: string
   readonly sysroot: string
 }
 
@@ -45,11 +47,13 @@ function makeSite(t: Test): Site {
   writeFileSync(emulator, '#!/bin/sh\necho started\n')
   chmodSync(emulator, 0o755)
   writeFileSync(config, '')
-  return { entry, emulator, config, sysroot: join(root, 'bin') }
+  const named = join(root, 'vm.cfg')
+  writeFileSync(named, '[name]\n  guest = "plc-2"\n')
+  return { entry, emulator, config, named, sysroot: join(root, 'bin') }
 }
 
 /** What is refused, by what says it. */
-function refused({ emulator, config, sysroot }: Site): Readonly<Record<string, Said>> {
+function refused({ emulator, config, named, sysroot }: Site): Readonly<Record<string, Said>> {
   const ofConfig = `a configuration elsewhere (QEMU_RT_CONFIG, --rt-config) is not for a domain's XML to say: ${config}; name one below /etc/qemu-rt/, or none`
   const ofSysroot = `a sysroot (QEMU_RT_SYSROOT, --rt-sysroot) is not for a domain's XML to say: ${sysroot}; take it out; it is for dry runs`
   const ofEmulator = `another emulator (QEMU_RT_EMULATOR, --rt-emulator) is not for a domain's XML to say: ${emulator}; name one that root has in [emulators] of /etc/qemu-rt/qemu-rt.toml, or none`
@@ -72,6 +76,11 @@ function refused({ emulator, config, sysroot }: Site): Readonly<Record<string, S
     },
     'a second -name': {
       args: ['-name', 'plc-2'],
+      refusal: `-name says that this is another domain: 'plc-1' and 'plc-2'; take -name out of <qemu:commandline>`,
+      always: true,
+    },
+    'a second name in a -readconfig file': {
+      args: ['-readconfig', named],
       refusal: `-name says that this is another domain: 'plc-1' and 'plc-2'; take -name out of <qemu:commandline>`,
       always: true,
     },

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { parseVm, type VmRecord } from '../../src/record/vm.js'
 import { waitFor } from '../e2e/wait.js'
 import { launcher, PATH, plannerForms, temporaryDirectory } from './launcher.js'
-import { hostOfPlenty } from './many-hosts.js'
+import { hostOfPlenty, vfAddress } from './many-hosts.js'
 
 const CONFIG = `
 [host]
@@ -151,6 +151,19 @@ t.test('--wait does not wait for what no other VM has', async (t) => {
   const waiting = start(undefined, { QEMU_RT_WAIT: '600' })
   t.equal(await waiting.plan(), null)
   t.match(waiting.stderr(), /matches no device/)
+})
+
+t.test('a device that is named by its address is held, too', async (t) => {
+  const { start } = site(t, { vfs: 1 })
+  const address = vfAddress(0)
+  const first = await start(['-device', `vfio-pci,host=${address}`]).plan()
+  t.strictSame(first?.lease, { nics: [address], cpus: [] })
+  const pool = start()
+  t.equal(await pool.plan(), null)
+  t.match(pool.stderr(), /NIC pool 'line' has no free device: .* is taken by guest 'vm'/)
+  const same = start(['-device', `vfio-pci,host=${address},id=h0`])
+  t.equal(await same.plan(), null)
+  t.match(same.stderr(), /^qemu-rt: device 'h0' is held by guest 'vm' /)
 })
 
 t.test('--wait is a number of seconds', async (t) => {

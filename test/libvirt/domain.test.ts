@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { readDomain } from '../../src/libvirt/domain.js'
+import { withPassedHostdevs } from '../../src/libvirt/made-command.js'
 
 const domain = (inside: string) =>
   readDomain(
@@ -113,3 +115,23 @@ t.test('what is not understood is said in one line', async (t) => {
   ]
   for (const [run, message] of cases) t.throws(run, { message, exitCode: 65 })
 })
+
+t.test(
+  'devices that libvirt is to pass open get their addresses, which domxml-to-native leaves out',
+  async (t) => {
+    const path = 'fixtures/domains/golden/hostdev-iommufd.xml'
+    const domain = readDomain(readFileSync(path, 'utf8'), path)
+    const printed = readFileSync('fixtures/cases/libvirt-12.8.hostdev-iommufd/input.args', 'utf8')
+    const args = [...printed.matchAll(/^-device '(.*vfio-pci.*)' /gm)].map(([, arg = '']) => arg)
+    t.match(withPassedHostdevs(args, domain), [
+      '{"driver":"vfio-pci","host":"0000:03:00.1","id":"hostdev0","iommufd":"iommufd0",',
+      '{"driver":"vfio-pci","host":"0000:03:00.3","id":"hostdev1","iommufd":"iommufd0",',
+    ])
+    const others = [
+      '{"driver":"vfio-pci","id":"hostdev0","fd":"25"}',
+      '{"driver":"vfio-pci","host":"0000:03:00.0","id":"hostdev1"}',
+      '{"driver":"vfio-pci","id":"hostdev2","iommufd":"iommufd0"}',
+    ]
+    t.strictSame(withPassedHostdevs(others, domain), others)
+  },
+)

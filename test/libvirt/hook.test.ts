@@ -54,6 +54,39 @@ t.test('the wrapper plans what the hook has got ready', AS_ROOT, async (t) => {
   t.equal(statSync(`${root}/run/qemu-rt/vms`).mode & 0o777, 0o755)
 })
 
+t.test(
+  'root’s record holds what libvirt gives by itself, and not what the owner names',
+  AS_ROOT,
+  async (t) => {
+    const { hook, request } = hookHost(t)
+    const hostdev = `<hostdev mode='subsystem' type='pci' managed='yes'><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source></hostdev>`
+    const args = ['-device', 'vfio-pci,host=0000:03:00.3']
+    await hook('prepare begin', { request: '<nic name="fieldbus0"/>', devices: hostdev, args })
+    t.strictSame(request().lease?.nics, ['0000:03:00.2', '0000:03:00.0'])
+    await hook('prepare begin', { request: '<nic name="fieldbus0" device="hostdev0"/>', devices: hostdev })
+    t.strictSame(request().lease?.nics, ['0000:03:00.2'], 'what a NIC replaces is nobody’s')
+  },
+)
+
+t.test(
+  'a NIC in the place of a device by iommufd needs a node that libvirt can show to QEMU',
+  AS_ROOT,
+  async (t) => {
+    const { hook, requests, drivers } = hookHost(t)
+    const hostdev = `<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio' iommufd='yes'/><source>
+      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source></hostdev>`
+    const wanted = { request: '<nic name="fieldbus0" device="hostdev0"/>', devices: hostdev }
+    await t.rejects(() => hook('prepare begin', wanted), {
+      exitCode: 69,
+      message:
+        /^NIC 'fieldbus0' is not ready: 0000:03:00.2 has no node in \/dev\/vfio\/devices, and iommufd= opens it by that; run as root: qemu-rt nics bind/,
+    })
+    t.strictSame(drivers(), ALL_HOST)
+    t.strictSame(requests(), [])
+  },
+)
+
 t.test('a start that came to no end is tidied up by the next', AS_ROOT, async (t) => {
   const { hook, request, drivers } = hookHost(t)
   await hook('prepare begin', { args: ['--rt-nic', 'line'] })

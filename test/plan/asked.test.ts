@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type DomainRequest, NEW_VM, type VmRecord } from '../../src/record/vm.js'
-import { address, argv, FOUR_NICS, NAMED, planOf } from './make.js'
+import { address, argv, FOUR_NICS, NAMED, planOf, warningsOf } from './make.js'
 
 const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
 
@@ -75,8 +75,8 @@ profile = "plain"
   t.equal(profileOf({ flavor: 'rt.large', instance: 'web' }), 'plain')
   t.equal(profileOf({ flavor: 'rt.large' }), 'plain')
   t.equal(profileOf({}), null, 'not even * is one of a VM that Nova did not make')
-  t.strictSame(planOf(NAMED, given(asked(), config)).warnings, [])
-  t.strictSame(planOf(NAMED, { config: CONFIG + config }).warnings, [
+  t.strictSame(warningsOf(planOf(NAMED, given(asked(), config))), [])
+  t.strictSame(warningsOf(planOf(NAMED, { config: CONFIG + config })), [
     "[[domain]] 1 of qemu-rt.toml selects by flavor, which only libvirt's hook can tell; passed over",
     "[[domain]] 2 of qemu-rt.toml selects by flavor, which only libvirt's hook can tell; passed over",
   ])

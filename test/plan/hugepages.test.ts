@@ -1,5 +1,5 @@
 import t from 'tap'
-import { argv, NAMED, planOf } from './make.js'
+import { argv, NAMED, planOf, warningsOf } from './make.js'
 
 const MIB2 = { size: 2n << 20n, free: 1024, surplus: 0, freeByNode: { 0: 512, 1: 512 } }
 const given = { config: '[profile.p]\nhugepages = "2M"\n', options: ['--profile', 'p'], hugePages: [MIB2] }
@@ -63,7 +63,7 @@ t.test('guest RAM of every form gets huge pages, and a second plan changes nothi
 })
 
 t.test('memory with a place of its own stays there, with a warning', async (t) => {
-  t.strictSame(plan(['-m', '1G', '-mem-path', '/dev/hugepages']).warnings, [
+  t.strictSame(warningsOf(plan(['-m', '1G', '-mem-path', '/dev/hugepages'])), [
     '-mem-path /dev/hugepages stays: guest RAM comes from there',
   ])
   const file = [
@@ -72,7 +72,7 @@ t.test('memory with a place of its own stays there, with a warning', async (t) =
     '-numa',
     'node,memdev=f',
   ]
-  t.strictSame(plan(file).warnings, [
+  t.strictSame(warningsOf(plan(file)), [
     "memory backend 'f' of -object (option 2) is left as it is: memory-backend-file has its own place",
   ])
 })

@@ -1,10 +1,11 @@
+import type { ReadConfig } from '../../src/argv/files.js'
 import { parsePolicy } from '../../src/config/parse.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
 import { askOf } from '../../src/plan/ask.js'
 import type { HeldLease } from '../../src/plan/leases.js'
 import { makePlan, type Plan } from '../../src/plan/plan.js'
 import { type Request, readRequest } from '../../src/plan/request.js'
-import type { ReadConfig } from '../../src/plan/unseen.js'
+import { withRequestFiles } from '../../src/plan/request-files.js'
 import type { DomainRequest, VmRecord } from '../../src/record/vm.js'
 import { parseCpuSet } from '../../src/units/cpu-set.js'
 import { parseMac } from '../../src/units/mac.js'
@@ -32,6 +33,9 @@ interface Given {
   readonly uncounted?: HostFacts['uncounted']
   readonly otherInterfaces?: HostFacts['otherInterfaces']
   readonly mayBeOpen?: HostFacts['mayBeOpen']
+  /** Devices that are passed open; nobody can tell, unless said otherwise. */
+  readonly passed?: HostFacts['passed']
+  readonly iommuNode?: HostFacts['iommuNode']
 }
 
 /** Plans a command line with facts made up for a test. Throws what a user would see. */
@@ -52,15 +56,18 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     uncounted: given.uncounted ?? [],
     otherInterfaces: given.otherInterfaces ?? [],
     mayBeOpen: given.mayBeOpen ?? (() => false),
+    passed: given.passed ?? null,
+    ...(given.iommuNode === undefined ? {} : { iommuNode: given.iommuNode }),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
   const policy = parsePolicy(given.config ?? '', 'qemu-rt.toml')
-  const asking: Request = { ...request, entry: given.entry ?? 'run', defaultEmulator }
+  const readConfigs = given.readConfigs ?? []
+  const named: Request = { ...request, entry: given.entry ?? 'run', defaultEmulator }
+  const asking = withRequestFiles(named, readConfigs)
   const record = given.record ?? null
   return makePlan(asking, {
     policy,
     host,
-    readConfigs: given.readConfigs ?? [],
     held: given.held ?? [],
     ask: askOf(asking, policy, { asked: given.asked ?? record?.asked ?? null, record }),
     record,
@@ -70,6 +77,11 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
 /** The plan's final arguments. */
 export function argv(plan: Plan): string[] {
   return plan.words.map(({ text }) => text)
+}
+
+/** The plan's warnings, as a person sees them. */
+export function warningsOf(plan: Plan): string[] {
+  return plan.warnings.map(({ text }) => text)
 }
 
 /** `-name` with thread names on, so that a test sees only what it is about. */

@@ -28,3 +28,64 @@ t.test('a limit below the guest’s RAM is an error', async (t) => {
   t.doesNotThrow(() => plan(3n << 30n))
   t.doesNotThrow(() => plan('unlimited'))
 })
+
+t.test('QEMU’s own memory is locked, too', async (t) => {
+  const plan = (memoryLockLimit: bigint) =>
+    planOf([...NAMED, '-m', '2G', '-smp', '4'], { ...given, memoryLockLimit })
+  t.throws(() => plan((2n << 30n) + (100n << 20n)), {
+    message:
+      /^this user may lock 2148 MiB, less than the guest's RAM of 2 GiB, and about 384 MiB of QEMU's own: lock-memory of profile 'p'; /,
+    exitCode: 77,
+  })
+  t.doesNotThrow(() => plan((2n << 30n) + (400n << 20n)))
+})
+
+const GIB = 1n << 30n
+const vfio = (...more: string[]) => [...NAMED, '-m', '2G', ...more]
+const host = 'vfio-pci,host=0000:03:00.0'
+
+t.test('VFIO and vDPA pin all RAM, with lock-memory or without', async (t) => {
+  const plan = (args: string[], memoryLockLimit: bigint, asked: typeof given | object = {}) =>
+    planOf(vfio(...args), { ...asked, memoryLockLimit })
+  for (const args of [
+    ['-device', host],
+    ['-device', `${host},iommufd=i`],
+    ['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'],
+    ['-device', 'vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0'],
+  ]) {
+    t.throws(
+      () => plan(args, 8n << 20n),
+      {
+        message:
+          /^this user may lock 8 MiB, less than the guest's RAM of 2 GiB: VFIO and vDPA map all of it for their devices; set LimitMEMLOCK=/,
+        exitCode: 77,
+      },
+      args.join(' '),
+    )
+    t.doesNotThrow(() => plan(args, 3n * GIB), args.join(' '))
+  }
+  t.doesNotThrow(() => plan([], 8n << 20n), 'nothing pins it')
+  t.doesNotThrow(() => plan(['-device', 'vfio-pci,sysfsdev=/sys/bus/mdev/devices/x'], 8n << 20n), 'mediated')
+})
+
+t.test('what is pinned more than once counts as often', async (t) => {
+  const plan = (args: string[], memoryLockLimit: bigint, asked: typeof given | object = {}) =>
+    planOf(vfio(...args), { ...asked, memoryLockLimit })
+  const two = ['-device', host, '-device', 'vfio-pci,host=0000:03:00.1']
+  t.doesNotThrow(() => plan(two, 3n * GIB), 'they share a container')
+  t.throws(() => plan([...two, '-device', 'intel-iommu'], 3n * GIB), {
+    message: /may lock 3 GiB/,
+    exitCode: 77,
+  })
+  t.doesNotThrow(() => plan([...two, '-device', 'intel-iommu'], 5n * GIB))
+  // The kernel counts what is locked and what is mapped in one account, page by page.
+  t.throws(() => plan(['-device', host], 3n * GIB, given), {
+    message: /QEMU's own, and the same/,
+    exitCode: 77,
+  })
+  t.doesNotThrow(() => plan(['-device', host], 5n * GIB, given))
+  t.doesNotThrow(
+    () => plan(['-device', `${host},iommufd=i`], 3n * GIB, given),
+    'iommufd’s is another account',
+  )
+})

@@ -34,7 +34,10 @@ t.test('each selector finds its device', async (t) => {
       numaNode: node,
       device: '154c',
     })
-  const pci = [...withNic(0, { slot: '4', device: '10d3' }), vf(0, '03:00.3', 1), vf(1, '03:00.3', 1)]
+  const ports = withNic(0, { slot: '4', device: '10d3' }).map((nic, at) =>
+    at === 3 ? { ...nic, driver: 'mlx5_vfio_pci' } : nic,
+  )
+  const pci = [...ports, vf(0, '03:00.3', 1), vf(1, '03:00.3', 1)]
   const cases: [string, string][] = [
     ['mac = "A0-36-9F-00-00-01"', '0000:03:00.1'],
     ['address = "03:00.2"', '0000:03:00.2'],
@@ -130,18 +133,21 @@ t.test("a domain's table puts NICs in the devices that libvirt chose", async (t)
   t.strictSame(planOf(argv(first), { config, pci: FOUR_NICS }).changes, [])
 })
 
-t.test('a device that libvirt has opened by /dev/iommu gives way to the named one', async (t) => {
-  const config = domain('{ hostdev0 = "fieldbus0" }')
+t.test('of devices that libvirt has opened by /dev/iommu the named one alone gives way', async (t) => {
+  const pci = withNic(2, { cdev: { path: '/dev/vfio/devices/vfio2', access: 'ok' } })
   const args = device(
     '{"driver":"vfio-pci","id":"hostdev0","fd":"31","iommufd":"iommufd0","bus":"pci.1"}',
     '{"driver":"vfio-pci","id":"hostdev1","fd":"32","iommufd":"iommufd0","bus":"pci.2"}',
   )
-  t.strictSame(argv(planOf(args, { config, pci: FOUR_NICS })).slice(2), [
-    ...['-device', '{"driver":"vfio-pci","id":"hostdev0","bus":"pci.1","host":"0000:03:00.2"}'],
+  t.strictSame(argv(planOf(args, { config: domain('{ hostdev0 = "fieldbus0" }'), pci })).slice(2), [
+    ...[
+      '-device',
+      '{"driver":"vfio-pci","id":"hostdev0","iommufd":"iommufd0","bus":"pci.1","host":"0000:03:00.2"}',
+    ],
     ...args.slice(-2),
   ])
   const named = device('vfio-pci,host=nic:fieldbus0,iommufd=iommufd0')
-  t.match(argv(planOf(named, { config: byMac, pci: FOUR_NICS })).at(-1), /host=0000:03:00.2,iommufd=iommufd0/)
+  t.match(argv(planOf(named, { config: byMac, pci })).at(-1), /host=0000:03:00.2,iommufd=iommufd0/)
 })
 
 t.test('a pool gives the first free device by NUMA node, then by address', async (t) => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { planToJson } from '../../src/plan/json.js'
-import { argv, cpusOf, FOUR_NICS, NAMED, planOf } from './make.js'
+import { argv, cpusOf, FOUR_NICS, NAMED, planOf, warningsOf } from './make.js'
 
 t.test('threads get names, unless somebody said off', async (t) => {
   const names = (args: string[], given = {}) => argv(planOf(args, given))
@@ -78,7 +78,7 @@ profile = "b"
   t.equal(profile('plc-1', 'ffff'), 'b')
   t.equal(profile('a/b', 'ffff'), 'b')
   t.equal(profile('plc-1', 'c7a5', ['--profile', 'b']), 'b')
-  t.match(planOf([], { config }).warnings, [/\[\[domain\]\] 1 of qemu-rt.toml selects by flavor/])
+  t.match(warningsOf(planOf([], { config })), [/\[\[domain\]\] 1 of qemu-rt.toml selects by flavor/])
 })
 
 t.test('a profile that is not defined is an error', async (t) => {
@@ -216,5 +216,5 @@ t.test('a domain for every VM is for one without a name, too', async (t) => {
 })
 
 t.test('-set of a group that no table has warns of nothing', async (t) => {
-  t.strictSame(planOf([...NAMED, '-set', 'constructor.x.y=z']).warnings, [])
+  t.strictSame(warningsOf(planOf([...NAMED, '-set', 'constructor.x.y=z'])), [])
 })

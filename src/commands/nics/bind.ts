@@ -7,7 +7,7 @@ import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
-import { isVfioDriver, noGroup } from '../../plan/nics/readiness.js'
+import { isOnVfio, noGroup } from '../../plan/nics/readiness.js'
 import { report, writeAll } from '../../report/output.js'
 import { printable } from '../../units/printable.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
@@ -41,7 +41,7 @@ export async function bindNamed(
   const devices = devicesNamed(name, policy, host)
   const mayTake: MayTake = (device) => (options.force ? usedBeyondForce : usedByHost)(root, device)
   checkAll(name, devices, (device) => mayTake(device) ?? noGroup(device))
-  const unbound = devices.filter(({ driver }) => !isVfioDriver(driver))
+  const unbound = devices.filter((device) => !isOnVfio(device))
   if (unbound.length > 0) saveInventory(options.sysroot, host.pci)
   const forGood = hasDriverctl(root)
   const binder = forGood ? driverctlBinder(root, write) : sysfsBinder(root, write)
@@ -57,7 +57,8 @@ function checkAll(name: string, devices: readonly PciDevice[], obstacleOf: MayTa
 }
 
 /** What was done with a device, by the driver that it had. */
-function outcome({ driver }: PciDevice, forGood: boolean): string {
-  if (isVfioDriver(driver)) return `has ${driver} already`
+function outcome(device: PciDevice, forGood: boolean): string {
+  const { driver } = device
+  if (isOnVfio(device)) return `has ${driver} already`
   return `${driver ?? 'no driver'} → vfio-pci, ${forGood ? 'for good' : 'until the next boot'}`
 }

@@ -2,9 +2,9 @@ import { checkClosed, driverOf, giveToHost, type WriteSysfs, writeSysfs } from '
 import { hasDriverctl, overrideDriver } from '../../change/driverctl.js'
 import { noDriverTakes, stillHeld } from '../../errors/bind.js'
 import { openSysroot } from '../../host/sysroot.js'
-import { describeHolder, holderOfNic } from '../../plan/leases.js'
+import { describeHolding, holdingOf } from '../../plan/leases.js'
 import { describeDevice } from '../../plan/nics/describe.js'
-import { isVfioDriver } from '../../plan/nics/readiness.js'
+import { isOnVfio } from '../../plan/nics/readiness.js'
 import { readLeases } from '../../record/leases/read.js'
 import { writeAll } from '../../report/output.js'
 import { printable } from '../../units/printable.js'
@@ -37,16 +37,16 @@ export async function unbindNamed(
   const devices = devicesNamed(name, policy, host)
   const { held } = readLeases(options.sysroot, root === '' ? 'check' : 'assume')
   for (const device of devices) {
-    const holder = holderOfNic(held, device.address)
-    if (holder !== undefined) {
-      throw stillHeld({ device: describeDevice(device), holder: describeHolder(holder) })
+    const holding = holdingOf(held, device, host.pci)
+    if (holding !== undefined) {
+      throw stillHeld({ device: describeDevice(device), why: describeHolding(holding, device) })
     }
     // A VM without a lease, such as one whose command line has the address; or a switch.
-    if (isVfioDriver(device.driver)) checkClosed(root, device.address)
+    if (isOnVfio(device)) checkClosed(root, device.address)
   }
   for (const device of devices) {
     const { address, driver } = device
-    if (driver !== null && !isVfioDriver(driver)) {
+    if (driver !== null && !isOnVfio(device)) {
       say(`${describeDevice(device)}: has ${driver} already`)
       continue
     }

@@ -1,9 +1,10 @@
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { isNetworkClass } from '../../units/pci-class.js'
-import { isVfioDriver, STUB_DRIVER } from '../../units/pci-driver.js'
+import { STUB_DRIVER } from '../../units/pci-driver.js'
 import { devicePath, readPciFunction } from '../pci.js'
 import { listDirectory, readAttribute, readLink } from '../sysfs.js'
 import type { Root } from '../sysroot.js'
+import { isOnVfioNow } from '../vfio.js'
 import { readCapturedUses } from './captured.js'
 import { disksOf } from './disks.js'
 import { interfacesOf, type OwnInterface, representor, uppers } from './interfaces.js'
@@ -46,7 +47,7 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
   const device = address === null ? null : readPciFunction(root, address)
   if (device === null) return [{ kind: 'hidden', what: `${text} is not there` }]
   const { driver, classCode } = device
-  if (driver === null || isVfioDriver(driver) || driver === STUB_DRIVER) return []
+  if (driver === null || isOnVfioNow(root, device.address) || driver === STUB_DRIVER) return []
   const interfaces = interfacesOf(root, device.address)
   const own = interfaces.filter(({ isOwn }) => isOwn)
   const isNetwork = isNetworkClass(classCode) || own.length > 0

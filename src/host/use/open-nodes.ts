@@ -2,6 +2,7 @@ import type { PciAddress } from '../../units/pci-address.js'
 import { devicePath } from '../pci.js'
 import { listDirectory, readAttribute, readLink, readLinkName } from '../sysfs.js'
 import type { Root } from '../sysroot.js'
+import { cdevNames } from '../vfio.js'
 
 /**
  * Finds a process that has a device's VFIO node open: the kernel does not take the device from vfio-pci before that has
@@ -32,7 +33,7 @@ function processes(root: Root): string[] {
 
 function nodesOf(root: Root, address: PciAddress): string[] {
   const group = readLinkName(`${devicePath(root, address)}/iommu_group`)
-  const own = listDirectory(`${devicePath(root, address)}/vfio-dev`) ?? []
+  const own = cdevNames(root, address)
   return [
     ...(group === null ? [] : [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`]),
     ...own.map((name) => `/dev/vfio/devices/${name}`),

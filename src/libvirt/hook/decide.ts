@@ -1,10 +1,10 @@
 import { UserError } from '../../errors/user-error.js'
-import type { HostFacts, PciDevice } from '../../host/facts.js'
+import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { hostUseOf } from '../../host/use/host-use.js'
 import type { HeldLease } from '../../plan/leases.js'
-import type { Assignment } from '../../plan/nics/assign.js'
+import type { AssignableHost, Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
@@ -51,7 +51,8 @@ function decideBeside(
   held: readonly HeldLease[],
 ): Decision {
   const useOf = hostUseOf(openSysroot(sysroot))
-  const obstacleOf = (device: PciDevice, pci: readonly PciDevice[]) => obstacleToBinding(device, pci, useOf)
+  const obstacleOf: AssignableHost['obstacleOf'] = (device, pci, opening) =>
+    obstacleToBinding(device, pci, useOf, opening)
   const { line, nics: asked } = request
   const nics = wantsNics
     ? assignRequested({ line, policy, domain, nics: asked, host, held, assigned: [] }, obstacleOf)

@@ -4,7 +4,8 @@ import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import type { HeldLease } from '../../plan/leases.js'
-import { isVfioDriver } from '../../plan/nics/readiness.js'
+import type { Assignment } from '../../plan/nics/assign.js'
+import { isOnVfio } from '../../plan/nics/readiness.js'
 import { countVcpus } from '../../plan/threads/smp.js'
 import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
 import { withRootsLock } from '../../record/root/lock.js'
@@ -12,8 +13,8 @@ import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../recor
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { logToSystem } from '../../report/system-log.js'
 import { askOfDomain, type DomainAsk, usesWrapper } from '../ask-domain.js'
-import { checkDevices, unknownToLibvirt } from '../devices.js'
-import { type Domain, readDomain } from '../domain.js'
+import { checkDevices, unknownToLibvirt, withNodeOf } from '../devices.js'
+import { type Domain, type PciHostdev, readDomain } from '../domain.js'
 import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
 import { decide, factsFor } from './decide.js'
@@ -36,7 +37,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   const { isAsked: _, ...asked } = domain.request
   const ask = await askOfDomain(domain, host.configDirectory)
   const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } }
-  const { record, devices } = decideAndRecord(fresh, ask, claimedBeside(domain, ask, host), host)
+  const { record, devices } = decideAndRecord(fresh, domain, ask, claimedBeside(domain, ask, host), host)
   const own = unknownToLibvirt(devices, domain)
   try {
     if (own.length > 0) await getReady(record, own, domain, host)
@@ -68,6 +69,7 @@ function claimedBeside(domain: Domain, ask: DomainAsk, { sysroot }: HookHost): H
 /** Chooses and writes down, with the records locked: two domains never get the same. */
 function decideAndRecord(
   fresh: VmRecord,
+  domain: Domain,
   ask: DomainAsk,
   claimed: readonly HeldLease[],
   { sysroot }: HookHost,
@@ -77,15 +79,19 @@ function decideAndRecord(
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
     const { nics, threads } = decide(ask, host, sysroot, readRootsLeases(sysroot), claimed)
-    const devices = nics.map(({ device }) => device)
+    const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
+    const kept = keptHostdevs(domain, nics)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.
-    if (devices.some(({ driver }) => !isVfioDriver(driver))) saveInventory(sysroot, host.pci)
+    if (devices.some((device) => !isOnVfio(device))) saveInventory(sysroot, host.pci)
     const record: VmRecord = {
       ...fresh,
       profile: ask.profile?.name ?? null,
       strict: ask.profile?.settings.strict ?? false,
       nics: nics.map(({ request: { name }, device: { address } }) => ({ name, address })),
-      lease: { nics: devices.map(({ address }) => address), cpus: threads?.leased ?? [] },
+      lease: {
+        nics: [...new Set([...devices, ...kept].map(({ address }) => address))],
+        cpus: threads?.leased ?? [],
+      },
       threads: threads?.threads ?? null,
       vcpusAtStart: countVcpus(ask.request.line).present,
       startsPaused: true,
@@ -93,6 +99,15 @@ function decideAndRecord(
     writeRootsRecord(sysroot, record)
     return { record, devices }
   })
+}
+
+/**
+ * Devices that libvirt gives to the domain by `<hostdev>` and whose place no NIC takes: no other VM can open them. What the
+ * domain's owner names in `<qemu:arg>` is nobody's for that.
+ */
+function keptHostdevs({ hostdevs }: Domain, nics: readonly Assignment[]): readonly PciHostdev[] {
+  const replaced = nics.flatMap(({ request }) => ('device' in request ? [request.device.id] : []))
+  return hostdevs.filter(({ id }) => !replaced.includes(id))
 }
 
 async function getReady(

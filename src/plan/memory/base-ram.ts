@@ -1,10 +1,10 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { type PropertyValue, parseProperties, setAll } from '../../argv/properties.js'
-import { ramInReadConfig, ramSizeUnknown } from '../../errors/memory.js'
+import { ramSizeUnknown } from '../../errors/memory.js'
 import type { Bytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
-import { fileWithRam } from '../unseen.js'
+import type { Warning } from '../warnings.js'
 import { baseRamBytes, baseRamUses, machineType, memoryBackends } from './guest-ram.js'
 import { defaultRam, hasNoRam } from './machines.js'
 import { keepRamName } from './ram-name.js'
@@ -20,7 +20,7 @@ export interface PlainRam {
   readonly machine: string | null
   /** Argument of `-mem-path`; null without. */
   readonly path: string | null
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
 }
 
 /** The id for a machine type whose own one is not known; it only has to be the same at both ends of a migration. */
@@ -29,19 +29,12 @@ const UNKNOWN_RAM_ID = 'qemu-rt.ram'
 /**
  * Finds the base RAM that QEMU would allocate by itself.
  * @returns null when the command line names backends for it, or is for no machine
- * @throws {UserError} exit 65 when a `-readconfig` file has a say in it: what is on the command line would not fit; when
- * nothing says how large the RAM is: other than the machine's own size would be another machine for the guest
+ * @throws {UserError} exit 65 when nothing says how large the RAM is: other than the machine's own size would be another
+ * machine for the guest
  */
-export function plainRam({
-  line,
-  arch,
-  readConfigs,
-}: Pick<PassInput, 'line' | 'arch' | 'readConfigs'>): PlainRam | null {
+export function plainRam({ line, arch }: Pick<PassInput, 'line' | 'arch'>): PlainRam | null {
   const machine = machineType(line, arch)
-  if (baseRamUses(line).length > 0 || (hasNoRam(machine) && !isFileLater(line))) return null
-  const file = fileWithRam(readConfigs)
-  if (file !== null) throw ramInReadConfig({ file })
-  if (hasNoRam(machine)) return null
+  if (baseRamUses(line).length > 0 || hasNoRam(machine)) return null
   const known = defaultRam(arch, machine)
   const bytes = baseRamBytes(line) ?? known?.bytes ?? null
   if (bytes === null) throw ramSizeUnknown({ machine })
@@ -52,14 +45,8 @@ export function plainRam({
     machine,
     bytes,
     path: findOptions(line, 'mem-path').at(-1)?.option.argument?.text ?? null,
-    warnings: known === null ? [unknown] : [],
+    warnings: known === null ? [{ kind: 'ram-name', text: unknown }] : [],
   }
-}
-
-/** Whether a `-readconfig` file comes after the last `-machine`: the machine type that it names counts. */
-function isFileLater(line: CommandLine): boolean {
-  const last = (name: string) => findOptions(line, name).at(-1)?.index ?? -1
-  return last('readconfig') > last('machine')
 }
 
 /**

@@ -1,14 +1,15 @@
+import type { Properties } from '../../argv/properties.js'
 import type { Policy } from '../../config/policy.js'
-import { nicHeld, nicNotReady, nicUsedTwice, poolExhausted } from '../../errors/nics.js'
+import { deviceHeld, nicNotReady, nicUsedTwice, passedDeviceStays, poolExhausted } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { AssignedNic } from '../../record/vm.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
-import { describeHolder, type HeldLease, holderOfNic } from '../leases.js'
+import { describeHolding, type HeldLease, holdingOf } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
 import type { KnownHost } from './known-host.js'
 import type { Obstacle } from './readiness.js'
-import type { NicRequest, VfioDevice } from './requests.js'
+import type { NicRequest, Opening, VfioDevice } from './requests.js'
 
 /** A request and the device it gets. */
 export interface Assignment {
@@ -16,6 +17,8 @@ export interface Assignment {
   readonly device: PciDevice
   /** The command line's own device that has it already; null when one has to be made or changed. */
   readonly present: VfioDevice | null
+  /** How QEMU is to open it. */
+  readonly opening: Opening
 }
 
 /** What devices are given from, and who has which already. */
@@ -26,7 +29,9 @@ export interface AssignableHost extends KnownHost {
   /** Devices that were chosen for this VM before, by the NIC's name: it gets these. */
   readonly assigned: readonly AssignedNic[]
   /** What keeps a device from being given; null when nothing does. */
-  readonly obstacleOf: (device: PciDevice, pci: readonly PciDevice[]) => Obstacle | null
+  readonly obstacleOf: (device: PciDevice, pci: readonly PciDevice[], opening: Opening) => Obstacle | null
+  /** How QEMU opens a device with such properties. */
+  readonly openingOf: (properties: Properties | null) => Opening
 }
 
 /** Who has a device in this command line, for a message: `device 'hostdev0'`. */
@@ -94,12 +99,17 @@ function assign(
 ): Assignment {
   const present = presentDevice(request, nic, devices, counted, held)
   if (present !== null) counted.add(present)
-  const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(nic, held, host)
-  const lease = holderOfNic(host.held, device.address)
-  if (lease !== undefined) {
-    throw nicHeld({ name: nic.name, device: describeDevice(device), holder: describeHolder(lease) })
+  const own = 'device' in request ? request.device : null
+  const properties = 'properties' in request ? request.properties : request.device.properties
+  const opening = host.openingOf(present?.properties ?? properties)
+  const wanted = { nic, opening, passed: own?.passed == null ? null : own }
+  const device = nic.devices.find(({ address }) => address === present?.address) ?? choose(wanted, held, host)
+  const holding = holdingOf(host.held, device, host.pci)
+  if (holding !== undefined) {
+    const why = describeHolding(holding, device)
+    throw deviceHeld({ what: `NIC '${nic.name}'`, why, device: describeDevice(device) })
   }
-  return { request, device, present }
+  return { request, device, present, opening }
 }
 
 /**
@@ -117,39 +127,50 @@ function findAssigned(name: string, host: AssignableHost): FoundNic {
   return { name, pool: nic?.pool ?? false, devices: chosen, place }
 }
 
-function choose(nic: FoundNic, held: Holders, host: AssignableHost): PciDevice {
-  return nic.pool ? chooseFromPool(nic, held, host) : only(nic, held, host)
+/** A NIC to choose a device for, and how QEMU would open that. */
+interface Wanted {
+  readonly nic: FoundNic
+  readonly opening: Opening
+  /** The command line's device whose place it takes, when that was opened before QEMU starts. */
+  readonly passed: VfioDevice | null
 }
 
-function only(nic: FoundNic, held: Holders, { pci, obstacleOf }: AssignableHost): PciDevice {
+function choose(wanted: Wanted, held: Holders, host: AssignableHost): PciDevice {
+  return wanted.nic.pool ? chooseFromPool(wanted, held, host) : only(wanted, held, host)
+}
+
+function only(
+  { nic, opening, passed }: Wanted,
+  held: Holders,
+  { pci, obstacleOf }: AssignableHost,
+): PciDevice {
   const [device] = nic.devices
   if (device === undefined) throw new RangeError(`NIC ${nic.name} has no device`)
   const other = held.get(device.address)
   if (other !== undefined) throw nicUsedTwice({ name: nic.name, device: describeDevice(device), other })
-  const trouble = obstacleOf(device, pci)
-  if (trouble !== null) throw nicNotReady({ name: nic.name, ...trouble })
-  return device
+  const trouble = obstacleOf(device, pci, opening)
+  if (trouble === null) return device
+  if (passed === null) throw nicNotReady({ name: nic.name, ...trouble })
+  throw passedDeviceStays({ name: nic.name, other: label(passed), fd: passed.passed ?? '', ...trouble })
 }
 
-function chooseFromPool(
-  nic: FoundNic,
-  held: Holders,
-  { pci, held: leases, obstacleOf }: AssignableHost,
-): PciDevice {
+function chooseFromPool({ nic, opening }: Wanted, held: Holders, host: AssignableHost): PciDevice {
+  const { pci, held: leases, obstacleOf } = host
   const ordered = [...nic.devices].sort(byNodeThenAddress)
-  const holder = ({ address }: PciDevice) => {
-    const lease = holderOfNic(leases, address)
-    return lease === undefined ? held.get(address) : describeHolder(lease)
+  const taken = (device: PciDevice) => {
+    const holding = holdingOf(leases, device, pci)
+    if (holding !== undefined) return describeHolding(holding, device, 'taken')
+    const other = held.get(device.address)
+    return other === undefined ? null : `is taken by ${other}`
   }
-  const isTaken = ({ address }: PciDevice) => holderOfNic(leases, address) !== undefined || held.has(address)
-  const free = ordered.find((device) => !isTaken(device) && obstacleOf(device, pci) === null)
+  const free = ordered.find((device) => taken(device) === null && obstacleOf(device, pci, opening) === null)
   if (free !== undefined) return free
   const reasons = ordered.map((device) => {
-    const other = holder(device)
-    return other === undefined ? obstacleOf(device, pci)?.what : `${device.address} is taken by ${other}`
+    const why = taken(device)
+    return why === null ? obstacleOf(device, pci, opening)?.what : `${device.address} ${why}`
   })
   const place = nic.place?.() ?? null
-  const mayPass = nic.devices.some(({ address }) => holderOfNic(leases, address) !== undefined)
+  const mayPass = nic.devices.some((device) => holdingOf(leases, device, pci) !== undefined)
   throw poolExhausted({ name: nic.name, place, devices: shorten(reasons.map(String)), mayPass })
 }
 
@@ -191,6 +212,7 @@ function holderName(request: NicRequest): string {
   return 'device' in request ? label(request.device) : `NIC '${request.name}'`
 }
 
-function label(device: VfioDevice): string {
+/** A device of the command line in a message: `device 'hostdev0'`. */
+export function label(device: VfioDevice): string {
   return device.id === null ? `a vfio-pci device without id` : `device '${device.id}'`
 }

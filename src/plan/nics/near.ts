@@ -1,7 +1,7 @@
 import { nearest } from '../../errors/nearest.js'
 import type { PciDevice } from '../../host/facts.js'
-import { isVfioDriver } from '../../units/pci-driver.js'
-import { holderOfNic } from '../leases.js'
+import { isOnVfio } from '../../units/pci-driver.js'
+import { holdingOf } from '../leases.js'
 import { isNetworkDevice } from './describe.js'
 import type { KnownHost } from './known-host.js'
 import { ownInterfaces } from './select.js'
@@ -54,9 +54,9 @@ function isMeant(name: string, { address, virtualFunction }: PciDevice, { pci }:
 }
 
 /** Whether it is shown that neither the host nor a VM uses a NIC. */
-function isFree(device: PciDevice, { useOf, mayBeOpen, holds }: KnownHost): boolean {
+function isFree(device: PciDevice, { pci, useOf, mayBeOpen, holds }: KnownHost): boolean {
   const held = holds?.() ?? null
   if (!isNetworkDevice(device) || held === null) return false
-  if (holderOfNic(held, device.address) !== undefined) return false
-  return isVfioDriver(device.driver) ? mayBeOpen?.(device) === false : useOf?.(device).length === 0
+  if (holdingOf(held, device, pci) !== undefined) return false
+  return isOnVfio(device) ? mayBeOpen?.(device) === false : useOf?.(device).length === 0
 }

@@ -1,12 +1,13 @@
 import { EXIT, type ExitCode } from '../../errors/user-error.js'
-import type { PciDevice } from '../../host/facts.js'
+import type { PciDevice, VfioNode } from '../../host/facts.js'
 import type { UseOf } from '../../host/use/use.js'
 import { isNetworkClass, nameOfClass } from '../../units/pci-class.js'
-import { isVfioDriver, STUB_DRIVER } from '../../units/pci-driver.js'
+import { isOnVfio, STUB_DRIVER } from '../../units/pci-driver.js'
 import { shorten } from './describe.js'
+import { BY_GROUP, type Opening } from './requests.js'
 import { NOTHING_KNOWN, wordsOf } from './uses.js'
 
-export { isVfioDriver } from '../../units/pci-driver.js'
+export { isOnVfio } from '../../units/pci-driver.js'
 
 /** Why a device cannot be given to a VM now, and the command that mends it. */
 export interface Obstacle {
@@ -22,18 +23,26 @@ export interface Obstacle {
 const HARMLESS_DRIVERS = new Set([STUB_DRIVER, 'pcieport'])
 
 /**
- * Checks that QEMU can open a device through VFIO: bound to vfio-pci, in an IOMMU group without a device that a host
- * driver has, with a /dev/vfio node that this user may open.
+ * Checks that QEMU can open a device through VFIO: bound to a VFIO driver, in an IOMMU group without a device that a host
+ * driver has, with the /dev/vfio node that QEMU opens, and that open to this user.
  * @param useOf asked when the obstacle is told
+ * @param opening how QEMU opens it
  * @returns null when it can, else the first of `obstacles`
  */
 export function obstacle(
   device: PciDevice,
   pci: readonly PciDevice[],
   useOf: UseOf = NOTHING_KNOWN,
+  opening: Opening = BY_GROUP,
 ): Obstacle | null {
-  if (!isVfioDriver(device.driver)) return toldLater(() => firstToBind(device, pci, useOf))
-  return noGroup(device) ?? foreignInGroup(device, pci, useOf) ?? nodeTrouble(device)
+  if (!isOnVfio(device)) return toldLater(() => firstToBind(device, pci, useOf))
+  return (
+    noGroup(device) ??
+    noIommu(device) ??
+    foreignInGroup(device, pci, useOf) ??
+    tokenMissing(device, pci, opening) ??
+    nodeTrouble(device, opening)
+  )
 }
 
 /** A pool looks at many devices that it does not take, and of these nobody is told. */
@@ -67,9 +76,27 @@ export function obstacleToBinding(
   device: PciDevice,
   pci: readonly PciDevice[],
   useOf?: UseOf,
+  opening: Opening = BY_GROUP,
 ): Obstacle | null {
-  const uses = useOf === undefined || isVfioDriver(device.driver) ? [] : obstaclesOfUse(device, useOf)
-  return uses[0] ?? noGroup(device) ?? foreignInGroup(device, others(device, pci), useOf ?? NOTHING_KNOWN)
+  const uses = useOf === undefined || isOnVfio(device) ? [] : obstaclesOfUse(device, useOf)
+  return (
+    uses[0] ??
+    noGroup(device) ??
+    noIommu(device) ??
+    foreignInGroup(device, others(device, pci), useOf ?? NOTHING_KNOWN) ??
+    tokenMissing(device, pci, opening) ??
+    (opening.by === 'iommufd' ? cdevUnknown(device) : null)
+  )
+}
+
+/** Which node of its own a device will have is known when it is bound, and libvirt has to let QEMU see it before. */
+function cdevUnknown({ address, cdev = null }: PciDevice): Obstacle | null {
+  if (cdev !== null && cdev.access !== 'missing') return null
+  return {
+    what: `${address} has no node in /dev/vfio/devices, and iommufd= opens it by that`,
+    todo: `run as root: qemu-rt nics bind ${address}; or take iommufd= out (libvirt: iommufd='yes'), so that QEMU opens the IOMMU group`,
+    exitCode: EXIT.unavailable,
+  }
 }
 
 /**
@@ -78,11 +105,13 @@ export function obstacleToBinding(
  * @returns nothing when QEMU can open it
  */
 export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle[] {
-  const group = noGroup(device) ?? foreignInGroup(device, others(device, pci), useOf)
-  if (isVfioDriver(device.driver)) {
-    return [group, nodeTrouble(device)].filter((trouble) => trouble !== null)
+  const group = noGroup(device) ?? noIommu(device) ?? foreignInGroup(device, others(device, pci), useOf)
+  const token = tokenMissing(device, pci, BY_GROUP)
+  if (isOnVfio(device)) {
+    const node = noIommu(device) === null ? nodeTrouble(device, BY_GROUP) : null
+    return [group, token, node].filter((trouble) => trouble !== null)
   }
-  const before = [...obstaclesOfUse(device, useOf), ...(group === null ? [] : [group])]
+  const before = [...obstaclesOfUse(device, useOf), group, token].filter((trouble) => trouble !== null)
   const unbound = notBound(device)
   return before.length === 0 ? [unbound] : [...before, { ...unbound, todo: 'see to the above first' }]
 }
@@ -128,14 +157,43 @@ export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
   }
 }
 
+/** The kernel makes such groups up with `vfio.enable_unsafe_noiommu_mode`; QEMU opens /dev/vfio/N alone (hw/vfio/container.c). */
+function noIommu({ address, vfioNode }: PciDevice): Obstacle | null {
+  if (vfioNode?.path.startsWith(`${VFIO_NODES}/noiommu-`) !== true) return null
+  return {
+    what: `${address} has no IOMMU behind it (${vfioNode.path}), and QEMU opens no such device`,
+    todo: 'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt, without enable_unsafe_noiommu_mode',
+    exitCode: EXIT.unavailable,
+  }
+}
+
+const VFIO_NODES = '/dev/vfio'
+
+/**
+ * A virtual function whose physical function has the same VFIO driver opens only with the token that the physical function's
+ * user has set (Linux 5.7 drivers/vfio/pci/vfio_pci_core.c, vfio_pci_validate_vf_token).
+ */
+function tokenMissing(device: PciDevice, pci: readonly PciDevice[], { hasToken }: Opening): Obstacle | null {
+  const { address, virtualFunction } = device
+  if (hasToken || virtualFunction === null) return null
+  const pf = pci.find((one) => one.address === virtualFunction.pf)
+  const willShare = pf !== undefined && isOnVfio(pf) && (!isOnVfio(device) || pf.driver === device.driver)
+  if (!willShare) return null
+  return {
+    what: `${address} is a virtual function of ${pf.address}, which ${pf.driver} has, so it opens only with the token of that one's user`,
+    todo: `give ${pf.address} back to the host (qemu-rt nics unbind ${pf.address}), or write vf-token=UUID beside the NIC's name, and on the device that has ${pf.address}`,
+    exitCode: EXIT.unavailable,
+  }
+}
+
 /** The whole group is advised to be given away when that takes nothing from the host. */
 function foreignInGroup(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle | null {
   const foreign = pci.filter(
-    ({ iommuGroup, driver }) =>
-      iommuGroup === device.iommuGroup &&
-      driver !== null &&
-      !isVfioDriver(driver) &&
-      !HARMLESS_DRIVERS.has(driver),
+    (one) =>
+      one.iommuGroup === device.iommuGroup &&
+      one.driver !== null &&
+      !isOnVfio(one) &&
+      !HARMLESS_DRIVERS.has(one.driver),
   )
   if (foreign.length === 0) return null
   const names = foreign.map(({ address, driver }) => `${address} (${driver})`).join(', ')
@@ -162,8 +220,47 @@ function whyKept(device: PciDevice, useOf: UseOf): string | null {
   return isNetworkClass(classCode) ? wordsOf(use, address).what : `${address} is a ${nameOfClass(classCode)}`
 }
 
-function nodeTrouble({ address, vfioNode }: PciDevice): Obstacle | null {
+function nodeTrouble(device: PciDevice, { by, iommu }: Opening): Obstacle | null {
+  return by === 'group' ? groupNodeTrouble(device) : (cdevTrouble(device) ?? iommuTrouble(iommu))
+}
+
+function iommuTrouble(node: VfioNode | null): Obstacle | null {
+  if (node === null || node.access === 'ok') return null
+  const isMissing = node.access === 'missing'
+  return {
+    what: `${node.path}, which iommufd= uses, ${isMissing ? 'is missing' : 'cannot be opened by this user'}`,
+    todo: isMissing
+      ? 'run as root: modprobe iommufd (CONFIG_IOMMUFD); or take iommufd= out, so that QEMU opens the IOMMU group'
+      : `run as root: chown USER ${node.path}; or take iommufd= out, so that QEMU opens the IOMMU group`,
+    exitCode: isMissing ? EXIT.unavailable : EXIT.permission,
+  }
+}
+
+function cdevTrouble({ address, cdev = null }: PciDevice): Obstacle | null {
+  if (cdev?.access === 'ok') return null
+  if (cdev?.access === 'denied') {
+    return {
+      what: `${cdev.path} of ${address} cannot be opened by this user, and iommufd= opens it by that`,
+      todo: `run as root: chown USER ${cdev.path}, or take iommufd= out, so that QEMU opens the IOMMU group`,
+      exitCode: EXIT.permission,
+    }
+  }
+  return {
+    what: `${address} has no node in /dev/vfio/devices, and iommufd= opens it by that`,
+    todo: "take iommufd= out (libvirt: iommufd='yes'), so that QEMU opens the IOMMU group; or use a kernel with CONFIG_VFIO_DEVICE_CDEV",
+    exitCode: EXIT.unavailable,
+  }
+}
+
+function groupNodeTrouble({ address, vfioNode, cdev = null }: PciDevice): Obstacle | null {
   if (vfioNode === null || vfioNode.access === 'ok') return null
+  if (vfioNode.access === 'missing' && cdev?.access === 'ok') {
+    return {
+      what: `${vfioNode.path} of ${address} is missing, and there is ${cdev.path}`,
+      todo: 'this kernel has no VFIO groups (CONFIG_VFIO_GROUP): add -object iommufd,id=iommufd0 and iommufd=iommufd0 to the device',
+      exitCode: EXIT.unavailable,
+    }
+  }
   if (vfioNode.access === 'missing') {
     return {
       what: `${vfioNode.path} of ${address} is missing`,

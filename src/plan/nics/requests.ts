@@ -2,6 +2,7 @@ import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-
 import { MalformedArgument, type Properties, parseProperties } from '../../argv/properties.js'
 import type { DomainPolicy } from '../../config/policy.js'
 import { malformedNicRequest } from '../../errors/nics.js'
+import type { HostFacts, VfioNode } from '../../host/facts.js'
 import { withoutEndSlashes } from '../../units/path.js'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 
@@ -12,8 +13,23 @@ export interface VfioDevice {
   readonly properties: Properties
   /** The name in `host=nic:NAME`; null when it names no NIC. */
   readonly nic: string | null
-  /** The address in `host=`; null when it has none. */
+  /** Which device it is; null when it names none, or no PCI device, or that is not known. */
   readonly address: PciAddress | null
+  /** The descriptor that whoever starts QEMU has opened the device by (`fd=`); null when QEMU opens it. */
+  readonly passed: string | null
+  /** Whether nobody can tell here which device was passed. */
+  readonly isUnknown: boolean
+}
+
+/** An argument of `-device`, and where the command line has it. */
+export interface DeviceArgument {
+  readonly index: number
+  readonly properties: Properties
+}
+
+/** All devices of the command line, in order. */
+export function deviceArguments(line: CommandLine): DeviceArgument[] {
+  return findOptions(line, 'device').map(({ index }) => ({ index, properties: propertiesAt(line, index) }))
 }
 
 /** One request for a named NIC, from wherever it comes. */
@@ -29,6 +45,8 @@ interface NewDevice {
   readonly id: string | null
   /** Further properties of the new device, as written. */
   readonly rest: string
+  /** The same, read; null without any. */
+  readonly properties: Properties | null
 }
 
 const NIC_PREFIX = 'nic:'
@@ -36,24 +54,47 @@ const NIC_PREFIX = 'nic:'
 /** vfio-pci in all its QEMU drivers (hw/vfio/pci.c). */
 const VFIO_PCI = new Set(['vfio-pci', 'vfio-pci-nohotplug'])
 
-/** Every vfio-pci device of the command line, in order. */
-export function vfioDevices(line: CommandLine): VfioDevice[] {
-  return findOptions(line, 'device').flatMap(({ index }) => {
-    const properties = propertiesAt(line, index)
+/**
+ * Every vfio-pci device of the command line, in order.
+ * @param passed see `HostFacts.passed`
+ */
+export function vfioDevices(line: CommandLine, passed: HostFacts['passed'] = null): VfioDevice[] {
+  return vfioDevicesAmong(deviceArguments(line), passed)
+}
+
+/** Those of several devices that are vfio-pci's, see `vfioDevices`. */
+export function vfioDevicesAmong(
+  devices: readonly DeviceArgument[],
+  passed: HostFacts['passed'],
+): VfioDevice[] {
+  return devices.flatMap(({ index, properties }) => {
     if (!VFIO_PCI.has(properties.get('driver') ?? '')) return []
     const host = properties.get('host') ?? ''
     const nic = host.startsWith(NIC_PREFIX) ? host.slice(NIC_PREFIX.length) : null
-    return [
-      { index, id: properties.get('id') ?? null, properties, nic, address: addressOf(host, properties) },
-    ]
+    return [{ index, id: properties.get('id') ?? null, properties, nic, ...identity(properties, passed) }]
   })
 }
 
-/** The device by `host=`, or by `sysfsdev=/sys/bus/pci/devices/ADDRESS` (hw/vfio/pci.c has both). */
-function addressOf(host: string, properties: Properties): PciAddress | null {
+/**
+ * Which device QEMU opens: the one that was passed (`fd=`), else that of `sysfsdev=/sys/bus/pci/devices/ADDRESS`, else
+ * that of `host=` (QEMU 11 hw/vfio/pci.c, vfio_pci_realize; device.c, vfio_device_get_name).
+ */
+function identity(
+  properties: Properties,
+  known: HostFacts['passed'],
+): Pick<VfioDevice, 'address' | 'passed' | 'isUnknown'> {
+  const passed = properties.get('fd') || null
+  if (passed !== null) {
+    const isKnown = known != null && Object.hasOwn(known, passed)
+    return { passed, address: isKnown ? (known[passed] ?? null) : null, isUnknown: !isKnown }
+  }
   const directory = withoutEndSlashes(properties.get('sysfsdev') ?? '')
-  return parsePciAddress(host === '' && directory ? directory.slice(directory.lastIndexOf('/') + 1) : host)
+  const name = directory === '' ? (properties.get('host') ?? '') : directory
+  return { passed, address: parsePciAddress(name.slice(name.lastIndexOf('/') + 1)), isUnknown: false }
 }
+
+/** What of a device's properties says which one it is: a name that takes its place leaves none of it. */
+export const IDENTITY = ['fd', 'sysfsdev', 'host'] as const
 
 /** What `--nic` and the domain's configuration ask for besides the command line. */
 export interface AskedNics {
@@ -95,12 +136,12 @@ export function collectRequests(
     ...replaced,
     ...named,
     ...nics.map(parseNicFlag),
-    ...listed.map((name): NicRequest => ({ kind: 'ensure', name, id: null, rest: '' })),
+    ...listed.map((name): NicRequest => ({ kind: 'ensure', name, id: null, rest: '', properties: null })),
   ]
 }
 
 /** Keys of the new device that a name gives. */
-const GIVEN = ['host', 'sysfsdev', 'driver']
+const GIVEN: readonly string[] = [...IDENTITY, 'driver']
 
 /** `NAME[,key=value…]` → the name, and the rest as it stands, for the new device. */
 export function parseNicFlag(request: string): NicRequest {
@@ -110,9 +151,44 @@ export function parseNicFlag(request: string): NicRequest {
     if (!name) throw new MalformedArgument('a name is missing')
     const own = properties.keys.find((key) => GIVEN.includes(key))
     if (own !== undefined) throw new MalformedArgument(`'${own}' is what the name stands for; leave it out`)
-    return { kind: 'add', name, id: properties.get('id') ?? null, rest: properties.delete('nic').text }
+    const id = properties.get('id') ?? null
+    return { kind: 'add', name, id, rest: properties.delete('nic').text, properties }
   } catch (error) {
     if (error instanceof MalformedArgument) throw malformedNicRequest({ request, problem: error.message })
     throw error
   }
+}
+
+/** How QEMU opens a device through VFIO, as the device's properties have it. */
+export interface Opening {
+  /** By the node of its IOMMU group, or by the device's own node and /dev/iommu (QEMU 8.2, hw/vfio/device.c and iommufd.c). */
+  readonly by: 'group' | 'iommufd'
+  /** /dev/iommu, where QEMU opens it itself; null where it need not, or is given it open (`-object iommufd,fd=`). */
+  readonly iommu: VfioNode | null
+  /** Whether it has a token for a virtual function whose physical function is on VFIO, too (`vf-token=`, QEMU 8.1). */
+  readonly hasToken: boolean
+}
+
+/** How QEMU opens a device of which nobody says more. */
+export const BY_GROUP: Opening = { by: 'group', iommu: null, hasToken: false }
+
+/**
+ * @param properties of the device; null when it is made of its name alone
+ * @param iommuNode see `HostFacts`
+ */
+export function openingOf(
+  properties: Properties | null,
+  line: CommandLine,
+  iommuNode: VfioNode | null = null,
+): Opening {
+  const iommufd = properties?.get('iommufd') ?? ''
+  const hasToken = (properties?.get('vf-token') ?? '') !== ''
+  if (iommufd === '') return { ...BY_GROUP, hasToken }
+  return { by: 'iommufd', iommu: isOpened(line, iommufd) ? null : iommuNode, hasToken }
+}
+
+function isOpened(line: CommandLine, id: string): boolean {
+  return findOptions(line, 'object')
+    .map(({ index }) => propertiesAt(line, index))
+    .some((object) => object.get('id') === id && (object.get('fd') ?? '') !== '')
 }

@@ -1,7 +1,7 @@
 import type { NicSelector } from '../../config/policy.js'
 import type { NetInterface, PciDevice, UncountedEntry } from '../../host/facts.js'
 import { parseMac } from '../../units/mac.js'
-import { isVfioDriver } from '../../units/pci-driver.js'
+import { isOnVfio } from '../../units/pci-driver.js'
 import { describeDevice, isNetworkDevice, shorten } from './describe.js'
 import type { KnownHost } from './known-host.js'
 import { criteria, hasName, ownInterfaces, physicalFunctions } from './select.js'
@@ -48,7 +48,7 @@ function whyNoFunction(pf: string, vf: number | null, host: KnownHost): WhyNothi
 
 /** Why a device has no such virtual function; null when it has. */
 function whyNoVf(device: PciDevice, vf: number | null): WhyNothing | null {
-  const { sriov, virtualFunction, address, driver } = device
+  const { sriov, virtualFunction, address } = device
   const pf = describeShortly(device)
   if (virtualFunction !== null) {
     return { what: `${pf} is a virtual function itself`, todo: 'name its physical function as pf' }
@@ -67,9 +67,7 @@ function whyNoVf(device: PciDevice, vf: number | null): WhyNothing | null {
     const on = `run as root: echo N > /sys/bus/pci/devices/${address}/sriov_numvfs`
     return {
       what: `${pf} has no virtual functions on (0 of ${total})`,
-      todo: isVfioDriver(driver)
-        ? `give it back to its driver (qemu-rt nics unbind ${address}), then ${on}`
-        : on,
+      todo: isOnVfio(device) ? `give it back to its driver (qemu-rt nics unbind ${address}), then ${on}` : on,
     }
   }
   if (vf === null || vf < enabled) return null
@@ -160,9 +158,7 @@ function whyNoCriterion(selector: NicSelector, host: KnownHost): string | null {
   const failing = criteria(selector).find(({ among }) => among(host).length === 0)
   if (failing === undefined) return null
   const byInterface = selector.mac !== null || selector.interface !== null || selector.pf !== null
-  const nameless = host.pci.filter(
-    (d) => isNetworkDevice(d) && isVfioDriver(d.driver) && d.inventory === null,
-  )
+  const nameless = host.pci.filter((d) => isNetworkDevice(d) && isOnVfio(d) && d.inventory === null)
   const hint =
     byInterface && nameless.length > 0
       ? `; of ${nameless.length} on vfio-pci no name or MAC was saved, see qemu-rt nics list`

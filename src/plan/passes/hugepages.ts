@@ -1,5 +1,6 @@
 import { type CommandLine, findOptions, placeOf } from '../../argv/command-line.js'
 import { type Properties, parseSwitch } from '../../argv/properties.js'
+import { describePlace } from '../../errors/command-line.js'
 import { blockBelowPageSize, notWholeHugePages } from '../../errors/memory.js'
 import { type Bytes, formatBytes, parseBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
@@ -16,6 +17,7 @@ import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
 import { asMemfd } from '../memory/ram-name.js'
 import { type VirtioMem, virtioMemDevices } from '../memory/virtio-mem.js'
 import type { Pass } from '../pass.js'
+import type { Warning } from '../warnings.js'
 
 /** What pages are wanted, and for which guest. */
 interface Wanted {
@@ -29,7 +31,7 @@ interface Wanted {
 /** What is changed, and the pages that takes. */
 interface Backed {
   readonly edits: readonly Edit[]
-  readonly warnings: readonly string[]
+  readonly warnings: readonly Warning[]
   readonly needs: readonly HugePageNeed[]
 }
 
@@ -96,7 +98,7 @@ function backPlain(wanted: Wanted, ram: PlainRam | null): Backed {
   if (ram === null) return NOTHING
   // Whoever names a path has chosen where the memory is.
   if (ram.path !== null)
-    return { ...NOTHING, warnings: [`-mem-path ${ram.path} stays: guest RAM comes from there`] }
+    return { ...NOTHING, warnings: [kept(`-mem-path ${ram.path} stays: guest RAM comes from there`)] }
   const properties = { hugetlb: true, hugetlbsize: written, prealloc: true }
   const edits = backPlainRam(line, ram, 'memory-backend-memfd', properties, reason(written))
   return {
@@ -110,9 +112,9 @@ function backOne(wanted: Wanted, backend: Backend): Backed {
   const { line, machine, size, written } = wanted
   const { properties, type, index, id } = backend
   if (type !== 'memory-backend-ram' && type !== 'memory-backend-memfd') {
-    const { option, number } = placeOf(line, index)
-    const warning = `memory backend '${id}' of ${option} (option ${number}) is left as it is: ${type} has its own place`
-    return { ...NOTHING, warnings: [warning] }
+    const place = describePlace(placeOf(line, index))
+    const text = `memory backend '${id}' of ${place} is left as it is: ${type} has its own place`
+    return { ...NOTHING, warnings: [kept(text)] }
   }
   // A size that the command line has chosen is for this memory alone, as libvirt's <page nodeset=…>.
   if (parseSwitch(properties.get('hugetlb')) === true) return NOTHING
@@ -149,6 +151,10 @@ function requestedPages({ user, block, requested }: VirtioMem, wanted: Wanted): 
     throw blockBelowPageSize({ device: user, block: formatBytes(block), size: wanted.written })
   }
   return need(`requested-size of ${user}`, requested, wanted)
+}
+
+function kept(text: string): Warning {
+  return { kind: 'kept', text }
 }
 
 function reason(written: string): string {

@@ -1,12 +1,14 @@
 import type { Properties } from '../../argv/properties.js'
-import { replacedDeviceMissing } from '../../errors/nics.js'
+import { deviceHeld, passedDeviceUnknown, replacedDeviceMissing } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { Edit } from '../edit.js'
-import { type AssignableHost, type Assignment, assignNics } from '../nics/assign.js'
+import { describeHolding, holdingOf } from '../leases.js'
+import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
 import { obstacle } from '../nics/readiness.js'
-import { collectRequests, vfioDevices } from '../nics/requests.js'
+import { collectRequests, IDENTITY, openingOf, type VfioDevice, vfioDevices } from '../nics/requests.js'
 import type { Pass, PassInput, PlannedNic } from '../pass.js'
+import type { Warning } from '../warnings.js'
 
 /**
  * Turns every named NIC request into the PCI address that it means on this host: `host=nic:NAME`, `--nic`, and the
@@ -15,13 +17,20 @@ import type { Pass, PassInput, PlannedNic } from '../pass.js'
 export const nicAssignment: Pass = {
   name: 'nic-assignment',
   run(input) {
-    const { useOf } = input.host
-    const assignments = assignRequested(input, (device, pci) => obstacle(device, pci, useOf))
+    const { useOf, pci, passed, inventoryWarnings } = input.host
+    const assignments = assignRequested(input, (device, all, opening) =>
+      obstacle(device, all, useOf, opening),
+    )
+    const kept = keptDevices(vfioDevices(input.line, passed), assignments)
+    checkFree(kept, input)
     if (assignments.length === 0) return { edits: [] }
     return {
       edits: assignments.flatMap(edit),
-      nics: plannedNics(assignments, input.host.pci),
-      warnings: input.host.inventoryWarnings,
+      nics: plannedNics(assignments, pci),
+      warnings: [
+        ...inventoryWarnings.map((text): Warning => ({ kind: 'stale-entry', text })),
+        ...aboutUnknown(kept, input),
+      ],
     }
   },
 }
@@ -41,7 +50,7 @@ export function assignRequested(
   { line, policy, host, domain, nics, held, assigned }: AssignmentInput,
   obstacleOf: AssignableHost['obstacleOf'],
 ): Assignment[] {
-  const devices = vfioDevices(line)
+  const devices = vfioDevices(line, host.passed)
   const known = devices.flatMap(({ id }) => id ?? [])
   const requests = collectRequests(devices, { nics, domain: domain?.nics ?? null }, (id, nic) =>
     replacedDeviceMissing({
@@ -52,7 +61,54 @@ export function assignRequested(
       toAdd: domain?.toAdd(nic) ?? '',
     }),
   )
-  return assignNics(requests, devices, { ...host, policy, held, holds: () => held, assigned, obstacleOf })
+  return assignNics(requests, devices, {
+    ...host,
+    policy,
+    held,
+    holds: () => held,
+    assigned,
+    obstacleOf,
+    openingOf: (properties) => openingOf(properties, line, host.iommuNode),
+  })
+}
+
+/** Devices of the command line that stay the ones that they are. */
+function keptDevices(devices: readonly VfioDevice[], assignments: readonly Assignment[]): VfioDevice[] {
+  const changed = assignments.flatMap(({ request, present }) =>
+    'device' in request && present === null ? [request.device.index] : [],
+  )
+  return devices.filter(({ index }) => !changed.includes(index))
+}
+
+/** What a person or libvirt names by its address is theirs to name, and another VM's as long as that holds it. */
+function checkFree(devices: readonly VfioDevice[], { held, host }: PassInput): void {
+  for (const one of devices) {
+    if (one.address === null) continue
+    const found = host.pci.find(({ address }) => address === one.address)
+    const device = found ?? { address: one.address, iommuGroup: null }
+    const holding = holdingOf(held, device, host.pci)
+    if (holding === undefined) continue
+    throw deviceHeld({
+      what: label(one),
+      why: describeHolding(holding, device),
+      device: found === undefined ? one.address : describeDevice(found),
+    })
+  }
+}
+
+/**
+ * Of devices that are passed open in a way that cannot be looked at here.
+ * @throws {UserError} exit 69 where it could, and there is none
+ */
+function aboutUnknown(devices: readonly VfioDevice[], { host }: PassInput): Warning[] {
+  return devices
+    .filter(({ isUnknown }) => isUnknown)
+    .map((device): Warning => {
+      const facts = { other: label(device), fd: device.passed ?? '' }
+      if (host.passed != null) throw passedDeviceUnknown(facts)
+      const text = `${facts.other} is passed open (fd=${facts.fd}), and which device it is is unknown here: it may be a NIC that is given besides`
+      return { kind: 'other-device', text }
+    })
 }
 
 function edit({ request, device, present }: Assignment): Edit[] {
@@ -63,19 +119,17 @@ function edit({ request, device, present }: Assignment): Edit[] {
     return [{ kind: 'append', option: 'device', argument: `vfio-pci,host=${device.address}${rest}`, reason }]
   }
   const { index, properties } = request.device
-  // A mediated device is named by sysfsdev instead of host; QEMU takes only one of them.
-  const named = withoutOpened(properties).set('host', device.address).delete('sysfsdev')
-  return [{ kind: 'replace', index, argument: named.text, reason }]
+  const argument = renamed(properties, request.kind === 'replace').set('host', device.address).text
+  return [{ kind: 'replace', index, argument, reason }]
 }
 
 /**
- * libvirt 12.8 opens a `<hostdev>` with `iommufd='yes'` itself and writes `fd` in place of `host`: that is the device which
- * gives way, and QEMU prefers `fd` (hw/vfio/device.c, vfio_device_get_name). The named one is opened by its group, whose
- * node was checked.
+ * A device's properties without what says which one it is: QEMU would look at another of it first. What stands beside a
+ * name is meant for it, and beside a device that is replaced for that one: a token is a physical function's.
  */
-function withoutOpened(properties: Properties): Properties {
-  const isOpened = properties.get('host') === undefined && properties.get('sysfsdev') === undefined
-  return isOpened ? properties.delete('fd').delete('iommufd') : properties
+function renamed(properties: Properties, isReplaced: boolean): Properties {
+  const gone = IDENTITY.filter((key) => key !== 'host')
+  return [...gone, ...(isReplaced ? ['vf-token'] : [])].reduce((rest, key) => rest.delete(key), properties)
 }
 
 function location({ iommuGroup, numaNode }: PciDevice): string {
@@ -91,13 +145,14 @@ export function plannedNics(assignments: readonly Assignment[], pci: readonly Pc
   return assignments.map((assignment) => planned(assignment, pci))
 }
 
-function planned({ request, device, present }: Assignment, pci: readonly PciDevice[]): PlannedNic {
+function planned({ request, device, present, opening }: Assignment, pci: readonly PciDevice[]): PlannedNic {
   return {
     name: request.name,
     device: present?.id ?? ('device' in request ? request.device.id : request.id),
     address: device.address,
     iommuGroup: device.iommuGroup,
     numaNode: device.numaNode,
-    ready: obstacle(device, pci) === null,
+    // One that is passed is open already.
+    ready: present?.passed != null || obstacle(device, pci, undefined, opening) === null,
   }
 }

@@ -1,4 +1,5 @@
 import { type CommandLine, findOptions, mergedValue, placeOf, propertiesAt } from '../../argv/command-line.js'
+import { describePlace } from '../../errors/command-line.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, plainRam } from '../memory/base-ram.js'
 import {
@@ -11,6 +12,7 @@ import {
 import { isShared, shareBackend } from '../memory/sharing.js'
 import { vhostUserDevices } from '../memory/vhost-user-devices.js'
 import type { Pass, PassInput, PassResult } from '../pass.js'
+import type { Warning } from '../warnings.js'
 
 /**
  * Makes all guest RAM shared, with a descriptor, when a vhost-user device is there: its back end (a switch, a storage
@@ -36,10 +38,7 @@ function shareAll(input: PassInput): PassResult {
   const machine = machineType(line, arch)
   const usesOf = byBackend(uses)
   const results = backends.map((backend) => {
-    const label = () => {
-      const place = placeOf(line, backend.index)
-      return `memory backend '${backend.id}' of ${place.option} (option ${place.number})`
-    }
+    const label = () => `memory backend '${backend.id}' of ${describePlace(placeOf(line, backend.index))}`
     return shareOne(label, backend, usesOf.get(backend.id) ?? [], machine)
   })
   const edits = [...results.flatMap(({ edits }) => edits), ...base.edits]
@@ -98,48 +97,53 @@ function shareOne(
   if (!uses.some(({ guestRam }) => guestRam))
     return { edits: [], warnings: aloneWarnings(label(), backend, uses) }
   const { argument, reason, leftAlone } = shareBackend(backend, machine)
-  if (leftAlone !== null) return { edits: [], warnings: [`${label()} is left alone: ${leftAlone}`] }
+  if (leftAlone !== null) return { edits: [], warnings: [noData(`${label()} is left alone: ${leftAlone}`)] }
   const edit: Edit[] = argument === null ? [] : [{ kind: 'replace', index: backend.index, argument, reason }]
   return { edits: edit }
 }
 
 /** Speaks up about memory that stays private, when that could surprise. */
-function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUse[]): string[] {
+function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUse[]): Warning[] {
   if (isShared(backend)) return []
   if (uses.length === 0) {
-    return [
-      `${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`,
-    ]
+    const text = `${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`
+    return [{ kind: 'private-later', text }]
   }
-  return uses.flatMap(({ user, because }) =>
-    because === null ? [] : [`${label} is left alone and stays private: ${user} uses it; ${because}`],
+  return uses.flatMap(({ user, because }): Warning[] =>
+    because === null
+      ? []
+      : [{ kind: 'kept', text: `${label} is left alone and stays private: ${user} uses it; ${because}` }],
   )
 }
 
 /** DIMMs have slots of their own; a virtio-mem device takes none (QEMU hw/mem/pc-dimm.c). */
-function laterWarning(line: CommandLine): string[] {
+function laterWarning(line: CommandLine): Warning[] {
   const slots = Number(mergedValue(line, 'm', 'slots') ?? '0')
   const dimms = findOptions(line, 'device').filter(({ index }) =>
     SLOTTED.includes(propertiesAt(line, index).get('driver') ?? ''),
   )
   if (!(slots > dimms.length)) return []
-  return [
-    "-m has slots left: a DIMM that is plugged in later must be shared, too; in a domain by <access mode='shared'/>, by hand with object_add memory-backend-memfd,share=on",
-  ]
+  const text =
+    "-m has slots left: a DIMM that is plugged in later must be shared, too; in a domain by <access mode='shared'/>, by hand with object_add memory-backend-memfd,share=on"
+  return [{ kind: 'private-later', text }]
 }
 
 const SLOTTED: readonly string[] = ['pc-dimm', 'nvdimm', 'spapr-nvdimm']
 
-function missing(uses: readonly BackendUse[], backends: readonly Backend[]): string[] {
+/** A vhost-user device may move no packet. */
+function noData(text: string): Warning {
+  return { kind: 'no-data', text }
+}
+
+function missing(uses: readonly BackendUse[], backends: readonly Backend[]): Warning[] {
   const present = new Set(backends.map(({ id }) => id))
   const absent = uses.filter(({ id, guestRam }) => guestRam && !present.has(id))
-  return absent.map(
-    ({ id, user }) =>
-      `${user} names the memory backend '${id}', which is not on the command line; it must be shared`,
+  return absent.map(({ id, user }) =>
+    noData(`${user} names the memory backend '${id}', which is not on the command line; it must be shared`),
   )
 }
 
-function neverWarning(line: CommandLine, devices: readonly string[], profile: string): string[] {
+function neverWarning(line: CommandLine, devices: readonly string[], profile: string): Warning[] {
   const [first] = devices
   if (first === undefined) return []
   const backends = memoryBackends(line)
@@ -149,5 +153,9 @@ function neverWarning(line: CommandLine, devices: readonly string[], profile: st
     ram.every(({ id }) => backends.some((backend) => backend.id === id && isShared(backend)))
   return allShared
     ? []
-    : [`profile '${profile}' has share = "never", so guest RAM stays private and ${first} will move no data`]
+    : [
+        noData(
+          `profile '${profile}' has share = "never", so guest RAM stays private and ${first} will move no data`,
+        ),
+      ]
 }

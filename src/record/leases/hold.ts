@@ -1,5 +1,7 @@
 import { UserError } from '../../errors/user-error.js'
+import { groupMembers } from '../../host/pci.js'
 import { listDirectory } from '../../host/sysfs.js'
+import { openSysroot } from '../../host/sysroot.js'
 import { type HeldLease, holderOfCpus, holderOfNic, type Lease } from '../../plan/leases.js'
 import { readRootsHolds } from '../root/records.js'
 import type { VmRecord } from '../vm.js'
@@ -69,7 +71,9 @@ function removeNotes(own: string): void {
 
 function isTakenByRoot(sysroot: string, { nics, cpus }: Lease): boolean {
   const roots = readRootsHolds(sysroot)
-  return holderOfCpus(roots, cpus) !== null || nics.some((nic) => holderOfNic(roots, nic) !== undefined)
+  const root = openSysroot(sysroot)
+  const exclusive = nics.flatMap((nic) => [nic, ...groupMembers(root, nic)])
+  return holderOfCpus(roots, cpus) !== null || exclusive.some((nic) => holderOfNic(roots, nic) !== undefined)
 }
 
 interface Directories {

@@ -1,0 +1,73 @@
+import t from 'tap'
+import type { PciDevice } from '../../src/host/facts.js'
+import { address, FOUR_NICS, NAMED, planOf, readyNic, withNic } from './make.js'
+
+const CONFIG = '[nic.x]\naddress = "03:00.2"\n'
+const device = (arg: string) => [...NAMED, '-device', arg]
+const plan = (facts: Partial<PciDevice>, arg = 'vfio-pci,host=nic:x', more = {}) =>
+  planOf(device(arg), { config: CONFIG, pci: withNic(2, facts), ...more }).nics[0]?.ready
+const cdev = (access: 'ok' | 'denied' | 'missing') => ({ path: '/dev/vfio/devices/vfio2', access })
+const iommuNode = (access: 'ok' | 'denied' | 'missing') => ({ path: '/dev/iommu', access })
+
+t.test(
+  'by iommufd QEMU opens the device’s own node, and /dev/iommu unless that is passed open',
+  async (t) => {
+    const own = ['-object', 'iommufd,id=i']
+    const passed = ['-object', '{"qom-type":"iommufd","id":"i","fd":"24"}']
+    const ready = (facts: Partial<PciDevice>, object: string[], node: ReturnType<typeof iommuNode>) =>
+      planOf([...object, ...device('vfio-pci,host=nic:x,iommufd=i')], {
+        config: CONFIG,
+        pci: withNic(2, { vfioNode: { path: '/dev/vfio/13', access: 'missing' }, ...facts }),
+        iommuNode: node,
+      }).nics[0]?.ready
+    t.equal(ready({ cdev: cdev('ok') }, own, iommuNode('ok')), true)
+    t.equal(ready({ cdev: cdev('ok') }, passed, iommuNode('missing')), true)
+    const cases = [
+      [{ cdev: cdev('ok') }, iommuNode('missing'), 69, /\/dev\/iommu, which iommufd= uses, is missing/],
+      [{ cdev: cdev('ok') }, iommuNode('denied'), 77, /\/dev\/iommu, which iommufd= uses, cannot be opened/],
+      [{ cdev: cdev('denied') }, iommuNode('ok'), 77, /vfio2 of 0000:03:00.2 cannot be opened by this user/],
+      [{ cdev: cdev('missing') }, iommuNode('ok'), 69, /has no node in \/dev\/vfio\/devices/],
+      [{}, iommuNode('ok'), 69, /has no node in \/dev\/vfio\/devices/],
+    ] as const
+    for (const [facts, node, exitCode, message] of cases)
+      t.throws(() => ready(facts, own, node), { exitCode, message })
+  },
+)
+
+t.test('a kernel that has no groups is told of iommufd', async (t) => {
+  const facts = { vfioNode: { path: '/dev/vfio/13', access: 'missing' as const }, cdev: cdev('ok') }
+  t.throws(() => plan(facts), { message: /CONFIG_VFIO_GROUP/ })
+})
+
+t.test('a device without an IOMMU behind it is not ready', async (t) => {
+  t.throws(() => plan({ vfioNode: { path: '/dev/vfio/noiommu-0', access: 'ok' } }), {
+    exitCode: 69,
+    message: /has no IOMMU behind it \(\/dev\/vfio\/noiommu-0\), and QEMU opens no such device/,
+  })
+})
+
+t.test('a VF of a physical function that is on the same VFIO driver opens with a token alone', async (t) => {
+  const vf = readyNic('0000:3b:02.0', 'v0', '02:00:00:00:00:01', {
+    virtualFunction: { pf: address('0000:03:00.3'), index: 0 },
+  })
+  const token = (driver: string | null, own: string, arg = 'vfio-pci,host=nic:v0') =>
+    planOf(device(arg), { pci: [...withNic(3, { driver }), { ...vf, driver: own }] }).nics[0]?.ready
+  t.equal(token('igb', 'vfio-pci'), true)
+  t.equal(token('mlx5_vfio_pci', 'vfio-pci'), true, 'another driver does not look for it')
+  t.equal(token('vfio-pci', 'vfio-pci', 'vfio-pci,host=nic:v0,vf-token=6b5f0ad2'), true)
+  t.throws(() => token('vfio-pci', 'vfio-pci'), {
+    exitCode: 69,
+    message:
+      /0000:3b:02.0 is a virtual function of 0000:03:00.3, which vfio-pci has, so it opens only with the token/,
+  })
+})
+
+t.test('a driver is one of VFIO by its name, or because it offers a node of VFIO’s', async (t) => {
+  for (const driver of ['mlx5_vfio_pci', 'hisi_acc_vfio_pci', 'nvgrace_gpu_vfio_pci', 'virtio_vfio_pci']) {
+    t.equal(plan({ driver }), true, driver)
+  }
+  t.equal(plan({ driver: 'nvidia', cdev: cdev('ok') }), true)
+  t.throws(() => plan({ driver: 'nvidia' }), { message: /is bound to nvidia, not to vfio-pci/ })
+  const shared = FOUR_NICS.map((nic) => ({ ...nic, iommuGroup: 13, driver: 'my_variant', cdev: cdev('ok') }))
+  t.equal(planOf(device('vfio-pci,host=nic:x'), { config: CONFIG, pci: shared }).nics[0]?.ready, true)
+})
