@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ExecaError, execaSync } from 'execa'
+import { printable } from '../src/units/printable.js'
 import { cgroups, removeNewCgroups } from './cgroups.js'
 import { makeDirectory } from './directory.js'
 import { type Execute, executeWith, NAMESPACES } from './execute.js'
@@ -199,10 +200,11 @@ function print(release: Release, results: string, part: Part): void {
   say(release, `${part}: ${counts?.passed ?? 0} passed, ${counts?.failed ?? 1} failed`)
   if (counts?.failed === 0) return
   const found = part === 'suite' ? failures(log) : labFailures(labLog)
-  for (const line of found) process.stdout.write(`    ${line}\n`)
+  // What a test prints may have what a terminal obeys.
+  for (const line of found) process.stdout.write(`    ${printable(line)}\n`)
   process.stdout.write(`    the log is ${join(results, `${part}.log`)}; its end:\n`)
   const end = (part === 'suite' ? log : labLog).trimEnd().split('\n').slice(-15)
-  for (const line of end) process.stdout.write(`    | ${line}\n`)
+  for (const line of end) process.stdout.write(`    | ${printable(line)}\n`)
 }
 
 function readResults(results: string): { result: Result; log: string; labLog: string } {

@@ -139,4 +139,7 @@ t.test('nics scan saves what is there, and a NIC is found by it when vfio-pci ha
   rmSync(join(host, 'sys/class/net/ens1f0'))
   t.match(scan().stdout, '2 NICs with an interface, 1 remembered that have none now')
   t.match(run('nics', 'show', 'a0:36:9f:12:34:54', '--sysroot', host).stdout, /address +0000:03:00\.0/)
+  rmSync(join(host, 'sys/class/net/ens1f1'))
+  rmSync(join(host, 'sys/bus/pci/devices/0000:03:00.1/net'), { recursive: true })
+  t.match(scan().stdout, '1 NIC with an interface, 2 remembered that have none now')
 })

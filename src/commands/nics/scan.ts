@@ -14,5 +14,8 @@ export function scanNics({ sysroot }: { readonly sysroot: string }): void {
   const seen = pci.filter(({ interfaces }) => interfaces.length > 0).length
   const kept = saved - seen
   const remembered = kept === 0 ? '' : `, ${kept} remembered that have none now`
-  writeAll(1, `${seen} NICs with an interface${remembered}: saved in ${INVENTORY_PATH}\n`)
+  writeAll(
+    1,
+    `${seen} ${seen === 1 ? 'NIC' : 'NICs'} with an interface${remembered}: saved in ${INVENTORY_PATH}\n`,
+  )
 }
