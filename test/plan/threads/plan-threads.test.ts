@@ -394,8 +394,9 @@ t.test('a thread context stays where the command line has it, unless the profile
   ])
   const named = threadsOf(`${vcpus}\nthread-contexts = { cpus = "housekeeping" }`, CONTEXT, { held })
   t.strictSame([named.threads.contexts, named.warnings], [{ cpus: '0-1' }, []])
-  t.throws(() => threadsOf(`${FIFO}\nthread-contexts = { cpus = "4" }`, CONTEXT), {
-    message: /vCPU 0 at fifo 2 would share CPU 4 with thread contexts/,
+  const realtime = 'vcpus = { cpus = "4", policy = "fifo" }'
+  t.throws(() => threadsOf(`${realtime}\nthread-contexts = { cpus = "4" }`, CONTEXT), {
+    message: /vCPU 0 at fifo 1 would share CPU 4 with thread contexts/,
   })
 })
 
