@@ -6,6 +6,7 @@ import { startBackEnd } from './back-end.js'
 import { startQemu } from './launch.js'
 import { machineTypes, withoutMachine } from './machine-types.js'
 import { needs } from './needs.js'
+import { sharedMappings } from './shared-mappings.js'
 
 /** Every way to give a guest RAM that the plan rewrites when a vhost-user device is there. */
 const GUEST_RAM: Record<string, readonly string[]> = {
@@ -126,10 +127,12 @@ async function memoryOf(t: Test, through: 'launcher' | 'qemu', ram: readonly str
   const blocks = await qmp.execute('human-monitor-command', { 'command-line': 'info ramblock' })
   const pid = qemu.pid
   const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  const mapped = sharedMappings(pid).map(({ mebibytes }) => mebibytes)
   await qemu.stop()
   const messages = qemu.stderr().split('\n')
   return {
     backends,
+    mapped,
     sizes,
     blockNames: ramBlockNames(String(blocks)),
     name,
@@ -168,6 +171,13 @@ t.test('guest RAM of a vhost-user guest is shared in the real QEMU, and as large
         [],
         'every one is shared',
       )
+      t.same(
+        [...after.mapped].sort((a, b) => a - b),
+        sizesOf(after.backends).map((size) => size / 2 ** 20),
+        'by the kernel’s account, too, and nothing else is',
+      )
+      if (before.backends.some(({ share }) => !share))
+        t.not(before.mapped.length, after.mapped.length, 'which it is not without the wrapper')
       t.same(after.sizes, before.sizes, 'base and plugged memory stay')
       // Memory of `-numa node,mem=` has no backend to be listed before the plan gives it one.
       if (before.backends.length > 0)
