@@ -122,16 +122,29 @@ function fetchKernel() {
   const directory = join(kept, release)
   if (!existsSync(directory)) {
     console.log(`lab: fetching ${name}`)
-    execFileSync('apt-get', ['download', '-q', name], { cwd: work, stdio: 'ignore' })
-    const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'))
     const unpacked = join(work, 'kernel')
-    execFileSync('dpkg', ['-x', archive, unpacked], { cwd: work })
+    execFileSync('apt-get', ['download', '-q', ...kernelPackages(name, release)], {
+      cwd: work,
+      stdio: 'ignore',
+    })
+    for (const archive of readdirSync(work).filter((file) => file.endsWith('.deb')))
+      execFileSync('dpkg', ['-x', archive, unpacked], { cwd: work })
     // Since Debian 13 a kernel's modules are in /usr/lib/modules, where depmod and modprobe look by way of /lib.
     if (!existsSync(join(unpacked, 'lib'))) symlinkSync('usr/lib', join(unpacked, 'lib'))
     execFileSync('depmod', ['-b', unpacked, release])
     execFileSync('cp', ['-a', unpacked, directory])
   }
-  return { release, image: join(directory, 'boot', `vmlinuz-${release}`), root: directory }
+  const images = [`boot/vmlinuz-${release}`, `usr/lib/modules/${release}/vmlinuz`]
+  const image = images.map((path) => join(directory, path)).find((path) => existsSync(path))
+  if (image === undefined) throw new Error(`${directory} has no kernel; remove it, and run this again`)
+  return { release, image, root: directory }
+}
+
+/** The package of the image, and those of the same kernel that it needs: unstable has kernel and modules in packages of their own. */
+function kernelPackages(name, release) {
+  const depends = execFileSync('apt-cache', ['depends', '--important', name], { encoding: 'utf8' })
+  const others = [...depends.matchAll(/Depends: (linux-\S+)$/gm)].map(([, other]) => other)
+  return [name, ...others.filter((other) => other.endsWith(`-${release}`))]
 }
 
 /** busybox, the init beside this file, and the modules in the order in which they have to be loaded. */
