@@ -9,6 +9,15 @@ export function badVcpuCount(facts: { readonly key: string; readonly value: stri
   })
 }
 
+/** More vCPUs than any machine has; a negative number is read as one of these. */
+export function tooManyVcpus(facts: { readonly count: number; readonly most: number }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `-smp gives ${facts.count} vCPUs, and no machine has more than ${facts.most}`,
+    todo: 'write how many the guest is to have, such as -smp 4',
+  })
+}
+
 /** A choice by name of a set that [host] does not define. */
 export function hostSetMissing(facts: { readonly set: string; readonly where: string }): UserError {
   return userError({
