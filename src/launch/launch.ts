@@ -4,7 +4,7 @@ import { checkEmulator } from '../emulator/usable.js'
 import { EXIT } from '../errors/user-error.js'
 import type { Plan } from '../plan/plan.js'
 import { type Invocation, type Request, readRequest } from '../plan/request.js'
-import { countVcpus } from '../plan/threads/smp.js'
+import { recordedVcpus } from '../plan/threads/smp.js'
 import type { Warning } from '../plan/warnings.js'
 import { formatVm, PLAN_VARIABLE, type VmRecord } from '../record/vm.js'
 import { report, writeAll } from '../report/output.js'
@@ -96,7 +96,7 @@ function describeVm(plan: Plan): Partial<VmRecord> | null {
     nics: nics.map(({ name, address }) => ({ name, address })),
     lease,
     threads,
-    vcpusAtStart: countVcpus(line).present,
+    ...recordedVcpus(line, threads),
     startsPaused: has('S') || has('incoming'),
     daemonizes,
   }

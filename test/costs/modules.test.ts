@@ -79,7 +79,8 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
     const own = atOnce.filter((path) => path.startsWith('src/'))
     // A launch that refuses a NIC says what the host uses it for: nine small modules, which open nothing before. One that
     // finds none says why, and proposes no NIC in use: three more; and one tells whether a saved NIC is the same.
-    t.ok(own.length <= 130, `${own.length} modules of the project`)
+    // How QEMU reads an integer is one.
+    t.ok(own.length <= 131, `${own.length} modules of the project`)
     for (const later of ['src/config/parse.ts', 'src/tune/run.ts', 'src/commands/cli.ts']) {
       t.notOk(atOnce.includes(later), later)
     }

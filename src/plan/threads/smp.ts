@@ -1,6 +1,7 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import { badVcpuCount, tooManyVcpus } from '../../errors/threads.js'
 import { parseInteger } from '../../units/integer.js'
+import type { ThreadPlan } from './thread-plan.js'
 
 /** How many vCPUs a guest has. */
 export interface VcpuCount {
@@ -41,6 +42,16 @@ export function countVcpus(line: CommandLine): VcpuCount {
   const threads = isRest ? Math.max(1, Math.floor(possible / product)) : given || 1
   const present = Math.min(possible, (cpus || possible) + pluggedVcpus(line, threads))
   return { present, possible, threads }
+}
+
+/**
+ * What a record says of a VM's vCPUs.
+ * @param threads with fewer vCPUs than there may be, the others take their CPUs when they are plugged
+ */
+export function recordedVcpus(line: CommandLine, threads: Pick<ThreadPlan, 'vcpus'> | null) {
+  const { present, possible } = countVcpus(line)
+  const planned = threads?.vcpus.length ?? 0
+  return { vcpusAtStart: present, maxcpus: planned > 0 && planned < possible ? possible : null }
 }
 
 /**
