@@ -66,9 +66,11 @@ async function warn(warnings: readonly Warning[]): Promise<void> {
   if (warnings.length === 0) return
   const { WARNINGS } = await import('../plan/warnings.js')
   const isPerson = stderrIsTerminal()
-  for (const { kind, text } of warnings) {
-    if (isPerson || WARNINGS[kind].reaches === 'log') report(`warning: ${text}`)
-  }
+  const said = warnings.filter(({ kind }) => isPerson || WARNINGS[kind].reaches === 'log')
+  for (const { kind, text } of said) if (kind !== 'unprepared') report(`warning: ${text}`)
+  // Of the host there is one line, however much it lacks: each start says it again.
+  const host = said.flatMap(({ kind, text }) => (kind === 'unprepared' ? text : []))
+  if (host.length > 0) report(`warning: ${host.join('; also ')}`)
 }
 
 /** Others hold the lock of a lease for as long as it takes to see whether it is held. */
