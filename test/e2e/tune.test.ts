@@ -4,7 +4,7 @@ import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { processId } from '../../src/record/process-id.js'
-import { removeRootsRecord, writeRootsRecord } from '../../src/record/root/records.js'
+import { readRootsRecords, removeRootsRecord, writeRootsRecord } from '../../src/record/root/records.js'
 import { formatVm, NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
@@ -302,6 +302,49 @@ t.test('a vCPU that is plugged takes a free CPU when it is tuned', async (t) => 
   t.equal(locked.status, 1, "the lease's lock is QEMU's still")
   t.notMatch(tune(byPid).stdout, / set$/m)
   await running.stop()
+})
+
+t.test("root's record has the CPUs of plugged vCPUs, up to maxcpus", async (t) => {
+  if (!canTune(t)) return
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  writeFileSync(
+    config,
+    '[host]\nrealtime = "0-1"\n[profile.later]\nvcpus = { cpus = "auto", hotplug = "later" }\n',
+  )
+  const pid = await start(t, 'tune-root-plug', { vcpus: 3 })
+  const setting = { policy: null, priority: null }
+  const plan: VmRecord = {
+    ...NEW_VM,
+    id: `tune-plug-${process.pid}`,
+    guest: { name: 'tune-root-plug', uuid: null },
+    profile: 'later',
+    lease: { nics: [], cpus: [0] },
+    threads: {
+      vcpus: [{ vcpu: 0, cpus: [0], ...setting }],
+      emulator: null,
+      iothreads: [],
+      workers: null,
+      vhost: null,
+    },
+    maxcpus: 2,
+    process: processId(pid),
+  }
+  writeRootsRecord('/', plan)
+  t.teardown(() => removeRootsRecord('/', plan))
+  t.match(tune(['--domain', 'tune-root-plug', '--config', config]), { status: 0, stderr: '' })
+  t.strictSame(
+    threads(pid).filter((thread) => thread.startsWith('CPU')),
+    ['CPU 0/TCG 0 other 0', 'CPU 1/TCG 1 other 0', 'CPU 2/TCG 0 other 0'],
+    'vCPU 2, which it cannot have, stays where it is',
+  )
+  t.match(
+    readRootsRecords('/').find(({ id }) => id === plan.id),
+    {
+      lease: { cpus: [0, 1] },
+      threads: { vcpus: [{ vcpu: 0 }, { vcpu: 1, cpus: [1] }] },
+      maxcpus: 2,
+    },
+  )
 })
 
 const leaseFile = (pid: number) => {
