@@ -59,9 +59,9 @@ interface Problem {
 
 async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> {
   if (set.length > 0) return { kind: 'selectors', selectors: set.map(parseSelector) }
-  if (profile === undefined) return { kind: 'plan' }
-  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
-  return { kind: 'profile', name: profile, policy }
+  const policy = () => loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
+  if (profile === undefined) return { kind: 'plan', policy }
+  return { kind: 'profile', name: profile, policy: await policy() }
 }
 
 async function printCommands(target: RunningQemu, settings: Settings): Promise<Problem[]> {

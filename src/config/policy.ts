@@ -71,6 +71,8 @@ export interface VcpuProfile extends Omit<ThreadProfile, 'cpus'> {
   readonly cpus: CpuChoice | Readonly<Record<number, CpuSet>> | null
   /** Nova's notation: the vCPUs that are not real-time, such as `^0` or `^0-1`. */
   readonly realtimeMask: string | null
+  /** Whether vCPUs that can be plugged later have their CPUs from the start, or take them when they are there. */
+  readonly hotplug: 'lease' | 'later'
 }
 
 export interface Profile {

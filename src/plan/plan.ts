@@ -191,11 +191,12 @@ interface Around {
 function threadWarnings(threads: ThreadPlan, { line, nics, cpus, held }: Around): Warning[] {
   if (cpus === null) return []
   const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
-  return ofKind('placement', [
-    ...nodes,
-    ...realtimeWarnings(threads, cpus),
-    ...(threads.contexts === undefined ? contextWarnings(line, cpus, held) : []),
-  ])
+  const contexts = threads.contexts === undefined ? contextWarnings(line, cpus, held) : []
+  return [
+    ...ofKind('placement', nodes),
+    ...ofKind('unprepared', realtimeWarnings(threads, cpus)),
+    ...ofKind('placement', contexts),
+  ]
 }
 
 function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {

@@ -32,6 +32,8 @@ export interface VmRecord {
   readonly threads: ThreadPlan | null
   /** How many vCPU threads there are from the start. */
   readonly vcpusAtStart: number
+  /** How many the guest may have (`maxcpus` of -smp) where those that are plugged take their CPUs then; null where none does. */
+  readonly maxcpus: number | null
   /** Whether somebody starts the guest later (`-S`), as libvirt does when it has placed the threads itself. */
   readonly startsPaused: boolean
   /** Whether QEMU goes on as a child of the process that was started (`-daemonize`). */
@@ -88,6 +90,7 @@ export const NEW_VM: Omit<VmRecord, 'id'> = {
   lease: null,
   threads: null,
   vcpusAtStart: 1,
+  maxcpus: null,
   startsPaused: false,
   daemonizes: false,
   process: null,
@@ -129,6 +132,7 @@ export function parseVm(text: string): VmRecord | null {
     lease: parseLease(json.lease),
     threads: parseThreads(json.threads),
     vcpusAtStart: asNumber(json.vcpusAtStart) ?? 1,
+    maxcpus: asNumber(json.maxcpus),
     startsPaused: json.startsPaused === true,
     daemonizes: json.daemonizes === true,
     process: parseProcess(json.process),

@@ -57,7 +57,8 @@ function describeCpu(
 }
 
 /** A list of one when the plan of a VM puts anything on a CPU, else of none. */
-function useOf(cpu: number, { pid, plan: { threads } }: VmSnapshot, label: string): CpuUse[] {
+function useOf(cpu: number, { pid, plan, found = null }: VmSnapshot, label: string): CpuUse[] {
+  const threads = plan.threads ?? found
   if (threads === null) return []
   const isHere = (setting: { readonly cpus: CpuSet | null } | null) => setting?.cpus?.includes(cpu) === true
   const vcpus = threads.vcpus.filter(isHere).map(({ vcpu, policy, priority }) => ({

@@ -10,8 +10,8 @@ export interface VmStatus {
   readonly guest: { readonly name: string | null; readonly uuid: string | null }
   readonly pid: number
   readonly profile: string | null
-  /** Whose word the plan is: 0 for root's, else the user that launched the VM. */
-  readonly word: number
+  /** Whose word the plan is: 0 for root's, else the user that launched the VM; null for a VM without a record. */
+  readonly word: number | null
   readonly usage: Usage | null
   /** Whether the plan says anything of threads. */
   readonly isPlanned: boolean
@@ -19,6 +19,8 @@ export interface VmStatus {
   readonly threads: readonly ThreadStatus[]
   /** Roles whose thread is not there: QEMU is not that far, or its threads have no names. */
   readonly missing: readonly string[]
+  /** vCPUs that were plugged and have no CPU by the plan yet. */
+  readonly unplaced: readonly string[]
 }
 
 export interface ThreadStatus {
@@ -80,6 +82,14 @@ function vmStatus(
     threads: [...roles]
       .map(([thread, role]) => threadStatus(thread, role, settings, earlier, ms))
       .sort(byRole),
+    unplaced: [...roles.values()].flatMap((role) =>
+      role.kind === 'vcpu' &&
+      plan.maxcpus !== null &&
+      settings !== null &&
+      settingFor(role, settings) === null
+        ? describeRole(role)
+        : [],
+    ),
     missing:
       settings === null
         ? []
@@ -119,4 +129,9 @@ function byRole(a: ThreadStatus, b: ThreadStatus): number {
 export function countDrift(vms: readonly VmStatus[]): { readonly planned: number; readonly drifted: number } {
   const planned = vms.flatMap(({ threads }) => threads.filter(({ wanted }) => wanted !== null))
   return { planned: planned.length, drifted: planned.filter(({ drift }) => drift.length > 0).length }
+}
+
+/** Whether a VM is not as its record has it: threads that are otherwise, not there, or without a CPU yet. */
+export function hasDrifted(vm: VmStatus): boolean {
+  return countDrift([vm]).drifted > 0 || vm.missing.length > 0 || vm.unplaced.length > 0
 }

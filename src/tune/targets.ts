@@ -73,6 +73,20 @@ function usersQemus(user: number, recorded: readonly RecordedVm[]): RunningQemu[
   })
 }
 
+/**
+ * The QEMUs without a record that this user may look at, for display: what tells them is their own word.
+ * @param recorded the VMs that have one
+ */
+export function findUnrecorded(recorded: readonly RecordedVm[]): RunningQemu[] {
+  const user = process.geteuid?.() ?? 0
+  return listPids().flatMap((pid) => {
+    if (recorded.some((record) => record.process.pid === pid)) return []
+    if (user !== 0 && ownerOf(pid) !== user) return []
+    const found = describeQemu(pid, null)
+    return found !== null && isQemu(pid, found.line) ? [found] : []
+  })
+}
+
 function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
   const bytes = readProcBytes(`/proc/${pid}/cmdline`)
   if (bytes === null) return null

@@ -9,6 +9,7 @@ import { parseCpuSet } from '../units/cpu-set.js'
 import { deviationsFrom } from './deviations.js'
 import { planFromProfile } from './from-profile.js'
 import { type Expected, missingRoles } from './missing.js'
+import { planWithPlugged } from './plugged.js'
 import { readQemuThreads } from './processes.js'
 import type { Role } from './roles.js'
 import type { Selector } from './selectors.js'
@@ -22,9 +23,9 @@ import {
   wantedBySelectors,
 } from './wanted.js'
 
-/** Where the settings come from: the VM's record, a profile of the configuration, or selectors. */
+/** Where the settings come from: the VM's record (with the policy, for vCPUs that were plugged since), a profile of the configuration, or selectors. */
 export type Source =
-  | { readonly kind: 'plan' }
+  | { readonly kind: 'plan'; readonly policy: () => Promise<Policy> }
   | { readonly kind: 'profile'; readonly name: string; readonly policy: Policy }
   | { readonly kind: 'selectors'; readonly selectors: readonly Selector[] }
 
@@ -43,7 +44,7 @@ export function settingsOfPlan(plan: ThreadPlan, vcpusAtStart: number): Settings
 
 /**
  * Finds out what a QEMU's threads are to get. CPUs that a profile hands out, or gives to real-time vCPUs, are leased for
- * as long as this QEMU lives.
+ * as long as this QEMU lives, and those of vCPUs that were plugged with `hotplug = "later"`.
  * @param isDryRun takes no lease
  * @throws {UserError} exit 69 when nothing says what they are to get, and what `planThreads` throws
  */
@@ -62,7 +63,7 @@ export async function settingsFor(target: RunningQemu, source: Source, isDryRun:
   }
   const plan =
     source.kind === 'plan'
-      ? (target.record?.threads ?? null)
+      ? await planWithPlugged(target, source.policy, isDryRun)
       : await planFromProfile(target, source, isDryRun)
   if (plan === null) throw noPlan({ pid: target.pid })
   return settingsOfPlan(plan, target.record?.vcpusAtStart ?? countVcpus(target.line).present)

@@ -11,12 +11,14 @@ import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose, sorted 
 import { countVcpus } from './smp.js'
 import { threadObjects, unnamedObjects } from './thread-objects.js'
 import { type IothreadSetting, isRealtime, type ThreadPlan, type ThreadSetting } from './thread-plan.js'
-import { planVcpus } from './vcpus.js'
+import { planVcpus, vcpusToPlan } from './vcpus.js'
 
 /** What a thread plan is made from. */
 export interface ThreadInput extends Pick<PassInput, 'line' | 'policy' | 'host'> {
   readonly profile: NonNullable<PassInput['profile']>
   readonly nics: readonly PlannedNic[]
+  /** Numbers of the vCPUs that are there; absent for a VM that is still to be started. */
+  readonly running?: readonly number[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
 }
@@ -68,14 +70,19 @@ function affinityOf({ vcpus, emulator }: ThreadPlan): CpuSet | null {
   return arePlaced ? (emulator?.cpus ?? null) : null
 }
 
-function placeAll({ profile, line }: ThreadInput, context: CpuContext, handOut: HandOut): ThreadPlan {
+function placeAll(
+  { profile, line, running }: ThreadInput,
+  context: CpuContext,
+  handOut: HandOut,
+): ThreadPlan {
   const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile.settings
   const place = (thread: ThreadProfile | null, what: string, key: readonly string[]) =>
     thread === null ? null : setting(thread, { what, key }, context, handOut)
   const contexts = place(threadContexts, 'thread contexts', ['thread-contexts'])
   const unnamed = unnamedObjects(line)
   return {
-    vcpus: vcpus === null ? [] : planVcpus(vcpus, countVcpus(line).possible, context, handOut),
+    vcpus:
+      vcpus === null ? [] : planVcpus(vcpus, vcpusToPlan(vcpus, countVcpus(line), running), context, handOut),
     iothreads: planIothreads(iothreads, line, context, handOut),
     emulator: place(emulator, 'emulator threads', ['emulator']),
     workers: place(workers, 'worker threads', ['workers']),
@@ -154,7 +161,8 @@ function settleEmulator({ vcpus, emulator }: ThreadPlan, context: CpuContext): T
   throw noEmulatorCpus({ cpus: formatCpuSet(sorted(placed)), where })
 }
 
-function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context: CpuContext): void {
+/** @throws {UserError} exit 69 when another VM has one of the CPUs of real-time vCPUs */
+export function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context: CpuContext): void {
   const conflict = holderOfCpus(held, realtime)
   if (conflict === null) return
   const where = context.policy.place(['profile', context.profile, 'vcpus'])

@@ -20,7 +20,7 @@ export interface IothreadSetting extends ThreadSetting {
 
 /** What every thread of a VM is to get, by its kind as libvirt's cputune has them. */
 export interface ThreadPlan {
-  /** Every vCPU that the guest may have, those that can be plugged later included. */
+  /** Every vCPU that the guest may have; of those that can be plugged later with `hotplug = "later"` the ones that were. */
   readonly vcpus: readonly VcpuSetting[]
   /** QEMU's main thread, and every thread that is of no other kind. */
   readonly emulator: ThreadSetting | null
