@@ -67,10 +67,12 @@ export interface ThreadProfile {
 }
 
 export interface VcpuProfile extends Omit<ThreadProfile, 'cpus'> {
-  /** One choice for all vCPUs, or a set by vCPU number. */
+  /** One choice for all vCPUs, a list of which is in the order of the vCPUs; or a set by vCPU number. */
   readonly cpus: CpuChoice | Readonly<Record<number, CpuSet>> | null
   /** Nova's notation: the vCPUs that are not real-time, such as `^0` or `^0-1`. */
   readonly realtimeMask: string | null
+  /** Whether `auto` gives each vCPU a core of its own, whose other CPUs are leased and stay empty. */
+  readonly isolatesCores: boolean
 }
 
 export interface Profile {

@@ -18,10 +18,13 @@ import { applyRules } from './passes/rules.js'
 import { sharedMemory } from './passes/shared-memory.js'
 import { threadNames } from './passes/thread-names.js'
 import type { Request } from './request.js'
+import { coreWarnings } from './threads/cores.js'
 import { usableCpus } from './threads/cpu-choice.js'
+import { guestThreads } from './threads/guest-nodes.js'
 import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
+import { setWarnings } from './threads/sets.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
 import type { Warning, WarningKind } from './warnings.js'
 
@@ -106,7 +109,9 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
       ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
       ...ofKind('unseen', request.unseen),
       ...ofKind('passed-over', ask.warnings),
-      ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
+      ...(threads === null
+        ? []
+        : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
@@ -181,11 +186,16 @@ function threadWarnings(
   threads: ThreadPlan,
   line: CommandLine,
   nics: readonly PlannedNic[],
-  cpus: HostCpus | null,
+  { policy, host, held }: Pick<PlanFacts, 'policy' | 'host' | 'held'>,
 ): Warning[] {
+  const { cpus, hugePages } = host
   if (cpus === null) return []
-  const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
-  return ofKind('placement', [...nodes, ...realtimeWarnings(threads, cpus)])
+  return ofKind('placement', [
+    ...numaWarnings({ line, threads, nics, nodes: cpus.nodes, hugePages }),
+    ...coreWarnings({ threads, guestThreads: guestThreads(line), sets: policy.host, cpus, held }),
+    ...setWarnings(threads, cpus),
+    ...realtimeWarnings(threads, cpus),
+  ])
 }
 
 function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {

@@ -63,7 +63,7 @@ t.test('the example of the documentation parses to what it says', async (t) => {
     },
     profiles: {
       rt: {
-        vcpus: { cpus: 'auto', policy: 'fifo', priority: 1, realtimeMask: '^0' },
+        vcpus: { cpus: 'auto', policy: 'fifo', priority: 1, realtimeMask: '^0', isolatesCores: false },
         emulator: HOUSEKEEPING,
         iothreads: HOUSEKEEPING,
         workers: null,
@@ -148,12 +148,20 @@ const PROFILES: readonly [string, string, Partial<Profile>][] = [
   [
     'CPUs for all vCPUs as a list',
     'vcpus.cpus = "4-5,^4,8"',
-    { vcpus: { cpus: [5, 8], policy: null, priority: null, realtimeMask: null } },
+    { vcpus: { cpus: [5, 8], policy: null, priority: null, realtimeMask: null, isolatesCores: false } },
   ],
   [
     'CPUs for each vCPU',
     'vcpus = { cpus = { 0 = "4", 1 = "5-6" }, policy = "rr", priority = 5 }',
-    { vcpus: { cpus: { 0: [4], 1: [5, 6] }, policy: 'rr', priority: 5, realtimeMask: null } },
+    {
+      vcpus: {
+        cpus: { 0: [4], 1: [5, 6] },
+        policy: 'rr',
+        priority: 5,
+        realtimeMask: null,
+        isolatesCores: false,
+      },
+    },
   ],
   [
     'a real-time policy without a priority, which is the lowest',
