@@ -151,6 +151,18 @@ const PROFILES: readonly [string, string, Partial<Profile>][] = [
     { vcpus: { cpus: [5, 8], policy: null, priority: null, realtimeMask: null, isolatesCores: false } },
   ],
   [
+    'a list for vCPUs, in the order that it is written in',
+    'vcpus.cpus = "8,24,9,25"',
+    {
+      vcpus: { cpus: [8, 24, 9, 25], policy: null, priority: null, realtimeMask: null, isolatesCores: false },
+    },
+  ],
+  [
+    'a core for each vCPU',
+    'vcpus = { cpus = "auto", threads = "isolate" }',
+    { vcpus: { cpus: 'auto', policy: null, priority: null, realtimeMask: null, isolatesCores: true } },
+  ],
+  [
     'CPUs for each vCPU',
     'vcpus = { cpus = { 0 = "4", 1 = "5-6" }, policy = "rr", priority = 5 }',
     {
@@ -166,7 +178,7 @@ const PROFILES: readonly [string, string, Partial<Profile>][] = [
   [
     'a real-time policy without a priority, which is the lowest',
     'vcpus = { policy = "fifo", realtime-mask = "^0-1, 3" }',
-    { vcpus: { cpus: null, policy: 'fifo', priority: 1, realtimeMask: '^0-1, 3' } },
+    { vcpus: { cpus: null, policy: 'fifo', priority: 1, realtimeMask: '^0-1, 3', isolatesCores: false } },
   ],
   [
     'a best-effort policy, which has no priority',

@@ -35,10 +35,7 @@ export function handOutCpus(count: number, supply: Supply): CpuSet | null {
   const places = groupBy(cores, ({ node, kind }) => `${node} ${kind}`).sort(
     ([a], [b]) => rank(a, supply) - rank(b, supply) || nodeAt(a) - nodeAt(b) || kindAt(a) - kindAt(b),
   )
-  const kinds = groupBy(
-    places.flatMap((place) => place),
-    ({ kind }) => `${kind}`,
-  ).sort(([a], [b]) => kindAt(a) - kindAt(b))
+  const kinds = groupBy(places.flat(), ({ kind }) => `${kind}`).sort(([a], [b]) => kindAt(a) - kindAt(b))
   const ways = [
     places.map(wholeOnly),
     places,

@@ -23,19 +23,24 @@ export function coreWarnings(cores: Cores): string[] {
 function sharedCores({ threads, sets, cpus, held }: Cores): string[] {
   const realtime = cpusOf(threads.vcpus.filter(isRealtime))
   const others: (readonly [whose: string, cpus: CpuSet])[] = [
-    ['housekeeping', sets.housekeeping ?? []],
-    ['switch', sets.switch ?? []],
+    ['housekeeping CPU', sets.housekeeping ?? []],
+    ['switch CPU', sets.switch ?? []],
     ...otherThreads(threads),
-    ...held.map((lease) => [`${describeHolder(lease)}'s`, lease.cpus] as const),
+    ...held.map((lease) => [`what ${describeHolder(lease)} holds, CPU`, lease.cpus] as const),
   ]
-  return others.flatMap(([whose, theirs]) => {
+  return others.flatMap(([whose, all], index) => {
+    // A CPU is told of once: emulator threads are on housekeeping CPUs.
+    const theirs = subtractCpuSets(
+      all,
+      others.slice(0, index).flatMap(([, told]) => told),
+    )
     const siblings = (cpu: number) => subtractCpuSets(cpus.siblings[cpu] ?? [], [cpu])
     const near = realtime.filter((cpu) => intersectCpuSets(siblings(cpu), theirs).length > 0)
     if (near.length === 0) return []
     const far = sorted(near.flatMap((cpu) => intersectCpuSets(siblings(cpu), theirs)))
     const core = near.length === 1 ? 'shares its core' : 'share their cores'
     return [
-      `CPU ${formatCpuSet(near)} of real-time vCPUs ${core} with ${whose} CPU ${formatCpuSet(far)}: ` +
+      `CPU ${formatCpuSet(near)} of real-time vCPUs ${core} with ${whose} ${formatCpuSet(far)}: ` +
         'what runs there slows them down (SMT siblings); choose CPUs of cores that nothing else uses',
     ]
   })
@@ -43,10 +48,10 @@ function sharedCores({ threads, sets, cpus, held }: Cores): string[] {
 
 function otherThreads({ emulator, iothreads, workers, vhost }: ThreadPlan): (readonly [string, CpuSet])[] {
   return [
-    ["emulator threads'", emulator?.cpus ?? []],
-    ["I/O threads'", sorted(iothreads.flatMap(({ cpus }) => cpus ?? []))],
-    ["worker threads'", workers?.cpus ?? []],
-    ["vhost threads'", vhost?.cpus ?? []],
+    ['emulator threads on CPU', emulator?.cpus ?? []],
+    ['I/O threads on CPU', sorted(iothreads.flatMap(({ cpus }) => cpus ?? []))],
+    ['worker threads on CPU', workers?.cpus ?? []],
+    ['vhost threads on CPU', vhost?.cpus ?? []],
   ]
 }
 

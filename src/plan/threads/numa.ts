@@ -62,14 +62,25 @@ function memoryWarnings(placement: Placement, guest: GuestNode, isOneOfSeveral: 
             'the others come from another node, which every access to them crosses to',
         ]
   })
-  return short.length > 0 ? short : preallocationWarnings(placement, vcpus, here)
+  return short.length > 0 ? short : preallocationWarnings(placement, guest, vcpus, here)
 }
 
-function preallocationWarnings({ threads, nodes }: Placement, vcpus: readonly number[], here: string) {
+function preallocationWarnings(
+  { threads, nodes, hugePages }: Placement,
+  guest: GuestNode,
+  vcpus: readonly number[],
+  here: string,
+) {
   // Linux takes memory from the node of the thread that touches it first, which is QEMU's main thread when it
   // preallocates (Documentation/admin-guide/mm/numa_memory_policy.rst, "Local allocation").
   const emulator = nodesOf(threads.emulator?.cpus ?? [], nodes)
   if (emulator.length === 0 || emulator.some((node) => vcpus.includes(node))) return []
+  // A node without a free huge page gives none, whoever touches the memory.
+  const givesNone = guest.hugePages.some(({ size }) => {
+    const pool = hugePages?.find((one) => one.size === size)
+    return pool !== undefined && emulator.every((node) => (pool.freeByNode[node] ?? 0) === 0)
+  })
+  if (givesNone) return []
   return [
     `${here}, emulator threads on ${describeNodes(emulator)}, where guest RAM that they preallocate will be: ` +
       `bind the memory backend (host-nodes, libvirt's <numatune>)`,

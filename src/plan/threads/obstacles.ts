@@ -15,6 +15,7 @@ export interface Surroundings {
   readonly online: CpuSet
   readonly cpuset: CpuSet | null
   readonly partitions?: readonly CpuPartition[]
+  readonly isolatedByGroups?: CpuSet
   readonly siblings?: Readonly<Record<number, CpuSet>>
   readonly held?: readonly HeldLease[]
   /** CPUs that other threads of the same VM have. */
@@ -23,7 +24,15 @@ export interface Surroundings {
 
 /** Says of each CPU that cannot be had why, in the order of what has to be mended first. */
 export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
-  const { online, cpuset, partitions = [], siblings = {}, held = [], own = [] } = around
+  const {
+    online,
+    cpuset,
+    partitions = [],
+    isolatedByGroups = [],
+    siblings = {},
+    held = [],
+    own = [],
+  } = around
   const found: Obstacle[] = []
   let left = cpus
   const add = (kind: Obstacle['kind'], which: CpuSet, why: string) => {
@@ -39,6 +48,11 @@ export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
       const type = kind === 'isolated' ? 'isolated partition' : 'partition'
       add('partition', intersectCpuSets(away, cpus), `taken by the ${type} of cgroup ${group}`)
     }
+    add(
+      'partition',
+      intersectCpuSets(away, isolatedByGroups),
+      'taken by the isolated partition of another cgroup',
+    )
     add('cpuset', away, `outside of the cgroup's cpuset ${formatCpuSet(cpuset)}`)
   }
   add('own', own, 'given to other threads of this VM')

@@ -234,7 +234,7 @@ t.test('what cannot be is refused', async (t) => {
       ['-smp', '2'],
       { cpus: cpusOf('0-7', { cpuset: set('0-4') }) },
       69,
-      "the guest may have 2 vCPUs, for which there are CPUs 4 within the cgroup's cpuset 0-4: qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs (maxcpus of -smp counts)",
+      "the guest may have 2 vCPUs, for which there are CPUs 4 (5 outside of the cgroup's cpuset 0-4): qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs (maxcpus of -smp counts)",
     ],
     [
       'more vCPUs than auto has CPUs',
@@ -282,7 +282,7 @@ t.test('what cannot be is refused', async (t) => {
       [],
       { cpus: cpusOf('0-7', { cpuset: set('4-7') }) },
       69,
-      "none of CPUs 0-1 can be used: the cgroup's cpuset is 4-7: qemu-rt.toml:6; widen the cpuset, or choose others",
+      "none of CPUs 0-1 can be used: outside of the cgroup's cpuset 4-7: qemu-rt.toml:6; add CPU 0-1 to the cpuset of the VM's cgroup and those above it, or choose others",
     ],
     [
       'a real-time vCPU without CPUs',
