@@ -43,7 +43,7 @@ t.test('vCPUs go where huge pages are, and a node with too few is a warning', as
   t.strictSame(cpus(plan(args, pool({ 0: 4, 1: 4 }))), ['1', '2'])
   const named = pool({ 0: 1, 1: 7 })
   t.strictSame(warningsOf(plan(args, { ...named, profile: 'vcpus = { cpus = "1-2" }\nhugepages = "1G"' })), [
-    'vCPUs are on NUMA node 0, where 1 of 4 huge pages of 1G for guest RAM are free: the others come from another node, which every access to them crosses to',
+    'vCPUs are on NUMA node 0, where 1 of 4 huge pages of 1 GiB for guest RAM are free: the others come from another node, which every access to them crosses to',
   ])
 })
 
