@@ -25,6 +25,7 @@ import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import { setWarnings } from './threads/sets.js'
+import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
 import type { Warning, WarningKind } from './warnings.js'
 
@@ -195,6 +196,7 @@ function threadWarnings(
     ...coreWarnings({ threads, guestThreads: guestThreads(line), sets: policy.host, cpus, held }),
     ...setWarnings(threads, cpus),
     ...realtimeWarnings(threads, cpus),
+    ...(threads.contexts === undefined ? contextWarnings(line, cpus, held) : []),
   ])
 }
 

@@ -102,8 +102,8 @@ function shortage(
 }
 
 /** The choices of a profile that name their CPUs. */
-export function namedChoices({ vcpus, emulator, workers, vhost }: Profile): NamedChoice[] {
-  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, vcpus?.cpus]
+export function namedChoices({ vcpus, emulator, workers, vhost, threadContexts }: Profile): NamedChoice[] {
+  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, threadContexts?.cpus, vcpus?.cpus]
   return choices.filter((choice): choice is NamedChoice =>
     typeof choice === 'string' ? choice !== 'auto' : Array.isArray(choice),
   )

@@ -1,4 +1,4 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import type { CommandLine } from '../../argv/command-line.js'
 import type { Profile, ThreadProfile } from '../../config/policy.js'
 import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
 import type { HostCpus } from '../../host/facts.js'
@@ -12,6 +12,7 @@ import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose, sorted 
 import { describeObstacles, remediesFor } from './obstacles.js'
 import { preferredNodes } from './preferred-nodes.js'
 import { countVcpus } from './smp.js'
+import { threadObjects, unnamedObjects } from './thread-objects.js'
 import { type IothreadSetting, isRealtime, type ThreadPlan, type ThreadSetting } from './thread-plan.js'
 import { planVcpus, type VcpuGroup } from './vcpus.js'
 
@@ -32,8 +33,9 @@ export interface PlannedThreads {
 }
 
 /** Whether a profile says anything of threads. */
-export function placesThreads({ vcpus, emulator, iothreads, workers, vhost }: Profile): boolean {
-  return [vcpus, emulator, iothreads, workers, vhost].some((kind) => kind !== null)
+export function placesThreads(profile: Profile): boolean {
+  const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile
+  return [vcpus, emulator, iothreads, workers, vhost, threadContexts].some((kind) => kind !== null)
 }
 
 /**
@@ -84,15 +86,19 @@ function placeAll(
   handOut: HandOut,
   groups: readonly VcpuGroup[],
 ): ThreadPlan {
-  const { vcpus, emulator, iothreads, workers, vhost } = profile.settings
+  const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile.settings
   const place = (thread: ThreadProfile | null, what: string, key: readonly string[]) =>
     thread === null ? null : setting(thread, { what, key }, context, handOut)
+  const contexts = place(threadContexts, 'thread contexts', ['thread-contexts'])
+  const unnamed = unnamedObjects(line)
   return {
     vcpus: vcpus === null ? [] : planVcpus(vcpus, countVcpus(line).possible, context, handOut, groups),
     iothreads: planIothreads(iothreads, line, context, handOut),
     emulator: place(emulator, 'emulator threads', ['emulator']),
     workers: place(workers, 'worker threads', ['workers']),
     vhost: place(vhost, 'vhost threads', ['vhost']),
+    ...(contexts === null ? {} : { contexts }),
+    ...(unnamed.length === 0 ? {} : { unnamed }),
   }
 }
 
@@ -123,10 +129,7 @@ function planIothreads(
 
 /** Ids of the command line's I/O threads, in their order. */
 export function iothreadIds(line: CommandLine): string[] {
-  return findOptions(line, 'object')
-    .map(({ index }) => propertiesAt(line, index))
-    .filter((object) => object.get('qom-type') === 'iothread')
-    .flatMap((object) => object.get('id') ?? [])
+  return threadObjects(line).flatMap(({ type, id }) => (type === 'iothread' ? [id] : []))
 }
 
 function isThreadProfile(profile: NonNullable<Profile['iothreads']>): profile is ThreadProfile {
