@@ -2,13 +2,14 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { dirname } from 'node:path'
 import { findGroup } from '../host/cgroup.js'
 import { isDomainsOwn } from '../host/nics.js'
+import { pathsUpwards, readPartitions } from '../host/partitions.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
 import { hostUseOf } from '../host/use/host-use.js'
 import { makeAnonymizer, withoutAddress } from './anonymize.js'
 import { makeDirectory } from './directory.js'
-import { INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
+import { GROUP_TEXTS, INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
 
 /** How many files and links were written. */
 export interface Captured {
@@ -131,17 +132,35 @@ function captureProcess(root: Root, putText: PutText): void {
   const mounts = linesWith(texts.mountinfo, / - cgroup2? /)
   putText('/proc/self/limits', linesWith(texts.limits, /^Max locked memory/))
   putText('/proc/self/status', linesWith(texts.status, /^CapEff:/))
+  putText('/proc/cmdline', rcuWords(readText(`${root}/proc/cmdline`)))
   putText('/proc/self/cgroup', texts.cgroup)
   putText('/proc/self/mountinfo', mounts)
   const group = findGroup('cpuset', texts.cgroup ?? '', mounts)
   if (group === null || leadsAway(`${group.mountPoint}${group.path}`)) return
   for (let path = group.path; ; path = path.slice(0, path.lastIndexOf('/'))) {
-    for (const name of ['cpuset.effective_cpus', 'cpuset.cpus', 'cpuset.cpus.effective']) {
+    for (const name of GROUP_TEXTS) {
       const file = `${group.mountPoint}${path}/${name}`
       putText(file, readText(root + file))
     }
-    if (path === '') return
+    if (path === '') break
   }
+  const above = pathsUpwards(group.path)
+  for (const { group: path } of readPartitions(root)) {
+    if (above.includes(path) || leadsAway(`${group.mountPoint}${path}`)) continue
+    for (const name of GROUP_TEXTS) {
+      const file = `${group.mountPoint}${path}/${name}`
+      putText(file, readText(root + file))
+    }
+  }
+}
+
+/** The one word of the kernel's command line that a plan reads: the others are the host's own. */
+function rcuWords(cmdline: string | null): string | null {
+  if (cmdline === null) return null
+  return `${cmdline
+    .split(/\s+/)
+    .filter((word) => word.startsWith('rcutree.kthread_prio='))
+    .join(' ')}\n`
 }
 
 /** Whether a path may lead out of the copy: upwards, or through the devices' links. A host that was captured may say anything. */

@@ -14,6 +14,10 @@ export const TEXTS = [
   '/sys/devices/system/cpu/online',
   '/sys/devices/system/cpu/isolated',
   '/sys/devices/system/cpu/*/topology/thread_siblings_list',
+  '/sys/devices/system/cpu/*/cpu_capacity',
+  '/sys/devices/cpu_core/cpus',
+  '/sys/devices/cpu_atom/cpus',
+  '/sys/devices/cpu_lowpower/cpus',
   '/sys/devices/system/node/*/cpulist',
   '/sys/devices/system/node/*/hugepages/*/free_hugepages',
   '/sys/kernel/mm/hugepages/*/free_hugepages',
@@ -42,3 +46,13 @@ export const INTERFACE_TEXTS = ['address', 'ifindex', 'phys_port_name', 'bonding
 
 /** Of the process that asks: what it may lock, and the CPUs of its group. */
 export const PROCESS_TEXTS = ['limits', 'status', 'cgroup', 'mountinfo'] as const
+
+/** Of a control group: its CPUs, and whether others may have them. */
+export const GROUP_TEXTS = [
+  'cpuset.effective_cpus',
+  'cpuset.cpus',
+  'cpuset.cpus.effective',
+  'cpuset.cpus.exclusive.effective',
+  'cpuset.cpus.isolated',
+  'cpuset.cpus.partition',
+] as const

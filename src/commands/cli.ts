@@ -93,7 +93,7 @@ function addTune(root: Command): void {
     .option('--dry-run', 'print the commands that would do it')
     .addHelpText(
       'after',
-      '\nWHO is vcpus (one CPU each, in ascending order), vcpu:N, iothread:ID, emulator, worker, vhost or name:GLOB;' +
+      '\nWHO is vcpus (one CPU each, in the order written), vcpu:N, iothread:ID, emulator, worker, vhost or name:GLOB;' +
         '\nN and ID may be *. Policies are other, batch, idle, fifo and rr; CPUs may be left out:' +
         '\n  qemu-rt tune --domain plc-1 --set emulator=0-1 --set vcpus=4-7:fifo:1 --set iothread:disk=:fifo',
     )

@@ -1,5 +1,5 @@
 import { didYouMean } from '../errors/nearest.js'
-import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, parseCpuList, parseCpuSet } from '../units/cpu-set.js'
 import type { CpuChoice } from './policy.js'
 import { parsed } from './values.js'
 
@@ -12,13 +12,20 @@ export const cpuList = parsed(
 )
 
 /** CPUs for threads: a list, or a name that stands for one. */
-export const cpuChoice = parsed(
-  (value): CpuChoice | null => NAMES.find((name) => name === value) ?? parseSomeCpus(value),
-  (value) => {
-    const near = typeof value === 'string' ? didYouMean(value, NAMES) : null
-    return `$setting is not a list of CPUs; ${near ?? `write "0-3,8" or the like, or one of ${NAMES.map((name) => `"${name}"`).join(', ')}`}`
-  },
-)
+export const cpuChoice = choiceOf(parseSomeCpus)
+
+/** The same for vCPUs, which get the CPUs of a list in the order that it is written in. */
+export const vcpuChoice = choiceOf((value) => atLeastOne(parseCpuList(value)))
+
+function choiceOf(parseList: (value: string) => CpuSet | null) {
+  return parsed(
+    (value): CpuChoice | null => NAMES.find((name) => name === value) ?? parseList(value),
+    (value) => {
+      const near = typeof value === 'string' ? didYouMean(value, NAMES) : null
+      return `$setting is not a list of CPUs; ${near ?? `write "0-3,8" or the like, or one of ${NAMES.map((name) => `"${name}"`).join(', ')}`}`
+    },
+  )
+}
 
 /** vCPUs in Nova's notation for hw:cpu_realtime_mask: numbers and ranges; `^` takes them away. */
 export const realtimeMask = parsed(
@@ -27,7 +34,10 @@ export const realtimeMask = parsed(
 )
 
 function parseSomeCpus(value: string): CpuSet | null {
-  const cpus = parseCpuSet(value)
+  return atLeastOne(parseCpuSet(value))
+}
+
+function atLeastOne(cpus: CpuSet | null): CpuSet | null {
   return cpus === null || cpus.length === 0 ? null : cpus
 }
 

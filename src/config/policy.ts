@@ -67,12 +67,14 @@ export interface ThreadProfile {
 }
 
 export interface VcpuProfile extends Omit<ThreadProfile, 'cpus'> {
-  /** One choice for all vCPUs, or a set by vCPU number. */
+  /** One choice for all vCPUs, a list of which is in the order of the vCPUs; or a set by vCPU number. */
   readonly cpus: CpuChoice | Readonly<Record<number, CpuSet>> | null
   /** Nova's notation: the vCPUs that are not real-time, such as `^0` or `^0-1`. */
   readonly realtimeMask: string | null
   /** Whether vCPUs that can be plugged later have their CPUs from the start, or take them when they are there. */
   readonly hotplug: 'lease' | 'later'
+  /** Whether `auto` gives each vCPU a core of its own, whose other CPUs are leased and stay empty. */
+  readonly isolatesCores: boolean
 }
 
 export interface Profile {

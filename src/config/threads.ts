@@ -1,10 +1,13 @@
 import * as v from 'valibot'
-import { cpuChoice, cpuList, realtimeMask } from './cpus.js'
+import { cpuChoice, cpuList, realtimeMask, vcpuChoice } from './cpus.js'
 import type { SchedPolicy, ThreadProfile, VcpuProfile } from './policy.js'
 import { isTable, names, oneOf, table, wholeNumber } from './values.js'
 
 /** sched(7). */
 const POLICIES = ['other', 'batch', 'idle', 'fifo', 'rr'] as const satisfies readonly SchedPolicy[]
+
+/** What becomes of a vCPU's SMT siblings: other vCPUs of the VM may have them, or nobody. */
+const CORE_SHARING = ['prefer', 'isolate'] as const
 
 /**
  * A real-time thread without a priority gets the lowest, as Nova's and libvirt's users have it: it is above every
@@ -39,14 +42,23 @@ const cpusByVcpu = names(cpuList, {
 export const vcpus = v.pipe(
   table({
     cpus: v.optional(
-      v.lazy((input): typeof cpusByVcpu | typeof cpuChoice => (isTable(input) ? cpusByVcpu : cpuChoice)),
+      v.lazy((input): typeof cpusByVcpu | typeof vcpuChoice => (isTable(input) ? cpusByVcpu : vcpuChoice)),
     ),
     ...scheduling,
     // Nova's notation: the vCPUs that are not real-time.
     'realtime-mask': v.optional(realtimeMask),
     // CPUs for vCPUs that can be plugged later: from the start, or when `qemu-rt tune` finds them plugged.
     hotplug: v.optional(oneOf(['lease', 'later'])),
+    // Nova's words of hw:cpu_thread_policy.
+    threads: v.optional(oneOf(CORE_SHARING)),
   }),
+  v.forward(
+    v.check(
+      ({ threads, cpus }) => threads === undefined || cpus === 'auto',
+      '$setting has no effect without cpus = "auto"; add it, or leave threads out and name one CPU of each core',
+    ),
+    ['threads'],
+  ),
   v.forward(
     v.check((given) => hasEffect(given, 'priority'), noEffect('priority')),
     ['priority'],
@@ -61,6 +73,7 @@ export const vcpus = v.pipe(
       ...withPriority(given),
       realtimeMask: given['realtime-mask'] ?? null,
       hotplug: given.hotplug ?? 'lease',
+      isolatesCores: given.threads === 'isolate',
     }),
   ),
 )

@@ -52,18 +52,16 @@ export function cpusOffline(facts: { readonly cpus: string; readonly where: stri
 
 export function cpusNotAllowed(facts: {
   readonly cpus: string
-  readonly online: string
-  readonly cpuset: string | null
+  /** What keeps them from the VM: `offline`. */
+  readonly why: string
+  readonly remedies: readonly string[]
   readonly where: string
 }): UserError {
-  const limit =
-    facts.cpuset === null ? `CPUs ${facts.online} are online` : `the cgroup's cpuset is ${facts.cpuset}`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `none of CPUs ${facts.cpus} can be used: ${limit}`,
+    what: `none of CPUs ${facts.cpus} can be used: ${facts.why}`,
     where: facts.where,
-    todo:
-      facts.cpuset === null ? 'bring them online, or choose others' : 'widen the cpuset, or choose others',
+    todo: [...facts.remedies, 'choose others'].join(', or '),
   })
 }
 
@@ -77,13 +75,14 @@ export function tooFewCpus(facts: {
   readonly vcpus: number
   readonly pluggable: Pluggable | null
   readonly cpus: string
-  readonly cpuset: string | null
+  /** What keeps others of the list from the VM; empty when nothing does. */
+  readonly obstacles: string
   readonly where: string
 }): UserError {
-  const limit = facts.cpuset === null ? '' : ` within the cgroup's cpuset ${facts.cpuset}`
+  const obstacles = facts.obstacles === '' ? '' : ` (${facts.obstacles})`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `${describePluggable(facts.pluggable)}${count(facts.vcpus, 'vCPU')} need a CPU each, and only ${cpus(facts.cpus)} there${limit}`,
+    what: `${describePluggable(facts.pluggable)}${count(facts.vcpus, 'vCPU')} need a CPU each, and only ${cpus(facts.cpus)} there${obstacles}`,
     where: facts.where,
     todo: `give each vCPU a CPU of its own, or the guest fewer vCPUs${waitForPlugging(facts.pluggable)}`,
   })
@@ -96,26 +95,42 @@ export function noFreeCpus(facts: {
   readonly pluggable: Pluggable | null
   readonly realtime: string
   readonly free: string
-  readonly holders: readonly string[]
+  /** What keeps others of the set from the VM; empty when nothing does. */
+  readonly obstacles: string
+  /** Whether all that is missing is what other VMs hold. */
+  readonly areHeld: boolean
+  readonly remedies: readonly string[]
+  /** Why those that are free are not enough, though there are as many: `whole cores are wanted`. */
+  readonly because: string | null
+  /** Whether it may be enough when other VMs have ended. */
+  readonly mayPass: boolean
   readonly where: string
 }): UserError {
-  const free = facts.free === '' ? 'none is free' : `only ${cpus(facts.free)} free`
+  const able = facts.areHeld || facts.obstacles === '' ? 'free' : 'usable'
+  const free = facts.free === '' ? `none is ${able}` : `only ${cpus(facts.free)} ${able}`
   const supply =
-    facts.free === facts.realtime
+    facts.free === facts.realtime && facts.obstacles === '' && facts.because === null
       ? `only realtime ${cpus(facts.realtime)} there`
       : `of realtime CPUs ${facts.realtime} ${free}`
-  const holders = facts.holders.length === 0 ? '' : ` (${facts.holders.join(', ')})`
+  const obstacles = facts.obstacles === '' ? '' : ` (${facts.obstacles})`
+  const because = facts.because === null ? '' : `, and ${facts.because}`
+  const others = facts.obstacles === '' ? ['give the guest fewer vCPUs'] : []
   return userError({
     exitCode: EXIT.unavailable,
-    what: `${describePluggable(facts.pluggable)}${facts.what} need ${count(facts.wanted, 'CPU')}; ${supply}${holders}`,
+    what: `${describePluggable(facts.pluggable)}${facts.what} need ${count(facts.wanted, 'CPU')}; ${supply}${obstacles}${because}`,
     where: facts.where,
     todo:
-      (facts.holders.length === 0
-        ? 'widen realtime under [host], or give the guest fewer vCPUs'
-        : 'stop a VM or wait for one with --wait SECONDS, or widen realtime under [host]') +
-      waitForPlugging(facts.pluggable),
-    mayPass: facts.holders.length > 0,
+      alternatives(facts.remedies, [
+        ...(facts.areHeld || facts.obstacles === '' ? ['widen realtime under [host]'] : []),
+        ...others,
+      ]) + waitForPlugging(facts.pluggable),
+    mayPass: facts.mayPass,
   })
+}
+
+function alternatives(first: readonly string[], then: readonly string[]): string {
+  const all = [...first, ...then]
+  return all.length === 0 ? 'give the guest fewer vCPUs' : all.join(', or ')
 }
 
 /** A real-time vCPU on a CPU that another VM holds. */
@@ -197,12 +212,28 @@ export function realtimeShared(facts: {
 }
 
 /** Nothing is left for QEMU's main thread besides its real-time vCPUs. */
-export function noEmulatorCpus(facts: { readonly cpus: string; readonly where: string }): UserError {
+export function noEmulatorCpus(facts: {
+  readonly cpus: string
+  /** Null when [host] defines none. */
+  readonly housekeeping: string | null
+  readonly obstacles: string
+  readonly remedies: readonly string[]
+  readonly where: string
+}): UserError {
+  const own = 'emulator = { cpus = "…" } in the profile'
+  if (facts.housekeeping === null) {
+    return userError({
+      exitCode: EXIT.config,
+      what: `no CPU is left for emulator threads beside the real-time vCPUs on CPU ${facts.cpus}`,
+      where: facts.where,
+      todo: `set housekeeping under [host], or ${own}`,
+    })
+  }
   return userError({
-    exitCode: EXIT.config,
-    what: `no CPU is left for emulator threads beside the real-time vCPUs on CPU ${facts.cpus}`,
+    exitCode: EXIT.unavailable,
+    what: `no CPU is left for emulator threads: of housekeeping CPUs ${facts.housekeeping} none is usable (${facts.obstacles})`,
     where: facts.where,
-    todo: 'set housekeeping under [host], or emulator = { cpus = "…" } in the profile',
+    todo: [...facts.remedies, `set ${own} to CPUs that are`].join(', or '),
   })
 }
 

@@ -1,6 +1,9 @@
-import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, parseCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { readCoreKinds } from './core-kinds.js'
 import { readCpusetCpus, readMachinesCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
+import { readIsolatedGroups, readPartitions } from './partitions.js'
+import { readProc } from './proc.js'
 import { listDirectory, readAttribute, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
@@ -18,15 +21,38 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   if (present === null || present.length === 0) return null
   // A kernel without hot-plugging of CPUs has no such file: all are online.
   const online = readSet(`${root}${CPUS}/online`) ?? present
-  const plain = { present, online, isolated: readSet(`${root}${CPUS}/isolated`) }
+  const plain = { present, online, ...readIsolated(root) }
   if (!topology) return { ...plain, cpuset: null, siblings: {}, nodes: {}, realtimeRuntime: null }
+  const cpuset = machines ? readMachinesCpus(root) : readCpusetCpus(root)
+  const coreKinds = readCoreKinds(root, present)
+  const isKept = cpuset !== null && subtractCpuSets(online, cpuset).length > 0
   return {
     ...plain,
-    cpuset: machines ? readMachinesCpus(root) : readCpusetCpus(root),
+    cpuset,
+    ...(isKept ? { partitions: readPartitions(root) } : {}),
+    ...readRcuPriority(root),
+    ...(coreKinds.length === 0 ? {} : { coreKinds }),
     siblings: readSiblings(root, online),
     nodes: readNodes(root),
     realtimeRuntime: readNumber(`${root}/proc/sys/kernel/sched_rt_runtime_us`),
   }
+}
+
+/** By the boot's list and by cgroups: each knows only its own (Linux drivers/base/cpu.c, print_cpus_isolated). */
+function readIsolated(root: Root): Pick<HostCpus, 'isolated' | 'isolatedByGroups'> {
+  const booted = readSet(`${root}${CPUS}/isolated`)
+  const grouped = readIsolatedGroups(root)
+  if (grouped === null || grouped.length === 0) return { isolated: booted ?? grouped }
+  const isolated = [...new Set([...(booted ?? []), ...grouped])].sort((a, b) => a - b)
+  return { isolated, isolatedByGroups: grouped }
+}
+
+/** Linux Documentation/admin-guide/kernel-parameters.txt, rcutree.kthread_prio=; the last one counts. */
+function readRcuPriority(root: Root): Pick<HostCpus, 'rcuPriority'> {
+  const line = readProc(`${root}/proc/cmdline`)
+  if (line === null) return {}
+  const written = [...line.matchAll(/(?:^|\s)rcutree\.kthread_prio=(\d{1,3})(?=\s|$)/g)].at(-1)?.[1]
+  return { rcuPriority: written === undefined ? 'default' : Number(written) }
 }
 
 function readSet(path: string): CpuSet | null {

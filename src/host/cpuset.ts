@@ -37,6 +37,12 @@ export function readMachinesCpus(root: Root): CpuSet | null {
   return cpusOfGroup(root, { ...group, path })
 }
 
+/** This process's group of the cpuset controller, where it is in cgroup v2, which alone has partitions; else null. */
+export function cpusetHierarchy(root: Root): Group | null {
+  const group = ownGroup(root)
+  return group?.version === 2 ? group : null
+}
+
 function ownGroup(root: Root): Group | null {
   return findGroup(
     'cpuset',

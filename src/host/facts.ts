@@ -52,10 +52,21 @@ export interface HostCpus {
   /** There, online or not. */
   readonly present: CpuSet
   readonly online: CpuSet
-  /** Taken out of the scheduler's balancing at boot (isolcpus=); null when the host does not say. */
+  /**
+   * Taken out of the scheduler's balancing, at boot (isolcpus=) or by a cgroup that is an isolated partition; null when
+   * the host does not say.
+   */
   readonly isolated: CpuSet | null
+  /** Those of them that cgroups have isolated; absent where none has. */
+  readonly isolatedByGroups?: CpuSet
   /** What the cgroup's cpuset leaves to the VM; null when nothing limits it. */
   readonly cpuset: CpuSet | null
+  /** Cgroups that have taken CPUs for themselves; looked for only where the cpuset keeps CPUs from the VM. */
+  readonly partitions?: readonly CpuPartition[]
+  /** Sets of CPUs of one kind, the fastest first; empty or absent where all are alike or the host does not say. */
+  readonly coreKinds?: readonly CpuSet[]
+  /** rcutree.kthread_prio= of the kernel's command line; 'default' without it, absent when that cannot be read. */
+  readonly rcuPriority?: number | 'default'
   /** CPU → all CPUs of its core, itself included; empty when it was not asked for. */
   readonly siblings: Readonly<Record<number, CpuSet>>
   /** NUMA node → its CPUs; empty when it was not asked for. */
@@ -65,6 +76,15 @@ export interface HostCpus {
    * usage of real-time and deadline processes"); null when the host does not say.
    */
   readonly realtimeRuntime: number | null
+}
+
+/** A cgroup with CPUs that no other group has (Linux Documentation/admin-guide/cgroup-v2.rst, cpuset.cpus.partition). */
+export interface CpuPartition {
+  /** Below the mount point: `/rt.slice`. */
+  readonly group: string
+  /** `root` balances threads between its CPUs, `isolated` does not. */
+  readonly kind: 'root' | 'isolated'
+  readonly cpus: CpuSet
 }
 
 export interface PciDevice {

@@ -18,10 +18,13 @@ import { applyRules } from './passes/rules.js'
 import { sharedMemory } from './passes/shared-memory.js'
 import { threadNames } from './passes/thread-names.js'
 import type { Request } from './request.js'
+import { coreWarnings } from './threads/cores.js'
 import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
+import { setWarnings } from './threads/sets.js'
+import { countVcpus } from './threads/smp.js'
 import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
 import type { Warning, WarningKind } from './warnings.js'
@@ -109,7 +112,7 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
       ...ofKind('passed-over', ask.warnings),
       ...(threads === null
         ? []
-        : threadWarnings(threads.threads, { line: ruled.line, nics: passed.nics, cpus: host.cpus, held })),
+        : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
@@ -180,20 +183,21 @@ function leaseOf(
   return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
 }
 
-interface Around {
-  readonly line: CommandLine
-  readonly nics: readonly PlannedNic[]
-  readonly cpus: HostCpus | null
-  /** What other VMs hold. */
-  readonly held: readonly HeldLease[]
-}
-
-function threadWarnings(threads: ThreadPlan, { line, nics, cpus, held }: Around): Warning[] {
+function threadWarnings(
+  threads: ThreadPlan,
+  line: CommandLine,
+  nics: readonly PlannedNic[],
+  { policy, host, held }: Pick<PlanFacts, 'policy' | 'host' | 'held'>,
+): Warning[] {
+  const { cpus, hugePages } = host
   if (cpus === null) return []
-  const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
   const contexts = threads.contexts === undefined ? contextWarnings(line, cpus, held) : []
   return [
-    ...ofKind('placement', nodes),
+    ...ofKind('placement', [
+      ...numaWarnings({ line, threads, nics, nodes: cpus.nodes, hugePages }),
+      ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
+      ...setWarnings(threads, cpus),
+    ]),
     ...ofKind('unprepared', realtimeWarnings(threads, cpus)),
     ...ofKind('placement', contexts),
   ]

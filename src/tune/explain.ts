@@ -1,5 +1,9 @@
 import type { Refusal } from '../change/threads.js'
+import type { CpuPartition } from '../host/facts.js'
+import { readPartitions } from '../host/partitions.js'
 import { readProc } from '../host/proc.js'
+import { openSysroot } from '../host/sysroot.js'
+import { obstaclesTo } from '../plan/threads/obstacles.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import { describeRole, type Role } from './roles.js'
@@ -15,6 +19,8 @@ export interface Circumstances extends GroupLimits {
   /** RLIMIT_RTPRIO of the thread's process (getrlimit(2)). */
   readonly realtimeLimit: number | 'unlimited'
   readonly online: CpuSet
+  /** Cgroups that have taken CPUs for themselves. */
+  readonly partitions?: readonly CpuPartition[]
 }
 
 /** Bit of CAP_SYS_NICE in /proc/PID/status (linux/capability.h). */
@@ -31,6 +37,7 @@ export function readCircumstances(pid: number, tid: number, online: CpuSet): Cir
     isOwn: effectiveUser(own) === effectiveUser(theirs),
     realtimeLimit: limit === 'unlimited' ? limit : Number(limit),
     online,
+    partitions: readPartitions(openSysroot('/')),
   }
 }
 
@@ -71,7 +78,7 @@ interface Reason {
 const AS_ROOT = 'run as root: qemu-rt tune'
 
 function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circumstances): Reason {
-  const { isOwn, mayNice, cpuset, online } = circumstances
+  const { isOwn, mayNice, cpuset, online, partitions = [] } = circumstances
   const wanted = deviation.setting.cpus ?? []
   const offline = subtractCpuSets(wanted, online)
   if (reason === 'EPERM' && !isOwn && !mayNice) {
@@ -81,6 +88,15 @@ function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circ
     return {
       why: `CPU ${formatCpuSet(offline)} is offline`,
       todo: 'bring it online (chcpu -e), or plan others',
+    }
+  }
+  const [taken] = obstaclesTo(wanted, { online, cpuset, partitions }).filter(
+    ({ kind }) => kind === 'partition',
+  )
+  if (taken !== undefined) {
+    return {
+      why: `CPU ${formatCpuSet(taken.cpus)} is ${taken.why}`,
+      todo: 'start the VM in that cgroup, or plan CPUs of its own',
     }
   }
   if (cpuset !== null && intersectCpuSets(wanted, cpuset).length < wanted.length) {

@@ -1,7 +1,7 @@
 import type { SchedPolicy } from '../config/policy.js'
 import { badSelector } from '../errors/tune.js'
 import { isRealtime, type ThreadSetting } from '../plan/threads/thread-plan.js'
-import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, parseCpuList, parseCpuSet } from '../units/cpu-set.js'
 import { matchesGlob } from '../units/glob.js'
 import type { Role } from './roles.js'
 import type { Thread } from './threads.js'
@@ -25,7 +25,7 @@ const WORDS: Readonly<Record<string, Role['kind']>> = {
 }
 
 /**
- * Reads `WHO=CPUS[:POLICY[:PRIORITY]]`. WHO is `vcpus` (a CPU for each, in ascending order), `vcpu:N`, `iothread:ID`, `emulator`,
+ * Reads `WHO=CPUS[:POLICY[:PRIORITY]]`. WHO is `vcpus` (a CPU for each, in the order written), `vcpu:N`, `iothread:ID`, `emulator`,
  * `worker`, `vhost`, `io_uring`, `kvm`, `thread-context:ID` or `name:GLOB`; N and ID may be `*`. CPUS may be empty, to leave them as they are.
  * @throws {UserError} exit 64 when it does not parse
  */
@@ -33,7 +33,7 @@ export function parseSelector(text: string): Selector {
   const [, who = '', what = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? []
   if (who === '') throw badSelector({ text, problem: 'an = is missing' })
   const setting = parseSetting(text, what)
-  if (who === 'vcpus') return forEachVcpu(text, setting)
+  if (who === 'vcpus') return forEachVcpu(text, setting, parseCpuList(what.split(':')[0] ?? '') ?? [])
   const matches = matcher(text, who)
   return { text, settingFor: (thread, role) => (matches(thread, role) ? setting : null) }
 }
@@ -56,17 +56,17 @@ function parseSetting(text: string, what: string): ThreadSetting {
   return { cpus: cpus.length === 0 ? null : cpus, policy, priority }
 }
 
-function forEachVcpu(text: string, setting: ThreadSetting): Selector {
+function forEachVcpu(text: string, setting: ThreadSetting, inOrder: readonly number[]): Selector {
   return {
     text,
     settingFor(_, role) {
       if (role.kind !== 'vcpu') return null
-      return { ...setting, cpus: setting.cpus === null ? null : nth(setting.cpus, role.vcpu, text) }
+      return { ...setting, cpus: setting.cpus === null ? null : nth(inOrder, role.vcpu, text) }
     },
   }
 }
 
-function nth(cpus: CpuSet, vcpu: number, text: string): CpuSet {
+function nth(cpus: readonly number[], vcpu: number, text: string): CpuSet {
   const cpu = cpus[vcpu]
   if (cpu === undefined) throw badSelector({ text, problem: `there is no CPU for vCPU ${vcpu}` })
   return [cpu]

@@ -33,6 +33,24 @@ export function parseCpuSet(text: string): CpuSet | null {
   return isAscending(ranges) ? ranges.flatMap(cpusOf) : combine(ranges)
 }
 
+/**
+ * Reads the same format as `parseCpuSet`, and keeps the order that the CPUs are written in: `8,24,9` is 8, 24, 9. A CPU
+ * that is written again counts where it stands first.
+ */
+export function parseCpuList(text: string): readonly number[] | null {
+  const set = parseCpuSet(text)
+  if (set === null) return null
+  const left = new Set(set)
+  const list: number[] = []
+  for (const entry of text.split(',')) {
+    const range = parseRange(entry.trim())
+    if (range === null || range.isTakenAway) continue
+    for (const cpu of cpusOf(range)) if (left.delete(cpu)) list.push(cpu)
+    if (left.size === 0) break
+  }
+  return list
+}
+
 function parseRange(entry: string): Range | null {
   const match = /^(\^?)(\d{1,6})(?:-(\d{1,6})(?::(\d{1,6}))?)?$/.exec(entry)
   if (match === null) return null

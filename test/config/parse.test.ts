@@ -63,7 +63,14 @@ t.test('the example of the documentation parses to what it says', async (t) => {
     },
     profiles: {
       rt: {
-        vcpus: { cpus: 'auto', policy: 'fifo', priority: 1, realtimeMask: '^0', hotplug: 'lease' },
+        vcpus: {
+          cpus: 'auto',
+          policy: 'fifo',
+          priority: 1,
+          realtimeMask: '^0',
+          isolatesCores: false,
+          hotplug: 'lease',
+        },
         emulator: HOUSEKEEPING,
         iothreads: HOUSEKEEPING,
         workers: null,
@@ -149,19 +156,72 @@ const PROFILES: readonly [string, string, Partial<Profile>][] = [
   [
     'CPUs for all vCPUs as a list',
     'vcpus.cpus = "4-5,^4,8"',
-    { vcpus: { cpus: [5, 8], policy: null, priority: null, realtimeMask: null, hotplug: 'lease' } },
+    {
+      vcpus: {
+        cpus: [5, 8],
+        policy: null,
+        priority: null,
+        realtimeMask: null,
+        isolatesCores: false,
+        hotplug: 'lease',
+      },
+    },
+  ],
+  [
+    'a list for vCPUs, in the order that it is written in',
+    'vcpus.cpus = "8,24,9,25"',
+    {
+      vcpus: {
+        cpus: [8, 24, 9, 25],
+        policy: null,
+        priority: null,
+        realtimeMask: null,
+        isolatesCores: false,
+        hotplug: 'lease',
+      },
+    },
+  ],
+  [
+    'a core for each vCPU',
+    'vcpus = { cpus = "auto", threads = "isolate" }',
+    {
+      vcpus: {
+        cpus: 'auto',
+        policy: null,
+        priority: null,
+        realtimeMask: null,
+        isolatesCores: true,
+        hotplug: 'lease',
+      },
+    },
   ],
   [
     'CPUs for each vCPU',
     'vcpus = { cpus = { 0 = "4", 1 = "5-6" }, policy = "rr", priority = 5 }',
     {
-      vcpus: { cpus: { 0: [4], 1: [5, 6] }, policy: 'rr', priority: 5, realtimeMask: null, hotplug: 'lease' },
+      vcpus: {
+        cpus: { 0: [4], 1: [5, 6] },
+        policy: 'rr',
+        priority: 5,
+        realtimeMask: null,
+        isolatesCores: false,
+        hotplug: 'lease',
+      },
     },
   ],
   [
     'a real-time policy without a priority, which is the lowest',
     'vcpus = { policy = "fifo", realtime-mask = "^0-1, 3" }',
-    { vcpus: { cpus: null, policy: 'fifo', priority: 1, realtimeMask: '^0-1, 3', hotplug: 'lease' } },
+    {
+      vcpus: {
+        cpus: null,
+        policy: 'fifo',
+        priority: 1,
+        realtimeMask: '^0-1, 3',
+        isolatesCores: false,
+        hotplug: 'lease',
+      },
+    },
   ],
   [
     'a best-effort policy, which has no priority',

@@ -13,6 +13,7 @@ t.test('each way to say who', async (t) => {
   t.equal(get('vcpu:1=4-5', vcpu(0)), null)
   t.strictSame(get('vcpu:*=4-5', vcpu(7)), one)
   t.strictSame(get('vcpus=4-5', vcpu(1)), { ...one, cpus: [5] }, 'one CPU each')
+  t.strictSame(get('vcpus=5,4', vcpu(0)), { ...one, cpus: [5] }, 'in the order written')
   t.strictSame(get('iothread:a:b=4-5', { kind: 'iothread', id: 'a:b' }), one)
   t.strictSame(get('iothread:*=4-5', { kind: 'iothread', id: 'x' }), one)
   for (const kind of ['emulator', 'worker', 'vhost'] as const) t.strictSame(get(`${kind}=4-5`, { kind }), one)

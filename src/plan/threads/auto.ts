@@ -7,9 +7,11 @@ export interface Supply {
   readonly candidates: CpuSet
   /** CPUs that other VMs hold. */
   readonly held: CpuSet
-  readonly topology: Pick<HostCpus, 'siblings' | 'nodes'>
+  readonly topology: Pick<HostCpus, 'siblings' | 'nodes' | 'coreKinds'>
   /** NUMA nodes in the order of preference: the NICs' first. */
   readonly preferredNodes: readonly number[]
+  /** Whether a core gives one CPU only, and only when all of it is free. */
+  readonly isolatesCores?: boolean
 }
 
 /** The CPUs of one core that may be handed out. */
@@ -18,47 +20,85 @@ interface Core {
   /** Whether all CPUs of the core are among the candidates: none is left to the host or a switch. */
   readonly whole: boolean
   readonly node: number
+  /** Place of its kind among the host's kinds of cores, the fastest first. */
+  readonly kind: number
 }
 
 /**
- * Hands out CPUs for one VM: all from one NUMA node if any has enough, the preferred ones first, core by core. A core
- * with a CPU that another VM holds is passed over: its SMT siblings share execution units and the first-level cache.
+ * Hands out CPUs for one VM, core by core. Whole cores go first, then one NUMA node before several, then the node by
+ * preference, then the faster kind of cores; kinds are never mixed. A core with a CPU that another VM holds is passed
+ * over: its SMT siblings share execution units and the first-level cache.
  * @returns null when there are too few
  */
 export function handOutCpus(count: number, supply: Supply): CpuSet | null {
   const cores = freeCores(supply).sort(wholeFirst)
-  const nodes = [...new Set(cores.map(({ node }) => node))]
-    .sort((a, b) => rank(a, supply) - rank(b, supply) || a - b)
-    .map((node) => ({ node, cpus: cores.filter((core) => core.node === node).flatMap(({ cpus }) => cpus) }))
-  const whole = nodes.find(({ cpus }) => cpus.length >= count)
-  const cpus = whole?.cpus ?? nodes.flatMap((one) => one.cpus)
-  return cpus.length < count ? null : cpus.slice(0, count)
+  const places = groupBy(cores, ({ node, kind }) => `${node} ${kind}`).sort(
+    ([a], [b]) => rank(a, supply) - rank(b, supply) || nodeAt(a) - nodeAt(b) || kindAt(a) - kindAt(b),
+  )
+  const kinds = groupBy(places.flat(), ({ kind }) => `${kind}`).sort(([a], [b]) => kindAt(a) - kindAt(b))
+  const ways = [
+    places.map(wholeOnly),
+    places,
+    kinds.map(wholeOnly),
+    kinds.map((kind) => [...kind].sort(halvesLast)),
+  ]
+  for (const from of ways.flat()) {
+    const cpus = from.flatMap((core) => core.cpus)
+    if (cpus.length >= count) return cpus.slice(0, count)
+  }
+  return null
 }
 
-/** How many CPUs `handOutCpus` could give at most. */
+/** How many CPUs `handOutCpus` could give at most, if it mixed kinds of cores. */
 export function freeCpus(supply: Supply): CpuSet {
   return freeCores(supply).flatMap(({ cpus }) => cpus)
 }
 
-function freeCores({ candidates, held, topology }: Supply): Core[] {
+function freeCores({ candidates, held, topology, isolatesCores = false }: Supply): Core[] {
   const cores = new Map<number, Core>()
   for (const cpu of candidates) {
     const core = topology.siblings[cpu] ?? [cpu]
     const first = core[0] ?? cpu
     if (cores.has(first) || intersectCpuSets(core, held).length > 0) continue
     const cpus = intersectCpuSets(core, candidates)
-    cores.set(first, { cpus, whole: cpus.length === core.length, node: nodeOf(cpu, topology.nodes) })
+    const whole = cpus.length === core.length
+    if (isolatesCores && !whole) continue
+    const kind = Math.max(0, topology.coreKinds?.findIndex((kind) => kind.includes(cpu)) ?? 0)
+    const given = isolatesCores ? cpus.slice(0, 1) : cpus
+    cores.set(first, { cpus: given, whole, node: nodeOf(cpu, topology.nodes), kind })
   }
   return [...cores.values()]
 }
 
-function wholeFirst(a: Core, b: Core): number {
-  return Number(b.whole) - Number(a.whole) || (a.cpus[0] ?? 0) - (b.cpus[0] ?? 0)
+function groupBy(cores: readonly Core[], key: (core: Core) => string): Core[][] {
+  const groups = new Map<string, Core[]>()
+  for (const core of cores) groups.set(key(core), [...(groups.get(key(core)) ?? []), core])
+  return [...groups.values()]
 }
 
-function rank(node: number, { preferredNodes }: Supply): number {
-  const at = preferredNodes.indexOf(node)
+function wholeOnly(cores: readonly Core[]): Core[] {
+  return cores.filter(({ whole }) => whole)
+}
+
+function halvesLast(a: Core, b: Core): number {
+  return Number(b.whole) - Number(a.whole)
+}
+
+function wholeFirst(a: Core, b: Core): number {
+  return halvesLast(a, b) || (a.cpus[0] ?? 0) - (b.cpus[0] ?? 0)
+}
+
+function rank(core: Core | undefined, { preferredNodes }: Supply): number {
+  const at = preferredNodes.indexOf(nodeAt(core))
   return at < 0 ? preferredNodes.length : at
+}
+
+function nodeAt(core: Core | undefined): number {
+  return core?.node ?? 0
+}
+
+function kindAt(core: Core | undefined): number {
+  return core?.kind ?? 0
 }
 
 /** The NUMA node of a CPU; 0 on a host without nodes. */

@@ -2,6 +2,7 @@ import type { CpuChoice, Policy } from '../../config/policy.js'
 import { cpusNotAllowed, cpusOffline, hostSetMissing, unknownCpus } from '../../errors/threads.js'
 import type { HostCpus } from '../../host/facts.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import { describeObstacles, type Obstacle, obstaclesTo, remediesFor } from './obstacles.js'
 
 /** Where CPUs are looked up. */
 export interface CpuContext {
@@ -38,12 +39,21 @@ export function chosenCpus(choice: NamedChoice, key: readonly string[], context:
   }
   const usable = usableCpus(cpus, host)
   if (usable.length > 0) return usable
+  const obstacles = obstaclesTo(cpus, host)
+  const [cause, ...more] = obstacles
   throw cpusNotAllowed({
     cpus: formatCpuSet(cpus),
-    online: formatCpuSet(host.online),
-    cpuset: host.cpuset === null ? null : formatCpuSet(host.cpuset),
+    why: more.length === 0 ? (cause?.why ?? '') : describeObstacles(obstacles),
+    remedies: remediesFor(obstacles),
     where: where(),
   })
+}
+
+/** What keeps CPUs of a choice from the VM, whoever holds them. */
+export function obstaclesToChoice(choice: CpuChoice, { policy, cpus: host }: CpuContext): Obstacle[] {
+  if (host === null || choice === 'auto') return []
+  const cpus = typeof choice === 'string' ? (policy.host[choice] ?? []) : choice
+  return obstaclesTo(subtractCpuSets(cpus, usableCpus(cpus, host)), host)
 }
 
 /** Those of some CPUs that are online and within the cgroup's cpuset. */

@@ -1,9 +1,10 @@
 import type { CpuChoice, Profile } from '../../config/policy.js'
 import { hostSetMissing, noFreeCpus, type Pluggable } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
-import { describeHolder, type HeldLease, holderOfCpus } from '../leases.js'
+import type { HeldLease } from '../leases.js'
 import { freeCpus, handOutCpus, type Supply } from './auto.js'
 import { type CpuContext, chosenCpus, type NamedChoice, usableCpus } from './cpu-choice.js'
+import { describeObstacles, obstaclesTo, remediesFor } from './obstacles.js'
 
 /** Whose CPUs are chosen, and the profile's key that says so. */
 export interface Purpose {
@@ -14,17 +15,25 @@ export interface Purpose {
   readonly pluggable?: Pluggable | null
 }
 
+/** How CPUs are to be chosen. */
+export interface Wish {
+  /** NUMA nodes, the best first. */
+  readonly nodes: readonly number[]
+  /** Whether each CPU is to have a core of its own, whose other CPUs nobody gets. */
+  readonly isolatesCores: boolean
+}
+
 /** Gives out the host's realtime CPUs for `cpus = "auto"`, each once. */
 export interface HandOut {
   /** @throws {UserError} exit 69 when there are too few, 78 without realtime CPUs under [host] */
-  readonly take: (count: number, purpose: Purpose) => CpuSet
+  readonly take: (count: number, purpose: Purpose, wish?: Wish) => CpuSet
   /** All that were given so far. */
   readonly given: () => CpuSet
 }
 
 /**
  * @param named choices of the same profile that name their CPUs: these are not handed out besides
- * @param preferredNodes NUMA nodes, the best first
+ * @param preferredNodes NUMA nodes for threads that have no wish of their own, the best first
  */
 export function makeHandOut(
   context: CpuContext,
@@ -33,36 +42,66 @@ export function makeHandOut(
   preferredNodes: readonly number[],
 ): HandOut {
   const given: number[] = []
-  const supply = (): Supply => {
-    const own = [...given, ...named.flatMap((choice) => namedCpus(choice, context))]
-    return {
-      candidates: subtractCpuSets(usableCpus(context.policy.host.realtime ?? [], context.cpus), own),
-      held: held.flatMap(({ cpus }) => cpus),
-      topology: context.cpus ?? { siblings: {}, nodes: {} },
-      preferredNodes,
-    }
-  }
-  const take: HandOut['take'] = (count, { what, key, pluggable = null }) => {
+  const own = () => [...given, ...named.flatMap((choice) => namedCpus(choice, context))]
+  const supply = ({ nodes, isolatesCores }: Wish): Supply => ({
+    candidates: subtractCpuSets(usableCpus(context.policy.host.realtime ?? [], context.cpus), own()),
+    held: held.flatMap(({ cpus }) => cpus),
+    topology: context.cpus ?? { siblings: {}, nodes: {} },
+    preferredNodes: nodes,
+    isolatesCores,
+  })
+  const take: HandOut['take'] = (count, purpose, wish = { nodes: preferredNodes, isolatesCores: false }) => {
     const { realtime } = context.policy.host
-    const where = () => context.policy.place(['profile', context.profile, ...key, 'cpus'])
+    const where = () => context.policy.place(['profile', context.profile, ...purpose.key, 'cpus'])
     if (realtime === null) throw hostSetMissing({ set: 'realtime', where: where() })
-    const now = supply()
+    const now = supply(wish)
     const cpus = handOutCpus(count, now)
     if (cpus === null) {
+      const free = freeCpus(now)
       throw noFreeCpus({
         wanted: count,
-        what,
-        pluggable,
+        what: purpose.what,
+        pluggable: purpose.pluggable ?? null,
         realtime: formatCpuSet(realtime),
-        free: formatCpuSet(sorted(freeCpus(now))),
-        holders: holders(held, realtime),
         where: where(),
+        ...shortage(count, realtime, free, { context, held, own: own(), wish }),
       })
     }
-    given.push(...cpus)
+    // Siblings that are to stay empty are nobody else's, either.
+    given.push(...(wish.isolatesCores ? cpus.flatMap((cpu) => now.topology.siblings[cpu] ?? [cpu]) : cpus))
     return cpus
   }
   return { take, given: () => sorted(given) }
+}
+
+/** Why the realtime CPUs are not enough, for the error. */
+function shortage(
+  count: number,
+  realtime: CpuSet,
+  free: CpuSet,
+  around: {
+    readonly context: CpuContext
+    readonly held: readonly HeldLease[]
+    readonly own: CpuSet
+    readonly wish: Wish
+  },
+) {
+  const { held, own, wish } = around
+  const host = around.context.cpus ?? { online: realtime, cpuset: null }
+  const obstacles = obstaclesTo(subtractCpuSets(realtime, free), { ...host, held, own })
+  const blocked = obstacles.filter(({ kind }) => kind === 'held' || kind === 'sibling')
+  const because = wish.isolatesCores
+    ? 'threads = "isolate" takes one CPU of each core that is free as a whole'
+    : 'they are of different kinds of cores, which are not mixed'
+  return {
+    free: formatCpuSet(sorted(free)),
+    obstacles: describeObstacles(obstacles),
+    areHeld: obstacles.every(({ kind }) => kind === 'held' || kind === 'sibling'),
+    remedies: remediesFor(obstacles),
+    because: wish.isolatesCores || free.length >= count ? because : null,
+    mayPass:
+      free.length + blocked.reduce((sum, { cpus }) => sum + cpus.length, 0) >= count && blocked.length > 0,
+  }
 }
 
 /** The choices of a profile that name their CPUs. */
@@ -77,13 +116,6 @@ function namedCpus(choice: NamedChoice, { policy }: CpuContext): CpuSet {
   return typeof choice === 'string' ? (policy.host[choice] ?? []) : choice
 }
 
-function holders(held: readonly HeldLease[], realtime: CpuSet): string[] {
-  return held.flatMap((lease) => {
-    const found = holderOfCpus([lease], realtime)
-    return found === null ? [] : [`${formatCpuSet(found.cpus)} held by ${describeHolder(lease)}`]
-  })
-}
-
 /** The CPUs of one kind of thread: handed out, or as they are named. */
 export function cpusFor(
   choice: CpuChoice,
@@ -94,7 +126,7 @@ export function cpusFor(
 ): CpuSet {
   return choice === 'auto'
     ? handOut.take(count, purpose)
-    : chosenCpus(choice, [...purpose.key, 'cpus'], context)
+    : sorted(chosenCpus(choice, [...purpose.key, 'cpus'], context))
 }
 
 /** CPUs in order, each once. */

@@ -6,12 +6,15 @@ import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.
 import { describeHolder, type HeldLease, holderOfCpus, type Lease } from '../leases.js'
 import type { PassInput, PlannedNic } from '../pass.js'
 import { checkConflicts } from './conflicts.js'
-import { type CpuContext, usableCpus } from './cpu-choice.js'
+import { type CpuContext, obstaclesToChoice, usableCpus } from './cpu-choice.js'
+import { guestNodes } from './guest-nodes.js'
 import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose, sorted } from './hand-out.js'
+import { describeObstacles, remediesFor } from './obstacles.js'
+import { preferredNodes } from './preferred-nodes.js'
 import { countVcpus } from './smp.js'
 import { threadObjects, unnamedObjects } from './thread-objects.js'
 import { type IothreadSetting, isRealtime, type ThreadPlan, type ThreadSetting } from './thread-plan.js'
-import { planVcpus, vcpusToPlan } from './vcpus.js'
+import { planVcpus, type VcpuGroup, vcpusToPlan } from './vcpus.js'
 
 /** What a thread plan is made from. */
 export interface ThreadInput extends Pick<PassInput, 'line' | 'policy' | 'host'> {
@@ -46,9 +49,10 @@ export function planThreads(input: ThreadInput): PlannedThreads | null {
   const { settings, name } = input.profile
   if (!placesThreads(settings)) return null
   const context = { policy: input.policy, cpus: input.host.cpus, profile: name }
-  const nodes = input.nics.flatMap(({ numaNode }) => numaNode ?? [])
+  const groups = vcpuGroups(input)
+  const nodes = groups.flatMap((group) => group.nodes)
   const handOut = makeHandOut(context, input.held, namedChoices(settings), nodes)
-  const threads = settle(placeAll(input, context, handOut), context)
+  const threads = settle(placeAll(input, context, handOut, groups), context)
   checkConflicts(threads, context)
   const realtime = threads.vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
   checkHeld(realtime, input.held, context)
@@ -70,10 +74,19 @@ function affinityOf({ vcpus, emulator }: ThreadPlan): CpuSet | null {
   return arePlaced ? (emulator?.cpus ?? null) : null
 }
 
+function vcpuGroups({ line, nics, host }: ThreadInput): VcpuGroup[] {
+  const guest = guestNodes(line, countVcpus(line))
+  const nodes = preferredNodes(guest, nics, host.hugePages)
+  const groups = guest.map(({ id, vcpus }, index) => ({ id, vcpus, nodes: nodes[index] ?? [] }))
+  // Those whose memory is somewhere choose before those that may be anywhere.
+  return groups.sort((a, b) => Number(a.nodes.length === 0) - Number(b.nodes.length === 0))
+}
+
 function placeAll(
   { profile, line, running }: ThreadInput,
   context: CpuContext,
   handOut: HandOut,
+  groups: readonly VcpuGroup[],
 ): ThreadPlan {
   const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile.settings
   const place = (thread: ThreadProfile | null, what: string, key: readonly string[]) =>
@@ -82,7 +95,9 @@ function placeAll(
   const unnamed = unnamedObjects(line)
   return {
     vcpus:
-      vcpus === null ? [] : planVcpus(vcpus, vcpusToPlan(vcpus, countVcpus(line), running), context, handOut),
+      vcpus === null
+        ? []
+        : planVcpus(vcpus, vcpusToPlan(vcpus, countVcpus(line), running), context, handOut, groups),
     iothreads: planIothreads(iothreads, line, context, handOut),
     emulator: place(emulator, 'emulator threads', ['emulator']),
     workers: place(workers, 'worker threads', ['workers']),
@@ -158,7 +173,15 @@ function settleEmulator({ vcpus, emulator }: ThreadPlan, context: CpuContext): T
   const isNeeded = vcpus.some(isRealtime)
   if (!isNeeded) return emulator
   const where = context.policy.place(['profile', context.profile, 'vcpus'])
-  throw noEmulatorCpus({ cpus: formatCpuSet(sorted(placed)), where })
+  const { housekeeping } = host
+  const obstacles = obstaclesToChoice('housekeeping', context)
+  throw noEmulatorCpus({
+    cpus: formatCpuSet(sorted(placed)),
+    housekeeping: housekeeping && formatCpuSet(housekeeping),
+    obstacles: describeObstacles(obstacles),
+    remedies: remediesFor(obstacles),
+    where,
+  })
 }
 
 /** @throws {UserError} exit 69 when another VM has one of the CPUs of real-time vCPUs */

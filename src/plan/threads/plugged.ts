@@ -70,7 +70,8 @@ export function planPlugged(
     nodes,
   )
   const wanted = { numbers: changed.plugged, possible: record.maxcpus, pluggable: null }
-  const settings = changed.plugged.length === 0 ? [] : planVcpus(vcpus, wanted, context, handOut)
+  const groups = [{ id: 0, vcpus: changed.plugged, nodes }]
+  const settings = changed.plugged.length === 0 ? [] : planVcpus(vcpus, wanted, context, handOut, groups)
   const all = [...kept, ...settings].sort((a, b) => a.vcpu - b.vcpu)
   const threads = { ...record.threads, vcpus: all }
   checkConflicts(threads, context)

@@ -32,7 +32,7 @@ const MOST_VCPUS = 65_536
  * @throws {UserError} exit 65 when a number does not parse, or no machine has so many
  */
 export function countVcpus(line: CommandLine): VcpuCount {
-  const read = (key: Key) => readNumber(line, key)
+  const read = (key: Key) => smpNumber(line, key)
   const [cpus, maxcpus, given] = [read('cpus'), read('maxcpus'), read('threads')]
   const product = LEVELS.reduce((total, level) => total * (read(level) || 1), 1)
   const possible = maxcpus || cpus || product
@@ -59,7 +59,7 @@ export function recordedVcpus(line: CommandLine, threads: Pick<ThreadPlan, 'vcpu
  * QEMU reads 64 bits and keeps 32 of them.
  * @returns 0 when there is none: QEMU before 9.0 takes both alike
  */
-function readNumber(line: CommandLine, key: Key): number {
+export function smpNumber(line: CommandLine, key: Key): number {
   const value = SPELLED.flatMap(({ option, prefix }) =>
     findOptions(line, option).flatMap(({ index, option: { argument } }) => {
       // `-smp ''` says nothing, and `-smp cpus=` is an error.

@@ -1,8 +1,9 @@
 import type { CpuChoice, VcpuProfile } from '../../config/policy.js'
 import { noRealtimeVcpu, type Pluggable, realtimeWithoutCpus, tooFewCpus } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
-import { type CpuContext, chosenCpus } from './cpu-choice.js'
-import { cpusFor, type HandOut } from './hand-out.js'
+import { type CpuContext, chosenCpus, obstaclesToChoice } from './cpu-choice.js'
+import { type HandOut, type Purpose, sorted } from './hand-out.js'
+import { describeObstacles } from './obstacles.js'
 import { realtimeVcpus } from './realtime-mask.js'
 import type { VcpuCount } from './smp.js'
 import { isRealtime, type VcpuSetting } from './thread-plan.js'
@@ -39,9 +40,10 @@ export function vcpusToPlan(
 }
 
 /**
- * CPUs and policy of vCPUs. A list, `realtime` and `auto` give each vCPU one CPU of its own, in ascending order (`auto`: core by core);
- * `housekeeping` lets all of them share the set.
+ * CPUs and policy of vCPUs. A list, `realtime` and `auto` give each vCPU one CPU of its own, in the order of the list (`auto`: core
+ * by core, and for each NUMA node of the guest by itself); `housekeeping` lets all of them share the set.
  * @param wanted the vCPUs that get theirs, ascending, of those that the guest may have
+ * @param groups the guest's NUMA nodes
  * @throws {UserError} exit 69 for fewer CPUs than vCPUs, 78 for a real-time vCPU without CPUs
  */
 export function planVcpus(
@@ -49,6 +51,7 @@ export function planVcpus(
   wanted: WantedVcpus,
   context: CpuContext,
   handOut: HandOut,
+  groups: readonly VcpuGroup[],
 ): VcpuSetting[] {
   const { numbers, possible } = wanted
   const realtime = isRealtime(profile) ? realtimeVcpus(profile.realtimeMask, possible) : []
@@ -56,7 +59,7 @@ export function planVcpus(
   if (isRealtime(profile) && realtime.length === 0) {
     throw noRealtimeVcpu({ mask: profile.realtimeMask ?? '', vcpus: possible, where: where() })
   }
-  const cpusOf = placeVcpus(profile.cpus, wanted, context, handOut)
+  const cpusOf = placeVcpus(profile, wanted, context, handOut, groups)
   const bestEffort = { policy: null, priority: null }
   return numbers.map((vcpu) => {
     const { policy, priority } = !isRealtime(profile) || realtime.includes(vcpu) ? profile : bestEffort
@@ -66,11 +69,19 @@ export function planVcpus(
   })
 }
 
+/** vCPUs that belong together, and the host's NUMA nodes for them, the best first. */
+export interface VcpuGroup {
+  readonly id: number
+  readonly vcpus: readonly number[]
+  readonly nodes: readonly number[]
+}
+
 function placeVcpus(
-  choice: VcpuProfile['cpus'],
+  { cpus: choice, isolatesCores }: VcpuProfile,
   { numbers, pluggable }: WantedVcpus,
   context: CpuContext,
   handOut: HandOut,
+  groups: readonly VcpuGroup[],
 ): (vcpu: number) => CpuSet | null {
   if (choice === null) return () => null
   if (isTable(choice)) {
@@ -79,20 +90,43 @@ function placeVcpus(
       return cpus === undefined ? null : chosenCpus(cpus, [...KEY, 'cpus', String(vcpu)], context)
     }
   }
-  const cpus = cpusFor(choice, numbers.length, { what: 'vCPUs', key: KEY, pluggable }, context, handOut)
+  if (choice === 'auto') {
+    const wanted = groups.map((group) => ({
+      ...group,
+      vcpus: group.vcpus.filter((vcpu) => numbers.includes(vcpu)),
+    }))
+    const purpose = { what: 'vCPUs', key: KEY, pluggable }
+    const placed = new Map(
+      wanted.flatMap((group) => handOutTo(group, wanted.length, purpose, isolatesCores, handOut)),
+    )
+    return (vcpu) => placed.get(vcpu) ?? null
+  }
+  const cpus = chosenCpus(choice, [...KEY, 'cpus'], context)
   if (choice === 'housekeeping') return () => cpus
-  if (choice === 'auto') return (vcpu) => cpus.slice(numbers.indexOf(vcpu)).slice(0, 1)
   const most = 1 + Math.max(...numbers)
   if (cpus.length < most) {
     throw tooFewCpus({
       vcpus: most,
       pluggable,
-      cpus: formatCpuSet(cpus),
-      cpuset: context.cpus?.cpuset ? formatCpuSet(context.cpus.cpuset) : null,
+      cpus: formatCpuSet(sorted(cpus)),
+      obstacles: describeObstacles(obstaclesToChoice(choice, context)),
       where: context.policy.place(['profile', context.profile, ...KEY, 'cpus']),
     })
   }
   return (vcpu) => cpus.slice(vcpu, vcpu + 1)
+}
+
+function handOutTo(
+  { id, vcpus, nodes }: VcpuGroup,
+  groups: number,
+  purpose: Purpose,
+  isolatesCores: boolean,
+  handOut: HandOut,
+): [vcpu: number, cpus: CpuSet][] {
+  if (vcpus.length === 0) return []
+  const what = groups > 1 ? `vCPUs of guest node ${id}` : purpose.what
+  const cpus = handOut.take(vcpus.length, { ...purpose, what }, { nodes, isolatesCores })
+  return vcpus.map((vcpu, index) => [vcpu, cpus.slice(index, index + 1)])
 }
 
 function isTable(

@@ -1,0 +1,86 @@
+import type { CpuPartition } from '../../host/facts.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import { describeHolder, type HeldLease } from '../leases.js'
+
+/** What keeps CPUs from a VM. */
+export interface Obstacle {
+  readonly kind: 'offline' | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own'
+  readonly cpus: CpuSet
+  /** Goes on after the CPUs: `offline`, `held by guest 'plc-1' (PID 4711)`. */
+  readonly why: string
+}
+
+/** Where CPUs are wanted. */
+export interface Surroundings {
+  readonly online: CpuSet
+  readonly cpuset: CpuSet | null
+  readonly partitions?: readonly CpuPartition[]
+  readonly isolatedByGroups?: CpuSet
+  readonly siblings?: Readonly<Record<number, CpuSet>>
+  readonly held?: readonly HeldLease[]
+  /** CPUs that other threads of the same VM have. */
+  readonly own?: CpuSet
+}
+
+/** Says of each CPU that cannot be had why, in the order of what has to be mended first. */
+export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
+  const {
+    online,
+    cpuset,
+    partitions = [],
+    isolatedByGroups = [],
+    siblings = {},
+    held = [],
+    own = [],
+  } = around
+  const found: Obstacle[] = []
+  let left = cpus
+  const add = (kind: Obstacle['kind'], which: CpuSet, why: string) => {
+    const cpus = intersectCpuSets(left, which)
+    if (cpus.length > 0) found.push({ kind, cpus, why })
+    left = subtractCpuSets(left, cpus)
+  }
+  for (const lease of held) add('held', lease.cpus, `held by ${describeHolder(lease)}`)
+  add('offline', subtractCpuSets(left, online), 'offline')
+  if (cpuset !== null) {
+    const away = subtractCpuSets(left, cpuset)
+    for (const { group, kind, cpus } of partitions) {
+      const type = kind === 'isolated' ? 'isolated partition' : 'partition'
+      add('partition', intersectCpuSets(away, cpus), `taken by the ${type} of cgroup ${group}`)
+    }
+    add(
+      'partition',
+      intersectCpuSets(away, isolatedByGroups),
+      'taken by the isolated partition of another cgroup',
+    )
+    add('cpuset', away, `outside of the cgroup's cpuset ${formatCpuSet(cpuset)}`)
+  }
+  add('own', own, 'given to other threads of this VM')
+  for (const lease of held) {
+    const near = left.filter((cpu) => intersectCpuSets(siblings[cpu] ?? [], lease.cpus).length > 0)
+    add('sibling', near, `on a core that ${describeHolder(lease)} has a CPU of`)
+  }
+  return found
+}
+
+/** `4-5 held by guest 'plc-1' (PID 4711), 6 offline`. */
+export function describeObstacles(obstacles: readonly Obstacle[]): string {
+  return obstacles.map(({ cpus, why }) => `${formatCpuSet(cpus)} ${why}`).join(', ')
+}
+
+/** What to do about each kind of obstacle, as a command to a person. None gives CPUs away that somebody has. */
+const REMEDIES: Readonly<Record<Obstacle['kind'], (cpus: string, wait: string) => string | null>> = {
+  held: (_, wait) => wait,
+  sibling: (_, wait) => wait,
+  offline: (cpus) => `bring CPU ${cpus} online (as root: chcpu -e ${cpus})`,
+  partition: () => 'start the VM in the cgroup that has them',
+  cpuset: (cpus) => `add CPU ${cpus} to the cpuset of the VM's cgroup and those above it`,
+  own: () => null,
+}
+
+/** What may be done about obstacles, the first of each kind; none when nothing can. */
+export function remediesFor(obstacles: readonly Obstacle[]): string[] {
+  const wait = 'stop a VM or wait for one with --wait SECONDS'
+  const texts = obstacles.flatMap(({ kind, cpus }) => REMEDIES[kind](formatCpuSet(cpus), wait) ?? [])
+  return [...new Set(texts)]
+}

@@ -1,0 +1,50 @@
+import type { HostCpus } from '../../host/facts.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import type { ThreadPlan } from './thread-plan.js'
+
+/** Warns of sets of CPUs among which the kernel moves no thread, and of vCPUs that a table leaves out. */
+export function setWarnings(threads: ThreadPlan, { isolated }: HostCpus): string[] {
+  return [...unbalancedSets(threads, isolated ?? []), ...holes(threads)]
+}
+
+/**
+ * Isolated CPUs are in no scheduling domain, so that a thread stays on the one that it is on
+ * (Linux Documentation/admin-guide/kernel-parameters.txt, isolcpus=domain; cgroup-v2.rst, "isolated").
+ */
+function unbalancedSets(
+  { vcpus, emulator, iothreads, workers, vhost }: ThreadPlan,
+  isolated: CpuSet,
+): string[] {
+  const vcpuSets = new Map<string, { cpus: CpuSet; numbers: number[] }>()
+  for (const { vcpu, cpus } of vcpus) {
+    if (cpus === null) continue
+    const text = formatCpuSet(cpus)
+    vcpuSets.set(text, { cpus, numbers: [...(vcpuSets.get(text)?.numbers ?? []), vcpu] })
+  }
+  const sets = [
+    ...[...vcpuSets.values()].map(({ cpus, numbers }) => ({ who: `vCPU ${formatCpuSet(numbers)}`, cpus })),
+    { who: 'emulator threads', cpus: emulator?.cpus ?? [] },
+    ...iothreads.map(({ id, cpus }) => ({ who: `I/O thread '${id}'`, cpus: cpus ?? [] })),
+    { who: 'worker threads', cpus: workers?.cpus ?? [] },
+    { who: 'vhost threads', cpus: vhost?.cpus ?? [] },
+  ]
+  return sets.flatMap(({ who, cpus }) => {
+    const there = intersectCpuSets(cpus, isolated)
+    const rest = subtractCpuSets(cpus, isolated)
+    if (cpus.length < 2 || there.length === 0) return []
+    const which = rest.length === 0 ? 'are isolated' : `are half isolated (CPU ${formatCpuSet(there)})`
+    return [
+      `CPUs ${formatCpuSet(cpus)} of ${who} ${which}: the kernel moves no thread between isolated CPUs, so that ` +
+        'threads share one while others are idle; give each thread one CPU, or CPUs that are not isolated',
+    ]
+  })
+}
+
+function holes({ vcpus }: ThreadPlan): string[] {
+  const left = vcpus.filter(({ cpus }) => cpus === null).map(({ vcpu }) => vcpu)
+  if (left.length === 0 || left.length === vcpus.length) return []
+  return [
+    `vCPU ${formatCpuSet(left)} has no CPUs in the profile, which gives others some: it runs wherever QEMU is started; ` +
+      'add it to the table of vcpus.cpus',
+  ]
+}

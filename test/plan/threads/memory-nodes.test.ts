@@ -1,0 +1,71 @@
+import t from 'tap'
+import { parseCpuSet } from '../../../src/units/cpu-set.js'
+import { cpusOf, NAMED, planOf, warningsOf, withNic } from '../make.js'
+
+const set = (text: string) => parseCpuSet(text) ?? []
+const HOST = '[host]\nhousekeeping = "0,4"\nrealtime = "1-3,5-7"\n'
+const GIB = 1024n ** 3n
+
+const plan = (args: readonly string[], given: Parameters<typeof planOf>[1] & { profile?: string } = {}) => {
+  const { profile = 'vcpus = { cpus = "auto" }', ...rest } = given
+  return planOf([...NAMED, ...args], {
+    cpus: cpusOf('0-7', { nodes: { 0: set('0-3'), 1: set('4-7') } }),
+    ...rest,
+    config: `${HOST}[profile.rt]\n${profile}`,
+    options: ['--profile', 'rt', ...(rest.options ?? [])],
+  })
+}
+
+const cpus = (made: ReturnType<typeof plan>) => made.threads?.vcpus.map((vcpu) => vcpu.cpus?.join())
+
+const ram = (id: string, node: number) => [
+  '-object',
+  `memory-backend-ram,id=${id},size=1G,host-nodes=${node},policy=bind`,
+]
+const bound = (node: number) => ['-machine', 'q35,memory-backend=r', ...ram('r', node)]
+
+t.test('vCPUs go where guest RAM is bound to, unless a NIC is elsewhere', async (t) => {
+  t.strictSame(cpus(plan(['-smp', '2', ...bound(1)])), ['5', '6'])
+  t.strictSame(warningsOf(plan(['-smp', '2', ...bound(1)])), [])
+  const nic = { options: ['--nic', 'ens1f0'], pci: withNic(0, { numaNode: 0 }) }
+  t.strictSame(cpus(plan(['-smp', '2', ...bound(1)], nic)), ['1', '2'])
+})
+
+t.test('vCPUs go where huge pages are, and a node with too few is a warning', async (t) => {
+  const pool = (freeByNode: Record<number, number>) => ({
+    profile: 'vcpus = { cpus = "auto" }\nhugepages = "1G"',
+    hugePages: [{ size: GIB, free: 8, surplus: 0, freeByNode }],
+  })
+  const args = ['-machine', 'q35', '-m', '4G', '-smp', '2']
+  const only = plan(args, pool({ 0: 0, 1: 8 }))
+  t.strictSame(cpus(only), ['5', '6'])
+  t.strictSame(warningsOf(only), [])
+  t.strictSame(cpus(plan(args, pool({ 0: 4, 1: 4 }))), ['1', '2'])
+  const named = pool({ 0: 1, 1: 7 })
+  t.strictSame(warningsOf(plan(args, { ...named, profile: 'vcpus = { cpus = "1-2" }\nhugepages = "1G"' })), [
+    'vCPUs are on NUMA node 0, where 1 of 4 huge pages of 1 GiB for guest RAM are free: the others come from another node, which every access to them crosses to',
+  ])
+})
+
+t.test("each of the guest's nodes has vCPUs where its memory is", async (t) => {
+  const two = (first: number, second: number, rest: readonly string[]) => [
+    ...['-machine', 'q35', '-m', '2G', '-smp', '4', ...ram('a', first), ...ram('b', second)],
+    ...rest,
+  ]
+  const ranges = ['-numa', 'node,memdev=a,cpus=0,cpus=2', '-numa', 'node,memdev=b,cpus=1,cpus=3']
+  t.strictSame(cpus(plan(two(0, 1, ranges))), ['1', '5', '2', '6'])
+  t.strictSame(cpus(plan(two(1, 0, ranges))), ['5', '1', '6', '2'])
+  t.strictSame(warningsOf(plan(two(1, 0, ranges))), [])
+  const places = [
+    ...['-numa', 'node,nodeid=0,memdev=a', '-numa', 'node,nodeid=1,memdev=b', '-smp', 'sockets=2,cores=2'],
+    ...['-numa', 'cpu,node-id=1,socket-id=0', '-numa', 'cpu,node-id=0,socket-id=1'],
+  ]
+  t.strictSame(cpus(plan(two(0, 1, places))), ['5', '6', '1', '2'])
+  const named = { profile: 'vcpus = { cpus = "1-3,5" }' }
+  t.strictSame(warningsOf(plan(two(0, 1, ranges), named)), [], 'a node that has one of them')
+  t.strictSame(warningsOf(plan(two(0, 1, ranges), { profile: 'vcpus = { cpus = "1,2,3,7" }' })).length, 0)
+  t.strictSame(warningsOf(plan(two(1, 0, ranges), { profile: 'vcpus = { cpus = "1,5,2,6" }' })), [
+    'vCPUs 0,2 of guest node 0 are on NUMA node 0, their RAM is bound to NUMA node 1: every access crosses nodes',
+    'vCPUs 1,3 of guest node 1 are on NUMA node 1, their RAM is bound to NUMA node 0: every access crosses nodes',
+  ])
+})

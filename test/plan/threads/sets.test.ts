@@ -1,0 +1,100 @@
+import t from 'tap'
+import { parseCpuSet } from '../../../src/units/cpu-set.js'
+import { cpusOf, NAMED, planOf, warningsOf } from '../make.js'
+
+const set = (text: string) => parseCpuSet(text) ?? []
+const HOST = '[host]\nhousekeeping = "0-3"\nrealtime = "4-7"\n'
+
+const warnings = (profile: string, args: readonly string[] = [], facts = {}, host = HOST) =>
+  warningsOf(
+    planOf([...NAMED, ...args], {
+      cpus: cpusOf('0-7', { isolated: set('4-7'), ...facts }),
+      config: `${host}[profile.rt]\n${profile}`,
+      options: ['--profile', 'rt'],
+    }),
+  )
+
+const END =
+  'the kernel moves no thread between isolated CPUs, so that threads share one while others are idle; give each thread one CPU, or CPUs that are not isolated'
+
+t.test('several isolated CPUs for a thread are a warning, whichever thread it is', async (t) => {
+  t.strictSame(warnings('vcpus.cpus = { 0 = "4-5", 1 = "4-5", 2 = "6" }', ['-smp', '3']), [
+    `CPUs 4-5 of vCPU 0-1 are isolated: ${END}`,
+  ])
+  t.strictSame(warnings('vcpus = { cpus = "4" }\nemulator = { cpus = "6-7" }'), [
+    `CPUs 6-7 of emulator threads are isolated: ${END}`,
+  ])
+  const others = 'iothreads = { cpus = "4-5" }\nworkers = { cpus = "5-6" }\nvhost = { cpus = "6-7" }'
+  t.strictSame(warnings(others, ['-object', 'iothread,id=disk']), [
+    `CPUs 4-5 of I/O thread 'disk' are isolated: ${END}`,
+    `CPUs 5-6 of worker threads are isolated: ${END}`,
+    `CPUs 6-7 of vhost threads are isolated: ${END}`,
+  ])
+  t.strictSame(warnings('vcpus.cpus = { 0 = "3-4" }'), [
+    `CPUs 3-4 of vCPU 0 are half isolated (CPU 4): ${END}`,
+  ])
+  t.strictSame(warnings('vcpus = { cpus = "4-7" }', ['-smp', '4']), [], 'one each')
+  t.strictSame(warnings('vcpus.cpus = { 0 = "4-5" }', [], { isolated: [] }), [], 'a partition that balances')
+})
+
+t.test('a table that leaves vCPUs out is a warning', async (t) => {
+  t.strictSame(warnings('vcpus.cpus = { 0 = "4", 2 = "5" }', ['-smp', '4']), [
+    'vCPU 1,3 has no CPUs in the profile, which gives others some: it runs wherever QEMU is started; add it to the table of vcpus.cpus',
+  ])
+})
+
+t.test("priorities above the kernel's own threads are a warning where they are known", async (t) => {
+  const fifo = (priority: number, facts: object) =>
+    warnings(`vcpus = { cpus = "auto", policy = "fifo", priority = ${priority} }`, [], facts)
+  t.strictSame(fifo(50, { rcuPriority: 11 }), [
+    "real-time vCPUs at priority 50 are above the kernel's rcuc and ksoftirqd of their CPUs (at most 11 with rcutree.kthread_prio=11): " +
+      'a vCPU that is busy keeps them from running, and RCU stalls; lower the priority to 11, or boot with rcutree.kthread_prio=51',
+  ])
+  t.match(fifo(2, { rcuPriority: 'default' }), [
+    /at most 1 without rcutree.kthread_prio=.*lower the priority to 1/,
+  ])
+  t.strictSame(fifo(1, { rcuPriority: 'default' }), [])
+  t.strictSame(fifo(99, {}), [], 'a host that does not say')
+})
+
+t.test('what is not isolated beside a partition is added to the partition, not to the boot', async (t) => {
+  const list = 'vcpus = { cpus = "4", policy = "fifo" }'
+  t.strictSame(warnings(list, [], { isolated: set('5-7'), isolatedByGroups: set('5-7') }), [
+    'CPU 4 of real-time vCPUs is not isolated: the kernel puts other threads there; add CPU 4 to the cgroup partition that isolates CPUs 5-7, or choose among these',
+  ])
+})
+
+t.test('each refusal says what keeps CPUs from the VM', async (t) => {
+  const auto = 'vcpus = { cpus = "auto", policy = "fifo" }'
+  const partitions = [{ group: '/rt.slice', kind: 'isolated' as const, cpus: [6, 7] }]
+  const cases: readonly [profile: string, facts: object, message: RegExp][] = [
+    [
+      auto,
+      { cpuset: set('0-3') },
+      /of realtime CPUs 4-7 none is usable \(4-7 outside of the cgroup's cpuset 0-3\): .*; add CPU 4-7 to the cpuset/,
+    ],
+    [auto, { online: set('0-3') }, /none is usable \(4-7 offline\): .*; bring CPU 4-7 online/],
+    [
+      auto,
+      { online: set('0-4,6-7'), cpuset: set('0-3'), partitions },
+      /none is usable \(5 offline, 6-7 taken by the isolated partition of cgroup \/rt.slice, 4 outside of the cgroup's cpuset 0-3\): .*start the VM in the cgroup that has them/,
+    ],
+    [
+      'vcpus = { cpus = "6-7" }',
+      { cpuset: set('0-3'), isolatedByGroups: set('6-7') },
+      /none of CPUs 6-7 can be used: taken by the isolated partition of another cgroup: .*; start the VM in the cgroup that has them, or choose others/,
+    ],
+    [
+      'vcpus = { cpus = "4", policy = "fifo" }',
+      { cpuset: set('4-7') },
+      /no CPU is left for emulator threads: of housekeeping CPUs 0-3 none is usable \(0-3 outside of the cgroup's cpuset 4-7\)/,
+    ],
+  ]
+  for (const [profile, facts, message] of cases) {
+    t.throws(() => warnings(profile, ['-smp', '2'].slice(0, profile.includes('"4"') ? 0 : 2), facts), {
+      exitCode: 69,
+      message,
+      mayPass: false,
+    })
+  }
+})
