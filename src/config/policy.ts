@@ -80,6 +80,8 @@ export interface Profile {
   readonly iothreads: ThreadProfile | Readonly<Record<string, ThreadProfile>> | null
   readonly workers: ThreadProfile | null
   readonly vhost: ThreadProfile | null
+  /** Threads of `-object thread-context`; null leaves them where the command line has them. */
+  readonly threadContexts: ThreadProfile | null
   readonly lockMemory: boolean | null
   /** Page size as written, e.g. `1G`. */
   readonly hugepages: string | null

@@ -1,5 +1,6 @@
 import type { DomainPolicy, SchedPolicy } from '../config/policy.js'
 import { type Lease, leaseToJson } from '../plan/leases.js'
+import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { type ThreadPlan, type ThreadSetting, threadsToJson } from '../plan/threads/thread-plan.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
@@ -193,7 +194,7 @@ export function parseLease(json: unknown): Lease | null {
 
 function parseThreads(json: unknown): ThreadPlan | null {
   if (typeof json !== 'object' || json === null) return null
-  const { vcpus, emulator, iothreads, workers, vhost } = asObject(json)
+  const { vcpus, emulator, iothreads, workers, vhost, contexts, unnamed } = asObject(json)
   return {
     vcpus: asList(vcpus).flatMap((one) => {
       const vcpu = asNumber(one.vcpu)
@@ -203,7 +204,14 @@ function parseThreads(json: unknown): ThreadPlan | null {
     iothreads: asList(iothreads).map((one) => ({ id: asText(one.id) ?? '', ...parseSetting(one) })),
     workers: workers === undefined ? null : parseSetting(asObject(workers)),
     vhost: vhost === undefined ? null : parseSetting(asObject(vhost)),
+    ...(contexts === undefined ? {} : { contexts: parseSetting(asObject(contexts)) }),
+    ...(unnamed === undefined ? {} : { unnamed: asList(unnamed).flatMap(parseThreadObject) }),
   }
+}
+
+function parseThreadObject({ type, id }: Record<string, unknown>): ThreadObject[] {
+  const isType = type === 'iothread' || type === 'thread-context'
+  return isType && typeof id === 'string' ? [{ type, id }] : []
 }
 
 const POLICIES: readonly SchedPolicy[] = ['other', 'batch', 'idle', 'fifo', 'rr']

@@ -70,6 +70,7 @@ function useOf(cpu: number, { pid, plan: { threads } }: VmSnapshot, label: strin
     ...threads.iothreads.filter(isHere).map(({ id }) => `I/O thread ${id}`),
     ...(isHere(threads.workers) ? ['worker'] : []),
     ...(isHere(threads.vhost) ? ['vhost'] : []),
+    ...(isHere(threads.contexts ?? null) ? ['thread context'] : []),
   ]
   return vcpus.length + others.length === 0 ? [] : [{ pid, label, vcpus, others }]
 }

@@ -28,7 +28,7 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
   const vms = recorded.flatMap((plan) => {
     const { pid } = plan.process
     // Before Linux 6.4 looking for the kernel's vhost threads takes a file for each of its threads.
-    const threads = readQemuThreads(pid, { kernels: (plan.threads?.vhost ?? null) !== null }) ?? []
+    const threads = readQemuThreads(pid, { kernels: plan.threads?.vhost ? 'vhost' : 'none' }) ?? []
     return threads.length === 0 ? [] : [{ pid, plan, threads, usage: usage.get(pid) ?? null }]
   })
   return { time: new Date(), at, vms, seesAll: process.geteuid?.() === 0, cpus, sets }

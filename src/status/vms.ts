@@ -1,4 +1,5 @@
 import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
+import { missingRoles } from '../tune/missing.js'
 import { describeRole, type Role, rolesOf, settingFor } from '../tune/roles.js'
 import type { Thread } from '../tune/threads.js'
 import { type Drift, driftOf } from './drift.js'
@@ -34,7 +35,18 @@ export interface ThreadStatus {
 /** Clock ticks of /proc are 10 ms (USER_HZ of every architecture that QEMU runs virtual machines on). */
 const TICK_MS = 10
 
-const ORDER: readonly Role['kind'][] = ['vcpu', 'all-vcpus', 'iothread', 'emulator', 'worker', 'vhost']
+const ORDER: readonly Role['kind'][] = [
+  'vcpu',
+  'all-vcpus',
+  'iothread',
+  'emulator',
+  'thread-context',
+  'worker',
+  'io_uring',
+  'vhost',
+  'kvm',
+  'kernel',
+]
 
 /** VMs by name, each with its threads compared with their plan. @param before to tell what happened since then */
 export function vmStatuses(now: Snapshot, before: Snapshot | null): VmStatus[] {
@@ -57,7 +69,7 @@ function vmStatus(
   ms: number,
 ): VmStatus {
   const settings = plan.threads
-  const roles = rolesOf(threads, settings?.iothreads.map(({ id }) => id) ?? [])
+  const roles = rolesOf(threads, settings?.unnamed ?? [])
   return {
     guest: plan.guest,
     pid,
@@ -68,7 +80,12 @@ function vmStatus(
     threads: [...roles]
       .map(([thread, role]) => threadStatus(thread, role, settings, earlier, ms))
       .sort(byRole),
-    missing: settings === null ? [] : missing([...roles.values()], settings, plan.vcpusAtStart),
+    missing:
+      settings === null
+        ? []
+        : missingRoles([...roles.values()], { plan: settings, vcpusAtStart: plan.vcpusAtStart }).map(
+            describeRole,
+          ),
   }
 }
 
@@ -96,18 +113,6 @@ function byRole(a: ThreadStatus, b: ThreadStatus): number {
   const rank = ({ role }: ThreadStatus) => ORDER.indexOf(role.kind)
   const vcpu = ({ role }: ThreadStatus) => (role.kind === 'vcpu' ? role.vcpu : 0)
   return rank(a) - rank(b) || vcpu(a) - vcpu(b) || a.thread.tid - b.thread.tid
-}
-
-function missing(roles: readonly Role[], { vcpus, iothreads }: ThreadPlan, vcpusAtStart: number): string[] {
-  const isThere = (wanted: Role) => roles.some((role) => describeRole(role) === describeRole(wanted))
-  // Any vCPUs may be the ones that are there from the start: those of the plan that can be plugged are not told apart.
-  const running = roles.filter(({ kind }) => kind === 'vcpu').length
-  const hasVcpus = running >= vcpusAtStart || roles.some(({ kind }) => kind === 'all-vcpus')
-  const expected: Role[] = [
-    ...(hasVcpus ? [] : vcpus.slice(0, vcpusAtStart).map(({ vcpu }): Role => ({ kind: 'vcpu', vcpu }))),
-    ...iothreads.map(({ id }): Role => ({ kind: 'iothread', id })),
-  ]
-  return expected.filter((role) => !isThere(role)).map(describeRole)
 }
 
 /** How many threads the plan says something of, and how many of them are not so. */

@@ -68,6 +68,7 @@ t.test('the example of the documentation parses to what it says', async (t) => {
         iothreads: HOUSEKEEPING,
         workers: null,
         vhost: null,
+        threadContexts: null,
         lockMemory: true,
         hugepages: '1G',
         share: 'auto',

@@ -63,8 +63,8 @@ export function makeHandOut(
 }
 
 /** The choices of a profile that name their CPUs. */
-export function namedChoices({ vcpus, emulator, workers, vhost }: Profile): NamedChoice[] {
-  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, vcpus?.cpus]
+export function namedChoices({ vcpus, emulator, workers, vhost, threadContexts }: Profile): NamedChoice[] {
+  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, threadContexts?.cpus, vcpus?.cpus]
   return choices.filter((choice): choice is NamedChoice =>
     typeof choice === 'string' ? choice !== 'auto' : Array.isArray(choice),
   )

@@ -375,3 +375,42 @@ t.test('a NIC that another VM holds is refused, and a pool passes over it', asyn
       /^NIC pool 'line' has no free device: 0000:03:00.0 is taken by guest 'plc-1' \(PID 9\), .*; stop a VM or wait/,
   })
 })
+
+const CONTEXT = ['-object', 'thread-context,id=tc1,cpu-affinity=6-7']
+
+t.test('a thread context stays where the command line has it, unless the profile says', async (t) => {
+  const vcpus = 'vcpus = { cpus = "4" }'
+  const free = threadsOf(vcpus, CONTEXT, { cpus: cpusOf('0-7', { isolated: set('4-5') }) })
+  t.strictSame([free.threads.contexts, free.warnings], [undefined, []])
+  const isolated = threadsOf(vcpus, CONTEXT, { cpus: cpusOf('0-7', { isolated: set('4-6') }) })
+  t.strictSame(isolated.warnings, [
+    "thread context 'tc1' may run on CPU 6, which is isolated: guest RAM is preallocated there; give it other CPUs with cpu-affinity",
+  ])
+  const json = ['-object', '{"qom-type":"thread-context","id":"tc1","cpu-affinity":[1,6]}']
+  t.match(threadsOf(vcpus, json, { cpus: cpusOf('0-7', { isolated: set('4-6') }) }).warnings, [/on CPU 6,/])
+  const held = [{ guest: 'plc-1', pid: 0, nics: [], cpus: set('7') }]
+  t.strictSame(threadsOf(vcpus, CONTEXT, { held }).warnings, [
+    "thread context 'tc1' may run on CPU 7, which guest 'plc-1' holds",
+  ])
+  const named = threadsOf(`${vcpus}\nthread-contexts = { cpus = "housekeeping" }`, CONTEXT, { held })
+  t.strictSame([named.threads.contexts, named.warnings], [{ cpus: '0-1' }, []])
+  const realtime = 'vcpus = { cpus = "4", policy = "fifo" }'
+  t.throws(() => threadsOf(`${realtime}\nthread-contexts = { cpus = "4" }`, CONTEXT), {
+    message: /vCPU 0 at fifo 1 would share CPU 4 with thread contexts/,
+  })
+})
+
+t.test('the plan knows the threads that QEMU cannot name, in the order of their making', async (t) => {
+  const objects = [
+    'iothread,id=iothread-virtio1',
+    'iothread,id=twelve-bytes',
+    'thread-context,id=thread-context',
+    'memory-backend-ram,id=ram-with-a-long-id,size=1M',
+    '{"qom-type":"iothread","id":"thirteen-byte"}',
+  ].flatMap((object) => ['-object', object])
+  t.strictSame(threadsOf('iothreads = { cpus = "1" }', objects).threads.unnamed, [
+    { type: 'thread-context', id: 'thread-context' },
+    { type: 'iothread', id: 'iothread-virtio1' },
+    { type: 'iothread', id: 'thirteen-byte' },
+  ])
+})
