@@ -1,6 +1,6 @@
 import { configInvalid } from '../errors/config.js'
 import type { UserError } from '../errors/user-error.js'
-import { tomlKey } from '../units/toml-key.js'
+import { tomlKey } from '../units/printable.js'
 import type { KeyPath } from './place.js'
 import { isTable } from './values.js'
 

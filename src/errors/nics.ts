@@ -1,6 +1,6 @@
 import { parseMac } from '../units/mac.js'
 import { parsePciAddress } from '../units/pci-address.js'
-import { tomlKey } from '../units/toml-key.js'
+import { tomlKey } from '../units/printable.js'
 import { nearest } from './nearest.js'
 import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 

@@ -65,3 +65,8 @@ export function printableJson(value: unknown, indent: number): string {
 function jsonEscape(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
+
+/** A key as TOML wants it: `line0`, `"field bus"`. */
+export function tomlKey(key: string): string {
+  return /^[\w-]+$/.test(key) ? key : JSON.stringify(key)
+}
