@@ -1,5 +1,5 @@
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
-import { readCpusetCpus, readMachinesCpus } from './cpuset.js'
+import { readCpusetCpus, readMachinesCpus, readStartCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
 import { listDirectory, readAttribute, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
@@ -23,6 +23,7 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   return {
     ...plain,
     cpuset: machines ? readMachinesCpus(root) : readCpusetCpus(root),
+    startCpuset: machines ? null : readStartCpus(root),
     siblings: readSiblings(root, online),
     nodes: readNodes(root),
     realtimeRuntime: readNumber(`${root}/proc/sys/kernel/sched_rt_runtime_us`),

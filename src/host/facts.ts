@@ -56,6 +56,11 @@ export interface HostCpus {
   readonly isolated: CpuSet | null
   /** What the cgroup's cpuset leaves to the VM; null when nothing limits it. */
   readonly cpuset: CpuSet | null
+  /**
+   * What the cgroup leaves to QEMU's first thread, where that has a group of its own, as libvirt's `…/emulator`; null when
+   * nothing limits it, absent where nobody has looked.
+   */
+  readonly startCpuset?: CpuSet | null
   /** CPU → all CPUs of its core, itself included; empty when it was not asked for. */
   readonly siblings: Readonly<Record<number, CpuSet>>
   /** NUMA node → its CPUs; empty when it was not asked for. */

@@ -45,5 +45,5 @@ export function native(xml: string, config = CONFIG): NativeDomain {
   const { isAsked: _, ...asked } = domain.request
   const ask = askOf(request, policy, { asked, record: null })
   const plan = makePlan(request, { policy, host, held: [], ask, record: null })
-  return nativeXml(xml, { domain, policy, ask, plan, devices: [], notes: [] })
+  return nativeXml(xml, { domain, policy, ask, plan, devices: [], notes: [], contradictions: [] })
 }

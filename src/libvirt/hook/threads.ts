@@ -1,3 +1,4 @@
+import { setMachineCpus } from '../../change/cpusets.js'
 import { readAttribute } from '../../host/sysfs.js'
 import type { VmRecord } from '../../record/vm.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
@@ -6,6 +7,7 @@ import { summarize } from '../../tune/summary.js'
 import { tune } from '../../tune/tune.js'
 import { wantedByPlan } from '../../tune/wanted.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
+import { groupWishes } from '../group-wishes.js'
 import { logForDomain } from './log.js'
 
 /** Says in the domain's log why threads could not be set, of a VM that runs on. */
@@ -22,6 +24,9 @@ export async function warnOf(domain: string, causes: readonly string[]): Promise
 export async function setThreads(domain: string, { process, threads }: VmRecord): Promise<string[]> {
   if (process === null || threads === null) return []
   const { pid } = process
+  for (const problem of setMachineCpus(pid, groupWishes(threads))) {
+    await logForDomain(domain, `warning: guest '${domain}': ${problem}`)
+  }
   const { refusals } = await tune(pid, (all) => wantedByPlan(all, threads))
   const guest = `guest '${domain}': `
   if (refusals.length === 0) {
