@@ -43,14 +43,24 @@ export function threadEdits(
   const wanted: WantedElement[] = [
     ...pinnedVcpus(vcpus, isAuto(profile.vcpus) ? null : free, said, vcpu),
     ...(emulator.isHanded ? [] : pin('emulatorpin', {}, emulator.cpus ?? (said.emulatorPin ? null : free))),
-    ...numbered.flatMap(({ id, setting }) =>
-      pin('iothreadpin', { iothread: id }, setting.cpus ?? (said.iothreadPins.has(Number(id)) ? null : free)),
+    ...numbered.flatMap(({ id, setting, isHanded }) =>
+      isHanded
+        ? []
+        : pin(
+            'iothreadpin',
+            { iothread: id },
+            setting.cpus ?? (said.iothreadPins.has(Number(id)) ? null : free),
+          ),
     ),
   ]
   const handed = [
     ...(isAuto(profile.vcpus) ? childrenOf(cputune, 'vcpupin') : []),
     ...(emulator.isHanded ? childrenOf(cputune, 'emulatorpin') : []),
-    ...(isChosen(profile) ? childrenOf(cputune, 'iothreadpin') : []),
+    ...childrenOf(cputune, 'iothreadpin').filter(
+      ({ attributes }) =>
+        isChosen(profile) ||
+        numbered.some(({ id, isHanded }) => isHanded && Number(id) === Number(attributes.iothread)),
+    ),
   ]
   const scheduled = scheduleEdits(cputune, threads, vcpus, emulator.isHanded, numbered, isChosen(profile))
   return {
@@ -118,7 +128,7 @@ function scheduleEdits(
   threads: ThreadPlan,
   vcpus: ThreadPlan['vcpus'],
   isEmulatorHanded: boolean,
-  numbered: readonly { readonly id: string; readonly setting: ThreadSetting }[],
+  numbered: readonly { readonly id: string; readonly setting: ThreadSetting; readonly isHanded: boolean }[],
   areIothreadsHanded: boolean,
 ) {
   const areVcpusSaid = threads.vcpus.some(({ policy }) => policy !== null)
@@ -139,8 +149,8 @@ function scheduleEdits(
       name: 'iothreadsched',
       key: 'iothreads',
       isSaid: (id: number) => iothreadsSaid.has(id),
-      wanted: numbered.flatMap(({ id, setting }) =>
-        isSaid(setting) ? [{ iothreads: id, ...schedule(setting) }] : [],
+      wanted: numbered.flatMap(({ id, setting, isHanded }) =>
+        isSaid(setting) && !isHanded ? [{ iothreads: id, ...schedule(setting) }] : [],
       ),
     },
   ].map(({ name, key, isSaid, wanted }) => {
@@ -177,15 +187,17 @@ function scheduleEdits(
 
 /** libvirt's I/O threads are numbered; their objects are called `iothreadN` (src/qemu/qemu_alias.c). */
 function iothreads(line: CommandLine, threads: ThreadPlan, profile: Profile) {
-  const others = { cpus: threads.emulator?.cpus ?? null, policy: null, priority: null }
-  const known = iothreadIds(line).map((name) => ({
-    name,
-    id: isChosen(profile) ? undefined : /^iothread(\d+)$/.exec(name)?.[1],
+  const known = iothreadIds(line).map((name) => {
+    const own = threads.iothreads.find(({ id }) => id === name)
     // One without a setting of its own goes where emulator threads go, which libvirt does not do by itself.
-    setting: threads.iothreads.find(({ id }) => id === name) ?? others,
-  }))
+    const setting: ThreadSetting = own ?? threads.emulator ?? { cpus: null, policy: null, priority: null }
+    const isHanded = isChosen(profile) || (own === undefined && isAuto(profile.emulator))
+    return { name, id: isChosen(profile) ? undefined : /^iothread(\d+)$/.exec(name)?.[1], setting, isHanded }
+  })
   return {
-    numbered: known.flatMap(({ id, setting }) => (id === undefined ? [] : [{ id, setting }])),
+    numbered: known.flatMap(({ id, setting, isHanded }) =>
+      id === undefined ? [] : [{ id, setting, isHanded }],
+    ),
     others: known.filter(({ id }) => id === undefined).map(({ name }) => name),
   }
 }
