@@ -25,7 +25,7 @@ export async function started(call: HookCall, { sysroot }: HookHost): Promise<vo
   for (const notice of record.notices ?? []) {
     await logForDomain(
       call.domain,
-      `warning: guest '${call.domain}': ${notice}; the hook sets what the profile says`,
+      `warning: guest '${call.domain}': ${notice}; the hook sets its threads as the profile says`,
     )
   }
   const causes = await setThreads(call.domain, record)
