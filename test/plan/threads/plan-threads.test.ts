@@ -382,17 +382,17 @@ t.test('QEMU starts within its own cpuset, which libvirt makes for emulator thre
       cpus: cpusOf('0-7', { cpuset: set('0-7'), startCpuset: set(startCpuset) }),
     })
   t.match(
-    emulator(FIFO, '1,3'),
-    { affinity: '1,3', threads: { emulator: { cpus: '1,3' } } },
+    emulator(FIFO, '1,7'),
+    { affinity: '1,7', threads: { emulator: { cpus: '1,7' } } },
     'no key: as it is',
   )
   const key = `${FIFO}\nemulator = { cpus = "housekeeping" }`
-  t.match(emulator(key, '1,3'), { affinity: '1', threads: { emulator: { cpus: '0-1' } }, warnings: [] })
-  const away = emulator(key, '3')
+  t.match(emulator(key, '1,7'), { affinity: '1', threads: { emulator: { cpus: '0-1' } }, warnings: [] })
+  const away = emulator(key, '7')
   t.match(away, {
     affinity: null,
     warnings: [
-      /^emulator threads cannot have CPU 0-1: the cpuset that QEMU is started in is 3 \(libvirt: <emulatorpin>, <vcpu cpuset>\): qemu-rt.toml:7; widen <emulatorpin>,/,
+      /^emulator threads cannot have CPU 0-1: the cpuset that QEMU is started in is 7 \(libvirt: <emulatorpin>, <vcpu cpuset>\): qemu-rt.toml:7; widen <emulatorpin>,/,
     ],
   })
   t.match(
@@ -400,7 +400,7 @@ t.test('QEMU starts within its own cpuset, which libvirt makes for emulator thre
     { affinity: null, threads: { emulator: { cpus: '0-1' } } },
     'not beside a real-time vCPU',
   )
-  t.throws(() => emulator(`${key}\nstrict = true`, '3'), {
+  t.throws(() => emulator(`${key}\nstrict = true`, '7'), {
     exitCode: 69,
     message: /^emulator threads cannot have/,
   })
