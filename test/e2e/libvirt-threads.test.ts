@@ -273,9 +273,10 @@ t.test('without the hook one line says which element keeps QEMU from its CPUs', 
   )
   await libvirt.ok('destroy', name)
   const strict = domainName()
-  const parts = { emulator: libvirt.emulator, args: ['--rt-profile', 'nova'] }
+  const parts = { emulator: libvirt.emulator, args: ['--rt-profile', 'refused'] }
   await libvirt.define(domainXml(strict, { ...parts, ...pinsBy("<emulatorpin cpuset='1'/>") }))
   const { status, stderr } = await libvirt.virsh('start', strict)
   t.equal(status, 1)
+  t.match(stderr, /qemu-rt: emulator threads cannot have CPU 0: the cpuset that QEMU is started in is 1/)
   t.notMatch(stderr, 'taskset')
 })
