@@ -38,6 +38,7 @@ export function iothreadNumber(id: string): number | null {
 
 /** CPUs that the plan gives to threads of libvirt's emulator group, by what they are. */
 export function emulatorKinds({
+  contexts,
   emulator,
   workers,
   vhost,
@@ -47,6 +48,7 @@ export function emulatorKinds({
     ['emulator threads', emulator],
     ['worker threads', workers],
     ['vhost threads', vhost],
+    ['thread contexts', contexts ?? null],
     ...iothreads
       .filter(({ id }) => iothreadNumber(id) === null)
       .map((one): [string, ThreadSetting] => [`I/O thread '${one.id}'`, one]),

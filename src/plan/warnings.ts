@@ -12,6 +12,7 @@ export type WarningKind =
   | 'kept-away'
   | 'contradiction'
   | 'placement'
+  | 'unprepared'
 
 /** Something that a person should know of a plan, and that does not keep it from being made. */
 export interface Warning {
@@ -27,8 +28,8 @@ interface Reach {
 }
 
 /**
- * Kinds of warnings. What may mean that no packet moves, or that the guest gets another device, reaches the log of the
- * service that has started the VM: nothing else says so later. Other starts print nothing, since libvirt shows the end of
+ * Kinds of warnings. What may mean that no packet moves, that the guest gets another device, or that the host keeps no
+ * real-time promise, reaches the log of the service that has started the VM: nothing else says so later. Other starts print nothing, since libvirt shows the end of
  * its log when a start fails, where QEMU's own words should stand.
  */
 export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
@@ -75,6 +76,12 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
   contradiction: {
     reaches: 'terminal',
     because: "only a plan of a domain's XML has it; libvirt's hook says it in the domain's log",
+  },
+  unprepared: {
+    reaches: 'log',
+    because:
+      'the host is not set up for real-time VMs, and whoever starts them by a service sees no terminal. No error: the VM ' +
+      'runs, late now and then',
   },
   placement: {
     reaches: 'terminal',

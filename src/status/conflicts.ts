@@ -26,7 +26,7 @@ export interface StarvedMain {
 export function starvedMain({ threads, plan }: VmSnapshot, label: string): StarvedMain | null {
   // The main thread is the oldest.
   const [main] = threads
-  const roles = rolesOf(threads, plan.threads?.iothreads.map(({ id }) => id) ?? [])
+  const roles = rolesOf(threads, plan.threads?.unnamed ?? [])
   const vcpus = [...roles].flatMap(([{ policy, cpus }, role]) => {
     const isVcpu = role.kind === 'vcpu' || role.kind === 'all-vcpus'
     if (!isVcpu || policy === 'deadline' || !isRealtime({ policy })) return []
@@ -78,6 +78,12 @@ function hasRealtime({ vcpus }: CpuUse): boolean {
   return vcpus.some(isRealtime)
 }
 
+/** How many VMs are named before the others are counted. */
+const NAMED_VMS = 3
+
 function names(uses: readonly CpuUse[]): string {
-  return uses.map(({ label }) => label).join(' and ')
+  const labels = uses.map(({ label }) => label)
+  const more = labels.length - NAMED_VMS
+  if (more <= 1) return labels.join(' and ')
+  return `${labels.slice(0, NAMED_VMS).join(', ')} and ${more} other VMs`
 }
