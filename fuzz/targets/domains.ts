@@ -67,7 +67,15 @@ export const domains: Target = {
       ask,
       record: null,
     })
-    const native = nativeXml(xml, { domain, policy: POLICY, ask, plan, devices: [], notes: [] })
+    const native = nativeXml(xml, {
+      domain,
+      policy: POLICY,
+      ask,
+      plan,
+      devices: [],
+      notes: [],
+      contradictions: [],
+    })
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
     return {

@@ -96,3 +96,26 @@ export function hookNoProcess(facts: { readonly guest: string }): UserError {
     todo: 'see that libvirtd or virtqemud keeps its state there',
   })
 }
+
+/** How many are named in one line. */
+const NAMED = 3
+
+/** Several reasons in one line: the first few, and how many more. */
+export function fewOf(texts: readonly string[]): string {
+  const rest = texts.length - NAMED
+  return [...texts.slice(0, NAMED), ...(rest > 0 ? [`${rest} more`] : [])].join('; also ')
+}
+
+/** libvirt would do something else to threads than the profile says, and that does not let the VM run without. */
+export function threadsContradict(facts: {
+  readonly guest: string
+  readonly profile: string
+  readonly texts: readonly string[]
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `guest '${facts.guest}' is not started (profile '${facts.profile}' is strict): its XML contradicts the profile`,
+    where: fewOf(facts.texts),
+    todo: "take that out of the domain ('qemu-rt domain native' prints it so) or out of the profile",
+  })
+}

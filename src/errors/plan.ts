@@ -88,3 +88,13 @@ export function cannotUnset(facts: { readonly place: string; readonly key: strin
     todo: 'take that -set out',
   })
 }
+
+/** A program that becomes QEMU in its turn is missing. */
+export function programMissing(facts: { readonly program: string; readonly path: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.program} is needed to start QEMU, and is not in PATH`,
+    where: facts.path,
+    todo: 'install util-linux, or start with a PATH that has its directory',
+  })
+}

@@ -211,6 +211,20 @@ export function realtimeShared(facts: {
   })
 }
 
+/** QEMU is started where it cannot have the CPUs of its emulator threads, and nobody moves it. */
+export function emulatorKeptAway(facts: {
+  readonly cpus: string
+  readonly cpuset: string
+  readonly where: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `emulator threads cannot have CPU ${facts.cpus}: the cpuset that QEMU is started in is ${facts.cpuset} (libvirt: <emulatorpin>, <vcpu cpuset>)`,
+    where: facts.where,
+    todo: "widen <emulatorpin>, take emulator out of the profile, or install libvirt's hook of qemu-rt, which moves them",
+  })
+}
+
 /** Nothing is left for QEMU's main thread besides its real-time vCPUs. */
 export function noEmulatorCpus(facts: {
   readonly cpus: string

@@ -1,6 +1,6 @@
 import { type CpuSet, parseCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { readCoreKinds } from './core-kinds.js'
-import { readCpusetCpus, readMachinesCpus } from './cpuset.js'
+import { readCpusetCpus, readMachinesCpus, readStartCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
 import { readIsolatedGroups, readPartitions } from './partitions.js'
 import { readProc } from './proc.js'
@@ -29,6 +29,7 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   return {
     ...plain,
     cpuset,
+    startCpuset: machines ? null : readStartCpus(root),
     ...(isKept ? { partitions: readPartitions(root) } : {}),
     ...readRcuPriority(root),
     ...(coreKinds.length === 0 ? {} : { coreKinds }),

@@ -23,6 +23,15 @@ export function readCpusetCpus(root: Root): CpuSet | null {
   return group && cpusOfGroup(root, { ...group, path: group.path.replace(/\/emulator$/, '') })
 }
 
+/**
+ * The CPUs that the cgroup leaves to this process, which becomes QEMU: where libvirt starts it, those of `…/emulator`.
+ * @returns null when no cpuset limits it
+ */
+export function readStartCpus(root: Root): CpuSet | null {
+  const group = ownGroup(root)
+  return group && cpusOfGroup(root, group)
+}
+
 /** Where libvirt puts its machines: with systemd, and without (https://libvirt.org/cgroups.html). */
 const MACHINES = ['/machine.slice', '/machine']
 

@@ -67,6 +67,11 @@ export interface HostCpus {
   readonly coreKinds?: readonly CpuSet[]
   /** rcutree.kthread_prio= of the kernel's command line; 'default' without it, absent when that cannot be read. */
   readonly rcuPriority?: number | 'default'
+  /**
+   * What the cgroup leaves to QEMU's first thread, where that has a group of its own, as libvirt's `…/emulator`; null when
+   * nothing limits it, absent where nobody has looked.
+   */
+  readonly startCpuset?: CpuSet | null
   /** CPU → all CPUs of its core, itself included; empty when it was not asked for. */
   readonly siblings: Readonly<Record<number, CpuSet>>
   /** NUMA node → its CPUs; empty when it was not asked for. */

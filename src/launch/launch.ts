@@ -12,6 +12,7 @@ import { formatCpuSet } from '../units/cpu-set.js'
 import { isTerminalPath } from '../units/path.js'
 import { launchLine } from './line.js'
 import { preparePlanner } from './prepare.js'
+import { checkPrograms } from './programs.js'
 import type { Reserved } from './reserve.js'
 import { shellsOwnVariables } from './shell-environment.js'
 import { startTuner } from './start-tuner.js'
@@ -38,15 +39,17 @@ async function launchText(invocation: Invocation): Promise<string> {
   const { plan, record, leaseFile } = await reservedFor(request, launcher)
   checkEmulator(plan.emulator)
   await warn([...otherHost(request.sysroot), ...plan.warnings])
+  const chain = [
+    ...(leaseFile === null
+      ? []
+      : [['flock', '-F', '-w', LOCK_SECONDS, '-E', String(EXIT.unavailable), leaseFile]]),
+    ...(plan.affinity === null ? [] : [['taskset', '-c', formatCpuSet(plan.affinity)]]),
+  ]
+  checkPrograms(chain, invocation.env.PATH)
   if (record?.threads) await startTuner(record, launcher, plan.tunerCpus)
   const inherited = invocation.env[PLAN_VARIABLE] === undefined ? [] : [PLAN_VARIABLE]
   return launchLine({
-    chain: [
-      ...(leaseFile === null
-        ? []
-        : [['flock', '-F', '-w', LOCK_SECONDS, '-E', String(EXIT.unavailable), leaseFile]]),
-      ...(plan.affinity === null ? [] : [['taskset', '-c', formatCpuSet(plan.affinity)]]),
-    ],
+    chain,
     emulator: plan.emulator,
     words: plan.words,
     positionals: invocation.args.length,

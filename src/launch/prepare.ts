@@ -15,6 +15,7 @@ import type { Request } from '../plan/request.js'
 import { placesThreads } from '../plan/threads/plan-threads.js'
 import { readDomainRecord } from '../record/root/records.js'
 import type { VmRecord } from '../record/vm.js'
+import type { CpuSet } from '../units/cpu-set.js'
 
 /**
  * Reads what a request's plan needs (configuration, host facts, `-readconfig` files) and makes the plan.
@@ -65,6 +66,8 @@ interface Given {
   readonly ask?: Ask
   /** Whether the VM will be in a group of libvirt's machines, rather than in this process's. */
   readonly isMachine?: boolean
+  /** libvirt's `<emulatorpin>`. */
+  readonly emulatorPin?: CpuSet | null | undefined
   /** The host as it will be. */
   readonly hostAs?: (host: HostFacts) => HostFacts
 }
@@ -83,7 +86,8 @@ export function plannerFor(request: Request, policy: Policy, given: Given = {}):
   })
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
-    const plan = makePlan(request, { policy, host, held, ask, record })
+    const { emulatorPin } = given
+    const plan = makePlan(request, { policy, host, held, ask, record, emulatorPin })
     if (record !== null) checkRecorded(plan, record)
     return plan
   }

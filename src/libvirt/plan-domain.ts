@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import type { CommandLine } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { emulatorArch, emulatorOfArch } from '../emulator/names.js'
-import type { HostFacts, PciDevice } from '../host/facts.js'
+import { threadsContradict } from '../errors/libvirt.js'
+import type { HostCpus, HostFacts, PciDevice } from '../host/facts.js'
 import { openSysroot } from '../host/sysroot.js'
 import { plannerFor } from '../launch/prepare.js'
 import { readRequestFiles } from '../launch/read-configs.js'
@@ -12,9 +13,12 @@ import { type Opening, openingOf, vfioDevices } from '../plan/nics/requests.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import { checkIdentity } from '../plan/own-settings.js'
 import type { Plan } from '../plan/plan.js'
+import type { Warning } from '../plan/warnings.js'
 import { readLeases } from '../record/leases/read.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
+import { type Contradiction, contradictionsOf } from './contradictions.js'
+import { readCputune } from './cputune.js'
 import { checkDevices, unknownToLibvirt, withNodeOf } from './devices.js'
 import { type Domain, readDomain } from './domain.js'
 import { withPassedHostdevs } from './made-command.js'
@@ -41,6 +45,8 @@ export interface PlannedDomain {
   readonly devices: readonly PciDevice[]
   /** What a person should know of how the plan was made, a line each. */
   readonly notes: readonly string[]
+  /** Where libvirt and the plan do not mean the same for a thread. */
+  readonly contradictions: readonly Contradiction[]
 }
 
 /**
@@ -68,21 +74,27 @@ export async function planDomain(
   checkIdentity(request)
   const toBind = new Set<string>()
   let pci: readonly PciDevice[] = []
+  let nodes: HostCpus['nodes'] = {}
+  const cputune = readCputune(domain.root)
+  const emulatorPin = cputune.emulatorPin?.cpus ?? null
   const hostAs = (host: HostFacts) => {
     const prepared = { ...asPrepared(host, toBind), passed: passedDevices(request.line, domain) }
     pci = prepared.pci
+    nodes = prepared.cpus?.nodes ?? {}
     return prepared
   }
   const held = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume').held
   // It may run now; libvirt's names are unique.
-  const plan = plannerFor(request, policy, { ask, isMachine: true, hostAs })(
+  const plan = plannerFor(request, policy, { ask, isMachine: true, emulatorPin, hostAs })(
     held.filter(({ guest }) => guest !== domain.name),
   )
+  const contradictions = plan.threads === null ? [] : contradictionsOf(cputune, plan.threads, nodes)
   return {
     domain,
     policy,
     ask,
-    plan,
+    plan: { ...plan, warnings: [...plan.warnings, ...asWarnings(contradictions)] },
+    contradictions,
     devices: unknownToLibvirt(
       pci
         .filter(({ address }) => plan.nics.some((nic) => nic.address === address))
@@ -111,6 +123,23 @@ export function checkPlannedDevices({ domain, devices }: PlannedDomain, sysroot:
   }
   checkDevices(devices, domain, root)
   return []
+}
+
+/**
+ * Refuses what the hook refuses of a domain with a strict profile.
+ * @throws {UserError} exit 78 when libvirt would do something else to its threads
+ */
+export function checkThreads({
+  domain: { name },
+  plan: { profile, strict },
+  contradictions,
+}: PlannedDomain): void {
+  const texts = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
+  if (strict && texts.length > 0) throw threadsContradict({ guest: name, profile: profile ?? '', texts })
+}
+
+function asWarnings(contradictions: readonly Contradiction[]): Warning[] {
+  return contradictions.map(({ text }) => ({ kind: 'contradiction', text }))
 }
 
 /** The text with an `<emulator>` that libvirt can ask for its capabilities, where the wrapper is not installed. */

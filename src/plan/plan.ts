@@ -3,9 +3,10 @@ import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { chooseEmulator, guestArch } from '../emulator/names.js'
 import { unknownCpus } from '../errors/plan.js'
+import { emulatorKeptAway } from '../errors/threads.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
 import type { VmRecord } from '../record/vm.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
 import type { HeldLease, Lease } from './leases.js'
@@ -71,6 +72,8 @@ export interface PlanFacts {
   readonly ask: Ask
   /** What root has decided for this VM; null when it has decided nothing. */
   readonly record: VmRecord | null
+  /** libvirt's `<emulatorpin>`, where the domain's XML was read; see `ThreadInput`. */
+  readonly emulatorPin?: CpuSet | null | undefined
 }
 
 /** The passes in their order; the rules come after them, one by one. */
@@ -81,7 +84,10 @@ const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
  * output changes nothing.
  * @throws {UserError} for what the user can mend; see src/errors
  */
-export function makePlan(request: Request, { policy, host, held, ask, record }: PlanFacts): Plan {
+export function makePlan(
+  request: Request,
+  { policy, host, held, ask, record, emulatorPin }: PlanFacts,
+): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = ask
@@ -92,8 +98,12 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
   const ruled = applyRulesAndShare(passed.line, base)
   const threads =
     record === null
-      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics })
+      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics, emulatorPin })
       : decidedThreads(record, host.cpus)
+  const start = startingCpus(threads?.affinity ?? null, host.cpus)
+  // libvirt's hook, which is root, moves QEMU to its CPUs.
+  const isKeptAway = start === null && threads?.affinity != null && record === null
+  if (isKeptAway && profile?.settings.strict) throw emulatorKeptAway(keptAway(policy, profile, threads, host))
   return {
     emulator,
     arch,
@@ -104,19 +114,22 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
     nics: passed.nics,
     lease: leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads),
     daemonizes: findOptions(ruled.line, 'daemonize').length > 0,
-    affinity: threads?.affinity ?? null,
+    affinity: start,
     threads: threads?.threads ?? null,
     warnings: [
       ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
       ...ofKind('unseen', request.unseen),
       ...ofKind('passed-over', ask.warnings),
+      ...(isKeptAway && profile
+        ? ofKind('kept-away', [emulatorKeptAway(keptAway(policy, profile, threads, host)).message])
+        : []),
       ...(threads === null
         ? []
         : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
-    tunerCpus: tunerCpus(policy, threads, host.cpus),
+    tunerCpus: tunerCpus(policy, start, host.cpus),
     guest: request.guest,
     isHooked: record !== null,
   }
@@ -167,9 +180,28 @@ function checkHostCpus(policy: Policy, present: CpuSet | null): void {
 }
 
 /** Housekeeping CPUs, else those of the emulator: wherever the tuner takes nothing from a vCPU. */
-function tunerCpus(policy: Policy, threads: PlannedThreads | null, cpus: HostCpus | null): CpuSet | null {
-  const housekeeping = usableCpus(policy.host.housekeeping ?? [], cpus)
-  return housekeeping.length > 0 ? housekeeping : (threads?.affinity ?? null)
+function tunerCpus(policy: Policy, start: CpuSet | null, cpus: HostCpus | null): CpuSet | null {
+  return startingCpus(usableCpus(policy.host.housekeeping ?? [], cpus), cpus) ?? start
+}
+
+/** Those of some CPUs that a process can have that starts where this one is; null when there are none. */
+function startingCpus(cpus: CpuSet | null, host: HostCpus | null): CpuSet | null {
+  const own = host?.startCpuset ?? null
+  const left = own === null ? (cpus ?? []) : intersectCpuSets(cpus ?? [], own)
+  return left.length === 0 ? null : left
+}
+
+function keptAway(
+  policy: Policy,
+  { name, settings }: NonNullable<Ask['profile']>,
+  threads: PlannedThreads,
+  host: HostFacts,
+) {
+  return {
+    cpus: formatCpuSet(threads.affinity ?? []),
+    cpuset: formatCpuSet(host.cpus?.startCpuset ?? []),
+    where: policy.place(['profile', name, ...(settings.emulator === null ? [] : ['emulator', 'cpus'])]),
+  }
 }
 
 /** Devices count whoever has named them: no other VM can open them meanwhile. */

@@ -9,6 +9,8 @@ export type WarningKind =
   | 'kept'
   | 'stale-entry'
   | 'passed-over'
+  | 'kept-away'
+  | 'contradiction'
   | 'placement'
   | 'unprepared'
 
@@ -66,6 +68,14 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
   'passed-over': {
     reaches: 'terminal',
     because: "it holds for every VM that libvirt's hook has not asked for",
+  },
+  'kept-away': {
+    reaches: 'log',
+    because: 'a real-time vCPU may starve emulator threads there. No error: the profile is not strict',
+  },
+  contradiction: {
+    reaches: 'terminal',
+    because: "only a plan of a domain's XML has it; libvirt's hook says it in the domain's log",
   },
   unprepared: {
     reaches: 'log',

@@ -44,6 +44,8 @@ export interface VmRecord {
   readonly asked: DomainRequest | null
   /** What root changed on the host for this VM, as it was before. */
   readonly undo: readonly TakenDevice[]
+  /** What is still to be said in the domain's log, a line each; absent for nothing. */
+  readonly notices?: readonly string[]
 }
 
 /** What a VM asks for in its domain's `<metadata>`, which QEMU's command line does not carry. */
@@ -138,6 +140,7 @@ export function parseVm(text: string): VmRecord | null {
     process: parseProcess(json.process),
     asked: json.asked === undefined ? null : parseAsked(asObject(json.asked)),
     undo: asList(json.undo).flatMap((one) => parseTaken(one) ?? []),
+    ...(Array.isArray(json.notices) ? { notices: json.notices.flatMap((one) => asText(one) ?? []) } : {}),
   }
 }
 

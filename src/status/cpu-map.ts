@@ -2,7 +2,7 @@ import type { HostPolicy } from '../config/policy.js'
 import type { HostCpus } from '../host/facts.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import type { CpuSet } from '../units/cpu-set.js'
-import { conflictsOf } from './conflicts.js'
+import { conflictsOf, starvedMain, starvedOn } from './conflicts.js'
 import type { Cpu, CpuRow, CpuUse } from './cpu.js'
 import type { Snapshot, VmSnapshot } from './snapshot.js'
 
@@ -10,9 +10,12 @@ import type { Snapshot, VmSnapshot } from './snapshot.js'
 export function cpuMap({ cpus, sets, vms }: Snapshot): CpuRow[] {
   if (cpus === null) return []
   const labels = labelsOf(vms)
+  const starved = vms.flatMap((vm) => starvedMain(vm, labels.get(vm.pid) ?? '') ?? [])
   const rows = new Map<string, { cpu: Cpu; cpus: number[] }>()
   for (const number of cpus.present) {
-    const cpu = describeCpu(number, cpus, sets, vms, labels)
+    const planned = describeCpu(number, cpus, sets, vms, labels)
+    const conflicts = [...planned.conflicts, ...starvedOn(number, starved, planned.uses)]
+    const cpu = { ...planned, conflicts }
     const key = JSON.stringify(cpu)
     const row = rows.get(key)
     if (row === undefined) rows.set(key, { cpu, cpus: [number] })

@@ -23,6 +23,19 @@ vcpus = { cpus = "1" }
 vcpus = { cpus = "1", policy = "fifo" }
 strict = true
 
+[profile.pinned]
+vcpus = { cpus = "1", policy = "fifo", priority = 2 }
+emulator = { cpus = "housekeeping" }
+
+[profile.refused]
+vcpus = { cpus = "1", policy = "fifo" }
+emulator = { cpus = "housekeeping" }
+strict = true
+
+[profile.nova]
+emulator = { cpus = "housekeeping" }
+strict = true
+
 [[domain]]
 name = "rt-*-by-name"
 profile = "rt"
@@ -195,4 +208,75 @@ t.test("where the kernel keeps real-time threads out of libvirt's groups that is
     /qemu-rt: guest '.*' is not started \(strict\): vCPU 0 cannot have fifo 1: its cgroup has no real-time/,
   )
   t.equal((await libvirt.ok('domstate', strict)).trim(), 'shut off')
+})
+
+/** A `<cputune>` of the domain. */
+const pinsBy = (elements: string) => ({ settings: `<cputune>${elements}</cputune>` })
+
+t.test("libvirt's own pins contradict a profile, which is said or refused, and carried out", async (t) => {
+  if (!needsLibvirt(t)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const profile = (name: string) => ({ args: ['--rt-profile', name] })
+  const float = await started(libvirt, { ...profile('pinned'), ...pinsBy("<emulatorpin cpuset='1'/>") })
+  t.strictSame(await threads(libvirt, float), ['CPU 0/TCG: CPU 1, fifo 2', 'others: CPU 0, other'])
+  t.notMatch(await libvirt.log(float), /warning|taskset/)
+  await libvirt.ok('destroy', float)
+  const other = await started(libvirt, { ...profile('pinned'), ...pinsBy("<vcpupin vcpu='0' cpuset='0'/>") })
+  t.strictSame(await threads(libvirt, other), ['CPU 0/TCG: CPU 1, fifo 2', 'others: CPU 0, other'])
+  t.match(
+    await libvirt.log(other),
+    /^qemu-rt: warning: guest '.*': <vcpupin vcpu='0' cpuset='0'\/> keeps vCPU 0 from CPU 1 of the profile;/m,
+  )
+  await libvirt.ok('destroy', other)
+  const taken = await started(libvirt, { ...profile('cpus'), ...pinsBy("<emulatorpin cpuset='1'/>") })
+  t.strictSame(await threads(libvirt, taken), ['CPU 0/TCG: CPU 1, other', 'others: CPU 1, other'])
+  await libvirt.ok('destroy', taken)
+  const refused = domainName()
+  const parts = {
+    emulator: libvirt.emulator,
+    ...profile('refused'),
+    ...pinsBy("<vcpupin vcpu='0' cpuset='0'/>"),
+  }
+  await libvirt.define(domainXml(refused, parts))
+  t.match(await libvirt.virsh('start', refused), {
+    status: 1,
+    stderr:
+      /qemu-rt: guest '.*' is not started \(profile 'refused' is strict\): .*<vcpupin vcpu='0' cpuset='0'\/>/,
+  })
+})
+
+t.test(
+  'emulator threads float over the CPUs of vCPUs, as Nova has it, until the hook moves them',
+  async (t) => {
+    if (!needsLibvirt(t)) return
+    const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+    const pins =
+      "<vcpupin vcpu='0' cpuset='1'/><emulatorpin cpuset='1'/><vcpusched vcpus='0' scheduler='fifo' priority='1'/>"
+    const name = await started(libvirt, { args: ['--rt-profile', 'nova'], ...pinsBy(pins) })
+    const planned = ['CPU 0/TCG: CPU 1, fifo 1', 'others: CPU 0, other']
+    t.strictSame(await threads(libvirt, name), planned)
+    await libvirt.restart()
+    t.strictSame(await threads(libvirt, name), planned, 'after a restart of libvirtd')
+  },
+)
+
+t.test('without the hook one line says which element keeps QEMU from its CPUs', async (t) => {
+  if (!needsLibvirt(t)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS, hook: false })
+  const name = await started(libvirt, {
+    args: ['--rt-profile', 'pinned'],
+    ...pinsBy("<emulatorpin cpuset='1'/>"),
+  })
+  t.match(
+    await libvirt.log(name),
+    /^qemu-rt: warning: emulator threads cannot have CPU 0: the cpuset that QEMU is started in is 1 \(libvirt: <emulatorpin>/m,
+  )
+  await libvirt.ok('destroy', name)
+  const strict = domainName()
+  const parts = { emulator: libvirt.emulator, args: ['--rt-profile', 'refused'] }
+  await libvirt.define(domainXml(strict, { ...parts, ...pinsBy("<emulatorpin cpuset='1'/>") }))
+  const { status, stderr } = await libvirt.virsh('start', strict)
+  t.equal(status, 1)
+  t.match(stderr, /qemu-rt: emulator threads cannot have CPU 0: the cpuset that QEMU is started in is 1/)
+  t.notMatch(stderr, 'taskset')
 })

@@ -51,7 +51,7 @@ t.test("the domain's group counts where libvirt has put the emulator in a group 
       [`${group}/cpuset.cpus.effective`]: '2-5\n',
       [`${group}/emulator/cpuset.cpus.effective`]: '2\n',
     }),
-    { cpuset: [2, 3, 4, 5] },
+    { cpuset: [2, 3, 4, 5], startCpuset: [2] },
   )
 })
 
@@ -97,6 +97,7 @@ t.test('online and isolated CPUs, cores, nodes and throttling', async (t) => {
       online: [0, 1, 2],
       isolated: [1, 2],
       cpuset: null,
+      startCpuset: null,
       siblings: { 0: [0, 2], 1: [1, 3], 2: [0, 2], 3: [1, 3] },
       nodes: { 0: [0, 2], 1: [1, 3] },
       realtimeRuntime: -1,

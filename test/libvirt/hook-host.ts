@@ -36,6 +36,8 @@ export interface Wanted {
   readonly request?: string
   readonly nova?: string
   readonly devices?: string
+  /** Further elements of `<domain>`. */
+  readonly settings?: string
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** Instead of all that. */
@@ -57,6 +59,7 @@ export function domainXml({
   <metadata>${more.nova ?? ''}
     ${more.request === undefined ? '' : `<rt:request xmlns:rt="urn:qemu-rt:request">${more.request}</rt:request>`}
   </metadata>
+  ${more.settings ?? ''}
   <devices><emulator>${emulator}</emulator>${more.devices ?? ''}</devices>
   <qemu:commandline>${[...args, ...env].join('')}</qemu:commandline>
 </domain>`

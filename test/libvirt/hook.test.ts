@@ -291,3 +291,19 @@ t.test(
     }
   },
 )
+
+t.test(
+  "what libvirt's own pins say against a profile that is not strict is kept for the domain's log",
+  AS_ROOT,
+  async (t) => {
+    const { hook, request, root, config } = hookHost(t)
+    writeFileSync(config, '[host]\nhousekeeping = "0"\n[profile.rt]\nvcpus = { cpus = "1" }\n')
+    writeFiles(root, { '/sys/devices/system/cpu/present': '0-3\n' })
+    const settings = "<cputune><vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='2'/></cputune>"
+    await hook('prepare begin', { args: ['--rt-profile', 'rt'], settings })
+    t.match(request(), {
+      notices: ["<vcpupin vcpu='0' cpuset='0'/> keeps vCPU 0 from CPU 1 of the profile"],
+      threads: { emulator: { cpus: '2' } },
+    })
+  },
+)

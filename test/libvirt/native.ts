@@ -1,11 +1,14 @@
 import { parsePolicy } from '../../src/config/parse.js'
 import { EMPTY_HOST, type HostFacts } from '../../src/host/facts.js'
+import { readCputune } from '../../src/libvirt/cputune.js'
 import { readDomain } from '../../src/libvirt/domain.js'
 import { madeArguments } from '../../src/libvirt/made-command.js'
 import { type NativeDomain, nativeXml } from '../../src/libvirt/native/native.js'
+import type { PlannedDomain } from '../../src/libvirt/plan-domain.js'
 import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
 import { readRequest } from '../../src/plan/request.js'
+import type { ThreadPlan } from '../../src/plan/threads/thread-plan.js'
 import { cpusOf, FOUR_NICS } from '../plan/make.js'
 
 export const CONFIG = `
@@ -31,6 +34,15 @@ workers = { cpus = "0" }
 
 /** Translates with a command line made here and a host made up. */
 export function native(xml: string, config = CONFIG): NativeDomain {
+  return nativeXml(xml, planned(xml, config))
+}
+
+/** What is planned for its threads. */
+export function plannedThreads(xml: string, config: string): ThreadPlan | null {
+  return planned(xml, config).plan.threads
+}
+
+function planned(xml: string, config: string): PlannedDomain {
   const domain = readDomain(xml, 'd.xml')
   const policy = parsePolicy(config, 'q.toml')
   const args = ['run', '--', ...madeArguments(domain)]
@@ -44,6 +56,13 @@ export function native(xml: string, config = CONFIG): NativeDomain {
   }
   const { isAsked: _, ...asked } = domain.request
   const ask = askOf(request, policy, { asked, record: null })
-  const plan = makePlan(request, { policy, host, held: [], ask, record: null })
-  return nativeXml(xml, { domain, policy, ask, plan, devices: [], notes: [] })
+  const plan = makePlan(request, {
+    policy,
+    host,
+    held: [],
+    ask,
+    record: null,
+    emulatorPin: readCputune(domain.root).emulatorPin?.cpus,
+  })
+  return { domain, policy, ask, plan, devices: [], notes: [], contradictions: [] }
 }

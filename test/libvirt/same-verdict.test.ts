@@ -2,7 +2,7 @@ import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { UserError } from '../../src/errors/user-error.js'
 import { nativeXml } from '../../src/libvirt/native/native.js'
-import { checkPlannedDevices, planDomain } from '../../src/libvirt/plan-domain.js'
+import { checkPlannedDevices, checkThreads, planDomain } from '../../src/libvirt/plan-domain.js'
 import { writeFiles } from '../host/made-host.js'
 import { hookHost, OTHER_UUID, type Wanted } from './hook-host.js'
 
@@ -182,6 +182,20 @@ const REFUSED: Readonly<Record<string, Case>> = {
         '[host]\nhousekeeping = "0-2"\nrealtime = "3"\n[profile.rt]\nvcpus = { cpus = "auto" }\n',
       ),
   },
+  'a pin of libvirt’s that contradicts a strict profile': {
+    wanted: {
+      args: ['--rt-profile', 'rt'],
+      settings: "<cputune><vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='2'/></cputune>",
+    },
+    exitCode: 78,
+    message:
+      /^guest 'plc-1' is not started \(profile 'rt' is strict\): its XML contradicts the profile: <vcpupin vcpu='0' cpuset='0'\/> keeps vCPU 0 from CPU 1 of the profile; take that out of the domain \('qemu-rt domain native' prints it so\) or out of the profile$/,
+    host: (made) =>
+      withCpus(
+        made,
+        '[host]\nhousekeeping = "0"\n[profile.rt]\nvcpus = { cpus = "1" }\nemulator = { cpus = "0" }\nstrict = true\n',
+      ),
+  },
   'the launcher itself as <emulator>': {
     wanted: { emulator: '/opt/rt/bin/qemu-rt' },
     exitCode: 64,
@@ -208,7 +222,9 @@ async function verdict(ask: () => unknown): Promise<Verdict | null> {
 /** As `domain plan` does. */
 async function plan({ root, xmlOf }: Host, wanted: Wanted, options = {}) {
   const planned = await planDomain(xmlOf(wanted), 'stdin', { sysroot: root, ...options }, `${root}/config`)
-  return { ...planned, notes: [...planned.notes, ...checkPlannedDevices(planned, root)] }
+  const notes = [...planned.notes, ...checkPlannedDevices(planned, root)]
+  checkThreads(planned)
+  return { ...planned, notes }
 }
 
 for (const [title, { wanted, exitCode, message, host }] of Object.entries(REFUSED)) {

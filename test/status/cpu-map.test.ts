@@ -4,7 +4,7 @@ import { cpuSection } from '../../src/status/cpu-section.js'
 import type { Snapshot } from '../../src/status/snapshot.js'
 import { formatStrided } from '../../src/status/strided.js'
 import { parseCpuSet } from '../../src/units/cpu-set.js'
-import { cpuSet, cpus, plan, smallVm, snapshot, textOf } from './make.js'
+import { cpuSet, cpus, plan, smallVm, snapshot, textOf, thread } from './make.js'
 
 /** The map as text, without its title. */
 function mapOf(made: Snapshot, width = 80): string {
@@ -174,4 +174,21 @@ for (const [what, made, expected] of [
 
 t.test('a host that does not say which CPUs it has', async (t) => {
   t.equal(textOf(cpuSection(cpuMap(snapshot({ cpus: null })), 80)), '')
+})
+
+t.test("a vCPU that is real-time where QEMU's main thread is, though no plan says so", async (t) => {
+  const fifo = { policy: 'fifo' as const, priority: 1 }
+  const vm = (main: string) => ({
+    ...smallVm('nova-1', 10, '4'),
+    plan: plan('nova-1', null),
+    threads: [thread(10, 'qemu-system-x86', main), thread(11, 'CPU 0/KVM', '4', fifo)],
+  })
+  const conflicts = (main: string) =>
+    cpuMap(snapshot({ vms: [vm(main)] })).flatMap((row) =>
+      row.conflicts.map((text) => `${row.cpus}: ${text}`),
+    )
+  t.strictSame(conflicts('4-5'), [
+    "4: vCPU 0 (fifo) of nova-1 where QEMU's main thread is, which it would starve",
+  ])
+  t.strictSame(conflicts('0-1'), [])
 })

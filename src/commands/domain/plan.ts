@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { domainNotReadable } from '../../errors/libvirt.js'
 import { errorCode } from '../../host/sysfs.js'
-import { checkPlannedDevices, type DomainOptions, planDomain } from '../../libvirt/plan-domain.js'
+import {
+  checkPlannedDevices,
+  checkThreads,
+  type DomainOptions,
+  planDomain,
+} from '../../libvirt/plan-domain.js'
 import type { Format } from '../../plan/request.js'
 import { formatPlan } from '../../report/format.js'
 import { report, writeAll } from '../../report/output.js'
@@ -17,6 +22,7 @@ export async function domainPlan(
 ): Promise<void> {
   const planned = await planDomain(readXml(file), file === '-' ? 'stdin' : file, options)
   const devices = checkPlannedDevices(planned, options.sysroot)
+  checkThreads(planned)
   for (const note of [...planned.notes, ...devices]) report(note)
   writeAll(1, formatPlan(planned.plan, options.format))
 }

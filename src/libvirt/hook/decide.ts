@@ -9,9 +9,13 @@ import { obstacleToBinding } from '../../plan/nics/readiness.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
 import type { DomainAsk } from '../ask-domain.js'
+import { type Contradiction, contradictionsOf } from '../contradictions.js'
+import type { Cputune } from '../cputune.js'
 
 /** What a domain gets of this host. */
 export interface Decision {
+  /** Where libvirt and the plan do not mean the same for a thread. */
+  readonly contradictions: readonly Contradiction[]
   readonly nics: readonly Assignment[]
   readonly threads: PlannedThreads | null
 }
@@ -24,28 +28,30 @@ export function factsFor({ profile, wantsNics, policy }: DomainAsk, sysroot: str
 }
 
 /**
- * Chooses NICs and CPUs for a domain.
+ * Chooses NICs and CPUs for a domain, and compares that with what libvirt will do.
  * @param held what other VMs hold, by root's word
  * @param claimed what other users' launches say that they hold: it is kept away from where there is another choice
  * @throws {UserError} exit 69 when the host cannot give what is asked for
  */
 export function decide(
   ask: DomainAsk,
+  cputune: Cputune,
   host: HostFacts,
   sysroot: string,
   held: readonly HeldLease[],
   claimed: readonly HeldLease[],
 ): Decision {
   try {
-    return decideBeside(ask, host, sysroot, [...held, ...claimed])
+    return decideBeside(ask, cputune, host, sysroot, [...held, ...claimed])
   } catch (error) {
     if (!(error instanceof UserError && claimed.length > 0)) throw error
-    return decideBeside(ask, host, sysroot, held)
+    return decideBeside(ask, cputune, host, sysroot, held)
   }
 }
 
 function decideBeside(
   { request, policy, domain, profile, wantsNics }: DomainAsk,
+  cputune: Cputune,
   host: HostFacts,
   sysroot: string,
   held: readonly HeldLease[],
@@ -58,6 +64,17 @@ function decideBeside(
     ? assignRequested({ line, policy, domain, nics: asked, host, held, assigned: [] }, obstacleOf)
     : []
   const threads =
-    profile && planThreads({ line, policy, host, profile, nics: plannedNics(nics, host.pci), held })
-  return { nics, threads }
+    profile &&
+    planThreads({
+      line,
+      policy,
+      host,
+      profile,
+      nics: plannedNics(nics, host.pci),
+      held,
+      emulatorPin: cputune.emulatorPin?.cpus ?? null,
+    })
+  const contradictions =
+    threads === null ? [] : contradictionsOf(cputune, threads.threads, host.cpus?.nodes ?? {})
+  return { nics, threads, contradictions }
 }

@@ -1,5 +1,5 @@
 import { claimDevices } from '../../change/claim.js'
-import { domainWithoutUuid } from '../../errors/libvirt.js'
+import { domainWithoutUuid, fewOf, threadsContradict } from '../../errors/libvirt.js'
 import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -13,6 +13,7 @@ import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../recor
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { logToSystem } from '../../report/system-log.js'
 import { askOfDomain, type DomainAsk, usesWrapper } from '../ask-domain.js'
+import { readCputune } from '../cputune.js'
 import { checkDevices, unknownToLibvirt, withNodeOf } from '../devices.js'
 import { type Domain, type PciHostdev, readDomain } from '../domain.js'
 import { findQemuUid, readQemuConf } from '../qemu-conf.js'
@@ -78,7 +79,20 @@ function decideAndRecord(
     // One that cannot be read, too, which would refuse every start.
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
-    const { nics, threads } = decide(ask, host, sysroot, readRootsLeases(sysroot), claimed)
+    const cputune = readCputune(domain.root)
+    const { nics, threads, contradictions } = decide(
+      ask,
+      cputune,
+      host,
+      sysroot,
+      readRootsLeases(sysroot),
+      claimed,
+    )
+    const notices = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
+    if (ask.profile?.settings.strict && notices.length > 0) {
+      const { name: profile } = ask.profile
+      throw threadsContradict({ guest: fresh.guest.name ?? '', profile, texts: notices })
+    }
     const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
     const kept = keptHostdevs(domain, nics)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.
@@ -95,6 +109,7 @@ function decideAndRecord(
       threads: threads?.threads ?? null,
       ...recordedVcpus(ask.request.line, threads?.threads ?? null),
       startsPaused: true,
+      ...(notices.length === 0 ? {} : { notices: [fewOf(notices)] }),
     }
     writeRootsRecord(sysroot, record)
     return { record, devices }

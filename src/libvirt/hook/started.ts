@@ -21,6 +21,13 @@ export async function started(call: HookCall, { sysroot }: HookHost): Promise<vo
   if (process === null) return withoutProcess(prepared, call.domain)
   const record = { ...prepared, process }
   writeRootsRecord(sysroot, record)
+  // The domain's log is there now.
+  for (const notice of record.notices ?? []) {
+    await logForDomain(
+      call.domain,
+      `warning: guest '${call.domain}': ${notice}; the hook sets its threads as the profile says`,
+    )
+  }
   const unset = await setThreads(call.domain, record)
   if (unset.promised.length > 0 && record.strict) {
     throw hookTuneRefused({ guest: call.domain, causes: unset.promised })

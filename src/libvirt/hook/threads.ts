@@ -1,3 +1,4 @@
+import { setMachineCpus } from '../../change/cpusets.js'
 import { readAttribute } from '../../host/sysfs.js'
 import type { VmRecord } from '../../record/vm.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
@@ -7,6 +8,7 @@ import { isPromised } from '../../tune/roles.js'
 import { summarize } from '../../tune/summary.js'
 import { settingsOfPlan, tune } from '../../tune/tune.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
+import { groupWishes } from '../group-wishes.js'
 import { logForDomain } from './log.js'
 
 /** Says in the domain's log why threads could not be set, of a VM that runs on. */
@@ -34,6 +36,9 @@ export async function setThreads(
 ): Promise<Unset> {
   if (process === null || threads === null) return { promised: [], others: [] }
   const { pid } = process
+  for (const problem of setMachineCpus(pid, groupWishes(threads))) {
+    await logForDomain(domain, `warning: guest '${domain}': ${problem}`)
+  }
   const { refusals, missing } = await tune(pid, settingsOfPlan(threads, vcpusAtStart))
   const guest = `guest '${domain}': `
   if (refusals.length === 0 && missing.length === 0) {

@@ -104,6 +104,14 @@ export function setAttributes(
   })
 }
 
+/** Takes an attribute away, with the white space before it. */
+export function removeAttribute(source: string, element: XmlElement, name: string): TextEdit[] {
+  const found = new RegExp(`\\s+${name}\\s*=\\s*("[^"]*"|'[^']*')`).exec(startTag(source, element))
+  if (found === null) return []
+  const start = element.start + found.index
+  return [{ start, end: start + found[0].length, text: '' }]
+}
+
 function counterpart(
   parent: XmlElement,
   { name, key = [], attributes }: WantedElement,

@@ -2,7 +2,7 @@ import type { CommandLine } from '../../argv/command-line.js'
 import type { Profile, ThreadProfile } from '../../config/policy.js'
 import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
 import type { HostCpus } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease, holderOfCpus, type Lease } from '../leases.js'
 import type { PassInput, PlannedNic } from '../pass.js'
 import { checkConflicts } from './conflicts.js'
@@ -24,6 +24,8 @@ export interface ThreadInput extends Pick<PassInput, 'line' | 'policy' | 'host'>
   readonly running?: readonly number[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
+  /** CPUs that libvirt gives to emulator threads; null or absent when it is not known, or gives them all. */
+  readonly emulatorPin?: CpuSet | null | undefined
 }
 
 export interface PlannedThreads {
@@ -52,11 +54,19 @@ export function planThreads(input: ThreadInput): PlannedThreads | null {
   const groups = vcpuGroups(input)
   const nodes = groups.flatMap((group) => group.nodes)
   const handOut = makeHandOut(context, input.held, namedChoices(settings), nodes)
-  const threads = settle(placeAll(input, context, handOut, groups), context)
+  const threads = settle(placeAll(input, context, handOut, groups), context, emulatorPinOf(input))
   checkConflicts(threads, context)
   const realtime = threads.vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
   checkHeld(realtime, input.held, context)
   return { threads, leased: sorted([...realtime, ...handOut.given()]), affinity: affinityOf(threads) }
+}
+
+/** libvirt's `<emulatorpin>`, or its cpuset where this process is in it already. */
+function emulatorPinOf({ emulatorPin, host }: ThreadInput): CpuSet | null {
+  if (emulatorPin != null) return emulatorPin
+  const { startCpuset = null, cpuset = null, online = [] } = host.cpus ?? {}
+  const isNarrower = startCpuset !== null && subtractCpuSets(cpuset ?? online, startCpuset).length > 0
+  return isNarrower ? startCpuset : null
 }
 
 /** What was decided for a VM before, as if it had been planned now. QEMU starts within what the cgroup leaves it. */
@@ -142,11 +152,11 @@ function isThreadProfile(profile: NonNullable<Profile['iothreads']>): profile is
 }
 
 /**
- * Gives emulator threads CPUs when the profile does not but places vCPUs: the housekeeping CPUs, else whatever is not
- * spoken for. I/O, worker and vhost threads with a policy alone run where emulator threads do.
+ * Gives emulator threads CPUs when the profile does not but places vCPUs: those that libvirt gives them, where they may
+ * stay there, else the housekeeping CPUs, else whatever is not spoken for. I/O, worker and vhost threads with a policy alone run where emulator threads do.
  */
-function settle(threads: ThreadPlan, context: CpuContext): ThreadPlan {
-  const emulator = settleEmulator(threads, context)
+function settle(threads: ThreadPlan, context: CpuContext, emulatorPin: CpuSet | null): ThreadPlan {
+  const emulator = settleEmulator(threads, context, emulatorPin)
   const follow = <T extends ThreadSetting>(one: T): T => ({
     ...one,
     cpus: one.cpus ?? emulator?.cpus ?? null,
@@ -159,10 +169,18 @@ function settle(threads: ThreadPlan, context: CpuContext): ThreadPlan {
   }
 }
 
-function settleEmulator({ vcpus, emulator }: ThreadPlan, context: CpuContext): ThreadSetting | null {
+function settleEmulator(
+  { vcpus, emulator }: ThreadPlan,
+  context: CpuContext,
+  emulatorPin: CpuSet | null,
+): ThreadSetting | null {
   const { host } = context.policy
   const placed = vcpus.flatMap(({ cpus }) => cpus ?? [])
   if (placed.length === 0 || (emulator?.cpus ?? null) !== null) return emulator
+  const pinned = usableCpus(emulatorPin ?? [], context.cpus)
+  if (pinned.length > 0 && mayBe(pinned, vcpus, context)) {
+    return { policy: null, priority: null, ...emulator, cpus: pinned }
+  }
   const unused = subtractCpuSets(context.cpus?.online ?? [], [
     ...(host.realtime ?? []),
     ...(host.switch ?? []),
@@ -182,6 +200,15 @@ function settleEmulator({ vcpus, emulator }: ThreadPlan, context: CpuContext): T
     remedies: remediesFor(obstacles),
     where,
   })
+}
+
+/** Whether emulator threads may stay where libvirt has them: not beside a real-time vCPU, and not on a switch CPU. */
+function mayBe(cpus: CpuSet, vcpus: ThreadPlan['vcpus'], { policy }: CpuContext): boolean {
+  const others = [
+    ...vcpus.filter(isRealtime).flatMap((vcpu) => vcpu.cpus ?? []),
+    ...(policy.host.switch ?? []),
+  ]
+  return intersectCpuSets(cpus, others).length === 0
 }
 
 /** @throws {UserError} exit 69 when another VM has one of the CPUs of real-time vCPUs */

@@ -394,6 +394,36 @@ t.test('a NIC that another VM holds is refused, and a pool passes over it', asyn
   })
 })
 
+t.test('QEMU starts within its own cpuset, which libvirt makes for emulator threads', async (t) => {
+  const emulator = (profile: string, startCpuset: string) =>
+    threadsOf(profile, ['-smp', '2'], {
+      cpus: cpusOf('0-7', { cpuset: set('0-7'), startCpuset: set(startCpuset) }),
+    })
+  t.match(
+    emulator(FIFO, '1,7'),
+    { affinity: '1,7', threads: { emulator: { cpus: '1,7' } } },
+    'no key: as it is',
+  )
+  const key = `${FIFO}\nemulator = { cpus = "housekeeping" }`
+  t.match(emulator(key, '1,7'), { affinity: '1', threads: { emulator: { cpus: '0-1' } }, warnings: [] })
+  const away = emulator(key, '7')
+  t.match(away, {
+    affinity: null,
+    warnings: [
+      /^emulator threads cannot have CPU 0-1: the cpuset that QEMU is started in is 7 \(libvirt: <emulatorpin>, <vcpu cpuset>\): qemu-rt.toml:7; widen <emulatorpin>,/,
+    ],
+  })
+  t.match(
+    emulator(FIFO, '4'),
+    { affinity: null, threads: { emulator: { cpus: '0-1' } } },
+    'not beside a real-time vCPU',
+  )
+  t.throws(() => emulator(`${key}\nstrict = true`, '7'), {
+    exitCode: 69,
+    message: /^emulator threads cannot have/,
+  })
+})
+
 const CONTEXT = ['-object', 'thread-context,id=tc1,cpu-affinity=6-7']
 
 t.test('a thread context stays where the command line has it, unless the profile says', async (t) => {

@@ -1,0 +1,26 @@
+import { accessSync, constants } from 'node:fs'
+import { programMissing } from '../errors/plan.js'
+
+/**
+ * Checks that the programs are there that become QEMU one after the other: the shell that runs them has no words of ours for
+ * one that is missing.
+ * @param path the launcher's PATH
+ * @throws {UserError} exit 69
+ */
+export function checkPrograms(chain: readonly (readonly string[])[], path: string | undefined): void {
+  // The shell has a default of its own then.
+  if (path === undefined) return
+  for (const [program = ''] of chain) {
+    const isThere = path.split(':').some((directory) => mayRun(`${directory || '.'}/${program}`))
+    if (!isThere) throw programMissing({ program, path })
+  }
+}
+
+function mayRun(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
