@@ -9,7 +9,7 @@ import type { Check, Subject } from './check.js'
 import { type Parameter, parameter, parameterValues, parseIsolcpus } from './command-line.js'
 import { byBoot } from './fixes.js'
 import { isPreemptRt } from './kernel.js'
-import { COMMAND_LINE, cpusText, isMissing, maskOf, RELEASE, textOf, whyNot } from './look.js'
+import { COMMAND_LINE, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const PARAMETERS_DOC = 'Linux Documentation/admin-guide/kernel-parameters.txt'
@@ -257,8 +257,7 @@ const efiRuntime: Check = {
   wanted: () => 'efi=noruntime (a PREEMPT_RT kernel has it), or efi_runtime/cpumask without real-time CPUs',
   judge: (subject) => {
     const { facts, sets } = subject
-    if (isMissing(facts, EFI) && !isMissing(facts, RELEASE))
-      return notHere('this machine was not booted by EFI')
+    if (isAbsent(facts, EFI)) return notHere('this machine was not booted by EFI')
     if (textOf(facts, COMMAND_LINE) === null) return unknown(whyNot(facts, COMMAND_LINE))
     const given = parameterValues(facts, 'efi')?.flatMap((text) => text.split(',')) ?? []
     if (given.includes('noruntime')) return met('efi=noruntime')

@@ -92,6 +92,8 @@ export interface Verdict {
   readonly level: Level
   /** What is there; for `unknown`, why that is not known. */
   readonly found: string
+  /** False for what this host does not have. */
+  readonly applies?: boolean
   /** In place of the check's own fix. */
   readonly fix?: string
 }

@@ -1,10 +1,17 @@
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
-import type { Check } from './check.js'
+import type { Check, Sets } from './check.js'
 import { cpusOf, cpusText, few, whyNot } from './look.js'
 import { isolatedCpus, ONLINE } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const SOURCE = 'docs/configuration.md'
+
+/** What [host] may be on this host: the CPUs that are isolated, else all but the first two, or the first. */
+function example({ realtime: isolated, housekeeping, online }: Sets): string {
+  const kept = isolated.length > 0 ? housekeeping : online.slice(0, online.length > 3 ? 2 : 1)
+  const given = isolated.length > 0 ? isolated : subtractCpuSets(online, kept)
+  return `housekeeping = "${formatCpuSet(kept)}", realtime = "${formatCpuSet(given)}"`
+}
 
 const realtime: Check = {
   id: 'config.realtime',
@@ -30,8 +37,7 @@ const realtime: Check = {
   },
   why: 'Only the configuration says what each CPU is for; checks, plans and leases go by it.',
   fixedBy: 'configuration',
-  fix: () =>
-    'write [host] with housekeeping = "0-1" and realtime = "4-15", with the CPUs of this host, into /etc/qemu-rt/qemu-rt.toml',
+  fix: (sets) => `write [host] into /etc/qemu-rt/qemu-rt.toml, such as: ${example(sets)}`,
   source: SOURCE,
 }
 

@@ -1,6 +1,6 @@
 import { formatCpuSet, parseCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import type { Check } from './check.js'
-import { isMissing, RELEASE, textsOf, whyNot } from './look.js'
+import { isAbsent, RELEASE, seesHost, textsOf, whyNot } from './look.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const IOMMU_GROUPS = '/sys/kernel/iommu_groups/*/type'
@@ -15,8 +15,7 @@ const iommu: Check = {
   judge: ({ facts, nics }) => {
     const groups = textsOf(facts, IOMMU_GROUPS).length
     if (groups > 0) return met(`${groups} groups`)
-    if (!isMissing(facts, IOMMU_GROUPS) || isMissing(facts, RELEASE))
-      return unknown(whyNot(facts, IOMMU_GROUPS))
+    if (!isAbsent(facts, IOMMU_GROUPS)) return unknown(whyNot(facts, IOMMU_GROUPS))
     return nics.length === 0
       ? notHere('there is none, and no NIC is configured')
       : missed(iommu, 'there is no IOMMU group')
@@ -41,6 +40,7 @@ const vfio: Check = {
     if (nics.length === 0) return notHere('no NIC is configured')
     if (facts.owners === null) return unknown(facts.whyNoThreads)
     const there = [VFIO, '/dev/iommu'].filter((path) => facts.owners?.has(path))
+    if (there.length === 0 && !seesHost(facts)) return unknown('/dev/vfio is not to be seen from here')
     return there.length === 0
       ? missed(vfio, 'neither /dev/vfio/vfio nor /dev/iommu is there')
       : met(there.join(', '))
@@ -64,10 +64,10 @@ const cacheShare: Check = {
   isAboutRealtime: true,
   wanted: () => 'a group of resctrl for the real-time CPUs, where the processor has it',
   judge: ({ facts, sets }) => {
-    if (isMissing(facts, RESCTRL_ROOT) && !isMissing(facts, RELEASE))
+    if (isAbsent(facts, RESCTRL_ROOT))
       return noted('resctrl is not mounted, or this processor does not have it')
     const groups = textsOf(facts, RESCTRL).flatMap(([, text]) => parseCpuSet(text) ?? [])
-    if (textsOf(facts, RESCTRL).length === 0 && !isMissing(facts, RESCTRL))
+    if (textsOf(facts, RESCTRL).length === 0 && !isAbsent(facts, RESCTRL))
       return unknown(whyNot(facts, RESCTRL))
     const left = subtractCpuSets(sets.realtime, groups)
     return left.length === 0

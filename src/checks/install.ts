@@ -1,11 +1,12 @@
 import type { OwnerFact } from '../host/check/facts.js'
 import { leaseDirectory, rootsDirectory, runDirectory } from '../record/place.js'
 import type { Check, Subject, Verdict } from './check.js'
-import { few, isMissing, textOf, textsOf, whyNot } from './look.js'
+import { few, isAbsent, seesHost, textOf, textsOf, whyNot } from './look.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const AGAIN = 'run the installation again, as root: ./install.sh'
 const INSTALLER = 'install.sh'
+const HIDDEN = "the host's own files are not to be seen from here"
 
 /** Each by the places that distributions have it. */
 const PROGRAMS = ['flock', 'taskset', 'chrt', 'prlimit'].map((name) => ({
@@ -29,6 +30,7 @@ const utilLinux: Check = {
   judge: (subject) => {
     if (subject.facts.owners === null) return unknown(subject.facts.whyNoThreads)
     const gone = PROGRAMS.filter(({ paths }) => thereOf(subject, paths).length === 0).map(({ name }) => name)
+    if (gone.length > 0 && !seesHost(subject.facts)) return unknown(HIDDEN)
     return gone.length === 0 ? met('there') : missed(utilLinux, `${gone.join(', ')} not in /usr/bin or /bin`)
   },
   why: 'The launcher holds leases by flock and starts QEMU by taskset; the tuner sets policies by chrt.',
@@ -57,7 +59,7 @@ function judgePaths(check: Check, subject: Subject, paths: readonly string[], wh
   const { facts } = subject
   if (facts.owners === null) return unknown(facts.whyNoThreads)
   const there = thereOf(subject, paths)
-  if (there.length === 0) return whenGone
+  if (there.length === 0) return seesHost(facts) ? whenGone : unknown(HIDDEN)
   const problems = there.flatMap((path) => problemsOf(path, facts.owners?.get(path), null))
   return problems.length === 0 ? met(there.join(', ')) : missed(check, few(problems))
 }
@@ -107,6 +109,7 @@ const hook: Check = {
     if (facts.owners === null) return unknown(facts.whyNoThreads)
     const [path = ''] = HOOK
     const own = facts.owners.get(path)
+    if (own === undefined && !seesHost(facts)) return unknown(HIDDEN)
     if (own === undefined)
       return missed(hook, `${path} is not there: named NICs are not bound, threads not set as root`)
     if ((own.mode & 0o111) === 0)
@@ -137,6 +140,7 @@ const directories: Check = {
     const { owners } = facts
     if (owners === null) return unknown(facts.whyNoThreads)
     const there = RECORDS.filter(({ path }) => owners.has(path))
+    if (there.length === 0 && !seesHost(facts)) return unknown(HIDDEN)
     if (there.length === 0)
       return noted(
         'they are not there yet: systemd-tmpfiles makes them at boot, the hook or a launch when needed',
@@ -160,18 +164,18 @@ const apparmor: Check = {
   id: 'install.apparmor',
   group: 'install',
   severity: 'warn',
-  look: 'for the lines in AppArmor’s profile of domains',
+  look: "for the lines in AppArmor's profile of domains",
   reads: [APPARMOR, APPARMOR_PART],
   wanted: () => `what install.sh adds to ${APPARMOR_PART}, where AppArmor is on`,
   judge: ({ facts }) => {
     const on = textOf(facts, APPARMOR)
     if (on !== 'Y')
-      return on !== null || isMissing(facts, APPARMOR)
+      return on !== null || isAbsent(facts, APPARMOR)
         ? notHere('AppArmor is off')
         : unknown(whyNot(facts, APPARMOR))
     const text = textOf(facts, APPARMOR_PART)
     if (text?.includes(INSTALLED_PART)) return met('there')
-    if (text === null && !isMissing(facts, APPARMOR_PART)) return unknown(whyNot(facts, APPARMOR_PART))
+    if (text === null && !isAbsent(facts, APPARMOR_PART)) return unknown(whyNot(facts, APPARMOR_PART))
     return missed(apparmor, `${APPARMOR_PART} does not have them`)
   },
   why: 'libvirt confines each QEMU, and the launcher is started as QEMU: without these lines it may not run.',
@@ -204,7 +208,7 @@ const limits: Check = {
   look: "for what libvirt's daemon may ask of the kernel",
   reads: LIMITS,
   also: "limits of libvirt's daemon while it runs: /proc/PID/limits",
-  wanted: () => 'RLIMIT_RTPRIO as high as a profile’s priority, RLIMIT_MEMLOCK unlimited for lock-memory',
+  wanted: () => "RLIMIT_RTPRIO as high as a profile's priority, RLIMIT_MEMLOCK unlimited for lock-memory",
   judge: (subject) => {
     const { facts, sets, profiles } = subject
     const priority = sets.vcpuPriority ?? 0

@@ -9,7 +9,18 @@ import {
 import { ticklessCpus } from './boot.js'
 import type { Check, Subject } from './check.js'
 import { byWrite } from './fixes.js'
-import { COMMAND_LINE, cpusText, few, isMissing, maskOf, RELEASE, textOf, textsOf, whyNot } from './look.js'
+import {
+  COMMAND_LINE,
+  cpusText,
+  few,
+  isAbsent,
+  isMissing,
+  maskOf,
+  RELEASE,
+  textOf,
+  textsOf,
+  whyNot,
+} from './look.js'
 import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
@@ -180,9 +191,9 @@ const packetSteering: Check = {
       text === null ? [] : [{ path, cpus: parseCpuMask(text) ?? [] }],
     )
     if (known.length === 0)
-      return isMissing(facts, RELEASE)
-        ? unknown(whyNot(facts, RPS_DEFAULT))
-        : notHere('this kernel does not steer packets')
+      return isAbsent(facts, RPS_DEFAULT)
+        ? notHere('this kernel does not steer packets')
+        : unknown(whyNot(facts, RPS_DEFAULT))
     const wide = known.filter(({ cpus }) => intersectCpuSets(cpus, sets.realtime).length > 0)
     return wide.length === 0
       ? met('none')
@@ -215,7 +226,9 @@ const queues: Check = {
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
     if (counts.size === 0)
-      return isMissing(facts, RELEASE) ? unknown(whyNot(facts, RELEASE)) : notHere("no NIC is the host's")
+      return isAbsent(facts, RPS[0] ?? '')
+        ? notHere("no NIC is the host's")
+        : unknown(whyNot(facts, RPS[0] ?? ''))
     const many = [...counts].filter(([, count]) => count > sets.housekeeping.length)
     return many.length === 0
       ? met('so it is')

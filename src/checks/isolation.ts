@@ -3,7 +3,7 @@ import { formatCpuMask, parseCpuMask } from '../units/cpu-mask.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import type { Check } from './check.js'
 import { byBoot, byWrite } from './fixes.js'
-import { cpusOf, cpusText, few, isMissing, RELEASE, textsOf, whyNot } from './look.js'
+import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, textsOf, whyNot } from './look.js'
 import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
@@ -43,8 +43,7 @@ const workqueues: Check = {
   isAboutRealtime: true,
   wanted: ({ realtime }) => `no CPU of ${formatCpuSet(realtime)}`,
   judge: ({ facts, sets }) => {
-    if (isMissing(facts, WORK) && !isMissing(facts, RELEASE))
-      return notHere('this kernel shows no workqueues')
+    if (isAbsent(facts, WORK)) return notHere('this kernel shows no workqueues')
     const general = textsOf(facts, WORK)[0]?.[1]
     const all = general === undefined ? null : parseCpuMask(general)
     if (all === null) return unknown(whyNot(facts, WORK))

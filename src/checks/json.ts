@@ -14,6 +14,7 @@ export function checksJson(results: readonly Result[], sets: Sets): string {
       group: result.group,
       severity: result.severity,
       result: result.level,
+      applies: result.applies,
       look: result.look,
       found: result.found,
       wanted: result.wanted,

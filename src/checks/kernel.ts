@@ -1,7 +1,7 @@
 import { intersectCpuSets } from '../units/cpu-set.js'
 import type { Check, Subject, Verdict } from './check.js'
 import { byBoot, bySysctl } from './fixes.js'
-import { cpusOf, cpusText, isMissing, numberOf, RELEASE, textOf, whyNot } from './look.js'
+import { cpusOf, cpusText, isAbsent, numberOf, RELEASE, textOf, whyNot } from './look.js'
 import { value } from './make.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
@@ -145,7 +145,7 @@ const WATCHDOG_CPUS = '/proc/sys/kernel/watchdog_cpumask'
 
 /** A watchdog that spares the real-time CPUs is as good as none. */
 function judgeWatchdog(check: Check, path: string, { facts, sets }: Subject): Verdict {
-  if (isMissing(facts, path) && !isMissing(facts, RELEASE)) return notHere('this kernel has none')
+  if (isAbsent(facts, path)) return notHere('this kernel has none')
   const on = numberOf(facts, path)
   if (on === null) return unknown(whyNot(facts, path))
   if (on === 0) return met('off')
@@ -224,13 +224,13 @@ const machineCheck: Check = {
   id: 'kernel.machine-check-polling',
   group: 'kernel',
   severity: 'warn',
-  look: 'for no polling for corrected machine errors',
+  look: 'for polling for corrected machine errors being off',
   reads: ['/sys/devices/system/machinecheck/machinecheck*/ignore_ce', RELEASE],
   isAboutRealtime: true,
   wanted: () => '1 for each real-time CPU',
   judge: ({ facts, sets }) => {
     const pattern = '/sys/devices/system/machinecheck/machinecheck*/ignore_ce'
-    if (isMissing(facts, pattern) && !isMissing(facts, RELEASE)) return notHere('this machine has none')
+    if (isAbsent(facts, pattern)) return notHere('this machine has none')
     const states = sets.realtime.map((cpu) => ({
       cpu,
       text: textOf(facts, `/sys/devices/system/machinecheck/machinecheck${cpu}/ignore_ce`),

@@ -1,6 +1,6 @@
 import type { Check } from './check.js'
 import { byModule } from './fixes.js'
-import { isMissing, RELEASE, textOf, whyNot } from './look.js'
+import { isAbsent, RELEASE, seesHost, textOf, whyNot } from './look.js'
 import { isOn, value } from './make.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
@@ -17,7 +17,10 @@ const device: Check = {
   wanted: () => 'there',
   judge: ({ facts }) => {
     if (facts.owners === null) return unknown(facts.whyNoThreads)
-    return facts.owners.has('/dev/kvm') ? met('there') : missed(device, '/dev/kvm is not there')
+    if (facts.owners.has('/dev/kvm')) return met('there')
+    return seesHost(facts)
+      ? missed(device, '/dev/kvm is not there')
+      : unknown('/dev/kvm is not to be seen from here')
   },
   why: 'Without it QEMU emulates each instruction, and nothing is real-time.',
   fixedBy: 'firmware',
@@ -45,7 +48,7 @@ const periodicSync = value({
   id: 'kvm.kvmclock-periodic-sync',
   group: 'kvm',
   severity: 'warn',
-  look: "for no periodic update of guests' clocks",
+  look: "for periodic updates of guests' clocks being off",
   path: '/sys/module/kvm/parameters/kvmclock_periodic_sync',
   isGood: (text) => !isOn(text),
   wanted: 'N',
@@ -60,7 +63,7 @@ const pauseLoops = value({
   id: 'kvm.pause-loop-exits',
   group: 'kvm',
   severity: 'warn',
-  look: 'for no exits of spinning guests (Intel)',
+  look: 'for exits of spinning guests being off (Intel)',
   path: '/sys/module/kvm_intel/parameters/ple_gap',
   isGood: (text) => text === '0',
   wanted: '0',
@@ -81,7 +84,7 @@ const haltPoll: Check = {
   reads: [HALT_POLL, RELEASE],
   wanted: () => 'nothing: it depends on cpu-pm',
   judge: ({ facts }) => {
-    if (isMissing(facts, HALT_POLL) && !isMissing(facts, RELEASE)) return notHere(NO_KVM)
+    if (isAbsent(facts, HALT_POLL)) return notHere(NO_KVM)
     const text = textOf(facts, HALT_POLL)
     if (text === null) return unknown(whyNot(facts, HALT_POLL))
     return noted(
@@ -94,7 +97,7 @@ const haltPoll: Check = {
   source: 'SEAPATH; Linux Documentation/virt/kvm/halt-polling.rst',
 }
 
-/** In nanoseconds, -1 to find out; since Linux 6.10 only whether. */
+/** In nanoseconds, -1 to find out; newer kernels have only whether (arch/x86/kvm/lapic.c). */
 const ADVANCE = [
   '/sys/module/kvm/parameters/lapic_timer_advance_ns',
   '/sys/module/kvm/parameters/lapic_timer_advance',
@@ -110,7 +113,7 @@ const timerAdvance: Check = {
   judge: ({ facts }) => {
     const [text] = ADVANCE.flatMap((path) => textOf(facts, path) ?? [])
     if (text !== undefined) return /^(0|N)$/.test(text) ? missed(timerAdvance, text) : met(text)
-    return ADVANCE.every((path) => isMissing(facts, path)) && !isMissing(facts, RELEASE)
+    return ADVANCE.every((path) => isAbsent(facts, path))
       ? notHere(NO_KVM)
       : unknown(whyNot(facts, ADVANCE[0] ?? ''))
   },

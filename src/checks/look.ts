@@ -44,22 +44,36 @@ function patternOf(pattern: string): RegExp {
   return made
 }
 
-/** Whether a path or pattern is not there at all, rather than hidden from this user. */
-export function isMissing({ files }: CheckFacts, path: string): boolean {
-  const fact = files.get(path)
-  return fact !== undefined && fact.text === null && isAbsent(fact.why)
+/**
+ * Whether what a path or pattern stands for is not on this host. A container hides files, and shows others in their place,
+ * so there nothing is known by what is missing.
+ */
+export function isAbsent(facts: CheckFacts, path: string): boolean {
+  return seesHost(facts) && isMissing(facts, path)
 }
 
-function isAbsent(why: string): boolean {
+/** Whether it is the host itself that was looked at: only there the kernel's own threads are seen. */
+export function seesHost({ threads }: CheckFacts): boolean {
+  return threads !== null
+}
+
+/** Whether a path or pattern is not there, rather than hidden from this user. */
+export function isMissing({ files }: CheckFacts, path: string): boolean {
+  const fact = files.get(path)
+  return fact !== undefined && fact.text === null && saysMissing(fact.why)
+}
+
+function saysMissing(why: string): boolean {
   return why === 'ENOENT' || why === 'ENOTDIR' || why === 'ENODEV'
 }
 
 /** Why a file was not read, for `unknown`. @param path or the pattern that no file fits */
-export function whyNot({ files }: CheckFacts, path: string): string {
-  const fact: FileFact | undefined = files.get(path)
+export function whyNot(facts: CheckFacts, path: string): string {
+  const fact: FileFact | undefined = facts.files.get(path)
   if (fact === undefined) return `${path} was not looked at`
   if (fact.text !== null) return `${path} says ${fact.text.slice(0, 60)}`
-  if (isAbsent(fact.why)) return `${path} is not there`
+  if (saysMissing(fact.why))
+    return seesHost(facts) ? `${path} is not there` : `${path} is not to be seen from here`
   const denied = fact.why === 'EACCES' || fact.why === 'EPERM'
   return denied ? `this user may not read ${path}; run it as root` : `${path} cannot be read (${fact.why})`
 }

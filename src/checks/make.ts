@@ -1,6 +1,6 @@
-import type { Check, FixedBy, Group, Sets, Severity, Subject, Verdict } from './check.js'
+import type { Check, FixedBy, Group, Severity } from './check.js'
 import { bySysctl } from './fixes.js'
-import { isMissing, numberOf, textOf, whyNot } from './look.js'
+import { isAbsent, numberOf, textOf, whyNot } from './look.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
 /** A sysctl of one number. */
@@ -33,10 +33,7 @@ export function sysctl(row: SysctlRow): Check {
     reads: [path],
     wanted: () => row.wanted ?? `${name} = ${value}`,
     judge: ({ facts }) => {
-      if (isMissing(facts, path))
-        return isMissing(facts, '/proc/sys/kernel/osrelease')
-          ? unknown(whyNot(facts, path))
-          : notHere(row.whenMissing)
+      if (isAbsent(facts, path)) return notHere(row.whenMissing)
       const found = numberOf(facts, path)
       if (found === null) return unknown(whyNot(facts, path))
       return isGood(found) ? met(`${found}`) : missed({ severity }, `${name} is ${found}`)
@@ -75,9 +72,7 @@ export function value(row: ValueRow): Check {
     judge: ({ facts }) => {
       const text = textOf(facts, path)
       if (text !== null) return row.isGood(text) ? met(text) : missed({ severity }, `${path} is ${text}`)
-      return isMissing(facts, path) && !isMissing(facts, '/proc/sys/kernel/osrelease')
-        ? notHere(row.whenMissing)
-        : unknown(whyNot(facts, path))
+      return isAbsent(facts, path) ? notHere(row.whenMissing) : unknown(whyNot(facts, path))
     },
     fix: () => row.fix,
   }
@@ -92,6 +87,3 @@ function common({ id, group, severity, look, why, fixedBy, source, tuned }: Valu
 export function isOn(text: string): boolean {
   return /^[Yy1]/.test(text)
 }
-
-export type Judge = (subject: Subject) => Verdict
-export type OfSets = (sets: Sets) => string

@@ -1,7 +1,7 @@
 import { type CpuSet, formatCpuSet, intersectCpuSets, parseCpuSet } from '../units/cpu-set.js'
 import type { Check, Subject } from './check.js'
 import { parameter } from './command-line.js'
-import { COMMAND_LINE, cpusText, few, isMissing, RELEASE, textOf, textsOf, whyNot } from './look.js'
+import { COMMAND_LINE, cpusText, few, isAbsent, RELEASE, textOf, textsOf, whyNot } from './look.js'
 import { value } from './make.js'
 import { TUNED_FILES, tunedSettings } from './tuned.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
@@ -18,8 +18,7 @@ const governor: Check = {
   isAboutRealtime: true,
   wanted: () => 'performance',
   judge: ({ facts, sets }) => {
-    if (isMissing(facts, GOVERNORS) && !isMissing(facts, RELEASE))
-      return notHere('this host cannot change their speed')
+    if (isAbsent(facts, GOVERNORS)) return notHere('this host cannot change their speed')
     const found = sets.realtime.map((cpu) => ({ cpu, name: textOf(facts, GOVERNORS.replace('*', `${cpu}`)) }))
     if (found.every(({ name }) => name === null)) return unknown(whyNot(facts, GOVERNORS))
     const slow = found.filter(({ name }) => name !== null && name !== 'performance')
@@ -67,8 +66,7 @@ const idleStates: Check = {
     const { facts, sets } = subject
     const idle = parameter(facts, 'idle')
     if (idle === 'poll' || idle === 'halt') return met(`idle=${idle}`)
-    if (isMissing(facts, STATE_NAMES) && !isMissing(facts, RELEASE))
-      return notHere('this host has no idle states to choose from')
+    if (isAbsent(facts, STATE_NAMES)) return notHere('this host has no idle states to choose from')
     if (textsOf(facts, STATE_NAMES).length === 0) return unknown(whyNot(facts, STATE_NAMES))
     const deep = sets.realtime
       .map((cpu) => ({ cpu, names: deepStates(subject, cpu) }))
@@ -108,9 +106,9 @@ const pstate: Check = {
       return text === null ? [] : [`${path.split('/')[5]} is ${text}`]
     })
     if (found.length === 0)
-      return isMissing(facts, RELEASE)
-        ? unknown(whyNot(facts, PSTATES[0] ?? ''))
-        : notHere('the driver is not there')
+      return PSTATES.every((path) => isAbsent(facts, path))
+        ? notHere('the driver is not there')
+        : unknown(whyNot(facts, PSTATES[0] ?? ''))
     return noted(
       `${found.join(', ')}; tuned's realtime wants it disabled, its cpu-partitioning-powersave passive, OpenShift active`,
     )
@@ -136,7 +134,7 @@ const turbo: Check = {
     if (off) return met('turbo is off')
     const isKnown = textOf(facts, NO_TURBO) !== null || textOf(facts, BOOST) !== null
     if (isKnown) return noted('turbo is on')
-    return isMissing(facts, RELEASE) ? unknown(whyNot(facts, NO_TURBO)) : notHere('this host has no turbo')
+    return isAbsent(facts, NO_TURBO) ? notHere('this host has no turbo') : unknown(whyNot(facts, NO_TURBO))
   },
   why: 'How fast a CPU may be with turbo depends on how many others are busy, so a vCPU that is left alone is still slowed down.',
   fixedBy: 'boot',

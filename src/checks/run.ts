@@ -1,4 +1,4 @@
-import type { Check, FixedBy, Group, Level, Severity, Subject } from './check.js'
+import type { Check, FixedBy, Group, Level, Severity, Subject, Verdict } from './check.js'
 import { CHECKS } from './table.js'
 import { owner, tunedSettings } from './tuned.js'
 import { unknown } from './verdicts.js'
@@ -10,6 +10,8 @@ export interface Result {
   readonly severity: Severity
   readonly look: string
   readonly level: Level
+  /** False for what this host does not have, and so passes. */
+  readonly applies: boolean
   readonly found: string
   readonly wanted: string
   readonly why: string
@@ -28,7 +30,7 @@ export type Counts = Readonly<Record<Level, number>>
 export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): Result[] {
   const settings = tunedSettings(subject.facts)
   return checks.map((check) => {
-    const { level, found, fix } = judge(check, subject)
+    const { level, found, fix, applies = true } = judge(check, subject)
     const profile = owner(check, settings)
     const isDone = level === 'pass' || level === 'unknown'
     const advice = isDone ? '' : (fix ?? check.fix(subject.sets))
@@ -38,6 +40,7 @@ export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): 
       severity: check.severity,
       look: check.look,
       level,
+      applies,
       found,
       wanted: check.wanted(subject.sets),
       why: check.why,
@@ -49,10 +52,10 @@ export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): 
   })
 }
 
-function judge(check: Check, subject: Subject) {
+function judge(check: Check, subject: Subject): Verdict {
   if (check.isAboutRealtime && subject.sets.realtime.length === 0)
-    return { ...unknown('which CPUs are real-time is not known: see config.realtime'), fix: undefined }
-  return { fix: undefined, ...check.judge(subject) }
+    return unknown('which CPUs are real-time is not known: see config.realtime')
+  return check.judge(subject)
 }
 
 /** What tuned owns it sets back, so the advice is where to change it. */

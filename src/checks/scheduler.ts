@@ -2,7 +2,7 @@ import { hasFairServer } from '../units/kernel-release.js'
 import type { Check } from './check.js'
 import { bySysctl } from './fixes.js'
 import { hasGroupScheduling } from './kernel.js'
-import { cpusText, isMissing, numberOf, RELEASE, releaseOf, whyNot } from './look.js'
+import { cpusText, isAbsent, isMissing, numberOf, RELEASE, releaseOf, whyNot } from './look.js'
 import { sysctl } from './make.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
@@ -93,8 +93,7 @@ const timerMigration: Check = {
   reads: [TIMER_MIGRATION, RELEASE],
   wanted: () => 'nothing: the sources disagree',
   judge: ({ facts }) => {
-    if (isMissing(facts, TIMER_MIGRATION) && !isMissing(facts, RELEASE))
-      return notHere('this kernel has no such setting')
+    if (isAbsent(facts, TIMER_MIGRATION)) return notHere('this kernel has no such setting')
     const value = numberOf(facts, TIMER_MIGRATION)
     if (value === null) return unknown(whyNot(facts, TIMER_MIGRATION))
     return noted(

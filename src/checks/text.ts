@@ -35,8 +35,10 @@ function heading({ id, look }: Result): string {
 }
 
 function line(result: Result, width: number, hasColour: boolean): string {
-  const { level, found, fix } = result
-  const details = [level === 'pass' ? '' : found, fix ?? ''].filter((text) => text !== '').join('; ')
+  const { level, applies, found, fix } = result
+  const details = [level === 'pass' && applies ? '' : found, fix ?? '']
+    .filter((text) => text !== '')
+    .join('; ')
   const pieces: Piece[] = [
     { text: `${heading(result).padEnd(width)} : ` },
     { text: WORDS[level].word, level },

@@ -20,7 +20,7 @@ export function unknown(why: string): Verdict {
   return { level: 'unknown', found: why }
 }
 
-/** It does not apply to this host, which is as good as wanted. */
+/** It does not apply to this host, which is as good as wanted: the reason is printed, so that nobody takes it for a value. */
 export function notHere(why: string): Verdict {
-  return { level: 'pass', found: why }
+  return { level: 'pass', found: why, applies: false }
 }

@@ -7,10 +7,20 @@ import type { CheckFacts, DaemonFact, OwnerFact, ThreadFact } from './facts.js'
 export const CAPTURED_CHECKS_PATH = '/host-checks.json'
 
 /** The part of the facts that is in that file. */
-export type CapturedChecks = Pick<
-  CheckFacts,
-  'owners' | 'threads' | 'whyNoThreads' | 'kernelLog' | 'whyNoLog' | 'daemons'
->
+export interface CapturedChecks
+  extends Pick<CheckFacts, 'owners' | 'threads' | 'whyNoThreads' | 'kernelLog' | 'whyNoLog' | 'daemons'> {
+  /** Files that were there, or may have been, and could not be read: the errno name by path or pattern. */
+  readonly hidden: ReadonlyMap<string, string>
+}
+
+/** What could not be read of a host's files, so that the copy does not take it for missing. */
+export function hiddenOf({ files }: Pick<CheckFacts, 'files'>): ReadonlyMap<string, string> {
+  return new Map(
+    [...files].flatMap(([path, fact]): [string, string][] =>
+      fact.text === null && fact.why !== 'ENOENT' ? [[path, fact.why]] : [],
+    ),
+  )
+}
 
 /** The text of the file: a thread a line, so that two captures can be compared. */
 export function formatCapturedChecks(checks: CapturedChecks): string {
@@ -25,7 +35,8 @@ export function formatCapturedChecks(checks: CapturedChecks): string {
   "whyNoThreads": ${JSON.stringify(checks.whyNoThreads)},
   "kernelLog": ${JSON.stringify(checks.kernelLog)},
   "whyNoLog": ${JSON.stringify(checks.whyNoLog)},
-  "daemons": ${list(checks.daemons)}
+  "daemons": ${list(checks.daemons)},
+  "hidden": ${JSON.stringify(Object.fromEntries(checks.hidden))}
 }
 `
 }
@@ -40,6 +51,7 @@ const NOTHING: CapturedChecks = {
   kernelLog: null,
   whyNoLog: NOT_CAPTURED,
   daemons: [],
+  hidden: new Map(),
 }
 
 /** Reads the file of a captured host. One that is no such file says nothing. */
@@ -64,6 +76,9 @@ function parse(json: Json): CapturedChecks | null {
     kernelLog: Array.isArray(kernelLog) ? kernelLog.filter((line) => typeof line === 'string') : null,
     whyNoLog: text(json.whyNoLog),
     daemons: daemons.filter(isDaemon),
+    hidden: new Map(
+      Object.entries(isObject(json.hidden) ? json.hidden : {}).map(([path, why]) => [path, text(why)]),
+    ),
   }
 }
 

@@ -38,7 +38,7 @@ export interface DaemonFact {
 
 /** What the checks of a host look at. Plain data: what was read beneath a sysroot, or comes with a captured host. */
 export interface CheckFacts {
-  /** By path; and by pattern, for one that no file fits: why. */
+  /** By path; and by pattern, for one of which no file could be read: why. */
   readonly files: ReadonlyMap<string, FileFact>
   /** By path; what is not there is not in it. Null when nobody has looked: of a host that was captured by an earlier version. */
   readonly owners: ReadonlyMap<string, OwnerFact> | null

@@ -10,16 +10,28 @@ const FLAGS = constants.O_NONBLOCK | constants.O_NOCTTY
 
 /**
  * Reads every file that fits one of the patterns, up to 64 KiB of each.
- * @returns by path, without the root; and by pattern, for one that no file fits
+ * @returns by path, without the root; and by pattern, for one of which no file could be read: why
  */
 export function readFileFacts(root: Root, patterns: readonly string[]): ReadonlyMap<string, FileFact> {
   const facts = new Map<string, FileFact>()
   for (const pattern of patterns) {
     const { paths, why } = expandPattern(root, pattern)
-    if (paths.length === 0) facts.set(pattern, { text: null, why })
-    for (const path of paths) if (!facts.has(path)) facts.set(path, readFact(root + path))
+    const read = paths.map((path) => [path, facts.get(path) ?? readFact(root + path)] as const)
+    // Of what a pattern may be, only what is there: `cpu*` is cpu0, and cpufreq, too.
+    const there = read.filter(([path, fact]) => path === pattern || !isGone(fact))
+    for (const [path, fact] of there) facts.set(path, fact)
+    if (there.every(([, { text }]) => text === null) && !facts.has(pattern))
+      facts.set(pattern, { text: null, why: there.map(([, fact]) => whyOf(fact))[0] ?? why })
   }
   return facts
+}
+
+function whyOf(fact: FileFact): string {
+  return fact.text === null ? fact.why : ''
+}
+
+function isGone(fact: FileFact): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ENODEV'].includes(whyOf(fact))
 }
 
 /** Reads one file; what was not read is opened once more to learn why. */

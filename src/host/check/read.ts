@@ -23,7 +23,11 @@ export function readCheckFacts(sysroot: string, wanted: WantedChecks): CheckFact
   const root = openSysroot(sysroot)
   const files = readFileFacts(root, wanted.files)
   const kernelConfig = readKernelConfig(root)
-  if (root !== '') return { files, kernelConfig, ...readCapturedChecks(root) }
+  if (root !== '') {
+    const { hidden, ...captured } = readCapturedChecks(root)
+    const unread = [...hidden].map(([path, why]) => [path, { text: null, why }] as const)
+    return { files: new Map([...files, ...unread]), kernelConfig, ...captured }
+  }
   const { threads, why: whyNoThreads } = readAllThreads()
   const { lines: kernelLog, why: whyNoLog } = readKernelLog()
   const owners = readOwners(root, wanted.owners)
