@@ -3,7 +3,7 @@ import { formatCpuMask, parseCpuMask } from '../units/cpu-mask.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import type { Check } from './check.js'
 import { byBoot, byWrite } from './fixes.js'
-import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, textsOf, whyNot } from './look.js'
+import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, seesHost, textsOf, whyNot } from './look.js'
 import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
@@ -97,18 +97,13 @@ const kernelThreads: Check = {
     )
     const there = touching(movable, sets.realtime)
     if (there.length === 0) return met('none')
-    const tids = there.map(({ tid }) => tid)
-    const all = tids.length <= 16 ? tids.join(' ') : null
-    const how =
-      all === null
-        ? undefined
-        : `run as root: for t in ${all}; do taskset -cp ${formatCpuSet(sets.housekeeping)} $t; done; booting with isolcpus= or nohz_full= keeps it so`
-    return missed(kernelThreads, `they may run there: ${named(there)}`, how)
+    return missed(kernelThreads, `they may run there: ${named(there)}`)
   },
   why: 'They migrate onto a CPU that they may use. kthreadd hands its CPUs on to every thread that it makes.',
   fixedBy: 'boot',
+  // By their parent, kthreadd: what a program calls itself must not decide what root does.
   fix: ({ housekeeping }) =>
-    `run as root: for t in $(pgrep -P 2); do taskset -cp ${formatCpuSet(housekeeping)} $t; done (of threads that are bound the kernel refuses it); booting with isolcpus= or nohz_full= keeps it so`,
+    `run as root: for t in 2 $(ps --ppid 2 -o pid=,comm= | awk '$2 !~ /^(irq|vhost)/ {print $1}'); do taskset -cp ${formatCpuSet(housekeeping)} $t; done (the kernel refuses it for threads that are bound); booting with isolcpus= or nohz_full= keeps it so`,
   source:
     'Linux Documentation/admin-guide/kernel-per-CPU-kthreads.rst; include/linux/sched.h, PF_NO_SETAFFINITY',
 }
@@ -166,9 +161,9 @@ const slices: Check = {
       return cpus ? [{ slice, cpus }] : []
     })
     if (known.length === 0) {
-      return isMissing(facts, '/sys/fs/cgroup/cgroup.controllers')
-        ? unknown(whyNot(facts, first))
-        : missed(slices, 'no cpuset limits system.slice and user.slice')
+      return seesHost(facts) && !isMissing(facts, '/sys/fs/cgroup/cgroup.controllers')
+        ? missed(slices, 'no cpuset limits system.slice and user.slice')
+        : unknown(whyNot(facts, first))
     }
     const wide = known.filter(({ cpus }) => intersectCpuSets(cpus, sets.realtime).length > 0)
     return wide.length === 0

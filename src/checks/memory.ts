@@ -73,6 +73,17 @@ const swappiness = sysctl({
 const POOLS = '/sys/kernel/mm/hugepages/*/nr_hugepages'
 const POOLS_OF_NODES = '/sys/devices/system/node/*/hugepages/*/nr_hugepages'
 
+/** How pages of these sizes are made. Of 1 GiB a kernel that has run for a while finds none. */
+function makePages(sizes: readonly bigint[]): string {
+  return sizes
+    .map((size) =>
+      size >= 1n << 30n
+        ? 'boot with default_hugepagesz=1G hugepagesz=1G hugepages=N, where N is for all VMs and all nodes together'
+        : `run as root, for each node M with N pages: echo N >/sys/devices/system/node/nodeM/hugepages/hugepages-${size >> 10n}kB/nr_hugepages`,
+    )
+    .join('; ')
+}
+
 const hugePages: Check = {
   id: 'memory.hugepages',
   group: 'memory',
@@ -112,7 +123,7 @@ const hugePages: Check = {
               `node ${node}, with real-time CPUs ${formatCpuSet(intersectCpuSets(cpus, sets.realtime))}, has no page of ${text}`,
           )
     })
-    if (problems.length > 0) return missed(hugePages, few(problems))
+    if (problems.length > 0) return missed(hugePages, few(problems), makePages(sizes))
     const free = pools
       .filter(({ size }) => sizes.includes(size))
       .map(({ size, free }) => `${free} of ${formatBytes(size)} free`)
@@ -121,8 +132,7 @@ const hugePages: Check = {
   },
   why: 'A VM whose profile asks for huge pages does not start without them. How many it takes is its memory by their size.',
   fixedBy: 'command-line',
-  fix: () =>
-    'boot with default_hugepagesz=1G hugepagesz=1G hugepages=N (N for all VMs and all nodes together), or make pages of 2 MiB as root: echo N >/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages',
+  fix: () => makePages([1n << 30n, 1n << 21n]),
   source: 'Linux Documentation/admin-guide/mm/hugetlbpage.rst',
 }
 

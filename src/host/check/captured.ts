@@ -70,7 +70,7 @@ function parse(json: Json): CapturedChecks | null {
   const { owners, threads, kernelLog, daemons } = json
   if (!Array.isArray(owners) || !Array.isArray(daemons)) return null
   return {
-    owners: new Map(owners.flatMap((one) => (isOwner(one) ? [[one.path, one]] : []))),
+    owners: new Map(owners.flatMap((one) => (isOwner(one) ? [ownerOf(one)] : []))),
     threads: Array.isArray(threads) ? threads.flatMap((one) => threadOf(one) ?? []) : null,
     whyNoThreads: text(json.whyNoThreads),
     kernelLog: Array.isArray(kernelLog) ? kernelLog.filter((line) => typeof line === 'string') : null,
@@ -97,6 +97,10 @@ function isOwner(json: unknown): json is OwnerFact & { readonly path: string } {
     typeof json.kind === 'string' &&
     [json.uid, json.gid, json.mode].every((one) => typeof one === 'number')
   )
+}
+
+function ownerOf({ path, kind, uid, gid, mode }: OwnerFact & { readonly path: string }): [string, OwnerFact] {
+  return [path, { kind, uid, gid, mode }]
 }
 
 function isLimit(json: unknown): boolean {
