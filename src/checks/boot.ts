@@ -1,3 +1,4 @@
+import type { CheckFacts } from '../host/check/facts.js'
 import {
   type CpuSet,
   formatCpuSet,
@@ -5,11 +6,12 @@ import {
   parseCpuSet,
   subtractCpuSets,
 } from '../units/cpu-set.js'
-import type { Check, Subject } from './check.js'
+import type { Check, Sets, Subject } from './check.js'
 import { type Parameter, parameter, parameterValues, parseIsolcpus } from './command-line.js'
 import { byBoot } from './fixes.js'
 import { isPreemptRt } from './kernel.js'
-import { COMMAND_LINE, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
+import { COMMAND_LINE, cpusOf, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
+import { PARTITIONS } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const PARAMETERS_DOC = 'Linux Documentation/admin-guide/kernel-parameters.txt'
@@ -87,12 +89,17 @@ const rcuCallbacks: Check = {
   ],
 }
 
+/** Whether cpuset partitions isolate the real-time CPUs. */
+function isPartitioned(facts: CheckFacts, { realtime }: Sets): boolean {
+  return PARTITIONS.some((path) => subtractCpuSets(realtime, cpusOf(facts, path) ?? []).length === 0)
+}
+
 const managedIrq: Check = {
   id: 'boot.managed-irq',
   group: 'boot',
   severity: 'warn',
   look: 'for managed interrupts kept off real-time CPUs',
-  reads: [COMMAND_LINE],
+  reads: [COMMAND_LINE, ...PARTITIONS],
   isAboutRealtime: true,
   wanted: ({ realtime }) => `isolcpus=managed_irq,…,${formatCpuSet(realtime)}`,
   judge: ({ facts, sets }) => {
@@ -104,16 +111,21 @@ const managedIrq: Check = {
     })
     const left = subtractCpuSets(sets.realtime, managed)
     if (left.length === 0) return met(formatCpuSet(managed))
-    const there = values[0]
+    const [there] = values
     const flags = there === undefined ? [] : (parseIsolcpus(there)?.flags ?? [])
-    const wanted = ['managed_irq', ...flags.filter((flag) => flag !== 'managed_irq')].join(',')
-    const cpus = formatCpuSet(sets.realtime)
+    // One isolcpus= for all that it is for: what a partition isolates needs no `domain`.
+    const domain = isPartitioned(facts, sets) ? [] : ['domain']
+    const wanted = [...new Set(['managed_irq', ...flags, ...domain])].join(',')
     const instead = there === undefined ? '' : ` in place of isolcpus=${there}`
-    return missed(managedIrq, `not for ${cpusText(left)}`, byBoot(`isolcpus=${wanted},${cpus}${instead}`))
+    return missed(
+      managedIrq,
+      `not for ${cpusText(left)}`,
+      byBoot(`isolcpus=${wanted},${formatCpuSet(sets.realtime)}${instead}`),
+    )
   },
   why: 'Drivers such as NVMe spread their queues over all CPUs, and nobody can move these interrupts later.',
   fixedBy: 'command-line',
-  fix: ({ realtime }) => byBoot(`isolcpus=managed_irq,${formatCpuSet(realtime)}`),
+  fix: ({ realtime }) => byBoot(`isolcpus=managed_irq,domain,${formatCpuSet(realtime)}`),
   source: "tuned's profile realtime; Linux Documentation/admin-guide/cpu-isolation.rst",
   tuned: [['bootloader', 'isolcpus']],
 }

@@ -147,9 +147,15 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       found: /CPUs 2-3/,
       fix: /isolcpus=managed_irq,domain,2-3 in place/,
     },
-    { files: cmdline(''), level: 'warn', found: /CPUs 2-3/, fix: /isolcpus=managed_irq,2-3$/ },
+    { files: cmdline(''), level: 'warn', found: /CPUs 2-3/, fix: /isolcpus=managed_irq,domain,2-3$/ },
     { files: cmdline('isolcpus=domain,managed_irq,2-3'), level: 'pass', found: /2-3/ },
     { files: cmdline('-- isolcpus=managed_irq,2-3'), level: 'warn', found: /CPUs 2-3/ },
+    {
+      files: { ...cmdline(''), '/sys/fs/cgroup/cpuset.cpus.isolated': '2-3' },
+      level: 'warn',
+      found: /CPUs 2-3/,
+      fix: /isolcpus=managed_irq,2-3$/,
+    },
   ],
   'boot.irqaffinity': [
     { files: cmdline(''), level: 'warn', found: /not given/, fix: /irqaffinity=0-1/ },
