@@ -15,7 +15,7 @@ const document = readFileSync('docs/host-check.md', 'utf8')
 const manual = readFileSync('docs/man/qemu-rt.1', 'utf8')
 
 t.test(
-  'docs/host-check.md and the manual are what the table says; npm run checks writes them anew',
+  'docs/host-check.md and the manual are what the table says; npm run host-checks writes them anew',
   async (t) => {
     t.equal(withPart(document, BEGIN, END, checksDocument()), document)
     t.equal(withPart(manual, MAN_BEGIN, MAN_END, checksManual()), manual)

@@ -7,7 +7,7 @@ t.test('there is a host of each kind', async (t) => {
 })
 
 for (const name of checkedHosts()) {
-  t.test(`${name}: what is printed is what is expected (npm run checks writes it anew)`, async (t) => {
+  t.test(`${name}: what is printed is what is expected (npm run host-checks writes it anew)`, async (t) => {
     for (const [file, text] of Object.entries(await outputsOf(name))) {
       t.equal(text, readFileSync(`fixtures/checks/${name}/${file}`, 'utf8'), file)
     }

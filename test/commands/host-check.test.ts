@@ -18,7 +18,7 @@ t.test('the exit code is 0 without a failure, 69 with one, and --strict counts w
   t.match(check('ready', '--strict'), { status: 0 })
   t.match(check('tuned'), { status: 0 })
   t.match(check('tuned', '--strict'), { status: 69, stderr: '' })
-  t.match(check('unprepared'), { status: 69, stderr: '', stdout: /\n74 checks: \d+ FAIL, .* PASS\n$/ })
+  t.match(check('unprepared'), { status: 69, stderr: '', stdout: /\n\d+ checks: [1-9]\d* FAIL, .* PASS\n$/ })
 })
 
 t.test('a line has id, what is looked for, result, what is there and the fix', async (t) => {
