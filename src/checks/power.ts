@@ -44,14 +44,17 @@ const RESUME = `${CPUS}/cpu*/power/pm_qos_resume_latency_us`
 const SHALLOW =
   /^(POLL|C0|C1|C1E|C1_ACPI|C1E_ACPI|WFI|ARM WFI|haltpoll idle|ACPI HLT|ACPI FFH MWAIT 0x[01])$/i
 
-/** Deeper states that a CPU may enter. */
-function deepStates({ facts }: Subject, cpu: number): string[] {
-  // `n/a`: no latency at all is allowed (Documentation/ABI/testing/sysfs-devices-power).
-  if (textOf(facts, RESUME.replace('*', `${cpu}`)) === 'n/a') return []
-  return textsOf(facts, STATE_NAMES.replace('*', `${cpu}`)).flatMap(([path, name]) => {
+/** Deeper states that CPUs may enter, by CPU. */
+function deepStates({ facts }: Subject): ReadonlyMap<number, readonly string[]> {
+  const states = new Map<number, string[]>()
+  for (const [path, name] of textsOf(facts, STATE_NAMES)) {
+    const cpu = Number(/\/cpu(\d+)\//.exec(path)?.[1])
     const isOff = textOf(facts, path.replace(/name$/, 'disable')) === '1'
-    return isOff || SHALLOW.test(name) ? [] : [name]
-  })
+    // `n/a`: no latency at all is allowed (Documentation/ABI/testing/sysfs-devices-power).
+    const isHeld = textOf(facts, RESUME.replace('*', `${cpu}`)) === 'n/a'
+    if (!isOff && !isHeld && !SHALLOW.test(name)) states.set(cpu, [...(states.get(cpu) ?? []), name])
+  }
+  return states
 }
 
 const idleStates: Check = {
@@ -68,9 +71,11 @@ const idleStates: Check = {
     if (idle === 'poll' || idle === 'halt') return met(`idle=${idle}`)
     if (isAbsent(facts, STATE_NAMES)) return notHere('this host has no idle states to choose from')
     if (textsOf(facts, STATE_NAMES).length === 0) return unknown(whyNot(facts, STATE_NAMES))
-    const deep = sets.realtime
-      .map((cpu) => ({ cpu, names: deepStates(subject, cpu) }))
-      .filter(({ names }) => names.length > 0)
+    const states = deepStates(subject)
+    const deep = sets.realtime.flatMap((cpu) => {
+      const names = states.get(cpu)
+      return names === undefined ? [] : [{ cpu, names }]
+    })
     if (deep.length === 0) return met('C1 at most')
     const forced = tunedSettings(facts).find(
       ({ section, key }) => section === 'cpu' && key === 'force_latency',

@@ -1,6 +1,6 @@
 import type { CheckFacts } from '../host/check/facts.js'
 import type { Check } from './check.js'
-import { textOf, textsOf } from './look.js'
+import { textOf } from './look.js'
 
 export const ACTIVE_PROFILE = '/etc/tuned/active_profile'
 export const TUNED_PID = '/run/tuned/tuned.pid'
@@ -18,28 +18,34 @@ export interface TunedSetting {
   readonly value: string
 }
 
-/** Profiles include others, in a circle if somebody wrote one. */
-const DEEPEST = 16
-
 /** What the active profile and those that it includes set, the one that wins first; empty when tuned is not running. */
 export function tunedSettings(facts: CheckFacts): TunedSetting[] {
   const active = textOf(facts, ACTIVE_PROFILE)
   if (active === null || textOf(facts, TUNED_PID) === null) return []
-  const names = active.split(/\s+/).filter((name) => name !== '')
-  return names.reverse().flatMap((name) => settingsOf(facts, name, DEEPEST))
+  const seen = new Set<string>()
+  return namesIn(active).flatMap((name) => settingsOf(facts, name, seen))
 }
 
-function settingsOf(facts: CheckFacts, profile: string, depth: number): TunedSetting[] {
-  const text = PROFILES.flatMap((place) => textsOf(facts, `${place}/*/tuned.conf`)).find(([path]) =>
-    path.endsWith(`/${profile}/tuned.conf`),
-  )?.[1]
-  if (text === undefined || depth === 0) return []
+/** What stands last in a list overrides what stands before. */
+function namesIn(list: string): string[] {
+  return list
+    .split(/[\s,]+/)
+    .filter((name) => name !== '')
+    .reverse()
+}
+
+/** @param seen profiles that were read: they may include each other in a circle, or one many times */
+function settingsOf(facts: CheckFacts, profile: string, seen: Set<string>): TunedSetting[] {
+  if (seen.has(profile)) return []
+  seen.add(profile)
+  const text = PROFILES.flatMap((place) => textOf(facts, `${place}/${profile}/tuned.conf`) ?? [])[0]
+  if (text === undefined) return []
   const settings = parseProfile(profile, text)
-  const included = settings
-    .filter(({ section, key }) => section === 'main' && key === 'include')
-    .flatMap(({ value }) => value.split(/[\s,]+/).reverse())
-  // What follows an include in its list overrides what stands before.
-  return [...settings, ...included.flatMap((name) => settingsOf(facts, name, depth - 1))]
+  const included = settings.filter(({ section, key }) => section === 'main' && key === 'include')
+  return [
+    ...settings,
+    ...included.flatMap(({ value }) => namesIn(value)).flatMap((name) => settingsOf(facts, name, seen)),
+  ]
 }
 
 function parseProfile(profile: string, text: string): TunedSetting[] {

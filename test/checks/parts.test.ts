@@ -87,6 +87,14 @@ t.test(
   },
 )
 
+t.test('tuned: a profile that is included many times is read once', async (t) => {
+  const names = Array.from({ length: 40 }, (_, index) => `p${index}`)
+  const text = `[main]\ninclude=${names.join(',')}\n[sysctl]\nvm.swappiness=1`
+  const files = Object.fromEntries(names.map((name) => [`/etc/tuned/${name}/tuned.conf`, text]))
+  const { facts } = changed({ files: { ...TUNED, ...files, '/etc/tuned/active_profile': names.join(' ') } })
+  t.equal(tunedSettings(facts).filter(({ key }) => key === 'vm.swappiness').length, 40)
+})
+
 t.test('what tuned owns is told so, by the way each value is set', async (t) => {
   const conf = [
     '[sysctl]\nvm.swappiness=30',
