@@ -84,7 +84,7 @@ export async function measureStart({ command, env }: TimedCommand): Promise<Star
 }
 
 function vcpuThread(pid: number): { isTuned: boolean } | null {
-  const threads = readQemuThreads(pid, { kernels: false }) ?? []
+  const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
   const vcpu = threads.find(({ name }) => name.startsWith('CPU 0/'))
   if (vcpu === undefined) return null
   const isPinned = vcpu.cpus.length === 1 && vcpu.cpus[0] === VCPU_CPU

@@ -114,14 +114,17 @@ function tune(guest: string, iothread: string, names: readonly string[]): Shown 
       tuneRefused({ causes }).message,
       noThread(names, iothread),
     ].map(ownLine),
-    texts: [commandsText(target, before), tunedText(target, { before, refusals })],
+    texts: [
+      commandsText(target, before),
+      tunedText(target, { before, refusals, missing: [{ kind: 'iothread', id: iothread }] }),
+    ],
   }
 }
 
 /** The error for a selector that matches nothing names the threads that are there. */
 function noThread(names: readonly string[], iothread: string): string {
   try {
-    wantedBySelectors(threadsOf(names), [iothread], [parseSelector('vcpu:77=0')])
+    wantedBySelectors(threadsOf(names), [{ type: 'iothread', id: iothread }], [parseSelector('vcpu:77=0')])
     return ''
   } catch (error) {
     if (error instanceof UserError) return error.message

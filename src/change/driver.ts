@@ -3,6 +3,7 @@ import { deviceInUse, notBound, stillHeld, vfioDriverMissing } from '../errors/b
 import type { PciDevice } from '../host/facts.js'
 import { devicePath } from '../host/pci.js'
 import { run } from '../host/program.js'
+import { virtualFunctionsOf } from '../host/sriov.js'
 import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 import { openedBy } from '../host/use/open-nodes.js'
@@ -76,12 +77,21 @@ export function undoDriver(root: Root, { address, driver, override }: TakenDevic
 }
 
 /**
- * Checks that no process has a device open by VFIO: to take it away would wait for that process.
+ * Checks that no process has a device open by VFIO: to take it away would wait for that process. Its virtual functions go
+ * with it (Linux drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_unregister_device).
  * @throws {UserError} exit 69
  */
 export function checkClosed(root: Root, address: PciAddress): void {
-  const holder = openedBy(root, address)
-  if (holder !== null) throw stillHeld({ device: address, why: `is held by ${holder}` })
+  for (const one of [address, ...virtualFunctionsOf(root, address)]) {
+    const holder = openedBy(root, one)
+    const device = one === address ? one : describeVirtual(one, address)
+    if (holder !== null) throw stillHeld({ device, why: `is held by ${holder}` })
+  }
+}
+
+/** A virtual function in a message about its physical one. */
+export function describeVirtual(address: PciAddress, pf: PciAddress): string {
+  return `${address}, a virtual function of ${pf},`
 }
 
 /** Loads vfio-pci, before devices are looked at: between the look and the change nothing is to take time. */

@@ -104,7 +104,9 @@ function addTune(root: Command): void {
 function addStatus(root: Command): void {
   root
     .command('status')
-    .description('VMs that were launched with a plan: their threads against it, and what the CPUs are for')
+    .description('VMs: their threads against the plan, and what the CPUs are for')
+    .option('--domain <name>', 'this guest alone')
+    .option('--drifted', 'VMs that are not as planned alone', false)
     .option('--watch', 'draw anew until q is pressed', false)
     .option(
       '--interval <seconds>',

@@ -5,7 +5,7 @@ import { writeAll } from '../report/output.js'
 import { statusJson } from '../status/json.js'
 import { paint } from '../status/line.js'
 import { readSnapshot } from '../status/read.js'
-import type { Status } from '../status/status.js'
+import { only, type Status } from '../status/status.js'
 import { openTerminal, type Terminal } from '../status/terminal.js'
 import { statusText, watchHeading } from '../status/text.js'
 import { forgetUsage } from '../status/usage.js'
@@ -16,6 +16,10 @@ export interface StatusOptions {
   readonly format: 'text' | 'json'
   /** Seconds between two drawings; without `watch`, what rates are counted over. */
   readonly interval?: number
+  /** Of this guest alone. */
+  readonly domain?: string
+  /** VMs that are not as planned alone. */
+  readonly drifted?: boolean
   readonly config?: string
   readonly sysroot?: string
 }
@@ -24,7 +28,7 @@ const INTERVAL = { least: 0.1, most: 3600 }
 const DEFAULT_SECONDS = { watch: 1, once: 0.5 }
 
 /**
- * Shows every QEMU that was launched with a plan, its threads against the plan, and what the host's CPUs are for.
+ * Shows every QEMU, its threads against the plan of the wrapper's, and what the host's CPUs are for.
  * @throws {UserError} exit 64 for an interval that cannot be waited, and what reading the configuration and the host does
  */
 export async function status(options: StatusOptions): Promise<void> {
@@ -37,14 +41,18 @@ export async function status(options: StatusOptions): Promise<void> {
   })
   const read = () => readSnapshot({ sysroot: options.sysroot ?? '/', sets: host, intervalMs })
   const terminal = openTerminal(process.env)
-  const textOf = (now: Status, hint: string) => {
+  const asked = { domain: options.domain, drifted: options.drifted === true }
+  const textOf = (all: Status, hint: string) => {
+    const now = only(all, asked)
     const heading = watch ? watchHeading(now.time, interval) + hint : null
     return statusText(now, { width: terminal.size().columns, heading })
   }
   const print = (now: Status) =>
     writeAll(
       1,
-      format === 'json' ? statusJson(now, watch ? 0 : 2) : printed(textOf(now, ''), watch, terminal),
+      format === 'json'
+        ? statusJson(only(now, asked), watch ? 0 : 2)
+        : printed(textOf(now, ''), watch, terminal),
     )
   try {
     if (!watch) print(await lookOnce(read, intervalMs))

@@ -1,15 +1,19 @@
+import type { Refusal } from '../change/threads.js'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { tuneRefused } from '../errors/tune.js'
+import { tuneIncomplete, tuneRefused } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
 import { readAttribute } from '../host/sysfs.js'
 import { writeAll } from '../report/output.js'
 import { explainAll, readCircumstances } from '../tune/explain.js'
+import { describeMissing } from '../tune/missing.js'
+import { isAskedFor, type Role } from '../tune/roles.js'
 import { parseSelector } from '../tune/selectors.js'
 import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
 import { commandsText, tunedText } from '../tune/text.js'
-import { lookAndCheck, type Settings, type Source, settingsFor, tune } from '../tune/tune.js'
+import { lookAndCheck, missingAmong, type Settings, type Source, settingsFor, tune } from '../tune/tune.js'
 import { parseCpuSet } from '../units/cpu-set.js'
+import { ownLine } from '../units/printable.js'
 
 export interface TuneOptions extends TargetOptions {
   readonly profile?: string
@@ -20,46 +24,69 @@ export interface TuneOptions extends TargetOptions {
 
 /**
  * Sets the CPUs and policies of QEMUs that run, and prints what was done.
- * @throws {UserError} exit 64 for wrong usage, 69 when there is no such QEMU or no plan for it, 77 when the kernel refuses
+ * @throws {UserError} exit 64 for wrong usage, 69 when there is no such QEMU, no plan for it, or a thread of the plan is
+ *   not there, 77 when the kernel refuses
  */
 export async function tuneCommand(options: TuneOptions): Promise<void> {
   const source = await sourceOf(options)
   const targets = findTargets(options)
   if (targets.length === 0) return writeAll(1, 'no VM with a record is running that this user may tune\n')
-  const failures: string[] = []
+  const problems: Problem[] = []
   for (const target of targets) {
     // One VM without a plan for its threads is no reason to leave the others as they are.
     if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
     try {
       const settings = await settingsFor(target, source, options.dryRun === true)
-      if (options.dryRun) printCommands(target, settings)
-      else failures.push(...(await tuneOne(target, settings)))
+      problems.push(...(await (options.dryRun ? printCommands : tuneOne)(target, settings)))
     } catch (error) {
       // What one VM's QEMU does to itself keeps none of the others from being set.
       if (!options.all || !(error instanceof UserError)) throw error
-      failures.push(`${describeTarget(target)}: ${error.message}`)
+      problems.push({ kind: 'refused', text: `${describeTarget(target)}: ${error.message}` })
     }
   }
-  if (failures.length > 0) throw tuneRefused({ causes: failures })
+  const texts = (...kinds: Problem['kind'][]) =>
+    problems.flatMap(({ kind, text }) => (kinds.includes(kind) ? [text] : []))
+  for (const text of texts('left')) writeAll(2, ownLine(`warning: ${text}`))
+  if (texts('refused').length > 0) throw tuneRefused({ causes: texts('refused', 'missing') })
+  if (texts('missing').length > 0) throw tuneIncomplete({ causes: texts('missing') })
+}
+
+/** What is not as it is to be. `left`: what nobody has asked for and the kernel does not do. */
+interface Problem {
+  readonly kind: 'refused' | 'missing' | 'left'
+  readonly text: string
 }
 
 async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> {
   if (set.length > 0) return { kind: 'selectors', selectors: set.map(parseSelector) }
-  if (profile === undefined) return { kind: 'plan' }
-  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
-  return { kind: 'profile', name: profile, policy }
+  const policy = () => loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
+  if (profile === undefined) return { kind: 'plan', policy }
+  return { kind: 'profile', name: profile, policy: await policy() }
 }
 
-function printCommands(target: RunningQemu, settings: Settings): void {
-  writeAll(1, commandsText(target, lookAndCheck(target.pid, settings)))
+async function printCommands(target: RunningQemu, settings: Settings): Promise<Problem[]> {
+  const wanted = lookAndCheck(target.pid, settings)
+  writeAll(1, commandsText(target, wanted))
+  return missingOf(target, missingAmong(wanted, settings), settings)
 }
 
-async function tuneOne(target: RunningQemu, settings: Settings): Promise<string[]> {
-  const tuned = await tune(target.pid, settings)
-  writeAll(1, tunedText(target, tuned))
+async function tuneOne(target: RunningQemu, settings: Settings): Promise<Problem[]> {
+  const { before, refusals, missing } = await tune(target.pid, settings)
+  writeAll(1, tunedText(target, { before, refusals, missing }))
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
-  const causes = explainAll(tuned.refusals, ({ deviation }) =>
-    readCircumstances(target.pid, deviation.thread.tid, online),
-  )
-  return causes.map((cause) => `${describeTarget(target)}: ${cause}`)
+  const isAsked = ({ deviation: { role } }: Refusal) => settings.expected === null || isAskedFor(role)
+  const explain = (some: readonly Refusal[]) =>
+    explainAll(some, ({ deviation }) => readCircumstances(target.pid, deviation.thread.tid, online))
+  const say = (kind: Problem['kind'], causes: readonly string[]) =>
+    causes.map((cause) => ({ kind, text: `${describeTarget(target)}: ${cause}` }))
+  return [
+    ...say('refused', explain(refusals.filter(isAsked))),
+    ...say('left', explain(refusals.filter((one) => !isAsked(one)))),
+    ...missingOf(target, missing, settings),
+  ]
+}
+
+function missingOf(target: RunningQemu, roles: readonly Role[], { expected }: Settings): Problem[] {
+  const causes = expected === null ? [] : describeMissing(roles, expected)
+  return causes.map((cause) => ({ kind: 'missing', text: `${describeTarget(target)}: ${cause}` }))
 }

@@ -71,6 +71,8 @@ export interface VcpuProfile extends Omit<ThreadProfile, 'cpus'> {
   readonly cpus: CpuChoice | Readonly<Record<number, CpuSet>> | null
   /** Nova's notation: the vCPUs that are not real-time, such as `^0` or `^0-1`. */
   readonly realtimeMask: string | null
+  /** Whether vCPUs that can be plugged later have their CPUs from the start, or take them when they are there. */
+  readonly hotplug: 'lease' | 'later'
 }
 
 export interface Profile {
@@ -80,6 +82,8 @@ export interface Profile {
   readonly iothreads: ThreadProfile | Readonly<Record<string, ThreadProfile>> | null
   readonly workers: ThreadProfile | null
   readonly vhost: ThreadProfile | null
+  /** Threads of `-object thread-context`; null leaves them where the command line has them. */
+  readonly threadContexts: ThreadProfile | null
   readonly lockMemory: boolean | null
   /** Page size as written, e.g. `1G`. */
   readonly hugepages: string | null

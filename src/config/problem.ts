@@ -1,5 +1,6 @@
 import { configInvalid } from '../errors/config.js'
 import type { UserError } from '../errors/user-error.js'
+import { tomlKey } from '../units/toml-key.js'
 import type { KeyPath } from './place.js'
 import { isTable } from './values.js'
 
@@ -52,20 +53,16 @@ function valueAt(tree: unknown, path: KeyPath): unknown {
 
 function showKey(path: KeyPath): string {
   const last = path.at(-1) ?? ''
-  return typeof last === 'number' ? `${path.at(-2)}[${last}]` : quoteKey(last)
+  return typeof last === 'number' ? `${path.at(-2)}[${last}]` : tomlKey(last)
 }
 
 /** The header that a table has or could have: `[profile.rt]`; for one in a list `[[domain]]`, and `[[domain]] nics`. */
 function showTable(path: KeyPath): string | null {
-  const [first, second, ...rest] = path.map((key) => (typeof key === 'number' ? key : quoteKey(key)))
+  const [first, second, ...rest] = path.map((key) => (typeof key === 'number' ? key : tomlKey(key)))
   if (first === undefined) return null
   if (typeof second !== 'number')
     return `[${[first, ...(second === undefined ? [] : [second]), ...rest].join('.')}]`
   return [`[[${first}]]`, ...(rest.length === 0 ? [] : [rest.join('.')])].join(' ')
-}
-
-function quoteKey(key: string): string {
-  return /^[\w-]+$/.test(key) ? key : JSON.stringify(key)
 }
 
 /** Long and nested values are cut: a message is one line. */

@@ -21,6 +21,8 @@ const profile = v.pipe(
       workers: v.optional(thread),
       // The kernel's vhost-NNN threads.
       vhost: v.optional(thread),
+      // Threads of -object thread-context, which stay where the command line has them otherwise.
+      'thread-contexts': v.optional(thread),
       // Keep guest RAM and QEMU in memory (mlockall).
       'lock-memory': v.optional(flag),
       // Page size that backs guest RAM.
@@ -45,6 +47,7 @@ const profile = v.pipe(
       iothreads: given.iothreads ?? null,
       workers: given.workers ?? null,
       vhost: given.vhost ?? null,
+      threadContexts: given['thread-contexts'] ?? null,
       lockMemory: given['lock-memory'] ?? null,
       hugepages: given.hugepages ?? null,
       share: given.share ?? 'auto',

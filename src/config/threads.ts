@@ -44,6 +44,8 @@ export const vcpus = v.pipe(
     ...scheduling,
     // Nova's notation: the vCPUs that are not real-time.
     'realtime-mask': v.optional(realtimeMask),
+    // CPUs for vCPUs that can be plugged later: from the start, or when `qemu-rt tune` finds them plugged.
+    hotplug: v.optional(oneOf(['lease', 'later'])),
   }),
   v.forward(
     v.check((given) => hasEffect(given, 'priority'), noEffect('priority')),
@@ -58,6 +60,7 @@ export const vcpus = v.pipe(
       cpus: given.cpus ?? null,
       ...withPriority(given),
       realtimeMask: given['realtime-mask'] ?? null,
+      hotplug: given.hotplug ?? 'lease',
     }),
   ),
 )

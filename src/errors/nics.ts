@@ -1,3 +1,6 @@
+import { parseMac } from '../units/mac.js'
+import { parsePciAddress } from '../units/pci-address.js'
+import { tomlKey } from '../units/toml-key.js'
 import { nearest } from './nearest.js'
 import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 
@@ -22,16 +25,24 @@ export function nicUnknown(facts: {
   readonly name: string
   readonly near: string | null
   readonly looked: string
-  readonly config: string
+  /** The configuration's file; null where an entry would not help. */
+  readonly config: string | null
 }): UserError {
-  const { near } = facts
-  const mend = `write [nic.${facts.name}] in ${facts.config}, or see 'qemu-rt nics list'`
+  const { name, near, config } = facts
+  const entry = config === null ? null : entryFor(name)
+  const mend = `${entry === null ? '' : `write ${entry} in ${config}, or `}see 'qemu-rt nics list'`
   return userError({
     exitCode: EXIT.unavailable,
     what: `NIC '${facts.name}' is not in the configuration and no interface, altname or MAC of this host`,
     where: `looked at ${facts.looked}`,
     todo: near === null ? mend : `did you mean '${near}'? Otherwise ${mend}`,
   })
+}
+
+/** The entry that would make a name one; null for a MAC address, which says itself what it means. */
+function entryFor(name: string): string | null {
+  if (parseMac(name) !== null) return null
+  return parsePciAddress(name) === null ? `[nic.${tomlKey(name)}]` : `[nic.NAME] with address = "${name}"`
 }
 
 /** No device has the name now, and something is known of why. */
@@ -100,7 +111,7 @@ export function nicAmbiguous(
     exitCode: EXIT.unavailable,
     what: `NIC '${facts.name}' (${facts.selector}) matches ${facts.count} devices`,
     where: facts.devices,
-    todo: `add mac or address under [nic.${facts.name}], or pool = true if any of them will do${at(facts.place)}`,
+    todo: `add mac or address under [nic.${tomlKey(facts.name)}], or pool = true if any of them will do${at(facts.place)}`,
   })
 }
 

@@ -9,6 +9,15 @@ export function badVcpuCount(facts: { readonly key: string; readonly value: stri
   })
 }
 
+/** More vCPUs than any machine has; a negative number is read as one of these. */
+export function tooManyVcpus(facts: { readonly count: number; readonly most: number }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `-smp gives ${facts.count} vCPUs, and no machine has more than ${facts.most}`,
+    todo: 'write how many the guest is to have, such as -smp 4',
+  })
+}
+
 /** A choice by name of a set that [host] does not define. */
 export function hostSetMissing(facts: { readonly set: string; readonly where: string }): UserError {
   return userError({
@@ -58,8 +67,15 @@ export function cpusNotAllowed(facts: {
   })
 }
 
+/** vCPUs of a guest of which some can be plugged later (`maxcpus` of -smp). */
+export interface Pluggable {
+  readonly present: number
+  readonly possible: number
+}
+
 export function tooFewCpus(facts: {
   readonly vcpus: number
+  readonly pluggable: Pluggable | null
   readonly cpus: string
   readonly cpuset: string | null
   readonly where: string
@@ -67,9 +83,9 @@ export function tooFewCpus(facts: {
   const limit = facts.cpuset === null ? '' : ` within the cgroup's cpuset ${facts.cpuset}`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `the guest may have ${count(facts.vcpus, 'vCPU')}, for which there are CPUs ${facts.cpus}${limit}`,
+    what: `${describePluggable(facts.pluggable)}${count(facts.vcpus, 'vCPU')} need a CPU each, and only ${cpus(facts.cpus)} there${limit}`,
     where: facts.where,
-    todo: 'give each vCPU a CPU of its own, or the guest fewer vCPUs (maxcpus of -smp counts)',
+    todo: `give each vCPU a CPU of its own, or the guest fewer vCPUs${waitForPlugging(facts.pluggable)}`,
   })
 }
 
@@ -77,21 +93,27 @@ export function tooFewCpus(facts: {
 export function noFreeCpus(facts: {
   readonly wanted: number
   readonly what: string
+  readonly pluggable: Pluggable | null
   readonly realtime: string
   readonly free: string
   readonly holders: readonly string[]
   readonly where: string
 }): UserError {
   const free = facts.free === '' ? 'none is free' : `only ${cpus(facts.free)} free`
+  const supply =
+    facts.free === facts.realtime
+      ? `only realtime ${cpus(facts.realtime)} there`
+      : `of realtime CPUs ${facts.realtime} ${free}`
   const holders = facts.holders.length === 0 ? '' : ` (${facts.holders.join(', ')})`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `${facts.what} need ${count(facts.wanted, 'CPU')}; of realtime CPUs ${facts.realtime} ${free}${holders}`,
+    what: `${describePluggable(facts.pluggable)}${facts.what} need ${count(facts.wanted, 'CPU')}; ${supply}${holders}`,
     where: facts.where,
     todo:
-      facts.holders.length === 0
+      (facts.holders.length === 0
         ? 'widen realtime under [host], or give the guest fewer vCPUs'
-        : 'stop a VM or wait for one with --wait SECONDS, or widen realtime under [host]',
+        : 'stop a VM or wait for one with --wait SECONDS, or widen realtime under [host]') +
+      waitForPlugging(facts.pluggable),
     mayPass: facts.holders.length > 0,
   })
 }
@@ -182,6 +204,16 @@ export function noEmulatorCpus(facts: { readonly cpus: string; readonly where: s
     where: facts.where,
     todo: 'set housekeeping under [host], or emulator = { cpus = "…" } in the profile',
   })
+}
+
+function describePluggable(pluggable: Pluggable | null): string {
+  if (pluggable === null) return ''
+  return `the guest has ${count(pluggable.present, 'vCPU')} and maxcpus=${pluggable.possible}, so `
+}
+
+function waitForPlugging(pluggable: Pluggable | null): string {
+  if (pluggable === null) return ''
+  return `, or write hotplug = "later" for vcpus: then ${count(pluggable.present, 'CPU')} will do at the start`
 }
 
 /** @param list as the kernel writes it */

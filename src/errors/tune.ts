@@ -105,6 +105,28 @@ export function vcpuStarvesMain(facts: { readonly what: string; readonly cpus: s
   })
 }
 
+/** Threads of the plan that were not found among QEMU's. */
+export function threadsNotFound(facts: {
+  readonly threads: readonly string[]
+  /** Whether their ids are so long that QEMU cannot name them. */
+  readonly areNameless: boolean
+}): UserError {
+  const [be, it] = facts.threads.length === 1 ? ['was', 'it'] : ['were', 'them']
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.threads.join(', ')} ${be} not found among QEMU's threads and ${be} not set`,
+    where: facts.areNameless ? 'QEMU cannot name a thread whose id is longer than 12 bytes' : null,
+    todo: facts.areNameless
+      ? `give ${it} a shorter id and start the VM again`
+      : `see 'qemu-rt status', and run 'qemu-rt tune' when QEMU has ${it}`,
+  })
+}
+
+/** Threads of the plan were not found; all else is set. `causes`: each with what to do about it. */
+export function tuneIncomplete(facts: { readonly causes: readonly string[] }): UserError {
+  return userError({ exitCode: EXIT.unavailable, what: facts.causes.join('; also ') })
+}
+
 /** `causes`: each with what to do about it. */
 export function tuneRefused(facts: { readonly causes: readonly string[] }): UserError {
   return userError({ exitCode: EXIT.permission, what: facts.causes.join('; also ') })

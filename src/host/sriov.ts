@@ -24,10 +24,22 @@ export function readSriov(root: Root, functions: readonly PciFunction[]): SriovF
     if (virtual.has(pf) || !existsSync(`${path}/sriov_totalvfs`)) continue
     const enabled = readNumber(`${path}/sriov_numvfs`) ?? 0
     physical.set(pf, { enabled, total: readNumber(`${path}/sriov_totalvfs`) ?? 0 })
-    for (let index = 0; index < enabled; index++) {
-      const vf = parsePciAddress(readLinkName(`${path}/virtfn${index}`) ?? '')
+    readVirtual(path, enabled).forEach((vf, index) => {
       if (vf !== null) virtual.set(vf, { pf, index })
-    }
+    })
   }
   return { physical, virtual }
+}
+
+/** The virtual functions of a device that are on now. */
+export function virtualFunctionsOf(root: Root, address: PciAddress): PciAddress[] {
+  const path = devicePath(root, address)
+  return readVirtual(path, readNumber(`${path}/sriov_numvfs`) ?? 0).filter((vf) => vf !== null)
+}
+
+/** By their index; null for one that is going. */
+function readVirtual(path: string, enabled: number): (PciAddress | null)[] {
+  return Array.from({ length: enabled }, (_, index) =>
+    parsePciAddress(readLinkName(`${path}/virtfn${index}`) ?? ''),
+  )
 }

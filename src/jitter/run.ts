@@ -204,7 +204,7 @@ function isPlaced(pid: number): boolean {
 
 /** The thread of a vCPU; `ALL CPUs` is TCG's when one thread has them all. */
 function vcpuThread(pid: number, vcpu: number): Thread | null {
-  const threads = readQemuThreads(pid, { kernels: false }) ?? []
+  const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
   return threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/')) ?? null
 }
 

@@ -4,7 +4,7 @@ import { checkEmulator } from '../emulator/usable.js'
 import { EXIT } from '../errors/user-error.js'
 import type { Plan } from '../plan/plan.js'
 import { type Invocation, type Request, readRequest } from '../plan/request.js'
-import { countVcpus } from '../plan/threads/smp.js'
+import { recordedVcpus } from '../plan/threads/smp.js'
 import type { Warning } from '../plan/warnings.js'
 import { formatVm, PLAN_VARIABLE, type VmRecord } from '../record/vm.js'
 import { report, writeAll } from '../report/output.js'
@@ -66,9 +66,11 @@ async function warn(warnings: readonly Warning[]): Promise<void> {
   if (warnings.length === 0) return
   const { WARNINGS } = await import('../plan/warnings.js')
   const isPerson = stderrIsTerminal()
-  for (const { kind, text } of warnings) {
-    if (isPerson || WARNINGS[kind].reaches === 'log') report(`warning: ${text}`)
-  }
+  const said = warnings.filter(({ kind }) => isPerson || WARNINGS[kind].reaches === 'log')
+  for (const { kind, text } of said) if (kind !== 'unprepared') report(`warning: ${text}`)
+  // Of the host there is one line, however much it lacks: each start says it again.
+  const host = said.flatMap(({ kind, text }) => (kind === 'unprepared' ? text : []))
+  if (host.length > 0) report(`warning: ${host.join('; also ')}`)
 }
 
 /** Others hold the lock of a lease for as long as it takes to see whether it is held. */
@@ -96,7 +98,7 @@ function describeVm(plan: Plan): Partial<VmRecord> | null {
     nics: nics.map(({ name, address }) => ({ name, address })),
     lease,
     threads,
-    vcpusAtStart: countVcpus(line).present,
+    ...recordedVcpus(line, threads),
     startsPaused: has('S') || has('incoming'),
     daemonizes,
   }

@@ -88,8 +88,10 @@ function object(properties: object): string[] {
 
 function vcpus(root: XmlElement): string {
   const vcpu = childOf(root, 'vcpu')
-  const most = vcpu?.text || '1'
-  const current = vcpu?.attributes.current
+  // libvirt's numbers are decimal, QEMU takes a 0 in front for octal.
+  const decimal = (text: string | undefined) => text?.trim().replace(/^\+?0*(?=\d)/, '')
+  const most = decimal(vcpu?.text) || '1'
+  const current = decimal(vcpu?.attributes.current)
   return current === undefined || current === most ? most : `${current},maxcpus=${most}`
 }
 

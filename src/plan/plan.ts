@@ -22,6 +22,7 @@ import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
+import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
 import type { Warning, WarningKind } from './warnings.js'
 
@@ -106,7 +107,9 @@ export function makePlan(request: Request, { policy, host, held, ask, record }: 
       ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
       ...ofKind('unseen', request.unseen),
       ...ofKind('passed-over', ask.warnings),
-      ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, passed.nics, host.cpus)),
+      ...(threads === null
+        ? []
+        : threadWarnings(threads.threads, { line: ruled.line, nics: passed.nics, cpus: host.cpus, held })),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
@@ -177,15 +180,23 @@ function leaseOf(
   return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
 }
 
-function threadWarnings(
-  threads: ThreadPlan,
-  line: CommandLine,
-  nics: readonly PlannedNic[],
-  cpus: HostCpus | null,
-): Warning[] {
+interface Around {
+  readonly line: CommandLine
+  readonly nics: readonly PlannedNic[]
+  readonly cpus: HostCpus | null
+  /** What other VMs hold. */
+  readonly held: readonly HeldLease[]
+}
+
+function threadWarnings(threads: ThreadPlan, { line, nics, cpus, held }: Around): Warning[] {
   if (cpus === null) return []
   const nodes = numaWarnings({ line, threads, nics, nodes: cpus.nodes })
-  return ofKind('placement', [...nodes, ...realtimeWarnings(threads, cpus)])
+  const contexts = threads.contexts === undefined ? contextWarnings(line, cpus, held) : []
+  return [
+    ...ofKind('placement', nodes),
+    ...ofKind('unprepared', realtimeWarnings(threads, cpus)),
+    ...ofKind('placement', contexts),
+  ]
 }
 
 function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {

@@ -10,6 +10,7 @@ export type WarningKind =
   | 'stale-entry'
   | 'passed-over'
   | 'placement'
+  | 'unprepared'
 
 /** Something that a person should know of a plan, and that does not keep it from being made. */
 export interface Warning {
@@ -25,8 +26,8 @@ interface Reach {
 }
 
 /**
- * Kinds of warnings. What may mean that no packet moves, or that the guest gets another device, reaches the log of the
- * service that has started the VM: nothing else says so later. Other starts print nothing, since libvirt shows the end of
+ * Kinds of warnings. What may mean that no packet moves, that the guest gets another device, or that the host keeps no
+ * real-time promise, reaches the log of the service that has started the VM: nothing else says so later. Other starts print nothing, since libvirt shows the end of
  * its log when a start fails, where QEMU's own words should stand.
  */
 export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
@@ -65,6 +66,12 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
   'passed-over': {
     reaches: 'terminal',
     because: "it holds for every VM that libvirt's hook has not asked for",
+  },
+  unprepared: {
+    reaches: 'log',
+    because:
+      'the host is not set up for real-time VMs, and whoever starts them by a service sees no terminal. No error: the VM ' +
+      'runs, late now and then',
   },
   placement: {
     reaches: 'terminal',

@@ -1,5 +1,6 @@
 import type { DomainPolicy, SchedPolicy } from '../config/policy.js'
 import { type Lease, leaseToJson } from '../plan/leases.js'
+import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { type ThreadPlan, type ThreadSetting, threadsToJson } from '../plan/threads/thread-plan.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
@@ -31,6 +32,8 @@ export interface VmRecord {
   readonly threads: ThreadPlan | null
   /** How many vCPU threads there are from the start. */
   readonly vcpusAtStart: number
+  /** How many the guest may have (`maxcpus` of -smp) where those that are plugged take their CPUs then; null where none does. */
+  readonly maxcpus: number | null
   /** Whether somebody starts the guest later (`-S`), as libvirt does when it has placed the threads itself. */
   readonly startsPaused: boolean
   /** Whether QEMU goes on as a child of the process that was started (`-daemonize`). */
@@ -87,6 +90,7 @@ export const NEW_VM: Omit<VmRecord, 'id'> = {
   lease: null,
   threads: null,
   vcpusAtStart: 1,
+  maxcpus: null,
   startsPaused: false,
   daemonizes: false,
   process: null,
@@ -128,6 +132,7 @@ export function parseVm(text: string): VmRecord | null {
     lease: parseLease(json.lease),
     threads: parseThreads(json.threads),
     vcpusAtStart: asNumber(json.vcpusAtStart) ?? 1,
+    maxcpus: asNumber(json.maxcpus),
     startsPaused: json.startsPaused === true,
     daemonizes: json.daemonizes === true,
     process: parseProcess(json.process),
@@ -193,7 +198,7 @@ export function parseLease(json: unknown): Lease | null {
 
 function parseThreads(json: unknown): ThreadPlan | null {
   if (typeof json !== 'object' || json === null) return null
-  const { vcpus, emulator, iothreads, workers, vhost } = asObject(json)
+  const { vcpus, emulator, iothreads, workers, vhost, contexts, unnamed } = asObject(json)
   return {
     vcpus: asList(vcpus).flatMap((one) => {
       const vcpu = asNumber(one.vcpu)
@@ -203,7 +208,14 @@ function parseThreads(json: unknown): ThreadPlan | null {
     iothreads: asList(iothreads).map((one) => ({ id: asText(one.id) ?? '', ...parseSetting(one) })),
     workers: workers === undefined ? null : parseSetting(asObject(workers)),
     vhost: vhost === undefined ? null : parseSetting(asObject(vhost)),
+    ...(contexts === undefined ? {} : { contexts: parseSetting(asObject(contexts)) }),
+    ...(unnamed === undefined ? {} : { unnamed: asList(unnamed).flatMap(parseThreadObject) }),
   }
+}
+
+function parseThreadObject({ type, id }: Record<string, unknown>): ThreadObject[] {
+  const isType = type === 'iothread' || type === 'thread-context'
+  return isType && typeof id === 'string' ? [{ type, id }] : []
 }
 
 const POLICIES: readonly SchedPolicy[] = ['other', 'batch', 'idle', 'fifo', 'rr']

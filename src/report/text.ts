@@ -50,13 +50,14 @@ function change({ pass, option, before, after, reason }: Change): string[] {
 /** CPUs and policies by kind of thread, in columns. */
 function threads({ threads, affinity }: Plan): string[] {
   if (threads === null) return []
-  const { vcpus, emulator, iothreads, workers, vhost } = threads
+  const { vcpus, emulator, iothreads, workers, vhost, contexts } = threads
   const kinds: [string, ThreadSetting | null][] = [
     ...vcpus.map((vcpu): [string, ThreadSetting] => [`vCPU ${vcpu.vcpu}`, vcpu]),
     ['emulator', emulator],
     ...iothreads.map((one): [string, ThreadSetting] => [`I/O thread ${one.id}`, one]),
     ['workers', workers],
     ['vhost', vhost],
+    ['thread contexts', contexts ?? null],
   ]
   const rows = kinds.flatMap(([kind, setting]) => (setting === null ? [] : [row(kind, setting)]))
   const start = affinity === null ? [] : [`QEMU starts on CPUs ${formatCpuSet(affinity)}`]

@@ -39,6 +39,12 @@ function hasRealtime({ vcpus }: CpuUse): boolean {
   return vcpus.some(isRealtime)
 }
 
+/** How many VMs are named before the others are counted. */
+const NAMED_VMS = 3
+
 function names(uses: readonly CpuUse[]): string {
-  return uses.map(({ label }) => label).join(' and ')
+  const labels = uses.map(({ label }) => label)
+  const more = labels.length - NAMED_VMS
+  if (more <= 1) return labels.join(' and ')
+  return `${labels.slice(0, NAMED_VMS).join(', ')} and ${more} other VMs`
 }

@@ -57,7 +57,8 @@ function describeCpu(
 }
 
 /** A list of one when the plan of a VM puts anything on a CPU, else of none. */
-function useOf(cpu: number, { pid, plan: { threads } }: VmSnapshot, label: string): CpuUse[] {
+function useOf(cpu: number, { pid, plan, found = null }: VmSnapshot, label: string): CpuUse[] {
+  const threads = plan.threads ?? found
   if (threads === null) return []
   const isHere = (setting: { readonly cpus: CpuSet | null } | null) => setting?.cpus?.includes(cpu) === true
   const vcpus = threads.vcpus.filter(isHere).map(({ vcpu, policy, priority }) => ({
@@ -70,6 +71,7 @@ function useOf(cpu: number, { pid, plan: { threads } }: VmSnapshot, label: strin
     ...threads.iothreads.filter(isHere).map(({ id }) => `I/O thread ${id}`),
     ...(isHere(threads.workers) ? ['worker'] : []),
     ...(isHere(threads.vhost) ? ['vhost'] : []),
+    ...(isHere(threads.contexts ?? null) ? ['thread context'] : []),
   ]
   return vcpus.length + others.length === 0 ? [] : [{ pid, label, vcpus, others }]
 }

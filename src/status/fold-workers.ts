@@ -1,3 +1,4 @@
+import type { Role } from '../tune/roles.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import type { ThreadStatus } from './vms.js'
 
@@ -6,6 +7,9 @@ export interface Row {
   readonly first: ThreadStatus
   readonly threads: readonly ThreadStatus[]
 }
+
+/** Kinds of which there are many. */
+const FOLDED: readonly Role['kind'][] = ['worker', 'io_uring']
 
 /** So few are shown one by one. */
 const FEW = 3
@@ -19,7 +23,7 @@ export function foldWorkers(threads: readonly ThreadStatus[]): Row[] {
   for (const one of threads) {
     const { thread, role, drift } = one
     const likeness = [formatCpuSet(thread.cpus), thread.policy, thread.priority, ...drift]
-    const key = role.kind === 'worker' ? likeness.join(' ') : `TID ${thread.tid}`
+    const key = FOLDED.includes(role.kind) ? [role.kind, ...likeness].join(' ') : `TID ${thread.tid}`
     const row = rows.get(key)
     if (row === undefined) rows.set(key, [one])
     else row.push(one)

@@ -33,6 +33,7 @@ function vmJson(vm: VmStatus): object {
     planned: countDrift([vm]).planned,
     drifted: countDrift([vm]).drifted,
     missing: vm.missing,
+    unplaced: vm.unplaced,
     threads: vm.threads.map(threadJson),
   }
 }

@@ -1,5 +1,6 @@
 import type { HostPolicy } from '../config/policy.js'
 import type { HostCpus } from '../host/facts.js'
+import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import type { VmRecord } from '../record/vm.js'
 import type { Thread } from '../tune/threads.js'
 
@@ -19,8 +20,10 @@ export interface Snapshot {
 
 export interface VmSnapshot {
   readonly pid: number
-  /** Its record, and whose word that is: 0 for root's, else the user that launched the VM. */
-  readonly plan: VmRecord & { readonly word: number }
+  /** Its record, and whose word that is: 0 for root's, else the user that launched the VM; null for a VM without a record. */
+  readonly plan: VmRecord & { readonly word: number | null }
+  /** Of a VM without a record: the threads that somebody has placed, as they are. */
+  readonly found?: ThreadPlan | null
   /** Oldest first. */
   readonly threads: readonly Thread[]
   /** null when QEMU has ended meanwhile. */

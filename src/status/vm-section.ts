@@ -41,7 +41,7 @@ function aboutQemu({ guest, pid, profile, word, usage }: VmStatus, width: number
   const facts = [
     `PID ${pid}`,
     ...(profile === null ? [] : [`profile ${printable(profile)}`]),
-    ...(word === 0 ? [] : [`by user ${word}`]),
+    ...(word === null ? ['no record'] : word === 0 ? [] : [`by user ${word}`]),
     ...(usage === null ? [] : describeUsage(usage)),
   ]
   const name = cut(printable(guest.name ?? '(no name)'), Math.max(16, width - 44))
@@ -94,11 +94,17 @@ function scheduling({ policy, priority }: { policy: SchedPolicy | 'deadline'; pr
 }
 
 function remarks(vm: VmStatus): Line[] {
+  if (vm.word === null) return [plain('  without a record: shown as it is, with nothing to compare it with')]
   if (!vm.isPlanned) return [plain('  no CPUs or policies planned')]
   const { planned, drifted } = countDrift([vm])
   const todo = `! ${drifted} of ${planned} threads are not as planned; run: qemu-rt tune --pid ${vm.pid}`
   return [
     ...(vm.missing.length === 0 ? [] : [alarm(`! not there: ${vm.missing.map(printable).join(', ')}`)]),
+    ...(vm.unplaced.length === 0
+      ? []
+      : [
+          alarm(`! plugged, without a CPU yet: ${vm.unplaced.join(', ')}; run: qemu-rt tune --pid ${vm.pid}`),
+        ]),
     ...(drifted === 0 ? [] : [alarm(todo)]),
   ]
 }

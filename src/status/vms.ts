@@ -1,4 +1,5 @@
 import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
+import { missingRoles } from '../tune/missing.js'
 import { describeRole, type Role, rolesOf, settingFor } from '../tune/roles.js'
 import type { Thread } from '../tune/threads.js'
 import { type Drift, driftOf } from './drift.js'
@@ -9,8 +10,8 @@ export interface VmStatus {
   readonly guest: { readonly name: string | null; readonly uuid: string | null }
   readonly pid: number
   readonly profile: string | null
-  /** Whose word the plan is: 0 for root's, else the user that launched the VM. */
-  readonly word: number
+  /** Whose word the plan is: 0 for root's, else the user that launched the VM; null for a VM without a record. */
+  readonly word: number | null
   readonly usage: Usage | null
   /** Whether the plan says anything of threads. */
   readonly isPlanned: boolean
@@ -18,6 +19,8 @@ export interface VmStatus {
   readonly threads: readonly ThreadStatus[]
   /** Roles whose thread is not there: QEMU is not that far, or its threads have no names. */
   readonly missing: readonly string[]
+  /** vCPUs that were plugged and have no CPU by the plan yet. */
+  readonly unplaced: readonly string[]
 }
 
 export interface ThreadStatus {
@@ -34,7 +37,18 @@ export interface ThreadStatus {
 /** Clock ticks of /proc are 10 ms (USER_HZ of every architecture that QEMU runs virtual machines on). */
 const TICK_MS = 10
 
-const ORDER: readonly Role['kind'][] = ['vcpu', 'all-vcpus', 'iothread', 'emulator', 'worker', 'vhost']
+const ORDER: readonly Role['kind'][] = [
+  'vcpu',
+  'all-vcpus',
+  'iothread',
+  'emulator',
+  'thread-context',
+  'worker',
+  'io_uring',
+  'vhost',
+  'kvm',
+  'kernel',
+]
 
 /** VMs by name, each with its threads compared with their plan. @param before to tell what happened since then */
 export function vmStatuses(now: Snapshot, before: Snapshot | null): VmStatus[] {
@@ -57,7 +71,7 @@ function vmStatus(
   ms: number,
 ): VmStatus {
   const settings = plan.threads
-  const roles = rolesOf(threads, settings?.iothreads.map(({ id }) => id) ?? [])
+  const roles = rolesOf(threads, settings?.unnamed ?? [])
   return {
     guest: plan.guest,
     pid,
@@ -68,7 +82,20 @@ function vmStatus(
     threads: [...roles]
       .map(([thread, role]) => threadStatus(thread, role, settings, earlier, ms))
       .sort(byRole),
-    missing: settings === null ? [] : missing([...roles.values()], settings, plan.vcpusAtStart),
+    unplaced: [...roles.values()].flatMap((role) =>
+      role.kind === 'vcpu' &&
+      plan.maxcpus !== null &&
+      settings !== null &&
+      settingFor(role, settings) === null
+        ? describeRole(role)
+        : [],
+    ),
+    missing:
+      settings === null
+        ? []
+        : missingRoles([...roles.values()], { plan: settings, vcpusAtStart: plan.vcpusAtStart }).map(
+            describeRole,
+          ),
   }
 }
 
@@ -98,20 +125,13 @@ function byRole(a: ThreadStatus, b: ThreadStatus): number {
   return rank(a) - rank(b) || vcpu(a) - vcpu(b) || a.thread.tid - b.thread.tid
 }
 
-function missing(roles: readonly Role[], { vcpus, iothreads }: ThreadPlan, vcpusAtStart: number): string[] {
-  const isThere = (wanted: Role) => roles.some((role) => describeRole(role) === describeRole(wanted))
-  // Any vCPUs may be the ones that are there from the start: those of the plan that can be plugged are not told apart.
-  const running = roles.filter(({ kind }) => kind === 'vcpu').length
-  const hasVcpus = running >= vcpusAtStart || roles.some(({ kind }) => kind === 'all-vcpus')
-  const expected: Role[] = [
-    ...(hasVcpus ? [] : vcpus.slice(0, vcpusAtStart).map(({ vcpu }): Role => ({ kind: 'vcpu', vcpu }))),
-    ...iothreads.map(({ id }): Role => ({ kind: 'iothread', id })),
-  ]
-  return expected.filter((role) => !isThere(role)).map(describeRole)
-}
-
 /** How many threads the plan says something of, and how many of them are not so. */
 export function countDrift(vms: readonly VmStatus[]): { readonly planned: number; readonly drifted: number } {
   const planned = vms.flatMap(({ threads }) => threads.filter(({ wanted }) => wanted !== null))
   return { planned: planned.length, drifted: planned.filter(({ drift }) => drift.length > 0).length }
+}
+
+/** Whether a VM is not as its record has it: threads that are otherwise, not there, or without a CPU yet. */
+export function hasDrifted(vm: VmStatus): boolean {
+  return countDrift([vm]).drifted > 0 || vm.missing.length > 0 || vm.unplaced.length > 0
 }

@@ -38,7 +38,8 @@ export function deviation(thread: Thread, role: Role, setting: ThreadSetting): D
 }
 
 const isAs: Readonly<Record<Aspect, (thread: Thread, setting: ThreadSetting) => boolean>> = {
-  cpus: (thread, { cpus }) => cpus === null || formatCpuSet(cpus) === formatCpuSet(thread.cpus),
+  cpus: (thread, { cpus }) =>
+    cpus === null || thread.isBound === true || formatCpuSet(cpus) === formatCpuSet(thread.cpus),
   policy: (thread, setting) =>
     setting.policy === null ||
     (thread.policy === setting.policy &&

@@ -2,8 +2,9 @@ import type { Refusal } from '../change/threads.js'
 import { readProc } from '../host/proc.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
-import { describeRole } from './roles.js'
+import { describeRole, type Role } from './roles.js'
 import { type GroupLimits, readGroupLimits } from './thread-groups.js'
+import type { Thread } from './threads.js'
 
 /** What decides whether a thread may be set; read when the kernel has refused. */
 export interface Circumstances extends GroupLimits {
@@ -48,12 +49,18 @@ export function explain(refusal: Refusal, circumstances: Circumstances): string 
   return `${describeWanted(refusal)}: ${why}; ${todo}`
 }
 
-function describeWanted({ aspect, deviation: { role, setting } }: Refusal): string {
+function describeWanted({ aspect, deviation: { thread, role, setting } }: Refusal): string {
   const wanted =
     aspect === 'cpus'
       ? `CPU ${formatCpuSet(setting.cpus ?? [])}`
       : `${setting.policy}${isRealtime(setting) ? ` ${setting.priority}` : ''}`
-  return `${describeRole(role)} cannot have ${wanted}`
+  return `${describeThread(role, thread)} cannot have ${wanted}`
+}
+
+/** There is one of each vCPU and I/O thread; others are told apart by what the kernel has of them. */
+function describeThread(role: Role, { name, tid }: Thread): string {
+  const isOne = role.kind === 'vcpu' || role.kind === 'all-vcpus' || role.kind === 'iothread'
+  return isOne ? describeRole(role) : `${describeRole(role)} '${name}' (TID ${tid})`
 }
 
 interface Reason {
@@ -82,13 +89,13 @@ function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circ
       todo: 'widen it (libvirt: <vcpupin>, <emulatorpin>, <vcpu cpuset>), or plan CPUs within it',
     }
   }
-  return unknown(message)
+  return unknown(message, deviation)
 }
 
 function whyNotPolicy({ deviation, reason, message }: Refusal, circumstances: Circumstances): Reason {
   const { isOwn, mayNice, realtimeLimit, realtime } = circumstances
   const priority = deviation.setting.priority ?? 0
-  if (reason !== 'EPERM') return unknown(message)
+  if (reason !== 'EPERM') return unknown(message, deviation)
   if (!mayNice && !isOwn) return { why: "it is another user's and CAP_SYS_NICE is missing", todo: AS_ROOT }
   if (!mayNice && realtimeLimit !== 'unlimited' && realtimeLimit < priority) {
     return {
@@ -108,8 +115,9 @@ function whyNotPolicy({ deviation, reason, message }: Refusal, circumstances: Ci
   }
 }
 
-function unknown(message: string): Reason {
-  return { why: message, todo: 'see dmesg' }
+/** The kernel logs nothing of it. */
+function unknown(message: string, { thread: { tid } }: Refusal['deviation']): Reason {
+  return { why: message, todo: `see what it has: taskset -cp ${tid}; chrt -p ${tid}` }
 }
 
 /** The causes of several refusals, each once: threads that were refused alike are named by the first of them. */

@@ -4,7 +4,7 @@ import { readHostFacts } from '../host/read.js'
 import { profileNamed } from '../plan/ask.js'
 import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
-import { countVcpus } from '../plan/threads/smp.js'
+import { recordedVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { hold } from '../record/leases/hold.js'
 import { readLeases, readUsersHolds } from '../record/leases/read.js'
@@ -18,6 +18,7 @@ import {
 } from '../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../record/vm.js'
 import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { runningVcpus } from './running-vcpus.js'
 import type { RunningQemu } from './targets.js'
 
 /** A profile of the configuration, by name. */
@@ -57,13 +58,14 @@ type Choose = (held: readonly HeldLease[]) => Choice
 function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedProfile): Choose {
   const host = readHostFacts('/', { cpus: true, topology: true })
   const profile = profileNamed(policy, name)
+  const running = runningVcpus(pid)
   const isOwn = (lease: HeldLease) =>
     lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(record?.lease?.cpus))
   return (held) => {
     const others = held.filter((lease) => !isOwn(lease))
     const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
     const planned = planKeeping(own, host.cpus?.present ?? [], (away) =>
-      planThreads({ line, policy, host, profile, nics: [], held: [...others, ...away] }),
+      planThreads({ line, policy, host, profile, running, nics: [], held: [...others, ...away] }),
     )
     const leased = planned?.leased ?? []
     const cpus = leased.every((cpu) => own.includes(cpu)) ? [] : leased
@@ -80,36 +82,44 @@ function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedP
 function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
   return withRootsLock('/', () => {
     const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', [])])
-    const known = target.record ?? recordFor(target)
+    const fresh = recordFor(target, threads)
+    const known = target.record ?? fresh
     removeEndedRecords('/')
     writeRootsRecord('/', {
       ...known,
       profile: name,
       strict: isStrict,
       threads,
+      maxcpus: fresh.maxcpus,
       lease: { nics: known.lease?.nics ?? [], cpus: leased },
     })
     return threads
   })
 }
 
-function recordFor({ pid, line, guest }: RunningQemu): VmRecord {
+function recordFor({ pid, line, guest }: RunningQemu, threads: ThreadPlan | null): VmRecord {
   const process = processId(pid)
   return {
     ...NEW_VM,
     id: processRecordId(process),
     guest: { name: guest, uuid: null },
-    vcpusAtStart: countVcpus(line).present,
+    ...recordedVcpus(line, threads),
     process,
   }
 }
 
 function holdAsUser(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
-  const known = recordFor(target)
   const { chosen } = hold('/', choose([]), choose, ({ threads, lease, isStrict }) =>
     lease === null
       ? null
-      : { ...known, id: launchId(processId(target.pid)), profile: name, strict: isStrict, threads, lease },
+      : {
+          ...recordFor(target, threads),
+          id: launchId(processId(target.pid)),
+          profile: name,
+          strict: isStrict,
+          threads,
+          lease,
+        },
   )
   return chosen.threads
 }

@@ -5,6 +5,7 @@ import { readUsersRecords } from '../record/leases/read.js'
 import { processId } from '../record/process-id.js'
 import { readRootsRecords } from '../record/root/records.js'
 import { PLAN_VARIABLE, type ProcessId, parseVm, type VmRecord } from '../record/vm.js'
+import { isOfLaunch } from './program.js'
 import { readSingleThread, readThreads, type Thread } from './threads.js'
 
 /** A VM of which a record is kept, and that runs. */
@@ -24,7 +25,7 @@ export function findRecorded(): RecordedVm[] {
   const found = [
     ...readRootsRecords('/', () => {}).flatMap((record) => running(record, 0)),
     ...readUsersRecords('/').flatMap(({ user: word, record }) =>
-      hasStarted(record.process.pid) ? running(record, word) : [],
+      isOfLaunch(record.process.pid) ? [] : running(record, word),
     ),
   ]
   const carried = user === 0 ? [] : findCarried(user)
@@ -43,7 +44,7 @@ function findCarried(user: number): RecordedVm[] {
   const found = listPids().flatMap((pid) => {
     if (ownerOf(pid) !== user) return []
     const record = readPlan(pid)
-    return record === null || !hasStarted(pid) ? [] : [{ ...record, process: processId(pid), word: user }]
+    return record === null || isOfLaunch(pid) ? [] : [{ ...record, process: processId(pid), word: user }]
   })
   return found.filter((one) => isMain(one, found))
 }
@@ -53,14 +54,6 @@ function isMain({ id, process: { pid } }: RecordedVm, found: readonly RecordedVm
   const parent = parseStat(readProc(`/proc/${pid}/stat`) ?? '')?.field(4)
   return !found.some((other) => other.process.pid === parent && other.id === id)
 }
-
-/** Whether a process is QEMU already, not the launcher or a program of the chain before it. */
-function hasStarted(pid: number): boolean {
-  const name = readProc(`/proc/${pid}/comm`)?.trimEnd() ?? ''
-  return !LAUNCH_CHAIN.includes(name)
-}
-
-const LAUNCH_CHAIN = ['sh', 'dash', 'bash', 'busybox', 'flock', 'taskset']
 
 /**
  * The record that a process carries in its environment: its own word, for processes of the same user.
@@ -83,22 +76,28 @@ export function listPids(): number[] {
 }
 
 /**
- * QEMU's threads, with the kernel's vhost threads: they are QEMU's own since Linux 6.4, before that processes of the
- * kernel (drivers/vhost/vhost.c).
- * @param kernels whether those of the kernel are looked for, which takes a file for each of its threads
+ * QEMU's threads, with those that the kernel has for it as processes of its own: KVM's, and vhost's before Linux 6.4, which
+ * are QEMU's own since then (drivers/vhost/vhost.c).
+ * @param kernels which processes of the kernel's are looked for, which takes a file for each that it has
  * @returns oldest first; null when QEMU has ended
  */
-export function readQemuThreads(pid: number, { kernels = true } = {}): Thread[] | null {
+export function readQemuThreads(
+  pid: number,
+  { kernels = 'all' }: { readonly kernels?: 'all' | 'vhost' | 'none' } = {},
+): Thread[] | null {
   const threads = readThreads(pid)
-  if (!kernels || threads === null || threads.some(({ name }) => name === `vhost-${pid}`)) return threads
-  return [...threads, ...readVhostProcesses(pid)]
+  if (kernels === 'none' || threads === null) return threads
+  const isVhostThere = threads.some(({ name }) => name === `vhost-${pid}`)
+  return kernels === 'vhost' && isVhostThere ? threads : [...threads, ...readKernelsThreads(pid)]
 }
 
 const KTHREADD = 2
 
-function readVhostProcesses(pid: number): Thread[] {
+/** The kernel puts QEMU's PID into their names: a process of another one has the same only in a PID namespace. */
+function readKernelsThreads(pid: number): Thread[] {
+  const names = [`vhost-${pid}`, `kvm-pit/${pid}`, `kvm-nx-lpage-recovery-${pid}`]
   const all = (readProc(`/proc/${KTHREADD}/task/${KTHREADD}/children`) ?? '').split(' ').filter(Boolean)
   return all
-    .filter((child) => readProc(`/proc/${child}/comm`)?.trimEnd() === `vhost-${pid}`)
+    .filter((child) => names.includes(readProc(`/proc/${child}/comm`)?.trimEnd() ?? ''))
     .flatMap((child) => readSingleThread(Number(child)) ?? [])
 }

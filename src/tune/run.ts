@@ -4,6 +4,7 @@ import { parseVm, TUNE_VARIABLE, type VmRecord } from '../record/vm.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { explainAll, readCircumstances } from './explain.js'
 import { logLine } from './log.js'
+import { describeMissing } from './missing.js'
 import { summarize } from './summary.js'
 import { type Outcome, tuneLaunch } from './tuner.js'
 
@@ -39,15 +40,21 @@ async function report(plan: VmRecord, threads: ThreadPlan, outcome: Outcome): Pr
     return logLine(null, `${guest}QEMU ended before its threads had been set for long enough`)
   }
   const { pid } = outcome
-  if (outcome.kind === 'held') {
-    return logLine(pid, `${guest}${summarize(outcome.threads, threads)}; set after ${outcome.tunedMs} ms`)
-  }
+  const { missing } = outcome
+  const absent = describeMissing(missing, { plan: threads, vcpusAtStart: plan.vcpusAtStart })
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const causes = explainAll(outcome.refusals, ({ deviation }) =>
     readCircumstances(pid, deviation.thread.tid, online),
   )
+  const problems = [...causes, ...absent].join('; also ')
+  if (outcome.kind === 'held') {
+    // What was waited for in vain says nothing of when the others were set.
+    const set = `${summarize(outcome.threads, threads)}${missing.length > 0 ? '' : `; set after ${outcome.tunedMs} ms`}`
+    if (problems === '') return logLine(pid, `${guest}${set}`)
+    return logLine(pid, `warning: ${guest}${set}; ${problems}; the VM runs on without`)
+  }
   const end = plan.strict ? '; the VM is stopped (strict)' : '; the VM runs on without'
-  await logLine(pid, `${plan.strict ? 'error' : 'warning'}: ${guest}${causes.join('; also ')}${end}`)
+  await logLine(pid, `${plan.strict ? 'error' : 'warning'}: ${guest}${problems}${end}`)
   if (plan.strict) await stop(pid)
 }
 

@@ -20,11 +20,13 @@ const WORDS: Readonly<Record<string, Role['kind']>> = {
   emulator: 'emulator',
   worker: 'worker',
   vhost: 'vhost',
+  io_uring: 'io_uring',
+  kvm: 'kvm',
 }
 
 /**
  * Reads `WHO=CPUS[:POLICY[:PRIORITY]]`. WHO is `vcpus` (a CPU for each, in ascending order), `vcpu:N`, `iothread:ID`, `emulator`,
- * `worker`, `vhost` or `name:GLOB`; N and ID may be `*`. CPUS may be empty, to leave them as they are.
+ * `worker`, `vhost`, `io_uring`, `kvm`, `thread-context:ID` or `name:GLOB`; N and ID may be `*`. CPUS may be empty, to leave them as they are.
  * @throws {UserError} exit 64 when it does not parse
  */
 export function parseSelector(text: string): Selector {
@@ -75,14 +77,14 @@ function matcher(text: string, who: string): (thread: Thread, role: Role) => boo
   if (kind === 'vcpu' && name !== undefined && /^(\*|\d+)$/.test(name)) {
     return (_, role) => role.kind === 'vcpu' && (name === '*' || role.vcpu === Number(name))
   }
-  if (kind === 'iothread' && name) {
-    return (_, role) => role.kind === 'iothread' && (name === '*' || role.id === name)
+  if ((kind === 'iothread' || kind === 'thread-context') && name) {
+    return (_, role) => role.kind === kind && (name === '*' || role.id === name)
   }
   if (kind === 'name' && name) return (thread) => matchesGlob(thread.name, name)
   const word = Object.hasOwn(WORDS, who) ? WORDS[who] : undefined
   if (word !== undefined) return (_, role) => role.kind === word
   throw badSelector({
     text,
-    problem: `'${who}' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, name:GLOB`,
+    problem: `'${who}' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB`,
   })
 }

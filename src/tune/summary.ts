@@ -5,13 +5,10 @@ import type { Thread } from './threads.js'
 
 /** Says in a few words what threads have: `vCPU 0 on CPU 4 fifo 1, vCPU 1 on CPU 5 fifo 1, emulator on CPU 0-1`. */
 export function summarize(threads: readonly Thread[], plan: ThreadPlan): string {
-  const roles = rolesOf(
-    threads,
-    plan.iothreads.map(({ id }) => id),
-  )
-  const phrases = [...roles.values()].flatMap((role) => {
+  const roles = rolesOf(threads, plan.unnamed ?? [])
+  const phrases = [...roles].flatMap(([{ isBound }, role]) => {
     const setting = settingFor(role, plan)
-    return setting === null ? [] : describeSetting(role, setting)
+    return setting === null || isBound === true ? [] : describeSetting(role, setting)
   })
   return [...new Set(phrases)].join(', ')
 }

@@ -1,10 +1,11 @@
 import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
-import { readProc, readProcBytes } from '../host/proc.js'
+import { readProcBytes } from '../host/proc.js'
 import { ownerOf } from '../host/process.js'
 import { processOfDomain } from '../libvirt/domain-process.js'
 import { findRecorded, listPids, type RecordedVm } from './processes.js'
+import { isQemu } from './program.js'
 
 /** A QEMU that runs, started by the wrapper or not. */
 export interface RunningQemu {
@@ -62,13 +63,27 @@ function rootsDomains(name: string, recorded: readonly RecordedVm[]): RunningQem
   return found === null ? known : [...known, { ...found, guest: name }]
 }
 
-/** A user's own QEMUs, by the program's name, which is cut to 15 bytes: `qemu-system-x86`, RHEL's `qemu-kvm`, Proxmox's `kvm`; or by a record. */
+/** A user's own QEMUs, by what they run or by a record. */
 function usersQemus(user: number, recorded: readonly RecordedVm[]): RunningQemu[] {
   return listPids().flatMap((pid) => {
     if (ownerOf(pid) !== user) return []
     const record = recorded.find(({ process }) => process.pid === pid) ?? null
-    const isQemu = /^(qemu-system-|qemu-kvm|kvm$)/.test(readProc(`/proc/${pid}/comm`) ?? '')
-    return isQemu || record !== null ? (describeQemu(pid, record) ?? []) : []
+    const found = describeQemu(pid, record)
+    return found !== null && (record !== null || isQemu(pid, found.line)) ? [found] : []
+  })
+}
+
+/**
+ * The QEMUs without a record that this user may look at, for display: what tells them is their own word.
+ * @param recorded the VMs that have one
+ */
+export function findUnrecorded(recorded: readonly RecordedVm[]): RunningQemu[] {
+  const user = process.geteuid?.() ?? 0
+  return listPids().flatMap((pid) => {
+    if (recorded.some((record) => record.process.pid === pid)) return []
+    if (user !== 0 && ownerOf(pid) !== user) return []
+    const found = describeQemu(pid, null)
+    return found !== null && isQemu(pid, found.line) ? [found] : []
   })
 }
 

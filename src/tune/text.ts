@@ -25,7 +25,7 @@ export function commandsText(target: Target, wanted: readonly Wanted[]): string 
 }
 
 /** What became of the threads that are to have something. */
-export function tunedText(target: Target, { before, refusals }: Tuned): string {
+export function tunedText(target: Target, { before, refusals, missing }: Tuned): string {
   const changed = deviationsFrom(before)
   const rows = before.flatMap(({ thread, role, setting }) => {
     if (setting === null) return []
@@ -34,7 +34,8 @@ export function tunedText(target: Target, { before, refusals }: Tuned): string {
     const outcome = refused ? 'refused' : differed ? 'set' : 'was so'
     return [[describeRole(role), String(thread.tid), ...describe(setting), outcome]]
   })
-  const table = formatTable([['THREAD', 'TID', 'CPUS', 'POLICY', ''], ...rows])
+  const absent = missing.map((role) => [describeRole(role), '-', '-', '-', 'not found'])
+  const table = formatTable([['THREAD', 'TID', 'CPUS', 'POLICY', ''], ...rows, ...absent])
   return `${printable(describeTarget(target))}\n${table}`
 }
 

@@ -19,7 +19,12 @@ export interface Thread {
   readonly ticks: number
   /** How often it was taken off its CPU while it had work. */
   readonly involuntarySwitches: number
+  /** Whether the kernel lets nobody change its CPUs; absent for no. */
+  readonly isBound?: true
 }
+
+/** Flag of a thread of the kernel's whose CPUs nobody may change (linux/sched.h, PF_NO_SETAFFINITY): sched_setaffinity gives EINVAL. */
+const NO_SETAFFINITY = 0x04000000
 
 /** Numbers of policies (linux/sched.h). */
 const POLICIES = ['other', 'fifo', 'rr', 'batch', undefined, 'idle', 'deadline'] as const
@@ -28,7 +33,11 @@ const POLICIES = ['other', 'fifo', 'rr', 'batch', undefined, 'idle', 'deadline']
 export function readThreads(pid: number): Thread[] | null {
   try {
     const tids = readdirSync(`/proc/${pid}/task`).map(Number)
-    return tids.sort((a, b) => a - b).flatMap((tid) => readThread(`/proc/${pid}/task/${tid}`, tid) ?? [])
+    const found = tids.flatMap((tid) => readThread(`/proc/${pid}/task/${tid}`, tid) ?? [])
+    // Numbers begin again at the highest one (kernel.pid_max), so that a thread may have a lower one than an older.
+    return found
+      .sort((a, b) => a.started - b.started || a.thread.tid - b.thread.tid)
+      .map(({ thread }) => thread)
   } catch {
     return null
   }
@@ -41,14 +50,18 @@ export function countThreads(pid: number): number {
 
 /** A thread of its own PID, such as one of the kernel's; null when it has ended. */
 export function readSingleThread(tid: number): Thread | null {
-  return readThread(`/proc/${tid}`, tid)
+  return readThread(`/proc/${tid}`, tid)?.thread ?? null
 }
 
-function readThread(directory: string, tid: number): Thread | null {
+/** @returns with when it started, in clock ticks after boot */
+function readThread(
+  directory: string,
+  tid: number,
+): { readonly thread: Thread; readonly started: number } | null {
   const stat = parseStat(readProc(`${directory}/stat`) ?? '')
   const status = readProc(`${directory}/status`)
   if (stat === null || status === null) return null
-  return {
+  const thread: Thread = {
     tid,
     name: stat.name,
     cpus: parseCpuSet(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '') ?? [],
@@ -57,5 +70,7 @@ function readThread(directory: string, tid: number): Thread | null {
     lastCpu: stat.field(39),
     ticks: stat.field(14) + stat.field(15),
     involuntarySwitches: Number(/^nonvoluntary_ctxt_switches:\s*(\d+)$/m.exec(status)?.[1] ?? 0),
+    ...((stat.field(9) & NO_SETAFFINITY) === 0 ? {} : { isBound: true }),
   }
+  return { thread, started: stat.field(22) }
 }

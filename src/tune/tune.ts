@@ -2,13 +2,19 @@ import { apply, type Refusal } from '../change/threads.js'
 import type { Policy } from '../config/policy.js'
 import { noPlan, noSuchProcess } from '../errors/tune.js'
 import { readAttribute } from '../host/sysfs.js'
-import { iothreadIds } from '../plan/threads/plan-threads.js'
+import { countVcpus } from '../plan/threads/smp.js'
+import { unnamedObjects } from '../plan/threads/thread-objects.js'
+import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { deviationsFrom } from './deviations.js'
 import { planFromProfile } from './from-profile.js'
+import { type Expected, missingRoles } from './missing.js'
+import { planWithPlugged } from './plugged.js'
 import { readQemuThreads } from './processes.js'
+import type { Role } from './roles.js'
 import type { Selector } from './selectors.js'
 import type { RunningQemu } from './targets.js'
+import type { Thread } from './threads.js'
 import {
   checkCpusExist,
   checkMainThreadRuns,
@@ -17,42 +23,58 @@ import {
   wantedBySelectors,
 } from './wanted.js'
 
-/** Where the settings come from: the VM's record, a profile of the configuration, or selectors. */
+/** Where the settings come from: the VM's record (with the policy, for vCPUs that were plugged since), a profile of the configuration, or selectors. */
 export type Source =
-  | { readonly kind: 'plan' }
+  | { readonly kind: 'plan'; readonly policy: () => Promise<Policy> }
   | { readonly kind: 'profile'; readonly name: string; readonly policy: Policy }
   | { readonly kind: 'selectors'; readonly selectors: readonly Selector[] }
 
-/** Says what each thread of a QEMU is to get, given its threads now. */
-export type Settings = (threads: NonNullable<ReturnType<typeof readQemuThreads>>) => Wanted[]
+/** Says what each thread of a QEMU is to get. */
+export interface Settings {
+  /** Given its threads now. */
+  readonly wanted: (threads: readonly Thread[]) => Wanted[]
+  /** The threads that must be there; null where only those that are there are meant. */
+  readonly expected: Expected | null
+}
+
+/** What a plan says of a QEMU's threads. */
+export function settingsOfPlan(plan: ThreadPlan, vcpusAtStart: number): Settings {
+  return { wanted: (threads) => wantedByPlan(threads, plan), expected: { plan, vcpusAtStart } }
+}
 
 /**
  * Finds out what a QEMU's threads are to get. CPUs that a profile hands out, or gives to real-time vCPUs, are leased for
- * as long as this QEMU lives.
+ * as long as this QEMU lives, and those of vCPUs that were plugged with `hotplug = "later"`.
  * @param isDryRun takes no lease
  * @throws {UserError} exit 69 when nothing says what they are to get, and what `planThreads` throws
  */
 export async function settingsFor(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Settings> {
   if (source.kind === 'selectors') {
     const present = parseCpuSet(readAttribute('/sys/devices/system/cpu/present') ?? '') ?? []
-    return (threads) => {
-      const wanted = wantedBySelectors(threads, iothreadIds(target.line), source.selectors)
-      checkCpusExist(wanted, present)
-      return wanted
+    const unnamed = unnamedObjects(target.line)
+    return {
+      wanted(threads) {
+        const wanted = wantedBySelectors(threads, unnamed, source.selectors)
+        checkCpusExist(wanted, present)
+        return wanted
+      },
+      expected: null,
     }
   }
   const plan =
     source.kind === 'plan'
-      ? (target.record?.threads ?? null)
+      ? await planWithPlugged(target, source.policy, isDryRun)
       : await planFromProfile(target, source, isDryRun)
   if (plan === null) throw noPlan({ pid: target.pid })
-  return (threads) => wantedByPlan(threads, plan)
+  return settingsOfPlan(plan, target.record?.vcpusAtStart ?? countVcpus(target.line).present)
 }
 
 /** What became of a QEMU's threads. */
 export interface Tuned {
   readonly before: readonly Wanted[]
   readonly refusals: readonly Refusal[]
+  /** Threads of the plan that were not found. */
+  readonly missing: readonly Role[]
 }
 
 /** How often what differs is set: the kernel may take less than it is asked for, and threads come and go. */
@@ -64,16 +86,23 @@ const ATTEMPTS = 3
  */
 export async function tune(pid: number, settings: Settings): Promise<Tuned> {
   const before = lookAndCheck(pid, settings)
+  const missing = missingAmong(before, settings)
   let refusals: Refusal[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const different = deviationsFrom(look(pid, settings))
-    if (different.length === 0) return { before, refusals: [] }
+    if (different.length === 0) return { before, refusals: [], missing }
     refusals = await apply(different)
   }
   const narrowed = deviationsFrom(look(pid, settings)).filter(
     ({ thread }) => !refusals.some(({ deviation }) => deviation.thread.tid === thread.tid),
   )
-  return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)] }
+  return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)], missing }
+}
+
+/** Threads of the plan that are not among those that were found. */
+export function missingAmong(wanted: readonly Wanted[], { expected }: Settings): Role[] {
+  const roles = wanted.map(({ role }) => role)
+  return expected === null ? [] : missingRoles(roles, expected)
 }
 
 /**
@@ -89,7 +118,7 @@ export function lookAndCheck(pid: number, settings: Settings): Wanted[] {
 function look(pid: number, settings: Settings): Wanted[] {
   const threads = readQemuThreads(pid)
   if (threads === null) throw noSuchProcess({ pid: String(pid) })
-  return settings(threads)
+  return settings.wanted(threads)
 }
 
 /** The kernel said nothing, and yet it is not so. */

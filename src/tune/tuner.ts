@@ -3,8 +3,9 @@ import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import type { VmRecord } from '../record/vm.js'
 import { type Deviation, deviations } from './deviations.js'
 import { findQemu } from './follow.js'
+import { type Expected, missingRoles } from './missing.js'
 import { readQemuThreads } from './processes.js'
-import { rolesOf } from './roles.js'
+import { describeRole, isPromised, type Role, rolesOf } from './roles.js'
 import { guestRuns, makeSettledCheck, PAUSED_MS } from './settle.js'
 import { countThreads, type Thread } from './threads.js'
 
@@ -15,8 +16,17 @@ export type Outcome =
       readonly pid: number
       readonly threads: readonly Thread[]
       readonly tunedMs: number
+      /** What could not be set and was not promised. */
+      readonly refusals: readonly Refusal[]
+      /** Threads of the plan that were not found. */
+      readonly missing: readonly Role[]
     }
-  | { readonly kind: 'refused'; readonly pid: number; readonly refusals: readonly Refusal[] }
+  | {
+      readonly kind: 'refused'
+      readonly pid: number
+      readonly refusals: readonly Refusal[]
+      readonly missing: readonly Role[]
+    }
   | { readonly kind: 'ended'; readonly pid: number | null }
 
 /**
@@ -28,12 +38,21 @@ const HOLD_MS = 3000
 /** How long a refusal may last: libvirt moves threads between groups, and a group may not have its CPUs yet. */
 const REFUSAL_MS = 5000
 
+/**
+ * How long after the last thread of the plan was found the others are waited for, once a vCPU is there: QEMU makes its
+ * I/O threads before its vCPUs, and these one after the other.
+ */
+const OTHERS_MS = 10_000
+
+/** How long a first vCPU is waited for: a switch that is started anew may keep QEMU waiting for a vhost-user socket. */
+const FIRST_VCPU_MS = 3_600_000
+
 /** How long before what was refused is tried again. */
 const RETRY_MS = 100
 
 /**
- * Follows a launch until its threads are as planned and have stayed so. Waits for as long as QEMU does: a vhost-user
- * server socket can hold it up for minutes before its vCPU threads are there.
+ * Follows a launch until its threads are as planned and have stayed so. Waits for an hour at most until the first vCPU is
+ * there: a vhost-user server socket can hold QEMU up for minutes. Threads that are not found then are waited for no longer.
  * @param launcher PID that the launcher had
  */
 export async function tuneLaunch(plan: VmRecord, threads: ThreadPlan, launcher: number): Promise<Outcome> {
@@ -52,22 +71,27 @@ async function tuneQemu(plan: VmRecord, threads: ThreadPlan, pid: number, starte
   const isSettled = makeSettledCheck(pid, plan.startsPaused)
   let heldSince: number | null = null
   let refusedSince: number | null = null
+  const missingSince = makeMissingWatch({ plan: threads, vcpusAtStart: plan.vcpusAtStart }, started)
   for (;;) {
-    const all = readQemuThreads(pid, { kernels: threads.vhost !== null })
+    const all = readQemuThreads(pid, { kernels: threads.vhost === null ? 'none' : 'vhost' })
     if (all === null || all.length === 0) return { kind: 'ended', pid }
-    const complete = isComplete(all, plan, threads)
+    const { missing, isWaiting } = missingSince(all)
     const different = deviations(all, threads)
     const now = Date.now()
     const refusals = await apply(different.flatMap((one) => postpone(one, isSettled)))
-    if (different.length > 0 || !complete) heldSince = null
+    const promised = refusals.filter(({ deviation, reason }) => isPromised(deviation.role, reason))
+    const isLeft = refusals.length - promised.length === different.length
+    if (!isLeft || isWaiting) heldSince = null
     else heldSince ??= now
-    refusedSince = refusals.length === 0 ? null : (refusedSince ?? now)
+    refusedSince = promised.length === 0 ? null : (refusedSince ?? now)
     if (guestRuns(all)) runsSince ??= now
     if (hasLasted(heldSince, HOLD_MS, now, runsSince)) {
-      return { kind: 'held', pid, threads: all, tunedMs: heldSince - started }
+      return { kind: 'held', pid, threads: all, tunedMs: heldSince - started, refusals, missing }
     }
-    if (complete && hasLasted(refusedSince, REFUSAL_MS, now, runsSince)) {
-      return { kind: 'refused', pid, refusals }
+    // A vCPU that cannot be as promised is enough, whatever else is not known.
+    const isDecided = !isWaiting || promised.some(({ deviation: { role } }) => isVcpu(role))
+    if (isDecided && hasLasted(refusedSince, REFUSAL_MS, now, runsSince)) {
+      return { kind: 'refused', pid, refusals, missing }
     }
     if (refusals.length > 0) await sleep(RETRY_MS)
     else if (different.length === 0) await threadsChange()
@@ -117,20 +141,24 @@ function postpone(deviation: Deviation, isSettled: (deviation: Deviation) => boo
   return deviation.differs.includes('cpus') ? [{ ...deviation, differs: ['cpus'] }] : []
 }
 
-/** Whether every thread is there that QEMU makes at its start. */
-function isComplete(all: readonly Thread[], { vcpusAtStart }: VmRecord, plan: ThreadPlan): boolean {
-  const roles = [
-    ...rolesOf(
-      all,
-      plan.iothreads.map(({ id }) => id),
-    ).values(),
-  ]
-  const vcpus = roles.filter(({ kind }) => kind === 'vcpu').length
-  const hasVcpus = vcpus >= vcpusAtStart || roles.some(({ kind }) => kind === 'all-vcpus')
-  return (
-    hasVcpus &&
-    plan.iothreads.every(({ id }) => roles.some((role) => role.kind === 'iothread' && role.id === id))
-  )
+/** Makes a check of which threads of the plan are missing, and whether they are still waited for. */
+function makeMissingWatch(expected: Expected, started: number) {
+  let known = ''
+  let since = started
+  return (all: readonly Thread[]): { readonly missing: readonly Role[]; readonly isWaiting: boolean } => {
+    const roles = [...rolesOf(all, expected.plan.unnamed ?? []).values()]
+    const missing = missingRoles(roles, expected)
+    const now = Date.now()
+    const names = missing.map(describeRole).join()
+    if (names !== known) since = now
+    known = names
+    const end = roles.some(isVcpu) ? since + OTHERS_MS : started + FIRST_VCPU_MS
+    return { missing, isWaiting: missing.length > 0 && now < end }
+  }
+}
+
+function isVcpu({ kind }: Role): boolean {
+  return kind === 'vcpu' || kind === 'all-vcpus'
 }
 
 /** A hundredth of the time that went by, so that a thread waits a little of what it took to appear. */

@@ -1,4 +1,5 @@
 import { noSuchCpus, selectorMatchesNothing, vcpuStarvesMain } from '../errors/tune.js'
+import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import { describeRole, type Role, rolesOf, settingFor } from './roles.js'
@@ -15,8 +16,7 @@ export interface Wanted {
 
 /** What a plan wants for each of a QEMU's threads, oldest first. */
 export function wantedByPlan(threads: readonly Thread[], plan: ThreadPlan): Wanted[] {
-  const ids = plan.iothreads.map(({ id }) => id)
-  return [...rolesOf(threads, ids)].map(([thread, role]) => ({
+  return [...rolesOf(threads, plan.unnamed ?? [])].map(([thread, role]) => ({
     thread,
     role,
     setting: settingFor(role, plan),
@@ -25,15 +25,15 @@ export function wantedByPlan(threads: readonly Thread[], plan: ThreadPlan): Want
 
 /**
  * What selectors want; if several match a thread, the last one wins.
- * @param iothreads ids of I/O threads in the order of the command line
+ * @param unnamed objects whose thread QEMU cannot name, in the order of their making
  * @throws {UserError} exit 69 for one that matches no thread
  */
 export function wantedBySelectors(
   threads: readonly Thread[],
-  iothreads: readonly string[],
+  unnamed: readonly ThreadObject[],
   selectors: readonly Selector[],
 ): Wanted[] {
-  const roles = [...rolesOf(threads, iothreads)]
+  const roles = [...rolesOf(threads, unnamed)]
   for (const { text, settingFor: settingOf } of selectors) {
     if (roles.some(([thread, role]) => settingOf(thread, role) !== null)) continue
     const areNamed = roles.some(([, { kind }]) => kind === 'vcpu' || kind === 'all-vcpus')

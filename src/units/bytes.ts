@@ -11,23 +11,30 @@ const LONGEST_SIZE = 128
 
 /**
  * Reads a size as QEMU does (util/cutils.c, do_strtosz): decimal with an optional fraction and suffix B, K, M, G, T,
- * P or E in either case, all powers of 1024; or hexadecimal, whose suffix is K, M, G, T or P (deprecated since 5.2).
- * @param defaultSuffix what a bare number counts in
+ * P or E in either case, all powers of 1024; or hexadecimal, whose suffix is K, M, G, T or P (refused by 11.1).
+ * Blanks and a `+` may stand before it; a `0` in front is not octal here; `.5G` is refused by 7.2.
+ * @param defaultSuffix what a bare number counts in. QEMU reads that of -m in bytes first and puts an M to what ends in a
+ *   digit (system/vl.c, parse_memory_options): `-m 0x40` is 64 MiB, `-m 0x4a` is 74 bytes, `-m 1.5` is refused
  * @returns bytes, or null when the text is not a size, does not fit 64 bits or is longer than 128 characters
  */
 export function parseBytes(text: string, defaultSuffix: 'b' | 'm' = 'b'): Bytes | null {
   if (text.length > LONGEST_SIZE) return null
+  const bytes = readSize(text.replace(/^[ \t\n\v\f\r]*\+?/, ''))
+  return bytes !== null && defaultSuffix === 'm' && /[0-9]$/.test(text) ? fit(bytes << 20n) : bytes
+}
+
+function readSize(text: string): Bytes | null {
   const hex = /^(0x[0-9a-f]+)([kmgtp])?$/i.exec(text)
-  if (hex !== null) return fit(BigInt(hex[1] ?? 0) << (SHIFT[(hex[2] ?? defaultSuffix).toLowerCase()] ?? 0n))
-  const match = /^(\d+)(?:\.(\d*))?([bkmgtpe])?$/i.exec(text)
+  if (hex !== null) return fit(BigInt(hex[1] ?? 0) << (SHIFT[(hex[2] ?? 'b').toLowerCase()] ?? 0n))
+  const match = /^(?=\.?\d)(\d*)(?:\.(\d*))?([bkmgtpe])?$/i.exec(text)
   if (match === null) return null
-  const [, whole = '', fraction = '', suffix = defaultSuffix] = match
+  const [, whole = '', fraction = '', suffix = 'b'] = match
   const shift = SHIFT[suffix.toLowerCase()] ?? 0n
   // A fraction of a byte means nothing (QEMU: "fractional" sizes need a suffix larger than B).
   if (fraction !== '' && shift === 0n && /[1-9]/.test(fraction)) return null
   const scale = 10n ** BigInt(fraction.length)
   const part = fraction === '' ? 0n : ((BigInt(fraction) << shift) * 2n + scale) / (scale * 2n)
-  return fit((BigInt(whole) << shift) + part)
+  return fit((BigInt(whole || 0) << shift) + part)
 }
 
 function fit(bytes: bigint): Bytes | null {

@@ -97,7 +97,7 @@ t.test('every argument that can be read comes back as it was', async () => {
 const samples = new URL('../../../shared/libvirt-args/', import.meta.url)
 t.test(
   "libvirt's own golden command lines come back",
-  { skip: existsSync(samples) ? false : 'they are not here' },
+  { skip: existsSync(samples) ? false : 'the folder of real libvirt command lines is not here' },
   async (t) => {
     for (const file of readdirSync(samples).filter((name) => name.endsWith('.args'))) {
       const words = splitWords(readFileSync(new URL(file, samples), 'utf8')) ?? []

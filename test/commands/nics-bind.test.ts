@@ -157,6 +157,45 @@ t.test('one that a process has open is not given back: the kernel would wait for
   t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
 })
 
+t.test(
+  'a physical function stays while a VM has one of its virtual functions, which would go with it',
+  async (t) => {
+    const { root, bind, unbind, drivers } = host(t)
+    await bind('fieldbus0')
+    const pf = '/sys/bus/pci/devices/0000:03:00.2'
+    const vf = '/sys/bus/pci/devices/0000:03:10.1'
+    writeFiles(root, {
+      [`${pf}/sriov_numvfs`]: '1\n',
+      [`${pf}/sriov_totalvfs`]: '8\n',
+      [`${pf}/virtfn0`]: { to: '../0000:03:10.1' },
+      [`${vf}/uevent`]: uevent('vfio-pci'),
+      [`${vf}/driver`]: { to: '../../drivers/vfio-pci' },
+      [`${vf}/iommu_group`]: { to: '../../../kernel/iommu_groups/40' },
+      '/proc/4711/comm': 'qemu-system-x86\n',
+      '/proc/4711/fd/12': { to: '/dev/vfio/40' },
+    })
+    await t.rejects(unbind('fieldbus0'), {
+      message:
+        '0000:03:10.1, a virtual function of 0000:03:00.2, is held by process 4711 (qemu-system-x86); stop it first',
+      exitCode: 69,
+    })
+    rmSync(`${root}/proc/4711/fd/12`)
+    const id = 'libvirt-c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
+    writeRootsRecord(root, {
+      ...NEW_VM,
+      id,
+      guest: { name: 'plc-1', uuid: 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a' },
+      lease: { nics: [address('0000:03:10.1')], cpus: [] },
+    })
+    await t.rejects(unbind('fieldbus0'), {
+      message:
+        /^0000:03:10\.1, a virtual function of 0000:03:00\.2, is held by guest 'plc-1'; stop it first$/,
+      exitCode: 69,
+    })
+    t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
+  },
+)
+
 t.test('a device in no IOMMU group cannot be given to a VM, so it is not bound', async (t) => {
   const { root, bind } = host(t)
   writeFiles(root, {

@@ -63,11 +63,12 @@ t.test('the example of the documentation parses to what it says', async (t) => {
     },
     profiles: {
       rt: {
-        vcpus: { cpus: 'auto', policy: 'fifo', priority: 1, realtimeMask: '^0' },
+        vcpus: { cpus: 'auto', policy: 'fifo', priority: 1, realtimeMask: '^0', hotplug: 'lease' },
         emulator: HOUSEKEEPING,
         iothreads: HOUSEKEEPING,
         workers: null,
         vhost: null,
+        threadContexts: null,
         lockMemory: true,
         hugepages: '1G',
         share: 'auto',
@@ -148,17 +149,19 @@ const PROFILES: readonly [string, string, Partial<Profile>][] = [
   [
     'CPUs for all vCPUs as a list',
     'vcpus.cpus = "4-5,^4,8"',
-    { vcpus: { cpus: [5, 8], policy: null, priority: null, realtimeMask: null } },
+    { vcpus: { cpus: [5, 8], policy: null, priority: null, realtimeMask: null, hotplug: 'lease' } },
   ],
   [
     'CPUs for each vCPU',
     'vcpus = { cpus = { 0 = "4", 1 = "5-6" }, policy = "rr", priority = 5 }',
-    { vcpus: { cpus: { 0: [4], 1: [5, 6] }, policy: 'rr', priority: 5, realtimeMask: null } },
+    {
+      vcpus: { cpus: { 0: [4], 1: [5, 6] }, policy: 'rr', priority: 5, realtimeMask: null, hotplug: 'lease' },
+    },
   ],
   [
     'a real-time policy without a priority, which is the lowest',
     'vcpus = { policy = "fifo", realtime-mask = "^0-1, 3" }',
-    { vcpus: { cpus: null, policy: 'fifo', priority: 1, realtimeMask: '^0-1, 3' } },
+    { vcpus: { cpus: null, policy: 'fifo', priority: 1, realtimeMask: '^0-1, 3', hotplug: 'lease' } },
   ],
   [
     'a best-effort policy, which has no priority',

@@ -79,7 +79,8 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
     const own = atOnce.filter((path) => path.startsWith('src/'))
     // A launch that refuses a NIC says what the host uses it for: nine small modules, which open nothing before. One that
     // finds none says why, and proposes no NIC in use: three more; and one tells whether a saved NIC is the same.
-    t.ok(own.length <= 130, `${own.length} modules of the project`)
+    // Two know the objects that have a thread of their own, whose CPUs the command line gives. How QEMU reads an integer is one.
+    t.ok(own.length <= 133, `${own.length} modules of the project`)
     for (const later of ['src/config/parse.ts', 'src/tune/run.ts', 'src/commands/cli.ts']) {
       t.notOk(atOnce.includes(later), later)
     }

@@ -131,7 +131,7 @@ t.test('without the hook the wrapper sets the threads itself, as far as its user
     await waitFor(
       "the tuner's line",
       30,
-      async () => /^qemu-rt: .*/m.exec(await libvirt.log(name))?.[0] ?? null,
+      async () => /^qemu-rt: (?:warning: )?guest .*/m.exec(await libvirt.log(name))?.[0] ?? null,
     )
   const mayRaise = spawnSync('prlimit', ['--rtprio=5', 'true']).status === 0
   const skip = !mayRaise && 'RLIMIT_RTPRIO cannot be raised here (CAP_SYS_RESOURCE)'

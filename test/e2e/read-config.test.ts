@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { mergedValue, parseCommandLine, wordsOf } from '../../src/argv/command-line.js'
@@ -9,6 +9,7 @@ import { temporaryDirectory } from '../launcher/launcher.js'
 import { startBackEnd } from './back-end.js'
 import { QEMU, startQemu } from './launch.js'
 import { needs } from './needs.js'
+import { sharedMappings } from './shared-mappings.js'
 
 /** How a file of this text is started, with a vhost-user back end that it may name as SOCKET. */
 async function startFile(t: Test, through: 'launcher' | 'qemu', text: string, more: readonly string[] = []) {
@@ -43,16 +44,7 @@ const SHARED = `[machine]
   share = "on"
 `
 
-/** Sizes of mappings of QEMU's that another process could map, in MiB. */
-function sharedMebibytes(pid: number): number[] {
-  const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')
-  return lines
-    .filter((line) => /^\S+ rw-s .*\/memfd:/.test(line))
-    .map((line) => {
-      const [from = '0', to = '0'] = line.split(' ')[0]?.split('-') ?? []
-      return (Number.parseInt(to, 16) - Number.parseInt(from, 16)) / 2 ** 20
-    })
-}
+const sharedMebibytes = (pid: number) => sharedMappings(pid).map(({ mebibytes }) => mebibytes)
 
 t.test('a vhost-user device of a -readconfig file can map the RAM of the guest', async (t) => {
   if (!needs(t, ['qemu-system-x86_64'])) return

@@ -1,11 +1,13 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { startBackEnd } from './back-end.js'
-import { startQemu } from './launch.js'
+import { QEMU, startQemu } from './launch.js'
 import { machineTypes, withoutMachine } from './machine-types.js'
 import { needs } from './needs.js'
+import { sharedMappings } from './shared-mappings.js'
 
 /** Every way to give a guest RAM that the plan rewrites when a vhost-user device is there. */
 const GUEST_RAM: Record<string, readonly string[]> = {
@@ -107,6 +109,36 @@ const GUEST_RAM: Record<string, readonly string[]> = {
   ],
 }
 
+/** What is in later QEMUs only, and how `NAME,help` of an option says that this one has it. */
+const LATER_RAM: Record<
+  string,
+  { readonly has: readonly [string, string, RegExp]; readonly ram: readonly string[] }
+> = {
+  'memory-backend-shm': {
+    has: ['-object', 'help', /memory-backend-shm/],
+    ram: [
+      ...['-m', '256M', '-machine', 'q35,memory-backend=s'],
+      ...['-object', 'memory-backend-shm,id=s,size=256M'],
+    ],
+  },
+  'sp-mem': {
+    has: ['-device', 'help', /name "sp-mem"/],
+    ram: [
+      ...['-machine', 'q35', '-m', '128M,slots=2,maxmem=1G', '-object', 'memory-backend-ram,id=d,size=128M'],
+      ...['-device', 'sp-mem,id=s,memdev=d'],
+    ],
+  },
+  'volatile memory of a CXL device': {
+    has: ['-device', 'cxl-type3,help', /volatile-memdev/],
+    ram: [
+      ...['-m', '128M', '-machine', 'q35,cxl=on,cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size=4G'],
+      ...['-object', '{"qom-type":"memory-backend-ram","id":"v","size":268435456}'],
+      ...['-device', 'pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1', '-device', 'cxl-rp,bus=cxl.1,id=rp,chassis=0'],
+      ...['-device', 'cxl-type3,bus=rp,volatile-memdev=v,id=c'],
+    ],
+  },
+}
+
 interface Memdev {
   readonly id?: string
   readonly size: number
@@ -117,7 +149,7 @@ interface Memdev {
 async function memoryOf(t: Test, through: 'launcher' | 'qemu', ram: readonly string[]) {
   const socket = join(temporaryDirectory(t), 'vhost-user')
   await startBackEnd(t, socket)
-  const device = ram.includes('microvm') ? 'virtio-net-device' : 'virtio-net-pci'
+  const device = ram.includes('microvm') ? 'virtio-net-device' : `virtio-net-pci${busFor(ram)}`
   const nic = ['-chardev', `socket,id=c0,path=${socket}`, '-netdev', 'vhost-user,id=n0,chardev=c0']
   const qemu = startQemu(t, through, ['-S', ...ram, ...nic, '-device', `${device},netdev=n0`])
   const qmp = await qemu.qmp()
@@ -126,16 +158,21 @@ async function memoryOf(t: Test, through: 'launcher' | 'qemu', ram: readonly str
   const blocks = await qmp.execute('human-monitor-command', { 'command-line': 'info ramblock' })
   const pid = qemu.pid
   const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  const mapped = sharedMappings(pid).map(({ mebibytes }) => mebibytes)
   await qemu.stop()
   const messages = qemu.stderr().split('\n')
   return {
     backends,
+    mapped,
     sizes,
     blockNames: ramBlockNames(String(blocks)),
     name,
     messages: messages.filter((line) => !line.includes('terminating on signal')),
   }
 }
+
+/** QEMU looks for a bus from the last one back, and CXL's takes no such device. */
+const busFor = (ram: readonly string[]) => (ram.some((arg) => arg.startsWith('pxb-cxl')) ? ',bus=pcie.0' : '')
 
 /** First column of `info ramblock`, below its heading: what a migration stream knows the memory by. */
 function ramBlockNames(table: string): string[] {
@@ -159,34 +196,45 @@ t.test('guest RAM of a vhost-user guest is shared in the real QEMU, and as large
   for (const [name, ram] of Object.entries(GUEST_RAM)) {
     const noPages = name.startsWith('huge pages') && freeHugePages() < 32
     const skip = noPages ? 'no free huge pages on this host' : withoutMachine(ram, types)
-    t.test(name, { skip }, async (t) => {
-      const before = await memoryOf(t, 'qemu', ram)
-      const after = await memoryOf(t, 'launcher', ram)
-      t.ok(after.backends.length > 0, 'there is a memory backend')
-      t.same(
-        after.backends.filter(({ share }) => !share),
-        [],
-        'every one is shared',
-      )
-      t.same(after.sizes, before.sizes, 'base and plugged memory stay')
-      // Memory of `-numa node,mem=` has no backend to be listed before the plan gives it one.
-      if (before.backends.length > 0)
-        t.same(sizesOf(after.backends), sizesOf(before.backends), 'each size stays')
-      t.same(
-        after.backends.map(({ id }) => id).sort(),
-        expectedIds(before.backends, after.backends),
-        'ids stay',
-      )
-      t.same(after.blockNames, before.blockNames, 'a migration finds the same RAM blocks')
-      t.equal(after.name, 'qemu-system-x86', 'the launcher has become QEMU')
-      t.same(
-        after.messages.filter((line) => !before.messages.includes(line)),
-        [],
-        'nothing is printed that was not before',
-      )
-    })
+    t.test(name, { skip }, (t) => isShared(t, ram))
+  }
+  for (const [name, { has, ram }] of Object.entries(LATER_RAM)) {
+    const [option, help, known] = has
+    const skip =
+      !known.test(execFileSync(QEMU, [option, help], { encoding: 'utf8' })) && `this QEMU has no ${name}`
+    t.test(name, { skip }, (t) => isShared(t, ram))
   }
 })
+
+/** Starts a guest with and without the wrapper: its RAM is shared, and else as before. */
+async function isShared(t: Test, ram: readonly string[]) {
+  const before = await memoryOf(t, 'qemu', ram)
+  const after = await memoryOf(t, 'launcher', ram)
+  t.ok(after.backends.length > 0, 'there is a memory backend')
+  t.same(
+    after.backends.filter(({ share }) => !share),
+    [],
+    'every one is shared',
+  )
+  t.same(
+    [...after.mapped].sort((a, b) => a - b),
+    sizesOf(after.backends).map((size) => size / 2 ** 20),
+    'by the kernel’s account, too, and nothing else is',
+  )
+  if (before.backends.some(({ share }) => !share))
+    t.not(before.mapped.length, after.mapped.length, 'which it is not without the wrapper')
+  t.same(after.sizes, before.sizes, 'base and plugged memory stay')
+  // Memory of `-numa node,mem=` has no backend to be listed before the plan gives it one.
+  if (before.backends.length > 0) t.same(sizesOf(after.backends), sizesOf(before.backends), 'each size stays')
+  t.same(after.backends.map(({ id }) => id).sort(), expectedIds(before.backends, after.backends), 'ids stay')
+  t.same(after.blockNames, before.blockNames, 'a migration finds the same RAM blocks')
+  t.equal(after.name, 'qemu-system-x86', 'the launcher has become QEMU')
+  t.same(
+    after.messages.filter((line) => !before.messages.includes(line)),
+    [],
+    'nothing is printed that was not before',
+  )
+}
 
 /** The id of a backend is the name of its RAM in a migration stream. */
 function expectedIds(before: readonly Memdev[], after: readonly Memdev[]) {

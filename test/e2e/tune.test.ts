@@ -4,12 +4,12 @@ import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { processId } from '../../src/record/process-id.js'
-import { removeRootsRecord, writeRootsRecord } from '../../src/record/root/records.js'
+import { readRootsRecords, removeRootsRecord, writeRootsRecord } from '../../src/record/root/records.js'
 import { formatVm, NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { launcher, launcherForAll, PATH, temporaryDirectory } from '../launcher/launcher.js'
-import { QEMU, stopChild } from './launch.js'
+import { QEMU, startQemu, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
 
@@ -173,7 +173,7 @@ t.test('by a profile: its CPUs are leased until QEMU ends', async (t) => {
   const profile = (name: string) => tune(['--pid', String(pid), '--config', config, '--profile', name])
   t.match(profile('one'), {
     status: 69,
-    stderr: /^qemu-rt: vCPUs need 2 CPUs; of realtime CPUs 1 only CPU 1 is free/,
+    stderr: /^qemu-rt: vCPUs need 2 CPUs; only realtime CPU 1 is there/,
   })
   t.equal(profile('io').status, 0)
   t.ok(threads(pid).includes('IO disk 1 other 0'))
@@ -255,3 +255,99 @@ t.test('what cannot be is said', async (t) => {
     stderr: `qemu-rt: guest 'tune-d' (PID ${pid}): vCPU 0 cannot have CPU 1: it is another user's and CAP_SYS_NICE is missing; run as root: qemu-rt tune\n`,
   })
 })
+
+t.test('a vCPU that is plugged takes a free CPU when it is tuned', async (t) => {
+  if (!canTune(t)) return
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  chmodSync(dirname(config), 0o755)
+  writeFileSync(
+    config,
+    '[host]\nrealtime = "0-1"\n[profile.later]\nvcpus = { cpus = "auto", hotplug = "later" }\n',
+  )
+  const guest = [
+    '-name',
+    'guest=tune-plug,debug-threads=on',
+    '-machine',
+    'q35',
+    '-m',
+    '32',
+    '-smp',
+    '1,maxcpus=4',
+  ]
+  const options = ['--rt-config', config, '--rt-profile', 'later']
+  const running = startQemu(t, 'launcher', [...options, ...guest])
+  const qmp = await running.qmp()
+  const own = () => threads(running.pid).filter((thread) => thread.startsWith('CPU'))
+  await waitFor('the vCPU on its CPU', 30, () => own().join() === 'CPU 0/TCG 0 other 0')
+  const leases = () =>
+    readdirSync('/run/qemu-rt/leases/0')
+      .filter((name) => name.startsWith(`${running.pid}-`))
+      .map((name) => name.split('@')[1])
+  t.strictSame(leases(), ['0'])
+  type Slot = { readonly type: string; readonly props: object; readonly 'qom-path'?: string }
+  const slots = (await qmp.execute('query-hotpluggable-cpus')) as Slot[]
+  // The last in the list is vCPU 0 (hw/core/machine-hmp-cmds.c prints them in this order, too).
+  const empty = slots.filter((slot) => slot['qom-path'] === undefined).reverse()
+  const plug = ([slot]: readonly Slot[]) =>
+    qmp.execute('device_add', { driver: slot?.type, id: 'one', ...slot?.props })
+  await plug(empty)
+  await waitFor('the plugged vCPU', 30, () => own().length === 2)
+  const byPid = ['--pid', String(running.pid), '--config', config]
+  t.match(tune([...byPid, '--dry-run']).stdout, /taskset --pid --cpu-list 1 \d+ +# vCPU 1/)
+  t.strictSame(leases(), ['0'], 'a dry run takes nothing')
+  t.match(tune(byPid), { status: 0, stdout: /^vCPU 1 +\d+ +1 /m })
+  t.strictSame(own(), ['CPU 0/TCG 0 other 0', 'CPU 1/TCG 1 other 0'])
+  t.strictSame(leases(), ['0-1'])
+  const locked = spawnSync('flock', ['-n', leaseFile(running.pid), 'true'])
+  t.equal(locked.status, 1, "the lease's lock is QEMU's still")
+  t.notMatch(tune(byPid).stdout, / set$/m)
+  await running.stop()
+})
+
+t.test("root's record has the CPUs of plugged vCPUs, up to maxcpus", async (t) => {
+  if (!canTune(t)) return
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  writeFileSync(
+    config,
+    '[host]\nrealtime = "0-1"\n[profile.later]\nvcpus = { cpus = "auto", hotplug = "later" }\n',
+  )
+  const pid = await start(t, 'tune-root-plug', { vcpus: 3 })
+  const setting = { policy: null, priority: null }
+  const plan: VmRecord = {
+    ...NEW_VM,
+    id: `tune-plug-${process.pid}`,
+    guest: { name: 'tune-root-plug', uuid: null },
+    profile: 'later',
+    lease: { nics: [], cpus: [0] },
+    threads: {
+      vcpus: [{ vcpu: 0, cpus: [0], ...setting }],
+      emulator: null,
+      iothreads: [],
+      workers: null,
+      vhost: null,
+    },
+    maxcpus: 2,
+    process: processId(pid),
+  }
+  writeRootsRecord('/', plan)
+  t.teardown(() => removeRootsRecord('/', plan))
+  t.match(tune(['--domain', 'tune-root-plug', '--config', config]), { status: 0, stderr: '' })
+  t.strictSame(
+    threads(pid).filter((thread) => thread.startsWith('CPU')),
+    ['CPU 0/TCG 0 other 0', 'CPU 1/TCG 1 other 0', 'CPU 2/TCG 0 other 0'],
+    'vCPU 2, which it cannot have, stays where it is',
+  )
+  t.match(
+    readRootsRecords('/').find(({ id }) => id === plan.id),
+    {
+      lease: { cpus: [0, 1] },
+      threads: { vcpus: [{ vcpu: 0 }, { vcpu: 1, cpus: [1] }] },
+      maxcpus: 2,
+    },
+  )
+})
+
+const leaseFile = (pid: number) => {
+  const own = '/run/qemu-rt/leases/0'
+  return join(own, readdirSync(own).find((name) => name.startsWith(`${pid}-`)) ?? '')
+}

@@ -67,6 +67,20 @@ const SHARED_GROUP = [
   ],
 ]
 
+/** A NIC of the same model, which is alone in its group. */
+const OWN_GROUP = [
+  ...['-device', 'pcie-pci-bridge,id=bridge2,addr=0x10'],
+  ...['-netdev', 'hubport,id=net10,hubid=10'],
+  ...['-device', 'e1000,netdev=net10,bus=bridge2,addr=1,mac=52:54:00:00:01:0a'],
+]
+
+/** A NIC with virtual functions, in a slot whose bridge has room for their memory. */
+const SRIOV = [
+  ...['-device', 'pcie-root-port,id=sriov,addr=0x11,chassis=1,slot=1,mem-reserve=32M,pref64-reserve=32M'],
+  ...['-netdev', 'hubport,id=net11,hubid=11'],
+  ...['-device', 'igb,netdev=net11,bus=sriov,mac=52:54:00:00:01:0b'],
+]
+
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'qemu-rt-lab-'))
@@ -108,16 +122,29 @@ function fetchKernel() {
   const directory = join(kept, release)
   if (!existsSync(directory)) {
     console.log(`lab: fetching ${name}`)
-    execFileSync('apt-get', ['download', '-q', name], { cwd: work, stdio: 'ignore' })
-    const [archive] = readdirSync(work).filter((file) => file.endsWith('.deb'))
     const unpacked = join(work, 'kernel')
-    execFileSync('dpkg', ['-x', archive, unpacked], { cwd: work })
+    execFileSync('apt-get', ['download', '-q', ...kernelPackages(name, release)], {
+      cwd: work,
+      stdio: 'ignore',
+    })
+    for (const archive of readdirSync(work).filter((file) => file.endsWith('.deb')))
+      execFileSync('dpkg', ['-x', archive, unpacked], { cwd: work })
     // Since Debian 13 a kernel's modules are in /usr/lib/modules, where depmod and modprobe look by way of /lib.
     if (!existsSync(join(unpacked, 'lib'))) symlinkSync('usr/lib', join(unpacked, 'lib'))
     execFileSync('depmod', ['-b', unpacked, release])
     execFileSync('cp', ['-a', unpacked, directory])
   }
-  return { release, image: join(directory, 'boot', `vmlinuz-${release}`), root: directory }
+  const images = [`boot/vmlinuz-${release}`, `usr/lib/modules/${release}/vmlinuz`]
+  const image = images.map((path) => join(directory, path)).find((path) => existsSync(path))
+  if (image === undefined) throw new Error(`${directory} has no kernel; remove it, and run this again`)
+  return { release, image, root: directory }
+}
+
+/** The package of the image, and those of the same kernel that it needs: unstable has kernel and modules in packages of their own. */
+function kernelPackages(name, release) {
+  const depends = execFileSync('apt-cache', ['depends', '--important', name], { encoding: 'utf8' })
+  const others = [...depends.matchAll(/Depends: (linux-\S+)$/gm)].map(([, other]) => other)
+  return [name, ...others.filter((other) => other.endsWith(`-${release}`))]
 }
 
 /** busybox, the init beside this file, and the modules in the order in which they have to be loaded. */
@@ -171,6 +198,13 @@ function assembleGuest() {
   return image
 }
 
+/** igb is in QEMU since 8.0. */
+function hasDevice(name) {
+  return execFileSync('qemu-system-x86_64', ['-device', 'help'], { encoding: 'utf8' }).includes(
+    `name "${name}"`,
+  )
+}
+
 /** @returns the exit code: 0 when every test has passed */
 async function boot({ release, image, root }, initramfs) {
   const append = [
@@ -202,6 +236,8 @@ async function boot({ release, image, root }, initramfs) {
     // First, so that their addresses are theirs.
     ...NICS,
     ...SHARED_GROUP,
+    ...OWN_GROUP,
+    ...(hasDevice('igb') ? SRIOV : []),
     ...['-virtfs', 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'],
     ...['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
     ...['-serial', options.shell ? 'mon:stdio' : 'stdio'],

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { WARNINGS } from '../../src/plan/warnings.js'
 import { needs } from '../e2e/needs.js'
@@ -41,6 +42,22 @@ t.test('and devices that could not be looked at', async (t) => {
   )
 })
 
+t.test('and that the host is not set up for real-time VMs, in one line', async (t) => {
+  const config = join(temporaryDirectory(t), 'qemu-rt.toml')
+  writeFileSync(config, '[profile.p]\nvcpus = { cpus = "2", policy = "fifo" }\n')
+  const host = fileURLToPath(new URL('../../fixtures/hosts/real-time', import.meta.url))
+  const sysroot = join(temporaryDirectory(t), 'host')
+  cpSync(host, sysroot, { recursive: true })
+  writeFileSync(join(sysroot, 'proc/sys/kernel/sched_rt_runtime_us'), '950000\n')
+  writeFileSync(join(sysroot, 'sys/devices/system/cpu/isolated'), '\n')
+  const log = await logOf(t, ['--rt-sysroot', sysroot, '--rt-config', config, '--rt-profile', 'p', ...NAMED])
+  t.match(
+    log,
+    /^qemu-rt: warning: real-time throttling is on .*; also CPU 2 of real-time vCPUs is not isolated: .*\n/,
+  )
+  t.equal(log.match(/qemu-rt: warning/g)?.length, 1)
+})
+
 t.test('what is for a person is not, so that it ends with the words of QEMU', async (t) => {
   // The RAM's name of this machine type is not known, which a migration would notice.
   t.equal(
@@ -61,6 +78,6 @@ t.test('a terminal shows all', async (t) => {
 
 t.test('every kind says why it reaches whom it reaches', async (t) => {
   const serious = Object.entries(WARNINGS).filter(([, { reaches }]) => reaches === 'log')
-  t.strictSame(serious.map(([kind]) => kind).sort(), ['no-data', 'other-device', 'unseen'])
+  t.strictSame(serious.map(([kind]) => kind).sort(), ['no-data', 'other-device', 'unprepared', 'unseen'])
   for (const [kind, { because }] of Object.entries(WARNINGS)) t.ok(because.length > 20, kind)
 })

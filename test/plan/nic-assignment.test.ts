@@ -205,6 +205,30 @@ t.test('errors say what was looked at and what mends it', async (t) => {
       `NIC 'fieldbos0' is not in the configuration and no interface, altname or MAC of this host: ${looked}; did you mean 'fieldbus0'? Otherwise write [nic.fieldbos0] in qemu-rt.toml, or see 'qemu-rt nics list'`,
     ],
     [
+      'an address that no device has',
+      [device('vfio-pci,host=nic:0000:03:01.7'), { pci: FOUR_NICS }],
+      69,
+      `NIC '0000:03:01.7' is not in the configuration and no interface, altname or MAC of this host: ${looked}; see 'qemu-rt nics list'`,
+    ],
+    [
+      'the address of a NIC',
+      [device('vfio-pci,host=nic:0000:03:00.1'), { pci: FOUR_NICS }],
+      69,
+      `NIC '0000:03:00.1' is not in the configuration and no interface, altname or MAC of this host: ${looked}; write [nic.NAME] with address = "0000:03:00.1" in qemu-rt.toml, or see 'qemu-rt nics list'`,
+    ],
+    [
+      'a MAC that no NIC has',
+      [device('vfio-pci,host=nic:02:00:00:00:00:99'), { pci: FOUR_NICS }],
+      69,
+      `NIC '02:00:00:00:00:99' is not in the configuration and no interface, altname or MAC of this host: ${looked}; see 'qemu-rt nics list'`,
+    ],
+    [
+      'a name that TOML quotes',
+      [device('vfio-pci,host=nic:field bus'), { pci: FOUR_NICS }],
+      69,
+      `NIC 'field bus' is not in the configuration and no interface, altname or MAC of this host: ${looked}; write [nic."field bus"] in qemu-rt.toml, or see 'qemu-rt nics list'`,
+    ],
+    [
       'no match',
       [named, { config: '[nic.fieldbus0]\nmac = "02:00:00:00:00:99"\n', pci: FOUR_NICS }],
       69,

@@ -115,6 +115,20 @@ t.test('the selector that fails is told, or who comes closest', async (t) => {
   }
 })
 
+t.test('NICs whose interfaces this network namespace does not show are told: one may be meant', async (t) => {
+  const hidden = withNic(2, { driver: 'igb', interfaces: [], inventory: null })
+  const config = (selector: string) => `[nic.x]\n${selector}\n`
+  const more =
+    '; of 0000:03:00.2 (igb) no interface is seen here, it may be in another network namespace (lsns -t net)'
+  for (const selector of ['mac = "a0:36:9f:00:00:02"', 'interface = "ens1f2"', 'pf = "ens1f2"']) {
+    const line = told(config(selector), hidden)
+    t.ok(line.includes(`${more}; correct`), line)
+  }
+  t.notMatch(told(config('address = "0000:09:00.0"'), hidden), /network namespace/)
+  const unbound = withNic(2, { driver: null, interfaces: [], inventory: null })
+  t.notMatch(told(config('mac = "a0:36:9f:00:00:02"'), unbound), /network namespace/)
+})
+
 const gone = (facts: Partial<UncountedEntry> = {}): UncountedEntry => ({
   entry: {
     address: address('0000:3b:02.1'),

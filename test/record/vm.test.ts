@@ -30,6 +30,7 @@ const plan: fc.Arbitrary<VmRecord> = fc.record({
     }),
   ),
   vcpusAtStart: fc.nat(512),
+  maxcpus: fc.option(fc.nat(4096)),
   startsPaused: fc.boolean(),
   daemonizes: fc.boolean(),
   process: fc.option(fc.record({ pid: fc.nat(), startTicks: fc.nat(), namespace: text })),

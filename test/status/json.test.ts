@@ -34,6 +34,7 @@ t.test('numbers are numbers, CPUs are lists as the kernel writes them', async (t
         planned: 1,
         drifted: 1,
         missing: [],
+        unplaced: [],
         threads: [
           {
             tid: 11,

@@ -122,10 +122,10 @@ t.test('all as planned, in one line', async (t) => {
 t.test('no VM, and a user who may not see all of them', async (t) => {
   const text = (seesAll: boolean) =>
     textOf(statusText(statusOf(snapshot({ seesAll, cpus: null }), null), { width: 80, heading: null }))
-  t.equal(text(true), 'no QEMU with a plan is running that this user may see\n')
+  t.equal(text(true), 'no QEMU is running that this user may see\n')
   t.equal(
     text(false),
-    "no QEMU with a plan is running that this user may see\nother users' VMs are not shown: root sees all\n",
+    "no QEMU is running that this user may see\nother users' VMs are not shown: root sees all\n",
   )
 })
 

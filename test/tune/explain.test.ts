@@ -59,7 +59,11 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
       { mayNice: true },
       'vCPU 0 cannot have fifo 5: the kernel does not permit it, for a reason that cannot be seen from here; look for RT_GROUP_SCHED (a real-time thread needs time in its cgroup) and for a container without CAP_SYS_NICE',
     ],
-    [{ reason: 'other' }, {}, 'vCPU 0 cannot have fifo 5: chrt: what it said; see dmesg'],
+    [
+      { reason: 'other' },
+      {},
+      'vCPU 0 cannot have fifo 5: chrt: what it said; see what it has: taskset -cp 7; chrt -p 7',
+    ],
     [
       cpus,
       { cpuset: [0, 4] },
@@ -75,7 +79,11 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
       { isOwn: false },
       "vCPU 0 cannot have CPU 4-5: it is another user's and CAP_SYS_NICE is missing; run as root: qemu-rt tune",
     ],
-    [cpus, {}, 'vCPU 0 cannot have CPU 4-5: taskset: what it said; see dmesg'],
+    [
+      cpus,
+      {},
+      'vCPU 0 cannot have CPU 4-5: taskset: what it said; see what it has: taskset -cp 7; chrt -p 7',
+    ],
   ]
   for (const [facts, circumstances, text] of cases) {
     t.equal(explain(refusal(facts), { ...OPEN, ...circumstances }), text)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { ThreadPlan } from '../../src/plan/threads/thread-plan.js'
 import { deviations } from '../../src/tune/deviations.js'
-import { describeRole, rolesOf } from '../../src/tune/roles.js'
+import { describeRole, isPromised, rolesOf } from '../../src/tune/roles.js'
 import type { Thread } from '../../src/tune/threads.js'
 
 /** Threads of these names, oldest first. */
@@ -28,38 +28,98 @@ const PLAN: ThreadPlan = {
     { id: 'iothread-disk-a', cpus: [2], policy: null, priority: null },
     { id: 'iothread-disk-b', cpus: [3], policy: null, priority: null },
   ],
+  unnamed: [
+    { type: 'iothread', id: 'iothread-disk-a' },
+    { type: 'iothread', id: 'iothread-disk-b' },
+  ],
   workers: null,
   vhost: { cpus: [1], policy: 'batch', priority: null },
 }
 
 const roles = (...names: string[]) =>
-  [...rolesOf(threadsNamed(...names), ['iothread-disk-a', 'iothread-disk-b']).values()].map(describeRole)
+  [...rolesOf(threadsNamed(...names), PLAN.unnamed ?? []).values()].map(describeRole)
 
-t.test("threads are told apart by QEMU's names", async (t) => {
+t.test('threads are told apart by the names that QEMU and the kernel give them', async (t) => {
+  const expected: [string, string][] = [
+    ['qemu-system-x86', 'emulator'],
+    ['call_rcu', 'emulator'],
+    ['IO mon_iothread', 'emulator'],
+    ['TC tc1', 'thread context tc1'],
+    ['IO net', 'I/O thread net'],
+    ['CPU 0/KVM', 'vCPU 0'],
+    ['CPU 12/TCG', 'vCPU 12'],
+    ['worker', 'worker'],
+    ['vhost-100', 'vhost'],
+    ['kvm', 'emulator'],
+    ['kvm-nx-lpage-re', 'kvm'],
+    ['kvm-pit/100', 'kernel'],
+    ['kvm-nx-lpage-recovery-100', 'kernel'],
+    ['iou-wrk-4194304', 'io_uring'],
+    ['iou-sqp-101', 'io_uring'],
+    ['iou-mgr-102', 'io_uring'],
+    ['iou-wrk-', 'emulator'],
+    ['vhost-user', 'emulator'],
+  ]
   t.strictSame(
-    roles(
-      'qemu-system-x86',
-      'call_rcu',
-      'IO mon_iothread',
-      'CPU 0/KVM',
-      'CPU 12/TCG',
-      'worker',
-      'vhost-100',
-      'kvm',
-    ),
-    ['emulator', 'emulator', 'emulator', 'vCPU 0', 'vCPU 12', 'worker', 'vhost', 'emulator'],
+    roles(...expected.map(([name]) => name)),
+    expected.map(([, role]) => role),
   )
   t.strictSame(roles('ALL CPUs/TCG', 'IO net'), ['all vCPUs', 'I/O thread net'])
 })
 
+t.test('threads that QEMU cannot name are told by the order of their making', async (t) => {
+  const [main, rcu] = ['qemu-system-x86', 'call_rcu']
+  const [a, b] = ['I/O thread iothread-disk-a', 'I/O thread iothread-disk-b']
+  for (const first of [main, rcu]) {
+    t.strictSame(
+      roles(main, first, main, 'IO short', main, 'CPU 0/KVM'),
+      ['emulator', 'emulator', a, 'I/O thread short', b, 'vCPU 0'],
+      'the thread of the RCU has a name or not',
+    )
+  }
+  t.strictSame(
+    roles('vm', main, 'vm', 'vm', 'ALL CPUs/TCG', 'vm'),
+    ['emulator', 'emulator', a, b, 'all vCPUs', 'emulator'],
+    'a process with a name of its own; what comes after the vCPUs is none of them',
+  )
+  const unknown: string[][] = [
+    [main, rcu, main, main],
+    [main, rcu, main, 'CPU 0/KVM'],
+    [main, rcu, main, main, main, 'CPU 0/KVM'],
+  ]
+  for (const names of unknown) {
+    t.notOk(
+      roles(...names).some((role) => role.startsWith('I/O')),
+      `not shown by ${names.join(', ')}`,
+    )
+  }
+})
+
 t.test(
-  'I/O threads whose names are cut to the same text are told apart by the order of their making',
+  'what strict promises: vCPUs and I/O threads; others but for EINVAL; never what is not theirs',
   async (t) => {
-    t.strictSame(roles('IO iothread-dis', 'IO iothread-dis', 'IO iothread-dis'), [
-      'I/O thread iothread-disk-a',
-      'I/O thread iothread-disk-b',
-      'I/O thread iothread-dis',
-    ])
+    const kinds = [
+      ...rolesOf(threadsNamed('CPU 0/KVM', 'IO net', 'x', 'worker', 'vhost-1', 'iou-wrk-1', 'TC a'), []),
+    ]
+    const promised = (reason: string) => kinds.map(([, role]) => isPromised(role, reason))
+    t.strictSame(promised('EINVAL'), [true, true, false, false, false, false, false])
+    t.strictSame(promised('EPERM'), [true, true, true, true, false, false, false])
+  },
+)
+
+t.test(
+  'thread contexts stay where they are; a thread that the kernel keeps on its CPUs does not differ',
+  async (t) => {
+    const [context, bound] = threadsNamed('TC a', 'iou-wrk-1')
+    if (context === undefined || bound === undefined) throw new Error('two threads were made')
+    t.strictSame(deviations([context, { ...bound, cpus: [3], isBound: true }], PLAN), [])
+    t.strictSame(
+      deviations([context, { ...bound, cpus: [3] }], {
+        ...PLAN,
+        contexts: { cpus: [3], policy: null, priority: null },
+      }).map(({ role }) => role.kind),
+      ['thread-context', 'io_uring'],
+    )
   },
 )
 

@@ -35,10 +35,13 @@ t.test('what does not parse is said', async (t) => {
     ['vcpus=4:fifo:100', 'a priority is 1 to 99, and for fifo and rr only'],
     ['vcpus=4:other:1', 'a priority is 1 to 99, and for fifo and rr only'],
     ['vcpus=4:fifo:1:2', "there is more after the priority: '2'"],
-    ['vcpu:x=4', "'vcpu:x' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, name:GLOB"],
+    [
+      'vcpu:x=4',
+      "'vcpu:x' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB",
+    ],
     [
       'constructor=4',
-      "'constructor' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, name:GLOB",
+      "'constructor' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB",
     ],
   ] as const) {
     t.throws(() => parseSelector(text), {

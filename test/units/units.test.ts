@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { formatBytes, parseBytes } from '../../src/units/bytes.js'
 import { formatCpuSet, intersectCpuSets, parseCpuSet, subtractCpuSets } from '../../src/units/cpu-set.js'
+import { parseInteger } from '../../src/units/integer.js'
 import { parseMac } from '../../src/units/mac.js'
 import { comparePciAddresses, parsePciAddress } from '../../src/units/pci-address.js'
 
@@ -63,8 +64,43 @@ t.test('sizes read as QEMU reads them', async (t) => {
     ['', 'm', null],
     ['-1', 'm', null],
     ['1.5', 'b', null],
+    // Each as QEMU 7.2 and 11.1 have it with -m, but .5G, which is new in 8.1.
+    [' +64', 'm', 64n << 20n],
+    ['010', 'm', 10n << 20n],
+    ['0x40', 'm', 64n << 20n],
+    ['0x4a', 'm', 74n],
+    ['64.', 'm', 64n],
+    ['64.0', 'm', 64n << 20n],
+    ['1.5', 'm', null],
+    ['.5G', 'm', 1n << 29n],
+    ['.', 'm', null],
+    ['1e3', 'm', null],
+    ['64 M', 'm', null],
+    ['64 ', 'm', null],
   ]
   for (const [text, suffix, bytes] of cases) t.equal(parseBytes(text, suffix), bytes, `${text} in ${suffix}`)
+})
+
+t.test('integers read as QEMU reads them', async (t) => {
+  const cases: [string, bigint | null][] = [
+    ['10', 10n],
+    ['010', 8n],
+    ['0', 0n],
+    ['0x1F', 31n],
+    ['0b11', 3n],
+    ['\t -7', -7n],
+    ['9223372036854775807', (1n << 63n) - 1n],
+    ['9223372036854775808', null],
+    ['08', null],
+    ['1 ', null],
+    ['1k', null],
+    ['0o7', null],
+    ['', null],
+    ['+', null],
+    ['1\n', null],
+    ['1'.repeat(1_000_000), null],
+  ]
+  for (const [text, number] of cases) t.equal(parseInteger(text), number, text.slice(0, 20))
 })
 
 t.test('sizes are written for people', async (t) => {

@@ -17,7 +17,7 @@ export function findByNameOrAddress(name: string, policy: Policy, host: KnownHos
   const device = pci.find((one) => one.address === address)
   if (device !== undefined) return { name, pool: false, devices: [device], place: null }
   const looked = `${pci.length} PCI devices`
-  throw nicUnknown({ name, near: nearAddress(address, host), looked, config: policy.place([]) })
+  throw nicUnknown({ name, near: nearAddress(address, host), looked, config: null })
 }
 
 /** The devices that a person means, see `findByNameOrAddress`. */

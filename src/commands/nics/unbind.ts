@@ -1,6 +1,14 @@
-import { checkClosed, driverOf, giveToHost, type WriteSysfs, writeSysfs } from '../../change/driver.js'
+import {
+  checkClosed,
+  describeVirtual,
+  driverOf,
+  giveToHost,
+  type WriteSysfs,
+  writeSysfs,
+} from '../../change/driver.js'
 import { hasDriverctl, overrideDriver } from '../../change/driverctl.js'
 import { noDriverTakes, stillHeld } from '../../errors/bind.js'
+import type { PciDevice } from '../../host/facts.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeHolding, holdingOf } from '../../plan/leases.js'
 import { describeDevice } from '../../plan/nics/describe.js'
@@ -37,9 +45,11 @@ export async function unbindNamed(
   const devices = devicesNamed(name, policy, host)
   const { held } = readLeases(options.sysroot, root === '' ? 'check' : 'assume')
   for (const device of devices) {
-    const holding = holdingOf(held, device, host.pci)
-    if (holding !== undefined) {
-      throw stillHeld({ device: describeDevice(device), why: describeHolding(holding, device) })
+    for (const one of goingWith(device, host.pci)) {
+      const holding = holdingOf(held, one, host.pci)
+      if (holding === undefined) continue
+      const label = one === device ? describeDevice(one) : describeVirtual(one.address, device.address)
+      throw stillHeld({ device: label, why: describeHolding(holding, one) })
     }
     // A VM without a lease, such as one whose command line has the address; or a switch.
     if (isOnVfio(device)) checkClosed(root, device.address)
@@ -56,4 +66,10 @@ export async function unbindNamed(
     if (now === null) throw noDriverTakes({ address })
     say(`${describeDevice(device)}: ${driver ?? 'no driver'} → ${now}`)
   }
+}
+
+/** The device, and its virtual functions where these end with vfio-pci's hold on it. */
+function goingWith(device: PciDevice, pci: readonly PciDevice[]): readonly PciDevice[] {
+  const virtual = pci.filter(({ virtualFunction }) => virtualFunction?.pf === device.address)
+  return isOnVfio(device) ? [device, ...virtual] : [device]
 }

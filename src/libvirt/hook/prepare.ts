@@ -6,7 +6,7 @@ import { openSysroot } from '../../host/sysroot.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { Assignment } from '../../plan/nics/assign.js'
 import { isOnVfio } from '../../plan/nics/readiness.js'
-import { countVcpus } from '../../plan/threads/smp.js'
+import { recordedVcpus } from '../../plan/threads/smp.js'
 import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
@@ -93,7 +93,7 @@ function decideAndRecord(
         cpus: threads?.leased ?? [],
       },
       threads: threads?.threads ?? null,
-      vcpusAtStart: countVcpus(ask.request.line).present,
+      ...recordedVcpus(ask.request.line, threads?.threads ?? null),
       startsPaused: true,
     }
     writeRootsRecord(sysroot, record)

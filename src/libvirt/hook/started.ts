@@ -21,9 +21,11 @@ export async function started(call: HookCall, { sysroot }: HookHost): Promise<vo
   if (process === null) return withoutProcess(prepared, call.domain)
   const record = { ...prepared, process }
   writeRootsRecord(sysroot, record)
-  const causes = await setThreads(call.domain, record)
-  if (causes.length > 0 && record.strict) throw hookTuneRefused({ guest: call.domain, causes })
-  await warnOf(call.domain, causes)
+  const unset = await setThreads(call.domain, record)
+  if (unset.promised.length > 0 && record.strict) {
+    throw hookTuneRefused({ guest: call.domain, causes: unset.promised })
+  }
+  await warnOf(call.domain, unset)
 }
 
 async function withoutProcess({ strict, threads }: VmRecord, domain: string): Promise<void> {

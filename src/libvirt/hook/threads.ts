@@ -1,34 +1,54 @@
 import { readAttribute } from '../../host/sysfs.js'
 import type { VmRecord } from '../../record/vm.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
+import { describeMissing } from '../../tune/missing.js'
 import { readQemuThreads } from '../../tune/processes.js'
+import { isPromised } from '../../tune/roles.js'
 import { summarize } from '../../tune/summary.js'
-import { tune } from '../../tune/tune.js'
-import { wantedByPlan } from '../../tune/wanted.js'
+import { settingsOfPlan, tune } from '../../tune/tune.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
 import { logForDomain } from './log.js'
 
 /** Says in the domain's log why threads could not be set, of a VM that runs on. */
-export async function warnOf(domain: string, causes: readonly string[]): Promise<void> {
+export async function warnOf(domain: string, { promised, others }: Unset): Promise<void> {
+  const causes = [...promised, ...others]
   if (causes.length === 0) return
   await logForDomain(domain, `warning: guest '${domain}': ${causes.join('; also ')}; the VM runs on without`)
 }
 
+/** Why threads of a domain could not be set. */
+export interface Unset {
+  /** What `strict` promises. */
+  readonly promised: readonly string[]
+  /** All else, which ends no VM. */
+  readonly others: readonly string[]
+}
+
 /**
  * Sets the threads of a QEMU as root's record says, and says so in the domain's log.
- * @returns why threads could not be set
  * @throws {UserError} exit 69 when a vCPU would starve QEMU, or QEMU has ended
  */
-export async function setThreads(domain: string, { process, threads }: VmRecord): Promise<string[]> {
-  if (process === null || threads === null) return []
+export async function setThreads(
+  domain: string,
+  { process, threads, vcpusAtStart }: VmRecord,
+): Promise<Unset> {
+  if (process === null || threads === null) return { promised: [], others: [] }
   const { pid } = process
-  const { refusals } = await tune(pid, (all) => wantedByPlan(all, threads))
+  const { refusals, missing } = await tune(pid, settingsOfPlan(threads, vcpusAtStart))
   const guest = `guest '${domain}': `
-  if (refusals.length === 0) {
+  if (refusals.length === 0 && missing.length === 0) {
     await logForDomain(domain, `${guest}${summarize(readQemuThreads(pid) ?? [], threads)}; set by the hook`)
-    return []
+    return { promised: [], others: [] }
   }
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
-  const causes = explainAll(refusals, ({ deviation }) => readCircumstances(pid, deviation.thread.tid, online))
-  return causes
+  const explain = (some: typeof refusals) =>
+    explainAll(some, ({ deviation }) => readCircumstances(pid, deviation.thread.tid, online))
+  const isPromise = ({ deviation, reason }: (typeof refusals)[number]) => isPromised(deviation.role, reason)
+  return {
+    promised: explain(refusals.filter(isPromise)),
+    others: [
+      ...explain(refusals.filter((one) => !isPromise(one))),
+      ...describeMissing(missing, { plan: threads, vcpusAtStart }),
+    ],
+  }
 }

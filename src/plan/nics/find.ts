@@ -1,6 +1,8 @@
 import type { Policy } from '../../config/policy.js'
 import { nicAmbiguous, nicMatchesNothing, nicUnknown, nicWithoutDevice } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
+import { parsePciAddress } from '../../units/pci-address.js'
+import { tomlKey } from '../../units/toml-key.js'
 import { describeDevice, describeDevices, isNetworkDevice, shorten } from './describe.js'
 import type { KnownHost } from './known-host.js'
 import { nearName } from './near.js'
@@ -29,7 +31,7 @@ export function findNic(name: string, policy: Policy, host: KnownHost): FoundNic
   const selector = describeSelector(configured)
   if (devices.length === 0) {
     const { what, todo } = whyNothing(configured, host)
-    const mend = todo ?? `correct the selectors under [nic.${name}]`
+    const mend = todo ?? `correct the selectors under [nic.${tomlKey(name)}]`
     throw nicMatchesNothing({ name, place: place(), selector, why: what, todo: mend })
   }
   if (devices.length > 1 && !configured.pool) {
@@ -51,7 +53,10 @@ function findUnconfigured(name: string, policy: Policy, host: KnownHost): FoundN
     const known = knownReason(selector, host)
     if (known !== null) throw nicWithoutDevice({ name, why: known.what, todo: known.todo })
     const near = nearName(name, Object.keys(policy.nics), host)
-    throw nicUnknown({ name, near, looked: lookedAt(host.pci), config: policy.place([]) })
+    const address = parsePciAddress(name)
+    const mayBeNamed = address === null || host.pci.some((device) => device.address === address)
+    const config = mayBeNamed ? policy.place([]) : null
+    throw nicUnknown({ name, near, looked: lookedAt(host.pci), config })
   }
   if (devices.length > 1) {
     const facts = {

@@ -158,12 +158,28 @@ function whyNoCriterion(selector: NicSelector, host: KnownHost): string | null {
   const failing = criteria(selector).find(({ among }) => among(host).length === 0)
   if (failing === undefined) return null
   const byInterface = selector.mac !== null || selector.interface !== null || selector.pf !== null
-  const nameless = host.pci.filter((d) => isNetworkDevice(d) && isOnVfio(d) && d.inventory === null)
-  const hint =
-    byInterface && nameless.length > 0
-      ? `; of ${nameless.length} on vfio-pci no name or MAC was saved, see qemu-rt nics list`
-      : ''
-  return `no NIC has ${failing.label}${hint}`
+  return `no NIC has ${failing.label}${byInterface ? [unsaved(host), unseen(host)].join('') : ''}`
+}
+
+/** NICs on VFIO, which show no interface, and of which none was saved. */
+function unsaved({ pci }: KnownHost): string {
+  const { length } = pci.filter((d) => isNetworkDevice(d) && isOnVfio(d) && d.inventory === null)
+  return length === 0 ? '' : `; of ${length} on vfio-pci no name or MAC was saved, see qemu-rt nics list`
+}
+
+/** NICs with a driver of the host's and no interface: sysfs shows those of this process's network namespace alone. */
+function unseen({ pci }: KnownHost): string {
+  const devices = pci.filter(
+    (d) =>
+      isNetworkDevice(d) &&
+      d.driver !== null &&
+      !isOnVfio(d) &&
+      d.interfaces.length === 0 &&
+      d.inventory === null,
+  )
+  return devices.length === 0
+    ? ''
+    : `; of ${shorten(devices.map(describeDevice), 2)} no interface is seen here, it may be in another network namespace (lsns -t net)`
 }
 
 /** Each is met by some device, but all by none: the devices that come closest, and what they fail. */

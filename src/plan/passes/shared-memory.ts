@@ -1,5 +1,6 @@
 import { type CommandLine, findOptions, mergedValue, placeOf, propertiesAt } from '../../argv/command-line.js'
 import { describePlace } from '../../errors/command-line.js'
+import { parseInteger } from '../../units/integer.js'
 import type { Edit } from '../edit.js'
 import { backPlainRam, plainRam } from '../memory/base-ram.js'
 import {
@@ -118,7 +119,7 @@ function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUs
 
 /** DIMMs have slots of their own; a virtio-mem device takes none (QEMU hw/mem/pc-dimm.c). */
 function laterWarning(line: CommandLine): Warning[] {
-  const slots = Number(mergedValue(line, 'm', 'slots') ?? '0')
+  const slots = parseInteger(mergedValue(line, 'm', 'slots') ?? '0') ?? 0n
   const dimms = findOptions(line, 'device').filter(({ index }) =>
     SLOTTED.includes(propertiesAt(line, index).get('driver') ?? ''),
   )

@@ -40,12 +40,13 @@ function describeVcpu({ vcpu, policy, priority }: VcpuSetting): string {
   return isRealtime({ policy }) ? `vCPU ${vcpu} at ${policy} ${priority}` : `vCPU ${vcpu}`
 }
 
-function otherThreads({ emulator, iothreads, workers, vhost }: ThreadPlan): Placed[] {
+function otherThreads({ emulator, iothreads, workers, vhost, contexts }: ThreadPlan): Placed[] {
   return [
     placed('emulator threads', emulator, ['emulator']),
     ...iothreads.map((one) => placed(`I/O thread '${one.id}'`, one, ['iothreads'])),
     placed('worker threads', workers, ['workers']),
     placed('vhost threads', vhost, ['vhost']),
+    placed('thread contexts', contexts ?? null, ['thread-contexts']),
   ]
 }
 

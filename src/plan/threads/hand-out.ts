@@ -1,5 +1,5 @@
 import type { CpuChoice, Profile } from '../../config/policy.js'
-import { hostSetMissing, noFreeCpus } from '../../errors/threads.js'
+import { hostSetMissing, noFreeCpus, type Pluggable } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease, holderOfCpus } from '../leases.js'
 import { freeCpus, handOutCpus, type Supply } from './auto.js'
@@ -10,6 +10,8 @@ export interface Purpose {
   /** For messages: `vCPUs`, `I/O thread 'disk'`. */
   readonly what: string
   readonly key: readonly string[]
+  /** Of vCPUs, when some of them can be plugged later. */
+  readonly pluggable?: Pluggable | null
 }
 
 /** Gives out the host's realtime CPUs for `cpus = "auto"`, each once. */
@@ -40,7 +42,7 @@ export function makeHandOut(
       preferredNodes,
     }
   }
-  const take: HandOut['take'] = (count, { what, key }) => {
+  const take: HandOut['take'] = (count, { what, key, pluggable = null }) => {
     const { realtime } = context.policy.host
     const where = () => context.policy.place(['profile', context.profile, ...key, 'cpus'])
     if (realtime === null) throw hostSetMissing({ set: 'realtime', where: where() })
@@ -50,6 +52,7 @@ export function makeHandOut(
       throw noFreeCpus({
         wanted: count,
         what,
+        pluggable,
         realtime: formatCpuSet(realtime),
         free: formatCpuSet(sorted(freeCpus(now))),
         holders: holders(held, realtime),
@@ -63,8 +66,8 @@ export function makeHandOut(
 }
 
 /** The choices of a profile that name their CPUs. */
-export function namedChoices({ vcpus, emulator, workers, vhost }: Profile): NamedChoice[] {
-  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, vcpus?.cpus]
+export function namedChoices({ vcpus, emulator, workers, vhost, threadContexts }: Profile): NamedChoice[] {
+  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, threadContexts?.cpus, vcpus?.cpus]
   return choices.filter((choice): choice is NamedChoice =>
     typeof choice === 'string' ? choice !== 'auto' : Array.isArray(choice),
   )

@@ -1,4 +1,4 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import type { CommandLine } from '../../argv/command-line.js'
 import type { Profile, ThreadProfile } from '../../config/policy.js'
 import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
 import type { HostCpus } from '../../host/facts.js'
@@ -9,13 +9,16 @@ import { checkConflicts } from './conflicts.js'
 import { type CpuContext, usableCpus } from './cpu-choice.js'
 import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose, sorted } from './hand-out.js'
 import { countVcpus } from './smp.js'
+import { threadObjects, unnamedObjects } from './thread-objects.js'
 import { type IothreadSetting, isRealtime, type ThreadPlan, type ThreadSetting } from './thread-plan.js'
-import { planVcpus } from './vcpus.js'
+import { planVcpus, vcpusToPlan } from './vcpus.js'
 
 /** What a thread plan is made from. */
 export interface ThreadInput extends Pick<PassInput, 'line' | 'policy' | 'host'> {
   readonly profile: NonNullable<PassInput['profile']>
   readonly nics: readonly PlannedNic[]
+  /** Numbers of the vCPUs that are there; absent for a VM that is still to be started. */
+  readonly running?: readonly number[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
 }
@@ -29,8 +32,9 @@ export interface PlannedThreads {
 }
 
 /** Whether a profile says anything of threads. */
-export function placesThreads({ vcpus, emulator, iothreads, workers, vhost }: Profile): boolean {
-  return [vcpus, emulator, iothreads, workers, vhost].some((kind) => kind !== null)
+export function placesThreads(profile: Profile): boolean {
+  const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile
+  return [vcpus, emulator, iothreads, workers, vhost, threadContexts].some((kind) => kind !== null)
 }
 
 /**
@@ -66,16 +70,25 @@ function affinityOf({ vcpus, emulator }: ThreadPlan): CpuSet | null {
   return arePlaced ? (emulator?.cpus ?? null) : null
 }
 
-function placeAll({ profile, line }: ThreadInput, context: CpuContext, handOut: HandOut): ThreadPlan {
-  const { vcpus, emulator, iothreads, workers, vhost } = profile.settings
+function placeAll(
+  { profile, line, running }: ThreadInput,
+  context: CpuContext,
+  handOut: HandOut,
+): ThreadPlan {
+  const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile.settings
   const place = (thread: ThreadProfile | null, what: string, key: readonly string[]) =>
     thread === null ? null : setting(thread, { what, key }, context, handOut)
+  const contexts = place(threadContexts, 'thread contexts', ['thread-contexts'])
+  const unnamed = unnamedObjects(line)
   return {
-    vcpus: vcpus === null ? [] : planVcpus(vcpus, countVcpus(line).possible, context, handOut),
+    vcpus:
+      vcpus === null ? [] : planVcpus(vcpus, vcpusToPlan(vcpus, countVcpus(line), running), context, handOut),
     iothreads: planIothreads(iothreads, line, context, handOut),
     emulator: place(emulator, 'emulator threads', ['emulator']),
     workers: place(workers, 'worker threads', ['workers']),
     vhost: place(vhost, 'vhost threads', ['vhost']),
+    ...(contexts === null ? {} : { contexts }),
+    ...(unnamed.length === 0 ? {} : { unnamed }),
   }
 }
 
@@ -106,10 +119,7 @@ function planIothreads(
 
 /** Ids of the command line's I/O threads, in their order. */
 export function iothreadIds(line: CommandLine): string[] {
-  return findOptions(line, 'object')
-    .map(({ index }) => propertiesAt(line, index))
-    .filter((object) => object.get('qom-type') === 'iothread')
-    .flatMap((object) => object.get('id') ?? [])
+  return threadObjects(line).flatMap(({ type, id }) => (type === 'iothread' ? [id] : []))
 }
 
 function isThreadProfile(profile: NonNullable<Profile['iothreads']>): profile is ThreadProfile {
@@ -151,7 +161,8 @@ function settleEmulator({ vcpus, emulator }: ThreadPlan, context: CpuContext): T
   throw noEmulatorCpus({ cpus: formatCpuSet(sorted(placed)), where })
 }
 
-function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context: CpuContext): void {
+/** @throws {UserError} exit 69 when another VM has one of the CPUs of real-time vCPUs */
+export function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context: CpuContext): void {
   const conflict = holderOfCpus(held, realtime)
   if (conflict === null) return
   const where = context.policy.place(['profile', context.profile, 'vcpus'])

@@ -1,5 +1,7 @@
-import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
-import { badVcpuCount } from '../../errors/threads.js'
+import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import { badVcpuCount, tooManyVcpus } from '../../errors/threads.js'
+import { parseInteger } from '../../units/integer.js'
+import type { ThreadPlan } from './thread-plan.js'
 
 /** How many vCPUs a guest has. */
 export interface VcpuCount {
@@ -7,35 +9,79 @@ export interface VcpuCount {
   readonly present: number
   /** With those that can be plugged later. */
   readonly possible: number
+  /** Of a core of the guest's: vCPUs 0 and 1 are siblings when it is 2. */
+  readonly threads: number
 }
 
 /** Keys of -smp whose product is the number of possible vCPUs (QEMU 10.0 hw/core/machine-smp.c). */
-const LEVELS = ['drawers', 'books', 'sockets', 'dies', 'clusters', 'modules', 'cores', 'threads']
+const LEVELS = ['drawers', 'books', 'sockets', 'dies', 'clusters', 'modules', 'cores', 'threads'] as const
+
+type Key = (typeof LEVELS)[number] | 'cpus' | 'maxcpus'
+
+/**
+ * More than any machine has: q35 has 4096 (QEMU 11.1, hw/i386/pc_q35.c, max_cpus), and -smp -1 is 4294967295, which QEMU
+ * refuses for that.
+ */
+const MOST_VCPUS = 65_536
 
 /**
  * Counts vCPUs as QEMU does (hw/core/machine-smp.c, machine_parse_smp_config): `-smp 4`, `-smp 2,maxcpus=4`,
- * `-smp sockets=1,cores=2,threads=2`, in several -smp too; and vCPUs that the command line plugs itself
- * (`-device host-x86_64-cpu,…`, as libvirt has them after a hot-plug).
- * @throws {UserError} exit 65 when a number does not parse
+ * `-smp sockets=1,cores=2,threads=2`, in several -smp and in `-machine smp.cpus=` too; and vCPUs that the command line
+ * plugs itself (`-device host-x86_64-cpu,…`). Whether cores or sockets are computed first, which machine types before 6.2
+ * do the other way round, makes no difference to these counts. A topology that does not fit together is left to QEMU to refuse.
+ * @throws {UserError} exit 65 when a number does not parse, or no machine has so many
  */
 export function countVcpus(line: CommandLine): VcpuCount {
-  const read = (key: string) => readNumber(line, key)
-  const cpus = read('cpus')
+  const read = (key: Key) => readNumber(line, key)
+  const [cpus, maxcpus, given] = [read('cpus'), read('maxcpus'), read('threads')]
   const product = LEVELS.reduce((total, level) => total * (read(level) || 1), 1)
-  const possible = read('maxcpus') || cpus || product
-  return { present: Math.min(possible, (cpus || possible) + pluggedVcpus(line)), possible }
+  const possible = maxcpus || cpus || product
+  if (possible > MOST_VCPUS) throw tooManyVcpus({ count: possible, most: MOST_VCPUS })
+  // Threads that are not given are what is left of the product where all else is.
+  const isRest = given === 0 && read('sockets') > 0 && read('cores') > 0
+  const threads = isRest ? Math.max(1, Math.floor(possible / product)) : given || 1
+  const present = Math.min(possible, (cpus || possible) + pluggedVcpus(line, threads))
+  return { present, possible, threads }
 }
 
-/** 0 when the key is not there: QEMU takes both alike. */
-function readNumber(line: CommandLine, key: string): number {
-  const value = mergedValue(line, 'smp', key) ?? '0'
-  if (!/^\d{1,6}$/.test(value)) throw badVcpuCount({ key, value })
-  return Number(value)
+/**
+ * What a record says of a VM's vCPUs.
+ * @param threads with fewer vCPUs than there may be, the others take their CPUs when they are plugged
+ */
+export function recordedVcpus(line: CommandLine, threads: Pick<ThreadPlan, 'vcpus'> | null) {
+  const { present, possible } = countVcpus(line)
+  const planned = threads?.vcpus.length ?? 0
+  return { vcpusAtStart: present, maxcpus: planned > 0 && planned < possible ? possible : null }
 }
 
-function pluggedVcpus(line: CommandLine): number {
+/**
+ * The last value that the command line gives: -smp is short for keys of -machine (system/vl.c, machine_parse_property_opt).
+ * QEMU reads 64 bits and keeps 32 of them.
+ * @returns 0 when there is none: QEMU before 9.0 takes both alike
+ */
+function readNumber(line: CommandLine, key: Key): number {
+  const value = SPELLED.flatMap(({ option, prefix }) =>
+    findOptions(line, option).flatMap(({ index, option: { argument } }) => {
+      // `-smp ''` says nothing, and `-smp cpus=` is an error.
+      const value = argument?.text === '' ? undefined : propertiesAt(line, index).get(`${prefix}${key}`)
+      return value === undefined ? [] : [{ index, value }]
+    }),
+  ).reduce((last, one) => (one.index > last.index ? one : last), { index: -1, value: '0' }).value
+  const number = parseInteger(value)
+  if (number === null) throw badVcpuCount({ key, value })
+  return Number(BigInt.asUintN(32, number))
+}
+
+const SPELLED = [
+  { option: 'smp', prefix: '' },
+  { option: 'machine', prefix: 'smp.' },
+] as const
+
+/** A core of pseries has as many vCPUs as the machine has threads (hw/ppc/spapr_cpu_core.c). */
+function pluggedVcpus(line: CommandLine, threads: number): number {
   const drivers = findOptions(line, 'device').map(
     ({ index }) => propertiesAt(line, index).get('driver') ?? '',
   )
-  return drivers.filter((driver) => driver.endsWith('-cpu')).length
+  const cores = drivers.filter((driver) => driver.endsWith('-cpu-core')).length
+  return drivers.filter((driver) => driver.endsWith('-cpu')).length + cores * threads
 }

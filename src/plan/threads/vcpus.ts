@@ -1,33 +1,64 @@
 import type { CpuChoice, VcpuProfile } from '../../config/policy.js'
-import { noRealtimeVcpu, realtimeWithoutCpus, tooFewCpus } from '../../errors/threads.js'
+import { noRealtimeVcpu, type Pluggable, realtimeWithoutCpus, tooFewCpus } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 import { type CpuContext, chosenCpus } from './cpu-choice.js'
 import { cpusFor, type HandOut } from './hand-out.js'
 import { realtimeVcpus } from './realtime-mask.js'
+import type { VcpuCount } from './smp.js'
 import { isRealtime, type VcpuSetting } from './thread-plan.js'
 
 const KEY = ['vcpus']
 
+/** Which vCPUs get CPUs now. */
+export interface WantedVcpus {
+  /** Ascending. */
+  readonly numbers: readonly number[]
+  /** How many the guest may have, with those that are plugged later. */
+  readonly possible: number
+  /** For messages; null when there are none that are plugged later, or none of them is wanted now. */
+  readonly pluggable: Pluggable | null
+}
+
 /**
- * CPUs and policy of each vCPU. A list, `realtime` and `auto` give each vCPU one CPU of its own, in ascending order (`auto`: core by core);
+ * The vCPUs of a guest that get CPUs without being plugged.
+ * @param running those that are there; none for a guest that is still to be started
+ */
+export function vcpusToPlan(
+  { hotplug }: VcpuProfile,
+  { present, possible }: VcpuCount,
+  running: readonly number[] = [],
+): WantedVcpus {
+  const first = (count: number) => Array.from({ length: count }, (_, vcpu) => vcpu)
+  const isAll = hotplug === 'lease'
+  const there = running.filter((vcpu) => vcpu < possible).sort((a, b) => a - b)
+  return {
+    numbers: isAll ? first(possible) : there.length > 0 ? there : first(present),
+    possible,
+    pluggable: isAll && possible > present ? { present, possible } : null,
+  }
+}
+
+/**
+ * CPUs and policy of vCPUs. A list, `realtime` and `auto` give each vCPU one CPU of its own, in ascending order (`auto`: core by core);
  * `housekeeping` lets all of them share the set.
- * @param count vCPUs that the guest may have
+ * @param wanted the vCPUs that get theirs, ascending, of those that the guest may have
  * @throws {UserError} exit 69 for fewer CPUs than vCPUs, 78 for a real-time vCPU without CPUs
  */
 export function planVcpus(
   profile: VcpuProfile,
-  count: number,
+  wanted: WantedVcpus,
   context: CpuContext,
   handOut: HandOut,
 ): VcpuSetting[] {
-  const realtime = isRealtime(profile) ? realtimeVcpus(profile.realtimeMask, count) : []
+  const { numbers, possible } = wanted
+  const realtime = isRealtime(profile) ? realtimeVcpus(profile.realtimeMask, possible) : []
   const where = () => context.policy.place(['profile', context.profile, ...KEY])
   if (isRealtime(profile) && realtime.length === 0) {
-    throw noRealtimeVcpu({ mask: profile.realtimeMask ?? '', vcpus: count, where: where() })
+    throw noRealtimeVcpu({ mask: profile.realtimeMask ?? '', vcpus: possible, where: where() })
   }
-  const cpusOf = placeVcpus(profile.cpus, count, context, handOut)
+  const cpusOf = placeVcpus(profile.cpus, wanted, context, handOut)
   const bestEffort = { policy: null, priority: null }
-  return Array.from({ length: count }, (_, vcpu) => {
+  return numbers.map((vcpu) => {
     const { policy, priority } = !isRealtime(profile) || realtime.includes(vcpu) ? profile : bestEffort
     const cpus = cpusOf(vcpu)
     if (cpus === null && isRealtime({ policy })) throw realtimeWithoutCpus({ vcpu, where: where() })
@@ -37,7 +68,7 @@ export function planVcpus(
 
 function placeVcpus(
   choice: VcpuProfile['cpus'],
-  count: number,
+  { numbers, pluggable }: WantedVcpus,
   context: CpuContext,
   handOut: HandOut,
 ): (vcpu: number) => CpuSet | null {
@@ -48,11 +79,14 @@ function placeVcpus(
       return cpus === undefined ? null : chosenCpus(cpus, [...KEY, 'cpus', String(vcpu)], context)
     }
   }
-  const cpus = cpusFor(choice, count, { what: 'vCPUs', key: KEY }, context, handOut)
+  const cpus = cpusFor(choice, numbers.length, { what: 'vCPUs', key: KEY, pluggable }, context, handOut)
   if (choice === 'housekeeping') return () => cpus
-  if (cpus.length < count) {
+  if (choice === 'auto') return (vcpu) => cpus.slice(numbers.indexOf(vcpu)).slice(0, 1)
+  const most = 1 + Math.max(...numbers)
+  if (cpus.length < most) {
     throw tooFewCpus({
-      vcpus: count,
+      vcpus: most,
+      pluggable,
       cpus: formatCpuSet(cpus),
       cpuset: context.cpus?.cpuset ? formatCpuSet(context.cpus.cpuset) : null,
       where: context.policy.place(['profile', context.profile, ...KEY, 'cpus']),

@@ -50,6 +50,16 @@ t.test('vCPUs that can be plugged later have their CPUs from the start', async (
   ])
 })
 
+t.test('or take them when they are plugged', async (t) => {
+  const later = FIFO.replace('}', ', hotplug = "later" }')
+  const { threads, lease } = threadsOf(later, ['-smp', '1,maxcpus=16'])
+  t.match(threads.vcpus, [{ vcpu: 0, cpus: '4' }])
+  t.equal(threads.vcpus.length, 1)
+  t.strictSame(lease, { nics: [], cpus: '4' })
+  const masked = 'vcpus = { cpus = "4-5", policy = "fifo", realtime-mask = "^0", hotplug = "later" }'
+  t.strictSame(threadsOf(masked, ['-smp', '1,maxcpus=16']).threads.vcpus, [{ vcpu: 0, cpus: '4' }])
+})
+
 t.test('a list gives its CPUs in order; best-effort vCPUs take no lease', async (t) => {
   const { threads, lease, affinity } = threadsOf('vcpus = { cpus = "4-7" }', ['-smp', '2'])
   t.strictSame(threads.vcpus, [
@@ -221,12 +231,20 @@ t.test('what cannot be is refused', async (t) => {
       'CPU 5 is held by guest \'plc-1\' (PID 4711): qemu-rt.toml:6; stop that VM or wait for it with --wait SECONDS, or choose other CPUs (cpus = "auto" finds free ones)',
     ],
     [
+      'fewer CPUs than there may be vCPUs, out of auto',
+      'vcpus = { cpus = "auto" }',
+      ['-smp', '1,maxcpus=16'],
+      {},
+      69,
+      'the guest has 1 vCPU and maxcpus=16, so vCPUs need 16 CPUs; only realtime CPUs 4-7 are there: qemu-rt.toml:6; widen realtime under [host], or give the guest fewer vCPUs, or write hotplug = "later" for vcpus: then 1 CPU will do at the start',
+    ],
+    [
       'fewer CPUs than vCPUs',
       'vcpus = { cpus = "4-5" }',
       ['-smp', '1,maxcpus=3'],
       {},
       69,
-      'the guest may have 3 vCPUs, for which there are CPUs 4-5: qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs (maxcpus of -smp counts)',
+      'the guest has 1 vCPU and maxcpus=3, so 3 vCPUs need a CPU each, and only CPUs 4-5 are there: qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs, or write hotplug = "later" for vcpus: then 1 CPU will do at the start',
     ],
     [
       "fewer CPUs than vCPUs within the cgroup's cpuset",
@@ -234,7 +252,7 @@ t.test('what cannot be is refused', async (t) => {
       ['-smp', '2'],
       { cpus: cpusOf('0-7', { cpuset: set('0-4') }) },
       69,
-      "the guest may have 2 vCPUs, for which there are CPUs 4 within the cgroup's cpuset 0-4: qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs (maxcpus of -smp counts)",
+      "2 vCPUs need a CPU each, and only CPU 4 is there within the cgroup's cpuset 0-4: qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs",
     ],
     [
       'more vCPUs than auto has CPUs',
@@ -242,7 +260,7 @@ t.test('what cannot be is refused', async (t) => {
       ['-smp', '5'],
       {},
       69,
-      'vCPUs need 5 CPUs; of realtime CPUs 4-7 only CPUs 4-7 are free: qemu-rt.toml:6; widen realtime under [host], or give the guest fewer vCPUs',
+      'vCPUs need 5 CPUs; only realtime CPUs 4-7 are there: qemu-rt.toml:6; widen realtime under [host], or give the guest fewer vCPUs',
     ],
     [
       'more vCPUs than other VMs have left',
@@ -374,4 +392,43 @@ t.test('a NIC that another VM holds is refused, and a pool passes over it', asyn
     message:
       /^NIC pool 'line' has no free device: 0000:03:00.0 is taken by guest 'plc-1' \(PID 9\), .*; stop a VM or wait/,
   })
+})
+
+const CONTEXT = ['-object', 'thread-context,id=tc1,cpu-affinity=6-7']
+
+t.test('a thread context stays where the command line has it, unless the profile says', async (t) => {
+  const vcpus = 'vcpus = { cpus = "4" }'
+  const free = threadsOf(vcpus, CONTEXT, { cpus: cpusOf('0-7', { isolated: set('4-5') }) })
+  t.strictSame([free.threads.contexts, free.warnings], [undefined, []])
+  const isolated = threadsOf(vcpus, CONTEXT, { cpus: cpusOf('0-7', { isolated: set('4-6') }) })
+  t.strictSame(isolated.warnings, [
+    "thread context 'tc1' may run on CPU 6, which is isolated: guest RAM is preallocated there; give it other CPUs with cpu-affinity",
+  ])
+  const json = ['-object', '{"qom-type":"thread-context","id":"tc1","cpu-affinity":[1,6]}']
+  t.match(threadsOf(vcpus, json, { cpus: cpusOf('0-7', { isolated: set('4-6') }) }).warnings, [/on CPU 6,/])
+  const held = [{ guest: 'plc-1', pid: 0, nics: [], cpus: set('7') }]
+  t.strictSame(threadsOf(vcpus, CONTEXT, { held }).warnings, [
+    "thread context 'tc1' may run on CPU 7, which guest 'plc-1' holds",
+  ])
+  const named = threadsOf(`${vcpus}\nthread-contexts = { cpus = "housekeeping" }`, CONTEXT, { held })
+  t.strictSame([named.threads.contexts, named.warnings], [{ cpus: '0-1' }, []])
+  const realtime = 'vcpus = { cpus = "4", policy = "fifo" }'
+  t.throws(() => threadsOf(`${realtime}\nthread-contexts = { cpus = "4" }`, CONTEXT), {
+    message: /vCPU 0 at fifo 1 would share CPU 4 with thread contexts/,
+  })
+})
+
+t.test('the plan knows the threads that QEMU cannot name, in the order of their making', async (t) => {
+  const objects = [
+    'iothread,id=iothread-virtio1',
+    'iothread,id=twelve-bytes',
+    'thread-context,id=thread-context',
+    'memory-backend-ram,id=ram-with-a-long-id,size=1M',
+    '{"qom-type":"iothread","id":"thirteen-byte"}',
+  ].flatMap((object) => ['-object', object])
+  t.strictSame(threadsOf('iothreads = { cpus = "1" }', objects).threads.unnamed, [
+    { type: 'thread-context', id: 'thread-context' },
+    { type: 'iothread', id: 'iothread-virtio1' },
+    { type: 'iothread', id: 'thirteen-byte' },
+  ])
 })

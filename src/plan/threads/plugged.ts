@@ -1,0 +1,80 @@
+import type { Policy } from '../../config/policy.js'
+import type { HostCpus } from '../../host/facts.js'
+import type { VmRecord } from '../../record/vm.js'
+import { type CpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import type { HeldLease } from '../leases.js'
+import type { PassInput } from '../pass.js'
+import { nodeOf } from './auto.js'
+import { checkConflicts } from './conflicts.js'
+import { makeHandOut, namedChoices, sorted } from './hand-out.js'
+import { checkHeld } from './plan-threads.js'
+import { isRealtime, type ThreadPlan } from './thread-plan.js'
+import { planVcpus } from './vcpus.js'
+
+/** vCPUs that have come and gone since a VM's threads were planned. */
+export interface Changed {
+  /** Ascending. */
+  readonly plugged: readonly number[]
+  readonly unplugged: readonly number[]
+}
+
+/**
+ * Compares a VM's record with the vCPUs that run. The ones from its start are not given up: they may not be there yet.
+ * @param there numbers of vCPUs, as QEMU's threads have them: those beyond `maxcpus` are not believed
+ * @returns null when the plan is of these, or all vCPUs have had their CPUs from the start
+ */
+export function changedVcpus(
+  { threads, vcpusAtStart, maxcpus }: Pick<VmRecord, 'threads' | 'vcpusAtStart' | 'maxcpus'>,
+  there: readonly number[],
+): Changed | null {
+  if (maxcpus === null) return null
+  const planned = threads?.vcpus.map(({ vcpu }) => vcpu) ?? []
+  const plugged = sorted(there.filter((vcpu) => vcpu < maxcpus && !planned.includes(vcpu)))
+  const unplugged = planned.filter((vcpu) => vcpu >= vcpusAtStart && !there.includes(vcpu))
+  return plugged.length + unplugged.length === 0 ? null : { plugged, unplugged }
+}
+
+/** What a plan for plugged vCPUs is made from. */
+export interface PluggedInput {
+  readonly record: Pick<VmRecord, 'threads' | 'lease' | 'maxcpus'>
+  readonly changed: Changed
+  readonly policy: Policy
+  readonly profile: NonNullable<PassInput['profile']>
+  readonly cpus: HostCpus | null
+  /** What other VMs hold. */
+  readonly held: readonly HeldLease[]
+}
+
+/**
+ * Gives CPUs and policies to vCPUs that were plugged, out of what is free now and on the nodes of the others first, and lets
+ * those of unplugged ones go. All other threads keep theirs.
+ * @returns null when the profile does not have `hotplug = "later"`
+ * @throws {UserError} as `planThreads`
+ */
+export function planPlugged(
+  input: PluggedInput,
+): { readonly threads: ThreadPlan; readonly leased: CpuSet } | null {
+  const { record, changed, policy, profile, held } = input
+  const { vcpus } = profile.settings
+  if (record.threads === null || record.maxcpus === null || vcpus?.hotplug !== 'later') return null
+  const kept = record.threads.vcpus.filter(({ vcpu }) => !changed.unplugged.includes(vcpu))
+  const used = kept.flatMap(({ cpus }) => cpus ?? [])
+  const released = record.threads.vcpus.flatMap(({ cpus }) => cpus ?? [])
+  const own = subtractCpuSets(record.lease?.cpus ?? [], subtractCpuSets(sorted(released), used))
+  const context = { policy, cpus: input.cpus, profile: profile.name }
+  const nodes = sorted(used.map((cpu) => nodeOf(cpu, input.cpus?.nodes ?? {})))
+  const handOut = makeHandOut(
+    context,
+    held,
+    [...namedChoices(profile.settings), sorted([...own, ...used])],
+    nodes,
+  )
+  const wanted = { numbers: changed.plugged, possible: record.maxcpus, pluggable: null }
+  const settings = changed.plugged.length === 0 ? [] : planVcpus(vcpus, wanted, context, handOut)
+  const all = [...kept, ...settings].sort((a, b) => a.vcpu - b.vcpu)
+  const threads = { ...record.threads, vcpus: all }
+  checkConflicts(threads, context)
+  const realtime = settings.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
+  checkHeld(realtime, held, context)
+  return { threads, leased: sorted([...own, ...realtime, ...handOut.given()]) }
+}
