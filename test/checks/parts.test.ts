@@ -11,8 +11,7 @@ import { findSets, profileNeeds } from '../../src/checks/sets.js'
 import { CHECKS } from '../../src/checks/table.js'
 import { checksText } from '../../src/checks/text.js'
 import { tunedSettings } from '../../src/checks/tuned.js'
-import { EMPTY_POLICY } from '../../src/config/load.js'
-import type { Profile } from '../../src/config/policy.js'
+import { parsePolicy } from '../../src/config/parse.js'
 import { changed, READY } from './ready.js'
 
 const withLine = (text: string) => changed({ files: { '/proc/cmdline': text } }).facts
@@ -127,30 +126,16 @@ t.test('CPUs are those of the configuration, else as the host shows', async (t) 
 })
 
 t.test('profiles ask for what they say; a real-time policy alone has the lowest priority', async (t) => {
-  const vcpus = { cpus: null, policy: 'fifo' as const, priority: null, realtimeMask: null }
-  const plain: Profile = {
-    ...{
-      vcpus,
-      emulator: null,
-      iothreads: null,
-      workers: null,
-      vhost: null,
-      lockMemory: true,
-      hugepages: '2M',
-    },
-    ...{ share: 'auto', strict: false, givenTo: null },
-  }
-  const policy = {
-    ...EMPTY_POLICY,
-    profiles: { a: plain, b: { ...plain, vcpus: { ...vcpus, policy: 'other' as const } } },
-  }
-  t.strictSame(
-    profileNeeds(policy, null).map(({ name, priority }) => [name, priority]),
-    [
-      ['a', 1],
-      ['b', null],
-    ],
+  const policy = parsePolicy(
+    '[profile.a]\nvcpus = { policy = "fifo" }\nhugepages = "2M"\nlock-memory = true\n' +
+      '[profile.b]\nvcpus = { policy = "other" }\n[profile.c]\nvcpus = { policy = "rr", priority = 9 }\n',
+    'qemu-rt.toml',
   )
+  t.strictSame(profileNeeds(policy, null), [
+    { name: 'a', priority: 1, hugepages: '2M', lockMemory: true },
+    { name: 'b', priority: null, hugepages: null, lockMemory: false },
+    { name: 'c', priority: 9, hugepages: null, lockMemory: false },
+  ])
   t.strictSame(
     profileNeeds(policy, 'b').map(({ name }) => name),
     ['b'],
