@@ -36,6 +36,12 @@ bin/qemu-rt run --dry-run --sysroot fixtures/hosts/four-nics --config examples/f
   -device virtio-net-pci,netdev=n0 \
   -device vfio-pci,host=nic:fieldbus0,id=hostdev0
 
+# --- A host, checked ---------------------------------------------------------------------------------------------------
+
+say 'What a sample host that nobody has prepared lacks for real-time VMs (of all checks, what fails)'
+bin/qemu-rt host check --sysroot fixtures/hosts/check-unprepared --config fixtures/checks/unprepared/qemu-rt.toml |
+  grep FAIL
+
 # --- A real guest with vhost-user --------------------------------------------------------------------------------------
 
 work=$(mktemp -d)

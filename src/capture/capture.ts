@@ -8,6 +8,7 @@ import type { Root } from '../host/sysroot.js'
 import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
 import { hostUseOf } from '../host/use/host-use.js'
 import { makeAnonymizer, withoutAddress } from './anonymize.js'
+import { captureChecks } from './checks.js'
 import { makeDirectory } from './directory.js'
 import { GROUP_TEXTS, INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
 
@@ -17,7 +18,7 @@ export interface Captured {
 }
 
 /**
- * Copies what a plan reads of a host into a directory, which `--sysroot` takes: a plan on it is the plan on the host.
+ * Copies what a plan and the checks read of a host into a directory, which `--sysroot` takes: a plan on it is the plan on the host.
  * What running VMs hold is left out.
  * @param root the host, empty for this one
  * @param out a directory that is empty or not there
@@ -32,7 +33,11 @@ export function captureHost(root: Root, out: string, anonymize: boolean): Captur
 function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   const clean = anonymize ? makeAnonymizer() : (text: string) => text
   let files = 0
+  const done = new Set<string>()
   const put = (path: string, write: (target: string) => void) => {
+    // Plans and checks read some files both.
+    if (done.has(path)) return
+    done.add(path)
     mkdirSync(dirname(out + path), { recursive: true, mode: 0o755 })
     write(out + path)
     files++
@@ -55,6 +60,7 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   captureInterfaces(root, putText, putLink, clean)
   captureUses(root, putText, anonymize)
   captureProcess(root, putText)
+  captureChecks(root, putText, anonymize)
   if (!anonymize) {
     for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
       const bytes = readBytes(root + path)
@@ -81,7 +87,8 @@ function captureTree(root: Root, out: string, putLink: (path: string, target: st
   }
 }
 
-type PutText = (path: string, text: string | null) => void
+/** Writes a file of the copy; nothing for null. */
+export type PutText = (path: string, text: string | null) => void
 
 /** What the host uses its devices for, of those that vfio-pci does not have; anonymized without addresses. */
 function captureUses(root: Root, putText: PutText, anonymize: boolean): void {

@@ -30,6 +30,7 @@ function program(): Command {
   addStatus(root)
   addJitter(root)
   addNics(root)
+  addHost(root)
   addDomain(root)
   addCapture(root)
   addRefresh(root)
@@ -166,6 +167,26 @@ function addNics(root: Command): void {
   changingOptions(nics.command('unbind').argument('<name>', 'a NIC, a pool, or a PCI address'))
     .description("give NICs back to the host's drivers")
     .action(async (name, options) => (await import('./nics/unbind.js')).unbindNics(name, options))
+}
+
+function addHost(root: Command): void {
+  const host = root.command('host').description('this host, as real-time VMs need it')
+  host
+    .command('check')
+    .description(
+      'what this host lacks for real-time VMs, why it matters, and how to mend it; changes nothing',
+    )
+    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .option('--profile <name>', 'for this profile of the configuration alone (default: for all)')
+    .option('--strict', 'exit with 69 for a warning, too', false)
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .option('--sysroot <dir>', 'check a captured host', '/')
+    .addHelpText(
+      'after',
+      '\nRun it as root: what another user may not read is NOT KNOWN, never PASS.' +
+        '\nExit codes: 0 when nothing fails, 69 otherwise; 64 usage, 65 bad input, 78 configuration.',
+    )
+    .action(async (options) => (await import('./host/check.js')).hostCheck(options))
 }
 
 function addDomain(root: Command): void {

@@ -2,6 +2,8 @@ import { isRealtime } from '../plan/threads/thread-plan.js'
 import type { Thread } from '../tune/threads.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 
+export { hasFairServer } from '../units/kernel-release.js'
+
 /** What may explain a result. */
 export interface JitterFacts {
   readonly accelerator: 'kvm' | 'tcg'
@@ -69,16 +71,6 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? 'the guest was emulated (TCG): translating its code and the emulator’s locks are gaps too; use --accel kvm'
       : null,
 ]
-
-/**
- * Whether a kernel has the fair server, which leaves 50 ms of each second to threads that real-time ones keep waiting
- * (Linux 6.12, kernel/sched/deadline.c, fair_server_init; /sys/kernel/debug/sched/fair_server).
- * @param release as /proc/sys/kernel/osrelease has it: `6.12.4-rt`; null when it is not known
- */
-export function hasFairServer(release: string | null): boolean {
-  const [major = 0, minor = 0] = (release ?? '').split('.').map((part) => Number.parseInt(part, 10))
-  return major > 6 || (major === 6 && minor >= 12)
-}
 
 function isPinned({ cpus }: Pick<Thread, 'cpus'>): boolean {
   return cpus.length === 1

@@ -70,7 +70,7 @@ _qemu_rt() {
       *[!a-z]*) ;;
       *)
         # A command's own command, such as `nics bind`.
-        case ${#command[@]}:${command[0]-} in 0:* | 1:nics | 1:golden | 1:domain) command+=("$word") ;; esac
+        case ${#command[@]}:${command[0]-} in 0:* | 1:nics | 1:golden | 1:domain | 1:host) command+=("$word") ;; esac
         ;;
     esac
   done
@@ -86,7 +86,7 @@ _qemu_rt() {
         *:nics\ show | *:nics\ bind | *:nics\ unbind)
           _qemu_rt_offer "$current" < <(_qemu_rt_names nic "$config")
           ;;
-        *: | *:nics | *:golden | *:domain)
+        *: | *:nics | *:golden | *:domain | *:host)
           _qemu_rt_offer "$current" < <(_qemu_rt_help commands "${command[@]}")
           ;;
         *) _qemu_rt_paths file "$current" ;;

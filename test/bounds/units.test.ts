@@ -1,5 +1,6 @@
 import t from 'tap'
 import { parseBytes } from '../../src/units/bytes.js'
+import { parseCpuMask } from '../../src/units/cpu-mask.js'
 import { formatCpuSet, intersectCpuSets, parseCpuSet, subtractCpuSets } from '../../src/units/cpu-set.js'
 import { matchesGlob } from '../../src/units/glob.js'
 import { withoutEndSlashes } from '../../src/units/path.js'
@@ -44,6 +45,18 @@ t.test('sets of 8192 CPUs are compared and written in a short time', async (t) =
   t.strictSame(intersectCpuSets(ALL, EVERY_OTHER), EVERY_OTHER)
   t.strictSame(parseCpuSet(formatCpuSet(EVERY_OTHER)), EVERY_OTHER)
   t.equal(subtractCpuSets(ALL, EVERY_OTHER).length, 4096)
+})
+
+t.test('a mask of CPUs is read in a short time', async (t) => {
+  for (const text of ['f'.repeat(5_000_000), '0,'.repeat(2_000_000), '00000000,'.repeat(400)])
+    t.equal(
+      within(t, 50, 'mask', () => parseCpuMask(text)),
+      null,
+    )
+  t.equal(
+    within(t, 50, 'the widest', () => parseCpuMask(Array(256).fill('ffffffff').join(',')))?.length,
+    8192,
+  )
 })
 
 t.test('a size is no longer than sizes are', async (t) => {

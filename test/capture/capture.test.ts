@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { makeAnonymizer } from '../../src/capture/anonymize.js'
 import { captureHost } from '../../src/capture/capture.js'
+import { WANTED } from '../../src/checks/table.js'
+import { readCheckFacts } from '../../src/host/check/read.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import { readWhereabouts } from '../../src/host/whereabouts.js'
@@ -27,6 +29,29 @@ t.test('what is read of a captured host is what is read of the host', async (t) 
     captureHost(root, out, false)
     t.strictSame(plain(out), plain(root), host)
   }
+})
+
+t.test(
+  'what checks read of a captured host is what they read of the host, and results are the same',
+  async (t) => {
+    for (const host of readdirSync(hosts).filter((name) => name.startsWith('check-'))) {
+      const out = join(t.testdir({}), 'captured')
+      captureHost(join(hosts, host) as Root, out, false)
+      const [copy, own] = [out, join(hosts, host)].map((root) => readCheckFacts(root, WANTED))
+      t.strictSame(copy, own, host)
+    }
+  },
+)
+
+t.test('anonymized, programs have no names, and the checks end alike', async (t) => {
+  const out = join(t.testdir({}), 'captured')
+  captureHost(join(hosts, 'check-unprepared') as Root, out, true)
+  const [copy, own] = [out, join(hosts, 'check-unprepared')].map((root) => readCheckFacts(root, WANTED))
+  t.strictSame(
+    copy?.threads?.filter(({ isKernels }) => !isKernels).map(({ name }) => name),
+    ['irqbalance', 'program'],
+  )
+  t.strictSame(copy?.threads?.length, own?.threads?.length)
 })
 
 t.test('the boot and the bridges above each device come along', async (t) => {

@@ -123,6 +123,8 @@ t.test('bash completes commands, options and names', async (t) => {
   const cases: [string[], string[]][] = [
     [['st'], ['status']],
     [['nics', 'sc'], ['scan']],
+    [['host', 'ch'], ['check']],
+    [['host', 'check', '--st'], ['--strict']],
     [['nics', 'bind', 'f'], ['fieldbus0']],
     [['nics', 'bind', '--f'], ['--force']],
     [['tune', '--pro'], ['--profile']],

@@ -71,6 +71,13 @@ t.test('a plan is pure: it loads neither facts, records nor files', async (t) =>
   )
 })
 
+t.test('checks are pure: they judge what was read, and read nothing', async (t) => {
+  t.strictSame(
+    offenders(inFolder('checks'), (one) => inFolder('host')(one) || inFolder('plan')(one) || IO.test(one)),
+    [],
+  )
+})
+
 t.test('who a VM is and which profile it has is answered in one place', async (t) => {
   t.strictSame(
     offenders(

@@ -1,0 +1,180 @@
+import type { ThreadFact } from '../host/check/facts.js'
+import { formatCpuMask, parseCpuMask } from '../units/cpu-mask.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import type { Check } from './check.js'
+import { byBoot, byWrite } from './fixes.js'
+import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, seesHost, textsOf, whyNot } from './look.js'
+import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
+import { met, missed, notHere, unknown } from './verdicts.js'
+
+const isolated: Check = {
+  id: 'cpu.isolated',
+  group: 'isolation',
+  severity: 'fail',
+  look: 'for isolated real-time CPUs',
+  reads: [ISOLATED, ...PARTITIONS],
+  isAboutRealtime: true,
+  wanted: ({ realtime }) => formatCpuSet(realtime),
+  judge: ({ facts, sets }) => {
+    const cpus = isolatedCpus(facts)
+    if (cpus === null) return unknown(whyNot(facts, ISOLATED))
+    const left = subtractCpuSets(sets.realtime, cpus)
+    return left.length === 0 ? met(formatCpuSet(cpus)) : missed(isolated, `${cpusText(left)} not isolated`)
+  },
+  why: 'The scheduler balances other threads onto a CPU that is not isolated, and kernel work that belongs to no CPU runs there.',
+  fixedBy: 'command-line',
+  fix: ({ realtime }) =>
+    `${byBoot(`isolcpus=managed_irq,domain,${formatCpuSet(realtime)}`)} in place of any isolcpus= that is there, or make an isolated cpuset partition of these CPUs (cgroup v2)`,
+  source:
+    'Linux Documentation/admin-guide/cpu-isolation.rst; admin-guide/cgroup-v2.rst, cpuset.cpus.partition',
+  tuned: [['bootloader', 'isolcpus']],
+}
+
+const WORK = '/sys/devices/virtual/workqueue/cpumask'
+const WORK_OF_ONE = '/sys/devices/virtual/workqueue/*/cpumask'
+const WRITEBACK = '/sys/bus/workqueue/devices/writeback/cpumask'
+
+const workqueues: Check = {
+  id: 'isolation.workqueues',
+  group: 'isolation',
+  severity: 'warn',
+  look: 'for kernel work kept off real-time CPUs',
+  reads: [WORK, WORK_OF_ONE, WRITEBACK, RELEASE],
+  isAboutRealtime: true,
+  wanted: ({ realtime }) => `no CPU of ${formatCpuSet(realtime)}`,
+  judge: ({ facts, sets }) => {
+    if (isAbsent(facts, WORK)) return notHere('this kernel shows no workqueues')
+    const general = textsOf(facts, WORK)[0]?.[1]
+    const all = general === undefined ? null : parseCpuMask(general)
+    if (all === null) return unknown(whyNot(facts, WORK))
+    const touched = intersectCpuSets(all, sets.realtime)
+    if (touched.length > 0) return missed(workqueues, `unbound work may run on ${cpusText(touched)}`)
+    // A queue's own mask counts within the general one (kernel/workqueue.c, wqattrs_actualize_cpumask), unless they share nothing.
+    const own = textsOf(facts, WORK_OF_ONE).filter(([, text]) => {
+      const mask = parseCpuMask(text) ?? []
+      return intersectCpuSets(mask, all).length === 0 && intersectCpuSets(mask, sets.realtime).length > 0
+    })
+    if (own.length === 0) return met(`on ${cpusText(all)}`)
+    return missed(
+      workqueues,
+      `queues for real-time CPUs alone: ${few(own.map(([path]) => nameOfQueue(path)))}`,
+    )
+  },
+  why: 'Unbound work of the kernel, writeback above all, runs on any CPU of this mask. Isolated CPUs leave it by themselves since about Linux 6.8.',
+  fixedBy: 'boot',
+  fix: ({ housekeeping }) => byWrite(WORK, formatCpuMask(housekeeping)),
+  source: "tuned's profile realtime; Linux Documentation/core-api/workqueue.rst, Affinity Scopes",
+}
+
+function nameOfQueue(path: string): string {
+  return path.split('/').at(-2) ?? path
+}
+
+/** Threads that may run on a CPU, by name and number. */
+function named(threads: readonly ThreadFact[]): string {
+  return few(threads.map(({ name, tid }) => `${name} (${tid})`))
+}
+
+function touching(threads: readonly ThreadFact[], cpus: CpuSet): ThreadFact[] {
+  const wanted = new Set(cpus)
+  return threads.filter((thread) => thread.cpus.some((cpu) => wanted.has(cpu)))
+}
+
+const kernelThreads: Check = {
+  id: 'isolation.kernel-threads',
+  group: 'isolation',
+  severity: 'warn',
+  look: 'for movable kernel threads kept off real-time CPUs',
+  reads: [],
+  also: 'threads of the kernel that are not bound to a CPU: flags and Cpus_allowed_list in /proc/TID',
+  isAboutRealtime: true,
+  wanted: ({ realtime }) => `none on ${formatCpuSet(realtime)}`,
+  judge: ({ facts, sets }) => {
+    if (facts.threads === null) return unknown(facts.whyNoThreads)
+    // Threads of interrupts follow their interrupt: see irq.affinity.
+    const movable = facts.threads.filter(
+      ({ isKernels, isBound, name }) => isKernels && !isBound && !/^(irq\/|vhost-)/.test(name),
+    )
+    const there = touching(movable, sets.realtime)
+    if (there.length === 0) return met('none')
+    return missed(kernelThreads, `they may run there: ${named(there)}`)
+  },
+  why: 'They migrate onto a CPU that they may use. kthreadd hands its CPUs on to every thread that it makes.',
+  fixedBy: 'boot',
+  // By their parent, kthreadd: what a program calls itself must not decide what root does.
+  fix: ({ housekeeping }) =>
+    `run as root: for t in 2 $(ps --ppid 2 -o pid=,comm= | awk '$2 !~ /^(irq|vhost)/ {print $1}'); do taskset -cp ${formatCpuSet(housekeeping)} $t; done (the kernel refuses it for threads that are bound); booting with isolcpus= or nohz_full= keeps it so`,
+  source:
+    'Linux Documentation/admin-guide/kernel-per-CPU-kthreads.rst; include/linux/sched.h, PF_NO_SETAFFINITY',
+}
+
+/** Processes of VMs, which are to be there: those in libvirt's slice, and QEMUs by what they call themselves. */
+function isVm({ group, name }: ThreadFact): boolean {
+  return group?.startsWith('/machine') === true || /^(qemu-|CPU \d+\/|kvm)/.test(name)
+}
+
+const userThreads: Check = {
+  id: 'isolation.user-threads',
+  group: 'isolation',
+  severity: 'warn',
+  look: 'for other programs kept off real-time CPUs',
+  reads: [],
+  also: 'Cpus_allowed_list of all threads of programs, but for those of VMs',
+  isAboutRealtime: true,
+  wanted: ({ realtime }) => `none on ${formatCpuSet(realtime)}`,
+  judge: ({ facts, sets }) => {
+    if (facts.threads === null) return unknown(facts.whyNoThreads)
+    const vms = new Set(facts.threads.filter(isVm).map(({ pid }) => pid))
+    const others = facts.threads.filter(({ isKernels, pid }) => !isKernels && !vms.has(pid))
+    const there = touching(others, sets.realtime)
+    const programs = new Set(there.map(({ pid }) => pid)).size
+    return there.length === 0
+      ? met('none')
+      : missed(userThreads, `${there.length} threads of ${programs} programs may run there: ${named(there)}`)
+  },
+  why: 'A program that may use a real-time CPU runs there whenever the vCPU sleeps, and is in the cache when it wakes.',
+  fixedBy: 'system',
+  fix: ({ housekeeping }) =>
+    `run as root: systemctl set-property system.slice AllowedCPUs=${formatCpuSet(housekeeping)}, and the same for user.slice and init.scope; and isolate the CPUs (cpu.isolated)`,
+  source: "tuned's profile cpu-partitioning; SEAPATH; systemd.resource-control(5), AllowedCPUs=",
+}
+
+const SLICES = ['system.slice', 'user.slice']
+const ROOTS = ['/sys/fs/cgroup', '/sys/fs/cgroup/cpuset']
+const sliceFile = (root: string, slice: string) => `${root}/${slice}/cpuset.cpus.effective`
+
+const slices: Check = {
+  id: 'isolation.slices',
+  group: 'isolation',
+  severity: 'warn',
+  look: 'for slices of the system without real-time CPUs',
+  reads: [
+    ...ROOTS.flatMap((root) => SLICES.map((slice) => sliceFile(root, slice))),
+    '/sys/fs/cgroup/cgroup.controllers',
+  ],
+  isAboutRealtime: true,
+  wanted: ({ housekeeping }) => formatCpuSet(housekeeping),
+  judge: ({ facts, sets }) => {
+    const first = sliceFile('/sys/fs/cgroup', 'system.slice')
+    const known = SLICES.flatMap((slice) => {
+      const cpus = ROOTS.map((root) => cpusOf(facts, sliceFile(root, slice))).find((one) => one !== null)
+      return cpus ? [{ slice, cpus }] : []
+    })
+    if (known.length === 0) {
+      return seesHost(facts) && !isMissing(facts, '/sys/fs/cgroup/cgroup.controllers')
+        ? missed(slices, 'no cpuset limits system.slice and user.slice')
+        : unknown(whyNot(facts, first))
+    }
+    const wide = known.filter(({ cpus }) => intersectCpuSets(cpus, sets.realtime).length > 0)
+    return wide.length === 0
+      ? met(known.map(({ slice, cpus }) => `${slice} ${formatCpuSet(cpus)}`).join(', '))
+      : missed(slices, wide.map(({ slice, cpus }) => `${slice} has ${cpusText(cpus)}`).join(', '))
+  },
+  why: 'A service that sets its own affinity gets no further than its slice.',
+  fixedBy: 'system',
+  fix: ({ housekeeping }) =>
+    `run as root: systemctl set-property system.slice AllowedCPUs=${formatCpuSet(housekeeping)}; systemctl set-property user.slice AllowedCPUs=${formatCpuSet(housekeeping)}`,
+  source: 'SEAPATH; systemd.resource-control(5), AllowedCPUs=',
+}
+
+export const ISOLATION_CHECKS: readonly Check[] = [isolated, workqueues, kernelThreads, userThreads, slices]

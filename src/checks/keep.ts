@@ -1,0 +1,54 @@
+import { keptOfCommandLine } from './command-line.js'
+import { INSTALLED_PART, LIMIT_FILES } from './install.js'
+import { IRQBALANCE_FILES } from './interrupts.js'
+import { COMMAND_LINE } from './look.js'
+
+/** What `capture` keeps of a file that may say more than a check needs, secrets among it. */
+type Keep = readonly [pattern: RegExp, keep: (text: string) => string]
+
+function linesThat(wanted: (line: string) => boolean): (text: string) => string {
+  return (text) => `${text.split('\n').filter(wanted).join('\n')}\n`
+}
+
+/** Sections of tuned.conf that set what checks look at; not scripts and variables. */
+const TUNED_SECTIONS = [
+  'main',
+  'sysctl',
+  'sysfs',
+  'bootloader',
+  'cpu',
+  'vm',
+  'scheduler',
+  'irqbalance',
+  'net',
+]
+
+function tunedSections(text: string): string {
+  let isKept = false
+  return linesThat((line) => {
+    const heading = /^\s*\[([^\]]+)\]/.exec(line)?.[1]
+    if (heading !== undefined) isKept = TUNED_SECTIONS.includes(heading)
+    return isKept && !/^\s*(#|$)/.test(line)
+  })(text)
+}
+
+const KEEP: readonly Keep[] = [
+  [new RegExp(`^${COMMAND_LINE}$`), keptOfCommandLine],
+  // Without who built it, and where.
+  [
+    /^\/proc\/version$/,
+    (text) => `${/^Linux version \S+/.exec(text)?.[0] ?? ''} ${/#\d+ .*/.exec(text)?.[0] ?? ''}\n`,
+  ],
+  [new RegExp(`^(${IRQBALANCE_FILES.join('|')})$`), linesThat((line) => /IRQBALANCE_BANNED_CPU/.test(line))],
+  [
+    new RegExp(`^(${LIMIT_FILES.map((path) => path.replace('*', '[^/]*')).join('|')})$`),
+    linesThat((line) => /^\s*(\[Service\]|Limit(RTPRIO|MEMLOCK)\s*=)/.test(line)),
+  ],
+  [/^\/etc\/apparmor\.d\//, linesThat((line) => line === INSTALLED_PART)],
+  [/\/tuned\.conf$/, tunedSections],
+]
+
+/** What of a file is kept: all of it, unless it may say more than a check needs. */
+export function keptOf(path: string, text: string): string {
+  return KEEP.find(([pattern]) => pattern.test(path))?.[1](text) ?? `${text}\n`
+}

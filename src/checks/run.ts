@@ -1,0 +1,72 @@
+import type { Check, FixedBy, Group, Level, Severity, Subject, Verdict } from './check.js'
+import { CHECKS } from './table.js'
+import { owner, tunedSettings } from './tuned.js'
+import { unknown } from './verdicts.js'
+
+/** A check and what it found on a host. */
+export interface Result {
+  readonly id: string
+  readonly group: Group
+  readonly severity: Severity
+  readonly look: string
+  readonly level: Level
+  /** False for what this host does not have, and so passes. */
+  readonly applies: boolean
+  readonly found: string
+  readonly wanted: string
+  readonly why: string
+  /** What to do; null when there is nothing to. */
+  readonly fix: string | null
+  readonly fixedBy: FixedBy | null
+  readonly source: string
+  /** The profile of tuned's that sets the value; null when none does. */
+  readonly tunedProfile: string | null
+}
+
+/** How many results there are of each level. */
+export type Counts = Readonly<Record<Level, number>>
+
+/** Judges a host by every check. Pure: the same subject has the same results. */
+export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): Result[] {
+  const settings = tunedSettings(subject.facts)
+  return checks.map((check) => {
+    const { level, found, fix, applies = true } = judge(check, subject)
+    const profile = owner(check, settings)
+    const isDone = level === 'pass' || level === 'unknown'
+    const advice = isDone ? '' : (fix ?? check.fix(subject.sets))
+    return {
+      id: check.id,
+      group: check.group,
+      severity: check.severity,
+      look: check.look,
+      level,
+      applies,
+      found,
+      wanted: check.wanted(subject.sets),
+      why: check.why,
+      fix: advice === '' ? null : ownedFix(advice, profile),
+      fixedBy: check.fixedBy,
+      source: check.source,
+      tunedProfile: profile,
+    }
+  })
+}
+
+function judge(check: Check, subject: Subject): Verdict {
+  if (check.isAboutRealtime && subject.sets.realtime.length === 0)
+    return unknown('which CPUs are real-time is not known: see config.realtime')
+  return check.judge(subject)
+}
+
+/** What tuned owns it sets back, so the advice is where to change it. */
+function ownedFix(fix: string, profile: string | null): string {
+  return profile === null
+    ? fix
+    : `tuned's profile '${profile}' sets this: correct it there or in a profile of your own that includes it, or tuned sets it back; without tuned: ${fix}`
+}
+
+/** Counts results by level. */
+export function count(results: readonly Result[]): Counts {
+  const of = (level: Level) => results.filter((result) => result.level === level).length
+  return { pass: of('pass'), warn: of('warn'), fail: of('fail'), note: of('note'), unknown: of('unknown') }
+}

@@ -1,0 +1,51 @@
+import type { HostPolicy, Policy, VcpuProfile } from '../config/policy.js'
+import type { CheckFacts } from '../host/check/facts.js'
+import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import type { ProfileNeeds, Sets } from './check.js'
+import { cpusOf } from './look.js'
+
+export const ONLINE = '/sys/devices/system/cpu/online'
+export const ISOLATED = '/sys/devices/system/cpu/isolated'
+
+/** Where the root group tells the CPUs of isolated partitions: cgroup v2 by itself, and beside v1. Linux 6.8. */
+export const PARTITIONS = [
+  '/sys/fs/cgroup/cpuset.cpus.isolated',
+  '/sys/fs/cgroup/unified/cpuset.cpus.isolated',
+]
+
+/** CPUs that nothing is balanced onto: by isolcpus= at boot, and by partitions since; null when neither is known. */
+export function isolatedCpus(facts: CheckFacts): CpuSet | null {
+  const known = [ISOLATED, ...PARTITIONS].map((path) => cpusOf(facts, path)).filter((set) => set !== null)
+  return known.length === 0 ? null : [...new Set(known.flat())].sort((a, b) => a - b)
+}
+
+/** What the host's CPUs are for: as the configuration says, else as the host itself shows. */
+export function findSets(facts: CheckFacts, configured: HostPolicy, profiles: readonly ProfileNeeds[]): Sets {
+  const online = cpusOf(facts, ONLINE) ?? []
+  const realtime = configured.realtime ?? isolatedCpus(facts) ?? []
+  const others = subtractCpuSets(subtractCpuSets(online, realtime), configured.switch ?? [])
+  const priorities = profiles.flatMap(({ priority }) => priority ?? [])
+  return {
+    online,
+    realtime,
+    housekeeping: configured.housekeeping ?? others,
+    vcpuPriority: priorities.length === 0 ? null : Math.max(...priorities),
+  }
+}
+
+/** What the profiles of a configuration ask of the host. @param only the one that counts; null for all */
+export function profileNeeds(policy: Policy, only: string | null): ProfileNeeds[] {
+  return Object.entries(policy.profiles)
+    .filter(([name]) => only === null || name === only)
+    .map(([name, { vcpus, hugepages, lockMemory }]) => ({
+      name,
+      priority: vcpus === null ? null : realtimePriority(vcpus),
+      hugepages,
+      lockMemory: lockMemory === true,
+    }))
+}
+
+/** A real-time policy without a priority has the lowest. */
+function realtimePriority({ policy, priority }: VcpuProfile): number | null {
+  return policy === 'fifo' || policy === 'rr' ? (priority ?? 1) : null
+}

@@ -1,0 +1,67 @@
+import type { Subject } from '../../checks/check.js'
+import { findSets, profileNeeds } from '../../checks/sets.js'
+import { WANTED } from '../../checks/table.js'
+import { findConfig } from '../../config/find.js'
+import { loadPolicy } from '../../config/load.js'
+import type { DomainPolicy, Policy } from '../../config/policy.js'
+import { unknownProfile } from '../../errors/plan.js'
+import { UserError } from '../../errors/user-error.js'
+import { readCheckFacts } from '../../host/check/read.js'
+import { readHostFacts } from '../../host/read.js'
+import { findNic } from '../../plan/nics/find.js'
+import type { KnownHost } from '../../plan/nics/known-host.js'
+import { obstacles } from '../../plan/nics/readiness.js'
+import { NOTHING_KNOWN } from '../../plan/nics/uses.js'
+
+/** Which host is judged, and by which configuration. */
+export interface SubjectOptions {
+  readonly config?: string
+  readonly profile?: string
+  readonly sysroot: string
+}
+
+/**
+ * Reads all that checks look at: the host, and what the configuration asks of it. Nothing is changed.
+ * @throws {UserError} what reading the configuration and the host does; exit 78 for a profile that is not defined
+ */
+export async function readSubject({ config, profile, sysroot }: SubjectOptions): Promise<Subject> {
+  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
+  const known = Object.keys(policy.profiles)
+  if (profile !== undefined && !known.includes(profile))
+    throw unknownProfile({ name: profile, known, config: policy.place([]) })
+  const facts = readCheckFacts(sysroot, WANTED)
+  const host = readHostFacts(sysroot)
+  const profiles = profileNeeds(policy, profile ?? null)
+  return {
+    facts,
+    configured: policy.host,
+    profiles,
+    sets: findSets(facts, policy.host, profiles),
+    nics: Object.keys(policy.nics).map((name) => lookUp(name, policy, host)),
+    domainProblems: policy.domains.flatMap((domain) => problemsOf(domain, policy, host)),
+    hugePages: host.hugePages ?? [],
+    nodes: host.cpus?.nodes ?? {},
+  }
+}
+
+function lookUp(name: string, policy: Policy, host: KnownHost): Subject['nics'][number] {
+  try {
+    const { devices } = findNic(name, policy, host)
+    const useOf = host.useOf ?? NOTHING_KNOWN
+    const kept = devices.flatMap((device) => obstacles(device, host.pci, useOf)).map(({ what }) => what)
+    const nodes = devices.flatMap(({ numaNode }) => numaNode ?? [])
+    return { name, error: null, nodes: [...new Set(nodes)], obstacles: kept }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    return { name, error: error.message, nodes: [], obstacles: [] }
+  }
+}
+
+/** NICs that an entry names and that are neither configured nor on this host; those that are configured have a check of their own. */
+function problemsOf({ nics }: DomainPolicy, policy: Policy, host: KnownHost): string[] {
+  if (nics === null) return []
+  const names = 'add' in nics ? nics.add : Object.values(nics.replace)
+  return names
+    .filter((name) => !Object.hasOwn(policy.nics, name))
+    .flatMap((name) => lookUp(name, policy, host).error ?? [])
+}

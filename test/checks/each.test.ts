@@ -1,0 +1,103 @@
+import t from 'tap'
+import { count, runChecks } from '../../src/checks/run.js'
+import { CHECKS } from '../../src/checks/table.js'
+import type { CheckFacts, FileFact } from '../../src/host/check/facts.js'
+import { changed, READY } from './ready.js'
+import { CASES } from './verdicts.js'
+
+const hidden: CheckFacts = {
+  ...READY.facts,
+  files: new Map(
+    [...READY.facts.files].map(([path]): [string, FileFact] => [path, { text: null, why: 'EACCES' }]),
+  ),
+  owners: null,
+  threads: null,
+  whyNoThreads: 'not seen',
+  kernelLog: null,
+  whyNoLog: 'not read',
+  daemons: [],
+  kernelConfig: { text: null, why: 'EACCES' },
+}
+
+t.test('every check has a case for what it says when its value is missed', async (t) => {
+  t.strictSame(
+    Object.keys(CASES),
+    CHECKS.map(({ id }) => id),
+    'in the order of the table',
+  )
+  for (const { id, severity } of CHECKS) {
+    t.ok(
+      CASES[id]?.some(({ level }) => level === severity),
+      `${id}: ${severity}`,
+    )
+  }
+})
+
+t.test('on a host that is ready nothing fails or warns', async (t) => {
+  const results = runChecks(READY)
+  t.strictSame(
+    results
+      .filter(({ level }) => level !== 'pass' && level !== 'note')
+      .map(({ id, found }) => `${id}: ${found}`),
+    [],
+  )
+  t.ok(count(results).note <= 6)
+})
+
+for (const check of CHECKS) {
+  t.test(check.id, async (t) => {
+    for (const { level, found, fix, ...change } of CASES[check.id] ?? []) {
+      const [result] = runChecks(changed(change), [check])
+      const what = `${level}: ${JSON.stringify(change, (_, value) => (typeof value === 'bigint' ? String(value) : value)).slice(0, 200)}`
+      t.equal(result?.level, level, `${what}: ${result?.found}`)
+      t.match(result?.found, found, what)
+      if (fix !== undefined) t.match(result?.fix, fix, what)
+      if (level === 'pass' || level === 'unknown') t.equal(result?.fix, null, what)
+      if (level === 'fail' || level === 'warn')
+        t.ok((result?.fix ?? '') !== '' || check.fixedBy === null, `${what}: it says what to do`)
+    }
+  })
+}
+
+/** They look at the configuration alone, or say nothing of the host. */
+const OF_CONFIGURATION =
+  /^(config\.(realtime|nics|nics-ready|nic-nodes|housekeeping-nodes|domains)|devices\.vfio|evidence\.hardware-latency)$/
+
+t.test('what this user may not read is not known, and never passes', async (t) => {
+  const results = runChecks({ ...READY, facts: hidden, hugePages: [] })
+  for (const { id, level, found } of results) {
+    if (OF_CONFIGURATION.test(id)) continue
+    t.equal(level, 'unknown', `${id}: ${found}`)
+    t.not(found, '', `${id} says why`)
+  }
+})
+
+t.test('what a container does not show is not known either', async (t) => {
+  const files = new Map(
+    [...hidden.files].map(([path]): [string, FileFact] => [path, { text: null, why: 'ENOENT' }]),
+  )
+  const results = runChecks({ ...READY, facts: { ...hidden, files, owners: new Map() }, hugePages: [] })
+  for (const { id, level, found } of results) {
+    if (OF_CONFIGURATION.test(id)) continue
+    t.equal(level, 'unknown', `${id}: ${found}`)
+  }
+})
+
+t.test('without real-time CPUs what is about them is not known', async (t) => {
+  const files = { '/sys/devices/system/cpu/isolated': '' }
+  const configured = { housekeeping: null, realtime: null, switch: null }
+  const results = runChecks(changed({ files, subject: { configured } }))
+  for (const { id, isAboutRealtime } of CHECKS) {
+    if (isAboutRealtime)
+      t.match(
+        results.find((one) => one.id === id),
+        { level: 'unknown', found: /config\.realtime/ },
+      )
+  }
+})
+
+t.test('ids are readable, unique and stay within their group', async (t) => {
+  const ids = CHECKS.map(({ id }) => id)
+  t.strictSame(ids, [...new Set(ids)])
+  for (const id of ids) t.match(id, /^[a-z]+\.[a-z][a-z-]*$/)
+})
