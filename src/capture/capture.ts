@@ -139,7 +139,6 @@ function captureProcess(root: Root, putText: PutText): void {
   const mounts = linesWith(texts.mountinfo, / - cgroup2? /)
   putText('/proc/self/limits', linesWith(texts.limits, /^Max locked memory/))
   putText('/proc/self/status', linesWith(texts.status, /^CapEff:/))
-  putText('/proc/cmdline', rcuWords(readText(`${root}/proc/cmdline`)))
   putText('/proc/self/cgroup', texts.cgroup)
   putText('/proc/self/mountinfo', mounts)
   const group = findGroup('cpuset', texts.cgroup ?? '', mounts)
@@ -159,15 +158,6 @@ function captureProcess(root: Root, putText: PutText): void {
       putText(file, readText(root + file))
     }
   }
-}
-
-/** The one word of the kernel's command line that a plan reads: the others are the host's own. */
-function rcuWords(cmdline: string | null): string | null {
-  if (cmdline === null) return null
-  return `${cmdline
-    .split(/\s+/)
-    .filter((word) => word.startsWith('rcutree.kthread_prio='))
-    .join(' ')}\n`
 }
 
 /** Whether a path may lead out of the copy: upwards, or through the devices' links. A host that was captured may say anything. */
