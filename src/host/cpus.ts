@@ -39,13 +39,16 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   }
 }
 
-/** By the boot's list and by cgroups: each knows only its own (Linux drivers/base/cpu.c, print_cpus_isolated). */
+/** By the boot's list, which knows nothing of cgroups (Linux drivers/base/cpu.c, print_cpus_isolated), and by cgroups. */
 function readIsolated(root: Root): Pick<HostCpus, 'isolated' | 'isolatedByGroups'> {
   const booted = readSet(`${root}${CPUS}/isolated`)
   const grouped = readIsolatedGroups(root)
   if (grouped === null || grouped.length === 0) return { isolated: booted ?? grouped }
-  const isolated = [...new Set([...(booted ?? []), ...grouped])].sort((a, b) => a - b)
-  return { isolated, isolatedByGroups: grouped }
+  // Whether the root group names those of the boot's list, too, is the kernel's affair.
+  const isolatedByGroups = subtractCpuSets(grouped, booted ?? [])
+  if (isolatedByGroups.length === 0) return { isolated: booted }
+  const isolated = [...(booted ?? []), ...isolatedByGroups].sort((a, b) => a - b)
+  return { isolated, isolatedByGroups }
 }
 
 /** Linux Documentation/admin-guide/kernel-parameters.txt, rcutree.kthread_prio=; the last one counts. */

@@ -1,3 +1,4 @@
+import { addToPartition } from '../plan/threads/realtime-host.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import type { Thread } from '../tune/threads.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
@@ -12,6 +13,8 @@ export interface JitterFacts {
   readonly vcpu: Pick<Thread, 'cpus' | 'policy' | 'priority'> | null
   /** null when the host does not say. */
   readonly isolated: CpuSet | null
+  /** Those of them that cgroups have isolated. */
+  readonly isolatedByGroups?: CpuSet
   readonly fullDynticks: CpuSet | null
   /** kernel.sched_rt_runtime_us: -1 is without a limit. */
   readonly realtimeRuntime: number | null
@@ -46,14 +49,16 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? null
       : `the vCPU was not pinned: it may be moved among CPUs ${formatCpuSet(vcpu.cpus)}, and waits where it comes to; ` +
         'use a profile that gives vcpus cpus of their own',
-  ({ vcpu, isolated, isFair }) => {
+  ({ vcpu, isolated, isolatedByGroups, isFair }) => {
     const unreserved =
       vcpu === null || !isPinned(vcpu) || isolated === null ? [] : subtractCpuSets(vcpu.cpus, isolated)
     return unreserved.length === 0
       ? null
       : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there` +
           `${isFair && vcpu !== null && isUrgent(vcpu) ? ', to which the kernel gives 50 ms of each second whatever throttling says' : ''}; ` +
-          `boot with isolcpus=${formatCpuSet(unreserved)}`
+          (isolatedByGroups === undefined
+            ? `boot with isolcpus=${formatCpuSet(unreserved)}`
+            : addToPartition(unreserved, isolatedByGroups))
   },
   ({ vcpu, fullDynticks }) => {
     const ticking = vcpu === null || !isPinned(vcpu) ? [] : subtractCpuSets(vcpu.cpus, fullDynticks ?? [])

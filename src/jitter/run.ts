@@ -212,6 +212,7 @@ function readHost() {
   const cpus = readCpus(openSysroot('/'), true)
   return {
     isolated: cpus?.isolated ?? null,
+    ...(cpus?.isolatedByGroups === undefined ? {} : { isolatedByGroups: cpus.isolatedByGroups }),
     realtimeRuntime: cpus?.realtimeRuntime ?? null,
     fullDynticks: parseCpuSet(
       readAttribute('/sys/devices/system/cpu/nohz_full')?.replace('(null)', '') ?? '',

@@ -39,6 +39,15 @@ t.test('isolated is what was booted so and what partitions isolate', async (t) =
     [`${CGROUP}/cpuset.cpus.isolated`]: '4-7',
   })
   t.match(facts, { isolated: [2, 4, 5, 6, 7], isolatedByGroups: [4, 5, 6, 7] })
+  const booted = factsOf({
+    '/sys/devices/system/cpu/isolated': '2-3',
+    [`${CGROUP}/cpuset.cpus.isolated`]: '2-3',
+  })
+  t.match(
+    booted,
+    { isolated: [2, 3], isolatedByGroups: undefined },
+    'no group has isolated what was booted so',
+  )
 })
 
 t.test('a kernel without the list of isolated CPUs says it of the groups above', async (t) => {

@@ -254,6 +254,10 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
       { isolated: [5], isFair: false },
       /^CPU 4 of the vCPU is not reserved for it: .* threads run there; .*isolcpus=4$/,
     ],
+    [
+      { isolated: [5], isolatedByGroups: [5] },
+      /; add CPU 4 to the cgroup partition that isolates CPUs 5, or choose among these$/,
+    ],
     [{ fullDynticks: null }, /^CPU 4 has the scheduler's tick; boot with nohz_full=4 rcu_nocbs=4$/],
     [{ isRealtimeKernel: false }, /^the kernel is not PREEMPT_RT/],
     [{ accelerator: 'tcg' }, /^the guest was emulated \(TCG\)/],

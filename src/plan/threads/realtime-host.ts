@@ -39,7 +39,12 @@ function howToIsolate(unreserved: CpuSet, cpus: CpuSet, { isolatedByGroups }: Ho
   return isolatedByGroups === undefined
     ? // Linux Documentation/admin-guide/kernel-parameters.txt, isolcpus=
       `boot with isolcpus=${formatCpuSet(cpus)} nohz_full=${formatCpuSet(cpus)} rcu_nocbs=${formatCpuSet(cpus)}`
-    : `add CPU ${formatCpuSet(unreserved)} to the cgroup partition that isolates CPUs ${formatCpuSet(isolatedByGroups)}, or choose among these`
+    : addToPartition(unreserved, isolatedByGroups)
+}
+
+/** What to do where cgroups isolate CPUs already. */
+export function addToPartition(unreserved: CpuSet, isolatedByGroups: CpuSet): string {
+  return `add CPU ${formatCpuSet(unreserved)} to the cgroup partition that isolates CPUs ${formatCpuSet(isolatedByGroups)}, or choose among these`
 }
 
 /**
