@@ -21,6 +21,7 @@ export function withFiles(line: CommandLine, files: readonly ReadConfig[]): Comm
   if (!isNamed('readconfig') && !isNamed('set')) return line
   const items: Item[] = []
   const byId = new Map<string, number>()
+  const read = new Map<string, readonly Option[]>()
   const add = (item: Item) => {
     const key = item.kind === 'option' && isNamed('set') ? keyOf(item) : null
     if (key !== null) byId.set(key, items.length)
@@ -32,12 +33,18 @@ export function withFiles(line: CommandLine, files: readonly ReadConfig[]): Comm
     const argument = item.argument?.text ?? ''
     if (item.name === 'set') applySet(items, byId, argument)
     if (item.name !== 'readconfig') continue
-    const text = files.find(({ path }) => path === argument)?.text ?? ''
-    for (const option of readOptions(argument, text)) add(option)
+    const said = read.get(argument) ?? readOptions(argument, textOf(files, argument))
+    // A file may be named thousands of times.
+    read.set(argument, said)
+    for (const option of said) add(option)
     if (items.length > line.length + MAX_SECTIONS)
       throw tooManySections({ path: argument, most: MAX_SECTIONS })
   }
   return items
+}
+
+function textOf(files: readonly ReadConfig[], named: string): string {
+  return files.find(({ path }) => path === named)?.text ?? ''
 }
 
 /** What a file says, as options. */
