@@ -29,8 +29,8 @@ interface Reach {
 
 /**
  * Kinds of warnings. What may mean that no packet moves, that the guest gets another device, or that the host keeps no
- * real-time promise, reaches the log of the service that has started the VM: nothing else says so later. Other starts print nothing, since libvirt shows the end of
- * its log when a start fails, where QEMU's own words should stand.
+ * real-time promise, reaches the log of the service that has started the VM: nothing else says so later. Of the other kinds a
+ * start says nothing there, since libvirt shows the end of its log when a start fails, where QEMU's own words should stand.
  */
 export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
   'no-data': {

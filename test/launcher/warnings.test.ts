@@ -78,6 +78,12 @@ t.test('a terminal shows all', async (t) => {
 
 t.test('every kind says why it reaches whom it reaches', async (t) => {
   const serious = Object.entries(WARNINGS).filter(([, { reaches }]) => reaches === 'log')
-  t.strictSame(serious.map(([kind]) => kind).sort(), ['no-data', 'other-device', 'unprepared', 'unseen'])
+  t.strictSame(serious.map(([kind]) => kind).sort(), [
+    'kept-away',
+    'no-data',
+    'other-device',
+    'unprepared',
+    'unseen',
+  ])
   for (const [kind, { because }] of Object.entries(WARNINGS)) t.ok(because.length > 20, kind)
 })
