@@ -1,0 +1,56 @@
+import type { Sets, Subject } from '../../checks/check.js'
+import { parameterValues, parseIsolcpus } from '../../checks/command-line.js'
+import type { Result } from '../../checks/run.js'
+import { formatCpuSet } from '../../units/cpu-set.js'
+
+/** What a check wants on the kernel's command line. */
+const PARAMETERS: Readonly<Record<string, (sets: Sets) => string>> = {
+  'boot.nohz-full': ({ realtime }) => `nohz_full=${formatCpuSet(realtime)}`,
+  'boot.rcu-nocbs': ({ realtime }) => `rcu_nocbs=${formatCpuSet(realtime)}`,
+  'boot.irqaffinity': ({ housekeeping }) => `irqaffinity=${formatCpuSet(housekeeping)}`,
+  'boot.skew-tick': () => 'skew_tick=1',
+  'boot.tsc-reliable': () => 'tsc=reliable',
+  'kernel.rcu-normal': () => 'rcupdate.rcu_normal_after_boot=1',
+  'kernel.rcu-patience': () => 'rcutree.nohz_full_patience_delay=1000',
+}
+
+/** Checks that one isolcpus= is for. */
+const ISOLATION = ['cpu.isolated', 'boot.managed-irq']
+
+export interface WantedParameters {
+  /** To be added, each with its value. */
+  readonly add: readonly string[]
+  /** What is there and has to go, because a parameter of this name is added. */
+  readonly remove: readonly string[]
+  readonly covered: ReadonlySet<string>
+}
+
+/** Finds what the kernel's command line lacks, by what the checks found. @param isMiss which checks ask for a change */
+export function wantedParameters(
+  subject: Subject,
+  results: readonly Result[],
+  isMiss: (result: Result) => boolean,
+): WantedParameters {
+  const missed = results.filter((result) => isMiss(result) && result.tunedProfile === null)
+  const ids = missed.map(({ id }) => id).filter((id) => ISOLATION.includes(id) || id in PARAMETERS)
+  const isolation = ids.some((id) => ISOLATION.includes(id)) ? [isolcpus(subject, ids)] : []
+  const add = [...isolation, ...ids.flatMap((id) => PARAMETERS[id]?.(subject.sets) ?? [])]
+  const remove = add.flatMap((text) => valuesThere(subject, text.split('=')[0] ?? ''))
+  return { add, remove, covered: new Set(ids) }
+}
+
+/** One isolcpus= for all that it is for, with the flags that are there. What a partition isolates needs no `domain`. */
+function isolcpus({ facts, sets }: Subject, ids: readonly string[]): string {
+  const there = (parameterValues(facts, 'isolcpus') ?? []).flatMap((text) => parseIsolcpus(text)?.flags ?? [])
+  const domain = ids.includes('cpu.isolated') ? ['domain'] : []
+  return `isolcpus=${[...new Set(['managed_irq', ...there, ...domain])].join(',')},${formatCpuSet(sets.realtime)}`
+}
+
+const REPLACED = ['isolcpus', 'nohz_full', 'rcu_nocbs', 'irqaffinity', 'skew_tick', 'tsc'] as const
+
+function valuesThere({ facts }: Subject, name: string): string[] {
+  const known = REPLACED.find((one) => one === name)
+  return known === undefined
+    ? []
+    : (parameterValues(facts, known) ?? []).map((value) => (value === '' ? known : `${known}=${value}`))
+}
