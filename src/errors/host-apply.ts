@@ -12,11 +12,21 @@ export function hostCpusNotConfigured(facts: { readonly place: string }): UserEr
   })
 }
 
+/** `[host]` names CPUs that this host does not have, or that are off. */
+export function hostCpusNotThere(facts: { readonly place: string; readonly found: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `[host] does not fit this host: ${facts.found}`,
+    where: facts.place,
+    todo: 'correct [host], or bring the CPUs online: echo 1 >/sys/devices/system/cpu/cpuN/online',
+  })
+}
+
 export function notRoot(facts: { readonly command: string }): UserError {
   return userError({
     exitCode: EXIT.permission,
     what: `only root can run qemu-rt ${facts.command}`,
-    todo: `run it as root, or with --dry-run to see what it would do`,
+    todo: 'run it as root, or with --dry-run to see what it would do',
   })
 }
 

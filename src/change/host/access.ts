@@ -38,7 +38,8 @@ export function accessTo(root: Root): Access {
     write: async (target, text) => {
       if (target.kind === 'file') return writeFile(root, target.target, text)
       const failure = await run(threadCommand(target, text.trim()))
-      if (failure !== null) throw new Refused(failure.split('\n')[0])
+      // A thread that has ended needs no setting.
+      if (failure !== null && !/No such process/.test(failure)) throw new Refused(failure.split('\n')[0])
     },
   }
 }

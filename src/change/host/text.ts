@@ -16,13 +16,17 @@ export function planText(
 ): string {
   const paragraphs = [
     ['Set now:', ...(runtime.length === 0 ? ['  nothing, all is as wanted'] : runtime.map(valueLine))],
-    [
-      'Files that make it last:',
-      ...files.flatMap(({ path, state, text }) => [
-        `  ${path}: ${state}`,
-        ...(state === 'as it is' ? [] : text.trimEnd().split('\n')).map((line) => `    | ${line}`.trimEnd()),
-      ]),
-    ],
+    files.length === 0
+      ? []
+      : [
+          'Files that make it last:',
+          ...files.flatMap(({ path, state, text }) => [
+            `  ${path}: ${state}`,
+            ...(state === 'as it is' ? [] : text.trimEnd().split('\n')).map((line) =>
+              `    | ${line}`.trimEnd(),
+            ),
+          ]),
+        ],
     commandLine.add.length === 0 ? [] : parameterLines(commandLine),
     left.length === 0 ? [] : ['Left alone:', ...left.map(({ check, why }) => `  ${check}: ${why}`)],
     unmended.length === 0

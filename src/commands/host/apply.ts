@@ -13,8 +13,9 @@ import {
   reloadUnits,
 } from '../../change/host/surroundings.js'
 import { type FileOutlook, planText } from '../../change/host/text.js'
+import { runChecks } from '../../checks/run.js'
 import { findConfig } from '../../config/find.js'
-import { hostCpusNotConfigured, nobodyToAsk, notRoot } from '../../errors/host-apply.js'
+import { hostCpusNotConfigured, hostCpusNotThere, nobodyToAsk, notRoot } from '../../errors/host-apply.js'
 import { EXIT } from '../../errors/user-error.js'
 import { openSysroot, type Root } from '../../host/sysroot.js'
 import { report, writeAll } from '../../report/output.js'
@@ -34,7 +35,7 @@ export interface HostApplyOptions {
 /**
  * Sets what `host check` finds missing, and prints it first. On a terminal it asks.
  * @throws {UserError} exit 64 when nobody can be asked, 77 without root's rights, 78 without `[host] realtime`; see
- *   `applyHost` and `readSubject`
+ *   or with CPUs there that the host does not have; see `applyHost` and `readSubject`
  */
 export async function hostApply(options: HostApplyOptions): Promise<void> {
   const { dryRun, yes, atBoot, sysroot } = options
@@ -61,7 +62,8 @@ export async function hostApply(options: HostApplyOptions): Promise<void> {
   if (failure !== null)
     report(`systemd does not know the unit yet, run: systemctl daemon-reload (${failure})`)
   writeAll(1, `\n${summary(changed)}\n`)
-  if (refused.length > 0) process.exitCode = EXIT.unavailable
+  // A unit that fails at each boot because of an interrupt that cannot be moved would hide what matters.
+  if (refused.length > 0 && !atBoot) process.exitCode = EXIT.unavailable
 }
 
 function summary(changed: number): string {
@@ -85,6 +87,8 @@ async function readPlan(
     ...(config === undefined ? {} : { config }),
   })
   if (subject.configured.realtime === null) throw hostCpusNotConfigured({ place: found.path })
+  const cpus = runChecks(subject).find(({ id, level }) => id === 'config.cpus' && level === 'fail')
+  if (cpus !== undefined) throw hostCpusNotThere({ place: found.path, found: cpus.found })
   const named = found.explicit ? configForUnit(found.path) : null
   const launcher = launcherForUnit(root, process.env.QEMU_RT_LAUNCHER)
   const plan = planHost({
@@ -93,7 +97,12 @@ async function readPlan(
     config: named,
     signs: bootloaderSigns(root),
   })
-  return atBoot ? { ...plan, files: [] } : plan
+  return atBoot ? withoutWords(plan) : plan
+}
+
+/** Values alone: the rest has been said to the person who ran `host apply`, and need not be in the log of each boot. */
+function withoutWords(plan: HostPlan): HostPlan {
+  return { ...plan, files: [], left: [], unmended: [], commandLine: { ...plan.commandLine, add: [] } }
 }
 
 async function saysYes(): Promise<boolean> {
