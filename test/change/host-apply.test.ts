@@ -216,6 +216,39 @@ t.test('any file that was there gets its bytes and mode back', async (t) => {
   )
 })
 
+t.test('a later apply of another configuration keeps what was there first', async (t) => {
+  const host = made(t, 'unprepared')
+  writeBefore(host.root, SYSCTL_FILE, 'vm.laptop_mode = 0\n', 0o600)
+  const plan = await host.plan()
+  const before = snapshot(host)
+  const other: HostPlan = {
+    ...plan,
+    runtime: plan.runtime.map((one) => (one.form === 'number' ? { ...one, wanted: '7' } : one)),
+    files: plan.files.map(({ path, text }) => ({ path, text: `${text}# more\n` })),
+  }
+  await applyHost(host, plan)
+  const applied = snapshot(host)
+  const record = readApplyRecord(host.root)
+  await applyHost(host, other)
+  t.match(readFileSync(host.root + SYSCTL_FILE, 'utf8'), /^vm\.laptop_mode = 0\n# qemu-rt.*# more\n$/s)
+  await undo(host)
+  t.strictSame(snapshot(host), before, 'undone to what was first')
+
+  await applyHost(host, plan)
+  t.strictSame(readApplyRecord(host.root), record)
+  await t.rejects(
+    applyHost(host, other, (steps) =>
+      steps.map((step, index) =>
+        index < 6 ? step : { ...step, make: () => Promise.reject(new Error('x')) },
+      ),
+    ),
+  )
+  const files = (all: readonly string[]) => all.filter((one) => !one.includes('host-apply.json'))
+  t.strictSame(files(snapshot(host)), files(applied), 'a later one that fails leaves what the first has done')
+  await undo(host)
+  t.strictSame(snapshot(host), before)
+})
+
 t.test('after a reboot the files are undone, and values of this boot stay', async (t) => {
   const host = made(t, 'unprepared')
   writeBefore(host.root, BOOT_ID, 'first\n', 0o644)
@@ -354,10 +387,15 @@ t.test('root writes through no link and into nothing that others may write', asy
 })
 
 t.test('a value is not written through a link that leads out of /proc and /sys', async (t) => {
-  const host = made(t, 'unprepared')
-  writeBefore(host.root, '/etc/victim', 'always [madvise] never\n', 0o644)
-  rmSync(host.root + THP)
-  symlinkSync('../../../../etc/victim', host.root + THP)
-  await applyHost(host, await host.plan())
-  t.equal(readFileSync(`${host.root}/etc/victim`, 'utf8'), 'always [madvise] never\n')
+  for (const link of [THP, THP.slice(0, THP.lastIndexOf('/'))]) {
+    const host = made(t, 'unprepared')
+    writeBefore(host.root, '/etc/victim/enabled', 'always [madvise] never\n', 0o644)
+    rmSync(host.root + link, { recursive: true })
+    symlinkSync(`${host.root}/etc/victim${link === THP ? '/enabled' : ''}`, host.root + link)
+    await applyHost(host, await host.plan())
+    t.equal(readFileSync(`${host.root}/etc/victim/enabled`, 'utf8'), 'always [madvise] never\n')
+    rmSync(`${host.root}/etc`, { recursive: true })
+    rmSync(`${host.root}/sys`, { recursive: true })
+    rmSync(`${host.root}/var`, { recursive: true })
+  }
 })
