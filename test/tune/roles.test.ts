@@ -123,6 +123,20 @@ t.test(
   },
 )
 
+t.test(
+  'a thread that the kernel keeps on other CPUs is not made real-time there, whatever QEMU calls it',
+  async (t) => {
+    const [vcpu] = threadsNamed('CPU 0/KVM')
+    if (vcpu === undefined) throw new Error('a thread was made')
+    const setting = { cpus: [4], policy: 'fifo' as const, priority: 1 }
+    const plan = { ...PLAN, vcpus: [{ vcpu: 0, ...setting }] }
+    const differs = (cpus: number[]) =>
+      deviations([{ ...vcpu, cpus, isBound: true }], plan).flatMap((one) => one.differs)
+    t.strictSame(differs([0]), [], 'a ring of QEMU’s that it has bound to CPU 0 and renamed')
+    t.strictSame(differs([4]), ['policy'])
+  },
+)
+
 t.test('what differs from the plan, and only that', async (t) => {
   const threads = threadsNamed(
     'qemu',
