@@ -66,14 +66,14 @@ function byName(a: VmStatus, b: VmStatus): number {
 }
 
 function vmStatus(
-  { pid, plan, threads, usage }: VmSnapshot,
+  { pid, plan, found, threads, usage }: VmSnapshot,
   earlier: readonly Thread[],
   ms: number,
 ): VmStatus {
   const settings = plan.threads
   // How many threads there are is QEMU's to say.
   const pasts = new Map(earlier.map((thread) => [thread.tid, thread]))
-  const roles = rolesOf(threads, settings?.unnamed ?? [])
+  const roles = rolesOf(threads, (settings ?? found)?.unnamed ?? [])
   return {
     guest: plan.guest,
     pid,
