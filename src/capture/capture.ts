@@ -59,7 +59,7 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   }
   captureInterfaces(root, putText, putLink, clean)
   captureUses(root, putText, anonymize)
-  captureProcess(root, putText)
+  captureProcess(root, putText, anonymize)
   captureChecks(root, putText, anonymize)
   if (!anonymize) {
     for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
@@ -132,7 +132,7 @@ function captureInterfaces(
 }
 
 /** /proc/self as it is for this process, and the CPUs of its control group and those above. */
-function captureProcess(root: Root, putText: PutText): void {
+function captureProcess(root: Root, putText: PutText, anonymize: boolean): void {
   const texts = Object.fromEntries(
     PROCESS_TEXTS.map((name) => [name, readText(`${root}/proc/self/${name}`)]),
   ) as Record<(typeof PROCESS_TEXTS)[number], string | null>
@@ -151,13 +151,20 @@ function captureProcess(root: Root, putText: PutText): void {
     if (path === '') break
   }
   const above = pathsUpwards(group.path)
-  for (const { group: path } of readPartitions(root)) {
+  for (const [index, { group: path }] of readPartitions(root).entries()) {
     if (above.includes(path) || leadsAway(`${group.mountPoint}${path}`)) continue
-    for (const name of GROUP_TEXTS) {
-      const file = `${group.mountPoint}${path}/${name}`
-      putText(file, readText(root + file))
-    }
+    const shown = anonymize ? withoutNames(path, `group${index}`) : path
+    for (const name of GROUP_TEXTS)
+      putText(`${group.mountPoint}${shown}/${name}`, readText(`${root}${group.mountPoint}${path}/${name}`))
   }
+}
+
+/** A group without names of VMs and programs in its path: slices keep theirs. */
+function withoutNames(path: string, name: string): string {
+  return path
+    .split('/')
+    .map((part) => (part === '' || /^[\w-]+\.slice$/.test(part) ? part : name))
+    .join('/')
 }
 
 /** Whether a path may lead out of the copy: upwards, or through the devices' links. A host that was captured may say anything. */

@@ -32,6 +32,8 @@ export function setMachineCpus(
   const cgroup = readProc(`${root}/proc/${pid}/cgroup`) ?? ''
   const own = findGroup('cpuset', cgroup, readProc(`${root}/proc/self/mountinfo`) ?? '')
   if (own === null || !own.path.endsWith(EMULATOR)) return []
+  // So the kernel writes of a group above the reader's namespace (cgroup_namespaces(7)): no way from the mount point.
+  if (own.path.split('/').includes('..')) return []
   const machine = own.path.slice(0, -EMULATOR.length)
   return wishes.flatMap(
     (wish) => widen(root, { ...own, path: `${machine}/${wish.group}` }, wish, write) ?? [],

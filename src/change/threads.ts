@@ -1,4 +1,5 @@
 import type { SchedPolicy } from '../config/policy.js'
+import { isSameProcess } from '../host/process.js'
 import { run } from '../host/program.js'
 import type { Aspect, Deviation } from '../tune/deviations.js'
 import { formatCpuSet } from '../units/cpu-set.js'
@@ -45,7 +46,11 @@ export async function apply(deviations: readonly Deviation[]): Promise<Refusal[]
 }
 
 async function applyOne(deviation: Deviation): Promise<Refusal | null> {
+  const { tid, startTicks } = deviation.thread
   for (const aspect of deviation.differs) {
+    // QEMU can end the thread and, with as many threads as it likes, make the setting of others last until somebody else has
+    // the number.
+    if (startTicks !== undefined && !isSameProcess({ pid: tid, startTicks })) return null
     const message = await run(COMMANDS[aspect](deviation))
     if (message === null) continue
     if (/No such process/.test(message)) return null

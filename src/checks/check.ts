@@ -33,7 +33,7 @@ export const FIXED_BY = {
   'command-line': "the kernel's command line",
   sysctl: 'a file in /etc/sysctl.d',
   boot: 'a write at each boot (tmpfiles.d or a unit)',
-  module: 'a file in /etc/modprobe.d',
+  module: 'a file in /etc/modprobe.d or /etc/modules-load.d',
   kernel: 'another kernel',
   firmware: 'the firmware',
   system: 'a package, a service or a command',

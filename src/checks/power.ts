@@ -194,7 +194,7 @@ const smt: Check = {
   why: 'Two CPUs of a core share its units and caches: what runs on one slows the other down.',
   fixedBy: 'command-line',
   fix: () =>
-    'boot with nosmt, or leave the siblings out of [host] realtime and housekeeping and isolate them, too',
+    'boot with nosmt and take the CPUs that are then offline out of [host], or leave the siblings out of [host] realtime and housekeeping and isolate them, too',
   source: 'Linux Documentation/admin-guide/cpu-isolation.rst, Checklist; libvirt kbase kvm-realtime',
 }
 

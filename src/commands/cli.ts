@@ -184,7 +184,7 @@ function addHost(root: Command): void {
     .addHelpText(
       'after',
       '\nRun it as root: what another user may not read is NOT KNOWN, never PASS.' +
-        '\nExit codes: 0 when nothing fails, 69 otherwise; 64 usage, 65 bad input, 78 configuration.',
+        '\nExit codes: 0 when nothing fails, 69 otherwise; 64 usage, 65 bad input, 77 permission, 78 configuration.',
     )
     .action(async (options) => (await import('./host/check.js')).hostCheck(options))
   const beneath = new Option('--sysroot <dir>', 'change the files beneath a directory instead').default('/')

@@ -1,8 +1,9 @@
 import type { Refusal } from '../change/threads.js'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { tuneIncomplete, tuneRefused } from '../errors/tune.js'
+import { noSuchProcess, tuneIncomplete, tuneRefused } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
+import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import { writeAll } from '../report/output.js'
 import { explainAll, readCircumstances } from '../tune/explain.js'
@@ -36,6 +37,7 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
     // One VM without a plan for its threads is no reason to leave the others as they are.
     if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
     try {
+      checkRuns(target)
       const settings = await settingsFor(target, source, options.dryRun === true)
       problems.push(...(await (options.dryRun ? printCommands : tuneOne)(target, settings)))
     } catch (error) {
@@ -49,6 +51,11 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
   for (const text of texts('left')) writeAll(2, ownLine(`warning: ${text}`))
   if (texts('refused').length > 0) throw tuneRefused({ causes: texts('refused', 'missing') })
   if (texts('missing').length > 0) throw tuneIncomplete({ causes: texts('missing') })
+}
+
+/** The targets before it may have taken long, as their QEMUs like, and another process has the number then. */
+function checkRuns({ pid, record }: RunningQemu): void {
+  if (record !== null && !isSameProcess(record.process)) throw noSuchProcess({ pid: String(pid) })
 }
 
 /** What is not as it is to be. `left`: what nobody has asked for and the kernel does not do. */

@@ -11,7 +11,7 @@ export function lockLimitTooLow(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.permission,
-    what: `this user may lock ${facts.limit}, less than ${facts.needed}`,
+    what: `this user may lock ${facts.limit}, which is not enough for ${facts.needed}`,
     where: facts.where,
     todo: "set LimitMEMLOCK=infinity for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'",
   })

@@ -57,7 +57,7 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there` +
           `${isFair && vcpu !== null && isUrgent(vcpu) ? ', to which the kernel gives 50 ms of each second whatever throttling says' : ''}; ` +
           (isolatedByGroups === undefined
-            ? `boot with isolcpus=${formatCpuSet(unreserved)}`
+            ? `boot with isolcpus=${formatCpuSet(joined(unreserved, isolated))}`
             : addToPartition(unreserved, isolatedByGroups))
   },
   ({ vcpu, fullDynticks }) => {
@@ -65,7 +65,7 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
     return ticking.length === 0
       ? null
       : `CPU ${formatCpuSet(ticking)} has the scheduler's tick; ` +
-          `boot with nohz_full=${formatCpuSet(ticking)} rcu_nocbs=${formatCpuSet(ticking)}`
+          `boot with nohz_full=${formatCpuSet(joined(ticking, fullDynticks))} rcu_nocbs=${formatCpuSet(joined(ticking, fullDynticks))}`
   },
   ({ isRealtimeKernel }) =>
     isRealtimeKernel
@@ -76,6 +76,11 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? 'the guest was emulated (TCG): translating its code and the emulator’s locks are gaps too; use --accel kvm'
       : null,
 ]
+
+/** CPUs, and those that have it already: a parameter of the kernel names all. */
+function joined(cpus: CpuSet, already: CpuSet | null): CpuSet {
+  return [...new Set([...cpus, ...(already ?? [])])].sort((a, b) => a - b)
+}
 
 function isPinned({ cpus }: Pick<Thread, 'cpus'>): boolean {
   return cpus.length === 1

@@ -176,15 +176,14 @@ function parseNics(json: unknown): DomainPolicy['nics'] {
 function parseTaken(json: Record<string, unknown>): TakenDevice | null {
   const address = parsePciAddress(asText(json.address) ?? '')
   if (address === null) return null
-  const { path, uid, mode } = asObject(json.node)
+  const node = asObject(json.node)
+  const [path, uid, mode] = [asText(node.path), asNumber(node.uid), asNumber(node.mode)]
   const override = asText(json.override)
   return {
     address,
     ...(json.driver === undefined ? {} : { driver: asText(json.driver) }),
     ...(override === null ? {} : { override }),
-    ...(typeof path === 'string' && typeof uid === 'number'
-      ? { node: { path, uid, ...(typeof mode === 'number' ? { mode } : {}) } }
-      : {}),
+    ...(path === null || uid === null ? {} : { node: { path, uid, ...(mode === null ? {} : { mode }) } }),
   }
 }
 

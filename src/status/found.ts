@@ -1,3 +1,4 @@
+import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
 import { rolesOf } from '../tune/roles.js'
 import type { Thread } from '../tune/threads.js'
@@ -7,10 +8,15 @@ import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
  * The threads of a VM without a record that somebody has placed: by `tune --set`, by libvirt's `<cputune>`, by hand. Those
  * that may run anywhere and are not real-time nobody has placed.
  * @param threads oldest first
+ * @param unnamed what its arguments make that QEMU cannot name
  * @param online the host's CPUs; null when they are not known
  */
-export function foundThreads(threads: readonly Thread[], online: CpuSet | null): ThreadPlan {
-  const roles = [...rolesOf(threads, [])]
+export function foundThreads(
+  threads: readonly Thread[],
+  unnamed: readonly ThreadObject[],
+  online: CpuSet | null,
+): ThreadPlan {
+  const roles = [...rolesOf(threads, unnamed)]
   const isPlaced = ({ cpus, policy }: Thread) =>
     subtractCpuSets(online ?? [], cpus).length > 0 || (policy !== 'deadline' && isRealtime({ policy }))
   const settingOf = ({ cpus, policy, priority }: Thread): ThreadSetting => ({
@@ -30,5 +36,6 @@ export function foundThreads(threads: readonly Thread[], online: CpuSet | null):
     emulator: main === undefined ? null : settingOf(main[0]),
     workers: null,
     vhost: null,
+    ...(unnamed.length === 0 ? {} : { unnamed }),
   }
 }

@@ -1,5 +1,6 @@
 import type { HostPolicy } from '../config/policy.js'
 import { readHostFacts } from '../host/read.js'
+import { unnamedObjects } from '../plan/threads/thread-objects.js'
 import { NEW_VM } from '../record/vm.js'
 import { findRecorded, readQemuThreads } from '../tune/processes.js'
 import { findUnrecorded } from '../tune/targets.js'
@@ -33,7 +34,7 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
     const threads = readQemuThreads(pid, { kernels: plan.threads?.vhost ? 'vhost' : 'none' }) ?? []
     return threads.length === 0 ? [] : [{ pid, plan, threads, usage: usage.get(pid) ?? null }]
   })
-  const unrecorded = others.flatMap(({ pid, guest }): VmSnapshot[] => {
+  const unrecorded = others.flatMap(({ pid, guest, line }): VmSnapshot[] => {
     const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
     if (threads.length === 0) return []
     const plan = { ...NEW_VM, id: `pid-${pid}`, guest: { name: guest, uuid: null }, word: null }
@@ -41,7 +42,7 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
       {
         pid,
         plan,
-        found: foundThreads(threads, cpus?.online ?? null),
+        found: foundThreads(threads, unnamedObjects(line), cpus?.online ?? null),
         threads,
         usage: usage.get(pid) ?? null,
       },

@@ -66,12 +66,14 @@ function byName(a: VmStatus, b: VmStatus): number {
 }
 
 function vmStatus(
-  { pid, plan, threads, usage }: VmSnapshot,
+  { pid, plan, found, threads, usage }: VmSnapshot,
   earlier: readonly Thread[],
   ms: number,
 ): VmStatus {
   const settings = plan.threads
-  const roles = rolesOf(threads, settings?.unnamed ?? [])
+  // How many threads there are is QEMU's to say.
+  const pasts = new Map(earlier.map((thread) => [thread.tid, thread]))
+  const roles = rolesOf(threads, (settings ?? found)?.unnamed ?? [])
   return {
     guest: plan.guest,
     pid,
@@ -80,7 +82,7 @@ function vmStatus(
     usage,
     isPlanned: settings !== null,
     threads: [...roles]
-      .map(([thread, role]) => threadStatus(thread, role, settings, earlier, ms))
+      .map(([thread, role]) => threadStatus(thread, role, settings, pasts.get(thread.tid), ms))
       .sort(byRole),
     unplaced: [...roles.values()].flatMap((role) =>
       role.kind === 'vcpu' &&
@@ -103,11 +105,10 @@ function threadStatus(
   thread: Thread,
   role: Role,
   settings: ThreadPlan | null,
-  earlier: readonly Thread[],
+  past: Thread | undefined,
   ms: number,
 ): ThreadStatus {
   const wanted = settings === null ? null : settingFor(role, settings)
-  const past = earlier.find(({ tid }) => tid === thread.tid)
   const isComparable = past !== undefined && ms > 0
   return {
     thread,

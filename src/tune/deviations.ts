@@ -1,6 +1,6 @@
 import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
-import { formatCpuSet } from '../units/cpu-set.js'
+import { formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import type { Role } from './roles.js'
 import type { Thread } from './threads.js'
 import { type Wanted, wantedByPlan } from './wanted.js'
@@ -42,6 +42,20 @@ const isAs: Readonly<Record<Aspect, (thread: Thread, setting: ThreadSetting) => 
     cpus === null || thread.isBound === true || formatCpuSet(cpus) === formatCpuSet(thread.cpus),
   policy: (thread, setting) =>
     setting.policy === null ||
+    isKeptOutside(thread, setting) ||
     (thread.policy === setting.policy &&
       (!isRealtime(setting) || thread.priority === (setting.priority ?? thread.priority))),
+}
+
+/**
+ * A thread that the kernel keeps on other CPUs than the plan has for it is not made real-time there: QEMU chooses the CPU of a
+ * ring's own thread (io_uring_setup(2), IORING_SETUP_SQ_AFF), and the names of all its threads.
+ */
+function isKeptOutside({ isBound, cpus }: Thread, setting: ThreadSetting): boolean {
+  return (
+    isBound === true &&
+    isRealtime(setting) &&
+    setting.cpus !== null &&
+    subtractCpuSets(cpus, setting.cpus).length > 0
+  )
 }

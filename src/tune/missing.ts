@@ -14,7 +14,8 @@ export interface Expected {
  * @param roles of all its threads
  */
 export function missingRoles(roles: readonly Role[], { plan, vcpusAtStart }: Expected): Role[] {
-  const isThere = (wanted: Role) => roles.some((role) => describeRole(role) === describeRole(wanted))
+  // How many threads there are is QEMU's to say.
+  const there = new Set(roles.map(describeRole))
   // Any vCPUs may be the ones that are there from the start: those of the plan that can be plugged are not told apart.
   const running = roles.filter(({ kind }) => kind === 'vcpu').length
   const hasVcpus = running >= vcpusAtStart || roles.some(({ kind }) => kind === 'all-vcpus')
@@ -22,7 +23,7 @@ export function missingRoles(roles: readonly Role[], { plan, vcpusAtStart }: Exp
     ? []
     : Array.from({ length: vcpusAtStart }, (_, vcpu): Role => ({ kind: 'vcpu', vcpu }))
   const iothreads = plan.iothreads.map(({ id }): Role => ({ kind: 'iothread', id }))
-  return [...vcpus, ...iothreads].filter((role) => !isThere(role))
+  return [...vcpus, ...iothreads].filter((role) => !there.has(describeRole(role)))
 }
 
 /** Says which threads were not found, and what to do; none for none. */

@@ -9,8 +9,9 @@ import { rewriteLease } from '../record/leases/rewrite.js'
 import { withRootsLock } from '../record/root/lock.js'
 import { readRootsHolds, readRootsRecords, writeRootsRecord } from '../record/root/records.js'
 import type { VmRecord } from '../record/vm.js'
-import type { RecordedVm } from './processes.js'
-import { runningVcpus } from './running-vcpus.js'
+import type { CpuSet } from '../units/cpu-set.js'
+import { type RecordedVm, readQemuThreads } from './processes.js'
+import { vcpusAmong } from './running-vcpus.js'
 import type { RunningQemu } from './targets.js'
 
 /**
@@ -28,20 +29,22 @@ export async function planWithPlugged(
 ): Promise<ThreadPlan | null> {
   const { threads = null, profile = null } = record ?? {}
   if (record === null || threads === null || profile === null) return threads
-  const there = runningVcpus(pid)
-  if (changedVcpus(record, there) === null) return threads
-  const choose = chooserFor(there, profile, await policy())
+  const running = readQemuThreads(pid, { kernels: 'none' }) ?? []
+  const there = vcpusAmong(running)
+  const kept = running.map(({ cpus }) => cpus)
+  if (changedVcpus(record, there, kept) === null) return threads
+  const choose = chooserFor(there, kept, profile, await policy())
   if (isDryRun) return choose(record, readLeases('/', 'check').held).threads
   return keep(record, choose)?.threads ?? null
 }
 
 type Choose = (record: VmRecord, held: readonly HeldLease[]) => VmRecord
 
-function chooserFor(there: readonly number[], name: string, policy: Policy): Choose {
+function chooserFor(there: readonly number[], kept: readonly CpuSet[], name: string, policy: Policy): Choose {
   const profile = profileNamed(policy, name)
   const { cpus } = readHostFacts('/', { cpus: true, topology: true })
   return (record, held) => {
-    const changed = changedVcpus(record, there)
+    const changed = changedVcpus(record, there, kept)
     const isOwn = (lease: HeldLease) => lease.record === record.id || lease.pid === record.process?.pid
     const others = held.filter((lease) => !isOwn(lease))
     const planned = changed && planPlugged({ record, changed, policy, profile, cpus, held: others })

@@ -1,3 +1,4 @@
+import { isSameProcess, startOf } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { parseVm, TUNE_VARIABLE, type VmRecord } from '../record/vm.js'
@@ -68,18 +69,13 @@ async function stop(pid: number): Promise<void> {
     }
   }
   const deadline = Date.now() + STOP_MS
+  const startTicks = startOf(pid)
+  if (startTicks === null) return
   signal('SIGTERM')
   while (Date.now() < deadline) {
-    if (!isAlive(pid)) return
+    // Another process may have its number then.
+    if (!isSameProcess({ pid, startTicks })) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   signal('SIGKILL')
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }

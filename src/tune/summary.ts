@@ -8,13 +8,20 @@ export function summarize(threads: readonly Thread[], plan: ThreadPlan): string 
   const roles = rolesOf(threads, plan.unnamed ?? [])
   const phrases = [...roles].flatMap(([{ isBound }, role]) => {
     const setting = settingFor(role, plan)
-    return setting === null || isBound === true ? [] : describeSetting(role, setting)
+    return setting === null || isBound === true ? [] : describeSetting(nameOf(role, plan), setting)
   })
   return [...new Set(phrases)].join(', ')
 }
 
-function describeSetting(role: Role, { cpus, policy, priority }: ThreadSetting): string {
+/** QEMU says how many I/O threads and contexts there are, and their names: those of the plan are told apart. */
+function nameOf(role: Role, { iothreads }: ThreadPlan): string {
+  if (role.kind === 'thread-context') return 'thread contexts'
+  const isOther = role.kind === 'iothread' && iothreads.every(({ id }) => id !== role.id)
+  return isOther ? 'other I/O threads' : describeRole(role)
+}
+
+function describeSetting(what: string, { cpus, policy, priority }: ThreadSetting): string {
   const place = cpus === null ? '' : ` on CPU ${formatCpuSet(cpus)}`
   const scheduling = policy === null ? '' : ` ${policy}${isRealtime({ policy }) ? ` ${priority}` : ''}`
-  return `${describeRole(role)}${place}${scheduling}`
+  return `${what}${place}${scheduling}`
 }

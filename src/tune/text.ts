@@ -26,12 +26,13 @@ export function commandsText(target: Target, wanted: readonly Wanted[]): string 
 
 /** What became of the threads that are to have something. */
 export function tunedText(target: Target, { before, refusals, missing }: Tuned): string {
-  const changed = deviationsFrom(before)
+  // How many threads there are is QEMU's to say.
+  const refusedTids = new Set(refusals.map(({ deviation: { thread } }) => thread.tid))
+  const changedTids = new Set(deviationsFrom(before).map(({ thread }) => thread.tid))
   const rows = before.flatMap(({ thread, role, setting }) => {
     if (setting === null) return []
-    const refused = refusals.some(({ deviation }) => deviation.thread.tid === thread.tid)
-    const differed = changed.some((deviation) => deviation.thread.tid === thread.tid)
-    const outcome = refused ? 'refused' : differed ? 'set' : 'was so'
+    const differed = changedTids.has(thread.tid) ? 'set' : 'was so'
+    const outcome = refusedTids.has(thread.tid) ? 'refused' : differed
     return [[describeRole(role), String(thread.tid), ...describe(setting), outcome]]
   })
   const absent = missing.map((role) => [describeRole(role), '-', '-', '-', 'not found'])

@@ -21,6 +21,8 @@ export interface Thread {
   readonly involuntarySwitches: number
   /** Whether the kernel lets nobody change its CPUs; absent for no. */
   readonly isBound?: true
+  /** Clock ticks after boot: another thread with the same number has others. Absent where nobody has looked. */
+  readonly startTicks?: number
 }
 
 /** Flag of a thread of the kernel's whose CPUs nobody may change (linux/sched.h, PF_NO_SETAFFINITY): sched_setaffinity gives EINVAL. */
@@ -33,11 +35,12 @@ const POLICIES = ['other', 'fifo', 'rr', 'batch', undefined, 'idle', 'deadline']
 export function readThreads(pid: number): Thread[] | null {
   try {
     const tids = readdirSync(`/proc/${pid}/task`).map(Number)
-    const found = tids.flatMap((tid) => readThread(`/proc/${pid}/task/${tid}`, tid) ?? [])
-    // Numbers begin again at the highest one (kernel.pid_max), so that a thread may have a lower one than an older.
-    return found
-      .sort((a, b) => a.started - b.started || a.thread.tid - b.thread.tid)
-      .map(({ thread }) => thread)
+    return (
+      tids
+        .flatMap((tid) => readThread(`/proc/${pid}/task/${tid}`, tid) ?? [])
+        // Numbers begin again at the highest one (kernel.pid_max), so that a thread may have a lower one than an older.
+        .sort((a, b) => a.startTicks - b.startTicks || a.tid - b.tid)
+    )
   } catch {
     return null
   }
@@ -50,18 +53,14 @@ export function countThreads(pid: number): number {
 
 /** A thread of its own PID, such as one of the kernel's; null when it has ended. */
 export function readSingleThread(tid: number): Thread | null {
-  return readThread(`/proc/${tid}`, tid)?.thread ?? null
+  return readThread(`/proc/${tid}`, tid)
 }
 
-/** @returns with when it started, in clock ticks after boot */
-function readThread(
-  directory: string,
-  tid: number,
-): { readonly thread: Thread; readonly started: number } | null {
+function readThread(directory: string, tid: number): (Thread & { readonly startTicks: number }) | null {
   const stat = parseStat(readProc(`${directory}/stat`) ?? '')
   const status = readProc(`${directory}/status`)
   if (stat === null || status === null) return null
-  const thread: Thread = {
+  return {
     tid,
     name: stat.name,
     cpus: parseCpuSet(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '') ?? [],
@@ -71,6 +70,6 @@ function readThread(
     ticks: stat.field(14) + stat.field(15),
     involuntarySwitches: Number(/^nonvoluntary_ctxt_switches:\s*(\d+)$/m.exec(status)?.[1] ?? 0),
     ...((stat.field(9) & NO_SETAFFINITY) === 0 ? {} : { isBound: true }),
+    startTicks: stat.field(22),
   }
-  return { thread, started: stat.field(22) }
 }

@@ -93,9 +93,8 @@ export async function tune(pid: number, settings: Settings): Promise<Tuned> {
     if (different.length === 0) return { before, refusals: [], missing }
     refusals = await apply(different)
   }
-  const narrowed = deviationsFrom(look(pid, settings)).filter(
-    ({ thread }) => !refusals.some(({ deviation }) => deviation.thread.tid === thread.tid),
-  )
+  const refused = new Set(refusals.map(({ deviation: { thread } }) => thread.tid))
+  const narrowed = deviationsFrom(look(pid, settings)).filter(({ thread }) => !refused.has(thread.tid))
   return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)], missing }
 }
 

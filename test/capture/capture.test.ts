@@ -7,6 +7,7 @@ import { makeAnonymizer } from '../../src/capture/anonymize.js'
 import { captureHost } from '../../src/capture/capture.js'
 import { WANTED } from '../../src/checks/table.js'
 import { readCheckFacts } from '../../src/host/check/read.js'
+import { readPartitions } from '../../src/host/partitions.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import { readWhereabouts } from '../../src/host/whereabouts.js'
@@ -52,6 +53,30 @@ t.test('anonymized, programs have no names, and the checks end alike', async (t)
     ['irqbalance', 'program'],
   )
   t.strictSame(copy?.threads?.length, own?.threads?.length)
+})
+
+t.test('anonymized, partitions of VMs and programs have no names, and the same CPUs', async (t) => {
+  const directory = t.testdir({ host: {} })
+  const [root, out] = ['host', 'captured'].map((name) => join(directory, name)) as [Root, Root]
+  const cgroup = '/sys/fs/cgroup'
+  writeFiles(root, {
+    '/proc/self/cgroup': '0::/user.slice\n',
+    '/proc/self/mountinfo': `1 0 0:1 / ${cgroup} rw - cgroup2 cgroup2 rw\n`,
+  })
+  const groups = ['/customer-plc', '/machine.slice', '/machine.slice/machine-qemu\\x2d1\\x2dcustomer.scope']
+  for (const [index, group] of groups.entries()) {
+    writeFiles(root, {
+      [`${cgroup}${group}/cpuset.cpus.partition`]: 'isolated\n',
+      [`${cgroup}${group}/cpuset.cpus.effective`]: `${index + 4}\n`,
+    })
+  }
+  captureHost(root, out, true)
+  t.notOk(filesBeneath(out).some(({ path }) => path.includes('customer')))
+  const cpus = (of: Root) =>
+    readPartitions(of)
+      .map((one) => String(one.cpus))
+      .sort()
+  t.strictSame(cpus(out), ['4', '5', '6'])
 })
 
 t.test('the boot and the bridges above each device come along', async (t) => {

@@ -97,3 +97,17 @@ t.test('a process that is not in a group of libvirt’s making is left alone', a
     t.equal(readFileSync(`${path}/emulator/cpuset.cpus`, 'utf8'), '4\n')
   }
 })
+
+t.test('a group outside of what this process sees of the groups is left alone', async (t) => {
+  // Three up from /sys/fs/cgroup.
+  const cgroup = '0::/../../../made-by-a-user/emulator\n'
+  const { root, written, write } = host(t, { version: 'v2', groups: {}, cgroup })
+  writeFiles(root, {
+    '/sys/fs/cgroup/cgroup.procs': '',
+    '/made-by-a-user/emulator/cpuset.cpus': '4\n',
+    '/made-by-a-user/emulator/cpuset.cpus.effective': '4\n',
+  })
+  t.strictSame(setMachineCpus(7, [emulator], root, write), [])
+  t.strictSame(written, {})
+  t.equal(readFileSync(`${root}/made-by-a-user/emulator/cpuset.cpus`, 'utf8'), '4\n')
+})

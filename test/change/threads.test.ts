@@ -1,7 +1,8 @@
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { apply } from '../../src/change/threads.js'
+import { startOf } from '../../src/host/process.js'
 import type { Deviation } from '../../src/tune/deviations.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
 
@@ -60,4 +61,17 @@ t.test('few programs run at a time, each thread gets its CPUs before its policy'
     readdirSync(directory).filter((name) => name.startsWith('runs-')),
     [],
   )
+})
+
+t.test('a thread of another process that has got the number meanwhile is left alone', async (t) => {
+  const directory = standIns(t)
+  const startTicks = startOf(process.pid) ?? 0
+  const startedAt = (startTicks: number): Deviation => {
+    const one = deviation(process.pid)
+    return { ...one, thread: { ...one.thread, startTicks } }
+  }
+  t.strictSame(await apply([startedAt(startTicks - 1)]), [])
+  t.notOk(existsSync(join(directory, 'log')))
+  t.strictSame(await apply([startedAt(startTicks)]), [])
+  t.equal(readFileSync(join(directory, 'log'), 'utf8'), `${process.pid} taskset\n${process.pid} chrt\n`)
 })

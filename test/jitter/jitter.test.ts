@@ -248,11 +248,11 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
     ],
     [
       { isolated: [5] },
-      /^CPU 4 of the vCPU is not reserved for it: .* threads run there, to which the kernel gives 50 ms .*isolcpus=4$/,
+      /^CPU 4 of the vCPU is not reserved for it: .* threads run there, to which the kernel gives 50 ms .*isolcpus=4-5$/,
     ],
     [
       { isolated: [5], isFair: false },
-      /^CPU 4 of the vCPU is not reserved for it: .* threads run there; .*isolcpus=4$/,
+      /^CPU 4 of the vCPU is not reserved for it: .* threads run there; .*isolcpus=4-5$/,
     ],
     [
       { isolated: [5], isolatedByGroups: [5] },

@@ -74,7 +74,10 @@ END
 . "$lab/libvirt.sh"
 
 wanted=$(sed -n 's/.*lab\.part=\([^ ]*\).*/\1/p' /proc/cmdline)
+cp /etc/qemu-rt/qemu-rt.toml /tmp/qemu-rt.toml
 for part in "$lab/inside/$wanted"*.sh; do
+  # What a part adds to the configuration is its own.
+  cat /tmp/qemu-rt.toml >/etc/qemu-rt/qemu-rt.toml
   echo "# $(basename "$part" .sh), $(cut -d. -f1 /proc/uptime) s"
   # shellcheck source=/dev/null
   . "$part"

@@ -1,4 +1,5 @@
 import { parsePolicy } from '../../src/config/parse.js'
+import type { Policy } from '../../src/config/policy.js'
 import { EMPTY_HOST, type HostFacts } from '../../src/host/facts.js'
 import { readCputune } from '../../src/libvirt/cputune.js'
 import { readDomain } from '../../src/libvirt/domain.js'
@@ -34,17 +35,17 @@ workers = { cpus = "0" }
 
 /** Translates with a command line made here and a host made up. */
 export function native(xml: string, config = CONFIG): NativeDomain {
-  return nativeXml(xml, planned(xml, config))
+  return nativeXml(xml, plannedDomain(xml, parsePolicy(config, 'q.toml')))
 }
 
 /** What is planned for its threads. */
 export function plannedThreads(xml: string, config: string): ThreadPlan | null {
-  return planned(xml, config).plan.threads
+  return plannedDomain(xml, parsePolicy(config, 'q.toml')).plan.threads
 }
 
-function planned(xml: string, config: string): PlannedDomain {
+/** What `domain native` is made from, with a command line made here and a host made up. */
+export function plannedDomain(xml: string, policy: Policy): PlannedDomain {
   const domain = readDomain(xml, 'd.xml')
-  const policy = parsePolicy(config, 'q.toml')
   const args = ['run', '--', ...madeArguments(domain)]
   const request = readRequest({ entry: 'qemu-rt', args, env: domain.env, hostArch: 'x64' })
   const host: HostFacts = {

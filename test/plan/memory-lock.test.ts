@@ -22,7 +22,7 @@ t.test('a limit below the guest’s RAM is an error', async (t) => {
   const plan = (memoryLockLimit: bigint | 'unlimited') => planOf(dimm, { ...given, memoryLockLimit })
   t.throws(() => plan(2n << 30n), {
     message:
-      "this user may lock 2 GiB, less than the guest's RAM of 2 GiB: lock-memory of profile 'p'; set LimitMEMLOCK=infinity for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'",
+      "this user may lock 2 GiB, which is not enough for the guest's RAM of 2 GiB: lock-memory of profile 'p'; set LimitMEMLOCK=infinity for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'",
     exitCode: 77,
   })
   t.doesNotThrow(() => plan(3n << 30n))
@@ -34,7 +34,7 @@ t.test('QEMU’s own memory is locked, too', async (t) => {
     planOf([...NAMED, '-m', '2G', '-smp', '4'], { ...given, memoryLockLimit })
   t.throws(() => plan((2n << 30n) + (100n << 20n)), {
     message:
-      /^this user may lock 2148 MiB, less than the guest's RAM of 2 GiB, and about 384 MiB of QEMU's own: lock-memory of profile 'p'; /,
+      /^this user may lock 2148 MiB, which is not enough for the guest's RAM of 2 GiB, and about 384 MiB of QEMU's own: lock-memory of profile 'p'; /,
     exitCode: 77,
   })
   t.doesNotThrow(() => plan((2n << 30n) + (400n << 20n)))
@@ -57,7 +57,7 @@ t.test('VFIO and vDPA pin all RAM, with lock-memory or without', async (t) => {
       () => plan(args, 8n << 20n),
       {
         message:
-          /^this user may lock 8 MiB, less than the guest's RAM of 2 GiB: VFIO and vDPA map all of it for their devices; set LimitMEMLOCK=/,
+          /^this user may lock 8 MiB, which is not enough for the guest's RAM of 2 GiB: VFIO and vDPA map all of it for their devices; set LimitMEMLOCK=/,
         exitCode: 77,
       },
       args.join(' '),

@@ -303,7 +303,7 @@ t.test(
     )
     t.match(
       refusal(() => planFile(text, undefined, { pci, memoryLockLimit: 1n << 20n })),
-      "77 this user may lock 1 MiB, less than the guest's RAM of 128 MiB: VFIO and vDPA map all of it",
+      "77 this user may lock 1 MiB, which is not enough for the guest's RAM of 128 MiB: VFIO and vDPA map all of it",
     )
   },
 )

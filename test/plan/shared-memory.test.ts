@@ -245,7 +245,7 @@ t.test('a RAM size that only QEMU knows is asked for', async (t) => {
   t.throws(() => planOf(board, { ...locked, memoryLockLimit: 1n << 20n }), {
     exitCode: 77,
     message:
-      /^this user may lock 1 MiB, less than the guest's RAM, and about 192 MiB of QEMU's own: lock-memory/,
+      /^this user may lock 1 MiB, which is not enough for the guest's RAM, and about 192 MiB of QEMU's own: lock-memory/,
   })
 })
 

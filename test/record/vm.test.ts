@@ -78,6 +78,12 @@ t.test('whatever else stands in the variable is no plan, and no error', async (t
   t.match(parseVm('{"version":1,"id":"12345678","threads":{"vcpus":[{"vcpu":-1},{"vcpu":0,"cpus":"x"}]}}'), {
     threads: { vcpus: [{ vcpu: 0, cpus: null }] },
   })
+  for (const uid of ['1e999', '-1', '1.5', '"0"']) {
+    const undo = `[{"address":"0000:03:00.1","node":{"path":"/dev/vfio/4","uid":${uid}}}]`
+    t.strictSame(parseVm(`{"version":1,"id":"12345678","undo":${undo}}`)?.undo, [
+      { address: address('0000:03:00.1') },
+    ])
+  }
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (threads, lease) => {
       parseVm(JSON.stringify({ version: 1, id: '12345678', threads, lease, nics: threads }))

@@ -99,7 +99,7 @@ t.test(
     const vm = {
       pid: 10,
       plan: { ...plan('by-hand', null), word: null },
-      found: foundThreads(threads, cpuSet('0-7')),
+      found: foundThreads(threads, [], cpuSet('0-7')),
       threads,
       usage: null,
     }
@@ -117,6 +117,29 @@ t.test(
 ! CPU 4: vCPUs of by-hand and plc-1
 `,
     )
+  },
+)
+
+t.test(
+  'of a VM without a record a thread that QEMU cannot name is known by the order of its making',
+  async (t) => {
+    const threads = [
+      thread(10, 'qemu-system-x86', '0'),
+      thread(11, 'qemu-system-x86', '0'),
+      thread(12, 'qemu-system-x86', '5'),
+      thread(13, 'CPU 0/KVM', '4'),
+    ]
+    const unnamed = [{ type: 'iothread' as const, id: 'iothread-virtioscsi0' }]
+    const vm = {
+      pid: 10,
+      plan: { ...plan('by-hand', null), word: null },
+      found: foundThreads(threads, unnamed, cpuSet('0-7')),
+      threads,
+      usage: null,
+    }
+    const shown = text(snapshot({ vms: [vm] }))
+    t.match(shown, /I\/O thread iothread-virtioscsi0 +12 /)
+    t.match(shown, /\n {2}5 +realtime +I\/O thread iothread-virtioscsi0 of by-hand\n/)
   },
 )
 

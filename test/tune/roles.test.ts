@@ -2,6 +2,7 @@ import t from 'tap'
 import type { ThreadPlan } from '../../src/plan/threads/thread-plan.js'
 import { deviations } from '../../src/tune/deviations.js'
 import { describeRole, isPromised, rolesOf } from '../../src/tune/roles.js'
+import { summarize } from '../../src/tune/summary.js'
 import type { Thread } from '../../src/tune/threads.js'
 
 /** Threads of these names, oldest first. */
@@ -123,6 +124,20 @@ t.test(
   },
 )
 
+t.test(
+  'a thread that the kernel keeps on other CPUs is not made real-time there, whatever QEMU calls it',
+  async (t) => {
+    const [vcpu] = threadsNamed('CPU 0/KVM')
+    if (vcpu === undefined) throw new Error('a thread was made')
+    const setting = { cpus: [4], policy: 'fifo' as const, priority: 1 }
+    const plan = { ...PLAN, vcpus: [{ vcpu: 0, ...setting }] }
+    const differs = (cpus: number[]) =>
+      deviations([{ ...vcpu, cpus, isBound: true }], plan).flatMap((one) => one.differs)
+    t.strictSame(differs([0]), [], 'a ring of QEMU’s that it has bound to CPU 0 and renamed')
+    t.strictSame(differs([4]), ['policy'])
+  },
+)
+
 t.test('what differs from the plan, and only that', async (t) => {
   const threads = threadsNamed(
     'qemu',
@@ -151,3 +166,13 @@ t.test('one thread for all vCPUs has the CPUs of all of them', async (t) => {
   const [all] = deviations(threadsNamed('ALL CPUs/TCG'), PLAN)
   t.strictSame(all?.setting, { cpus: [4, 5], policy: 'fifo', priority: 1 })
 })
+
+t.test(
+  'a log tells of planned threads by name, of others by kind: how many there are is QEMU’s to say',
+  async (t) => {
+    const names = Array.from({ length: 2000 }, (_, index) => `IO x${index}`)
+    const text = summarize(threadsNamed('qemu', ...names), PLAN)
+    t.ok(text.length < 1000, `${text.length} characters`)
+    t.match(text, /other I\/O threads on CPU/)
+  },
+)

@@ -88,7 +88,12 @@ function shortage(
 ) {
   const { held, own, wish } = around
   const host = around.context.cpus ?? { online: realtime, cpuset: null }
-  const obstacles = obstaclesTo(subtractCpuSets(realtime, free), { ...host, held, own })
+  const obstacles = obstaclesTo(subtractCpuSets(realtime, free), {
+    ...host,
+    held,
+    own,
+    isolatesCores: wish.isolatesCores,
+  })
   const blocked = obstacles.filter(({ kind }) => kind === 'held' || kind === 'sibling')
   const because = wish.isolatesCores
     ? 'threads = "isolate" takes one CPU of each core that is free as a whole'

@@ -4,7 +4,7 @@ import { describeHolder, type HeldLease } from '../leases.js'
 
 /** What keeps CPUs from a VM. */
 export interface Obstacle {
-  readonly kind: 'offline' | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own'
+  readonly kind: 'offline' | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own' | 'core'
   readonly cpus: CpuSet
   /** Goes on after the CPUs: `offline`, `held by guest 'plc-1' (PID 4711)`. */
   readonly why: string
@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly held?: readonly HeldLease[]
   /** CPUs that other threads of the same VM have. */
   readonly own?: CpuSet
+  /** Whether a core gives one CPU only, and only when all of it may be had. */
+  readonly isolatesCores?: boolean
 }
 
 /** Says of each CPU that cannot be had why, in the order of what has to be mended first. */
@@ -32,6 +34,7 @@ export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
     siblings = {},
     held = [],
     own = [],
+    isolatesCores = false,
   } = around
   const found: Obstacle[] = []
   let left = cpus
@@ -60,6 +63,7 @@ export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
     const near = left.filter((cpu) => intersectCpuSets(siblings[cpu] ?? [], lease.cpus).length > 0)
     add('sibling', near, `on a core that ${describeHolder(lease)} has a CPU of`)
   }
+  if (isolatesCores) add('core', left, 'of cores that give one CPU, or that are not realtime CPUs as a whole')
   return found
 }
 
@@ -76,6 +80,7 @@ const REMEDIES: Readonly<Record<Obstacle['kind'], (cpus: string, wait: string) =
   partition: () => 'start the VM in the cgroup that has them',
   cpuset: (cpus) => `add CPU ${cpus} to the cpuset of the VM's cgroup and those above it`,
   own: () => null,
+  core: () => null,
 }
 
 /** What may be done about obstacles, the first of each kind; none when nothing can. */

@@ -21,16 +21,25 @@ export interface Changed {
 /**
  * Compares a VM's record with the vCPUs that run. The ones from its start are not given up: they may not be there yet.
  * @param there numbers of vCPUs, as QEMU's threads have them: those beyond `maxcpus` are not believed
+ * @param threads CPUs of each of QEMU's threads, as the kernel has them: a vCPU whose CPUs one of them is kept on has not gone,
+ *   whatever QEMU calls that thread
  * @returns null when the plan is of these, or all vCPUs have had their CPUs from the start
  */
 export function changedVcpus(
-  { threads, vcpusAtStart, maxcpus }: Pick<VmRecord, 'threads' | 'vcpusAtStart' | 'maxcpus'>,
+  { threads: plan, vcpusAtStart, maxcpus }: Pick<VmRecord, 'threads' | 'vcpusAtStart' | 'maxcpus'>,
   there: readonly number[],
+  threads: readonly CpuSet[],
 ): Changed | null {
   if (maxcpus === null) return null
-  const planned = threads?.vcpus.map(({ vcpu }) => vcpu) ?? []
+  const vcpus = plan?.vcpus ?? []
+  const planned = vcpus.map(({ vcpu }) => vcpu)
+  const isKept = (cpus: CpuSet) =>
+    threads.some((thread) => thread.length > 0 && subtractCpuSets(thread, cpus).length === 0)
   const plugged = sorted(there.filter((vcpu) => vcpu < maxcpus && !planned.includes(vcpu)))
-  const unplugged = planned.filter((vcpu) => vcpu >= vcpusAtStart && !there.includes(vcpu))
+  const gone = vcpus.filter(
+    ({ vcpu, cpus }) => vcpu >= vcpusAtStart && !there.includes(vcpu) && !isKept(cpus ?? []),
+  )
+  const unplugged = gone.map(({ vcpu }) => vcpu)
   return plugged.length + unplugged.length === 0 ? null : { plugged, unplugged }
 }
 

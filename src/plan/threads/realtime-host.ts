@@ -25,7 +25,7 @@ export function realtimeWarnings({ vcpus }: ThreadPlan, host: HostCpus): string[
       ? []
       : [
           `CPU ${formatCpuSet(unreserved)} of real-time vCPUs is not isolated: the kernel puts other threads there; ` +
-            howToIsolate(unreserved, cpus, host),
+            howToIsolate(unreserved, sorted([...cpus, ...(isolated ?? [])]), host),
         ]),
     ...priorityWarnings(Math.max(...realtime.map(({ priority }) => priority ?? 0)), host),
   ]
@@ -34,11 +34,13 @@ export function realtimeWarnings({ vcpus }: ThreadPlan, host: HostCpus): string[
 /**
  * isolcpus= and a partition do not go together: the kernel refuses a partition of CPUs that were isolated at boot, but
  * for an isolated one (Linux kernel/cgroup/cpuset.c, prstate_housekeeping_conflict).
+ *
+ * @param all these and what is isolated already, which another VM may have
  */
-function howToIsolate(unreserved: CpuSet, cpus: CpuSet, { isolatedByGroups }: HostCpus): string {
+function howToIsolate(unreserved: CpuSet, all: CpuSet, { isolatedByGroups }: HostCpus): string {
   return isolatedByGroups === undefined
     ? // Linux Documentation/admin-guide/kernel-parameters.txt, isolcpus=
-      `boot with isolcpus=${formatCpuSet(cpus)} nohz_full=${formatCpuSet(cpus)} rcu_nocbs=${formatCpuSet(cpus)}`
+      `boot with isolcpus=${formatCpuSet(all)} nohz_full=${formatCpuSet(all)} rcu_nocbs=${formatCpuSet(all)}`
     : addToPartition(unreserved, isolatedByGroups)
 }
 

@@ -15,7 +15,7 @@ is "the plan on the capture is that of the node" "$here" "$(plan --sysroot /tmp/
 qemu-rt capture --anonymize /run/lab-out/node >/dev/null
 is "without a MAC when anonymized" "" "$(grep -rl '52:54:00:00:01' /run/lab-out/node)"
 is "and with the same devices" \
-  "$(qemu-rt nics list --sysroot /tmp/node | sed 's/52:54[0-9:]*//; s/^[^ ]* *//')" \
+  "$(qemu-rt nics list --sysroot /tmp/node | sed 's/52:54[0-9a-f:]*//; s/^[^ ]* *//')" \
   "$(qemu-rt nics list --sysroot /run/lab-out/node | sed 's/02:00[0-9a-f:]*//; s/^[^ ]* *//')"
 qemu-rt nics unbind line0 >/dev/null
 qemu-rt nics unbind line2 >/dev/null

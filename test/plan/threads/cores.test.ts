@@ -50,7 +50,7 @@ t.test('threads = "isolate" gives each vCPU a core, whose other CPU nobody gets'
   t.throws(() => plan(isolate, ['-smp', '6']), {
     exitCode: 69,
     message:
-      /only CPUs 3-7 are free, and threads = "isolate" takes one CPU of each core that is free as a whole/,
+      /only CPUs 3-7 are usable \(11-15 of cores that give one CPU, or that are not realtime CPUs as a whole\), and threads = "isolate" takes one CPU of each core that is free as a whole/,
   })
   const prefer = 'vcpus = { cpus = "auto", threads = "prefer" }'
   t.strictSame(cpusOfVcpus(plan(prefer, ['-smp', '2'])), ['3', '11'])

@@ -22,8 +22,11 @@ const record = {
   maxcpus: 4,
 }
 
-const plan = (there: number[], { of = record, profile = AUTO, held = [] as HeldLease[] } = {}) => {
-  const changed = changedVcpus(of, there)
+const plan = (
+  there: number[],
+  { of = record, profile = AUTO, held = [] as HeldLease[], threads = [] as number[][] } = {},
+) => {
+  const changed = changedVcpus(of, there, threads)
   const policy = parsePolicy(HOST + profile, 'qemu-rt.toml')
   const settings = policy.profiles.rt
   if (changed === null || settings === undefined) return null
@@ -85,6 +88,17 @@ t.test('CPUs of one that was unplugged are let go, those from the start are kept
     [3, '4'],
   ])
   t.equal(plan([2], { of }), null, 'vCPU 0 has no thread yet')
+})
+
+t.test('CPUs where a thread of the VM is still kept are not let go, whatever its name', async (t) => {
+  const of = {
+    ...record,
+    threads: { ...record.threads, vcpus: [...record.threads.vcpus, { vcpu: 2, cpus: [6], ...FIFO }] },
+    lease: { nics: [], cpus: [5, 6] },
+  }
+  t.equal(plan([0], { of, threads: [[0, 1], [5], [6]] }), null)
+  t.strictSame(plan([0, 3], { of, threads: [[6]] })?.leased, [4, 5, 6])
+  t.strictSame(plan([0], { of, threads: [[0, 1], [5], []] })?.leased, [5])
 })
 
 t.test('what QEMU says of its vCPUs is believed up to maxcpus', async (t) => {
