@@ -23,10 +23,12 @@ echo 10 >/proc/sys/vm/stat_interval
 echo 3 >/sys/devices/virtual/workqueue/cpumask
 for thread in $(pgrep -P 2 '^(ksoftirqd|ktimers|rcuc|rcub)'); do chrt -f -p 5 "$thread"; done
 
-# The fix of isolation.kernel-threads, as it is printed.
-fix=$(qemu-rt host check | sed -n 's/^isolation\.kernel-threads: .*run as root: \(for t in .*; done\) (the kernel refuses.*/\1/p')
-like "there is a fix for kernel threads" 'taskset -cp 0-1' "$fix"
-eval "$fix" >/dev/null 2>&1
+# The fix of isolation.kernel-threads, as it is printed. A newer kernel keeps its threads off isolated CPUs by itself.
+if [ "$(result_of isolation.kernel-threads)" != PASS ]; then
+  fix=$(qemu-rt host check | sed -n 's/^isolation\.kernel-threads: .*run as root: \(for t in .*; done\) (the kernel refuses.*/\1/p')
+  like "there is a fix for kernel threads" 'taskset -cp 0-1' "$fix"
+  eval "$fix" >/dev/null 2>&1
+fi
 
 qemu-rt host check >/run/lab-out/host-check.txt
 is "prepared, nothing fails" "0" "$?"
@@ -35,7 +37,7 @@ for id in kernel.preempt-rt cpu.isolated boot.nohz-full boot.irqaffinity isolati
   sched.rt-throttling threads.ksoftirqd threads.rcuc irq.affinity irq.default-affinity; do
   like "$id" "^$id: .* : PASS" "$(cat /run/lab-out/host-check.txt)"
 done
-like "what cannot be known here says why" 'NOT KNOWN \(.+\)' "$(cat /run/lab-out/host-check.txt)"
+is "what cannot be known here says why" "" "$(grep ': NOT KNOWN$' /run/lab-out/host-check.txt)"
 
 # From Linux 6.12 on throttling is for groups alone, which a kernel without its configuration beside it does not tell of.
 while read -r id file value result; do
