@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { findGroup } from '../host/cgroup.js'
+import { expandPattern } from '../host/check/expand.js'
 import { isDomainsOwn } from '../host/nics.js'
 import { pathsUpwards, readPartitions } from '../host/partitions.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
@@ -177,20 +178,9 @@ function linesWith(text: string | null, pattern: RegExp): string {
   return `${lines.join('\n')}\n`
 }
 
-/** Paths that are there and fit a pattern, without the root. */
-function expand(root: Root, pattern: string): string[] {
-  let paths = ['']
-  for (const part of pattern.split('/').slice(1)) {
-    paths = paths.flatMap((path) => {
-      if (!part.includes('*')) return [`${path}/${part}`]
-      const fits = new RegExp(`^${part.replaceAll('.', '\\.').replaceAll('*', '.*')}$`)
-      return (listDirectory(root + path) ?? [])
-        .filter((name) => fits.test(name))
-        .sort()
-        .map((name) => `${path}/${name}`)
-    })
-  }
-  return paths
+/** Paths that fit a pattern, without the root. */
+function expand(root: Root, pattern: string): readonly string[] {
+  return expandPattern(root, pattern).paths
 }
 
 function readText(path: string): string | null {

@@ -3,7 +3,7 @@ import { findGroup, type Group } from '../host/cgroup.js'
 import { cpusOfGroup } from '../host/cpuset.js'
 import { readProc } from '../host/proc.js'
 import { errorCode } from '../host/sysfs.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 import { type WriteSysfs, writeSysfs } from './driver.js'
 
 /** CPUs that a group of libvirt's must allow. */
@@ -52,7 +52,7 @@ function widen(root: string, group: Group, { cpus, isAll }: GroupWish, write: Wr
     `the cpuset of its group ${group.path} stays ${formatCpuSet(now)}, and the plan has CPU ${formatCpuSet(cpus)}: ${why}`
   if (!isThere(path)) return stays(before, 'the group has no cpuset controller, and the one above limits it')
   try {
-    write(path, formatCpuSet(isAll ? cpus : [...new Set([...before, ...cpus])].sort((a, b) => a - b)))
+    write(path, formatCpuSet(isAll ? cpus : unionCpuSets(before, cpus)))
   } catch (error) {
     return stays(before, `it cannot be written (${errorCode(error) ?? String(error)})`)
   }

@@ -5,6 +5,7 @@ import {
   intersectCpuSets,
   parseCpuSet,
   subtractCpuSets,
+  unionCpuSets,
 } from '../units/cpu-set.js'
 import { ticklessCpus } from './boot.js'
 import type { Check, Subject } from './check.js'
@@ -132,7 +133,7 @@ function banned(subject: Subject): { readonly cpus: CpuSet; readonly by: string 
   if (list !== undefined) return { cpus: parseCpuSet(list) ?? [], by: `IRQBALANCE_BANNED_CPULIST=${list}` }
   const isolated = isolatedCpus(facts)
   if (isolated === null) return null
-  const cpus = [...new Set([...isolated, ...(ticklessCpus(subject) ?? [])])].sort((a, b) => a - b)
+  const cpus = unionCpuSets(isolated, ticklessCpus(subject) ?? [])
   return { cpus, by: 'isolated and nohz_full CPUs, by itself' }
 }
 

@@ -1,4 +1,4 @@
-import { type CpuSet, formatCpuSet, intersectCpuSets, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, parseCpuSet, unionCpuSets } from '../units/cpu-set.js'
 import type { Check, Subject } from './check.js'
 import { parameter } from './command-line.js'
 import { COMMAND_LINE, cpusText, few, isAbsent, RELEASE, textOf, textsOf, whyNot } from './look.js'
@@ -173,7 +173,7 @@ const smt: Check = {
         intersectCpuSets(siblings(cpu), [...sets.housekeeping, ...(configured.switch ?? [])]).length > 0,
     )
     if (shared.length > 0) {
-      const others = [...new Set(shared.flatMap(siblings))].sort((a, b) => a - b)
+      const others = unionCpuSets(...shared.map(siblings))
       return missed(smt, `${cpusText(shared)} share cores with ${formatCpuSet(others)}`)
     }
     const pairs = sets.realtime.filter((cpu) => intersectCpuSets(siblings(cpu), sets.realtime).length > 0)

@@ -1,6 +1,6 @@
 import type { HostPolicy, Policy, VcpuProfile } from '../config/policy.js'
 import type { CheckFacts } from '../host/check/facts.js'
-import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 import type { ProfileNeeds, Sets } from './check.js'
 import { cpusOf } from './look.js'
 
@@ -16,7 +16,7 @@ export const PARTITIONS = [
 /** CPUs that nothing is balanced onto: by isolcpus= at boot, and by partitions since; null when neither is known. */
 export function isolatedCpus(facts: CheckFacts): CpuSet | null {
   const known = [ISOLATED, ...PARTITIONS].map((path) => cpusOf(facts, path)).filter((set) => set !== null)
-  return known.length === 0 ? null : [...new Set(known.flat())].sort((a, b) => a - b)
+  return known.length === 0 ? null : unionCpuSets(...known)
 }
 
 /** What the host's CPUs are for: as the configuration says, else as the host itself shows. */

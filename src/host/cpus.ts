@@ -1,4 +1,4 @@
-import { type CpuSet, parseCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, parseCpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 import { readCoreKinds } from './core-kinds.js'
 import { readCpusetCpus, readMachinesCpus, readStartCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
@@ -47,7 +47,7 @@ function readIsolated(root: Root): Pick<HostCpus, 'isolated' | 'isolatedByGroups
   // Whether the root group names those of the boot's list, too, is the kernel's affair.
   const isolatedByGroups = subtractCpuSets(grouped, booted ?? [])
   if (isolatedByGroups.length === 0) return { isolated: booted }
-  const isolated = [...(booted ?? []), ...isolatedByGroups].sort((a, b) => a - b)
+  const isolated = unionCpuSets(booted ?? [], isolatedByGroups)
   return { isolated, isolatedByGroups }
 }
 

@@ -1,7 +1,7 @@
 import { addToPartition } from '../plan/threads/realtime-host.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import type { Thread } from '../tune/threads.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 
 export { hasFairServer } from '../units/kernel-release.js'
 
@@ -57,15 +57,15 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       : `CPU ${formatCpuSet(unreserved)} of the vCPU is not reserved for it: interrupts and other threads run there` +
           `${isFair && vcpu !== null && isUrgent(vcpu) ? ', to which the kernel gives 50 ms of each second whatever throttling says' : ''}; ` +
           (isolatedByGroups === undefined
-            ? `boot with isolcpus=${formatCpuSet(joined(unreserved, isolated))}`
+            ? `boot with isolcpus=${formatCpuSet(unionCpuSets(unreserved, isolated ?? []))}`
             : addToPartition(unreserved, isolatedByGroups))
   },
   ({ vcpu, fullDynticks }) => {
     const ticking = vcpu === null || !isPinned(vcpu) ? [] : subtractCpuSets(vcpu.cpus, fullDynticks ?? [])
-    return ticking.length === 0
-      ? null
-      : `CPU ${formatCpuSet(ticking)} has the scheduler's tick; ` +
-          `boot with nohz_full=${formatCpuSet(joined(ticking, fullDynticks))} rcu_nocbs=${formatCpuSet(joined(ticking, fullDynticks))}`
+    if (ticking.length === 0) return null
+    // A parameter of the kernel names all: those that have it already would lose it.
+    const all = formatCpuSet(unionCpuSets(ticking, fullDynticks ?? []))
+    return `CPU ${formatCpuSet(ticking)} has the scheduler's tick; boot with nohz_full=${all} rcu_nocbs=${all}`
   },
   ({ isRealtimeKernel }) =>
     isRealtimeKernel
@@ -76,11 +76,6 @@ const CAUSES: readonly ((facts: JitterFacts) => string | null)[] = [
       ? 'the guest was emulated (TCG): translating its code and the emulator’s locks are gaps too; use --accel kvm'
       : null,
 ]
-
-/** CPUs, and those that have it already: a parameter of the kernel names all. */
-function joined(cpus: CpuSet, already: CpuSet | null): CpuSet {
-  return [...new Set([...cpus, ...(already ?? [])])].sort((a, b) => a - b)
-}
 
 function isPinned({ cpus }: Pick<Thread, 'cpus'>): boolean {
   return cpus.length === 1

@@ -1,5 +1,6 @@
 import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import type { ThreadPlan, ThreadSetting } from '../plan/threads/thread-plan.js'
+import { unionCpuSets } from '../units/cpu-set.js'
 import type { Thread } from './threads.js'
 import { unnamedThreads } from './unnamed.js'
 
@@ -112,7 +113,7 @@ export function isAskedFor({ kind }: Role): boolean {
 function forAllVcpus({ vcpus }: ThreadPlan): ThreadSetting | null {
   const [first] = vcpus
   if (first === undefined) return null
-  const cpus = [...new Set(vcpus.flatMap((vcpu) => vcpu.cpus ?? []))].sort((a, b) => a - b)
+  const cpus = unionCpuSets(vcpus.flatMap((vcpu) => vcpu.cpus ?? []))
   return { cpus: cpus.length === 0 ? null : cpus, policy: first.policy, priority: first.priority }
 }
 

@@ -107,6 +107,11 @@ export function formatCpuSet(cpus: CpuSet): string {
   return ranges.join(',')
 }
 
+/** CPUs of any of the sets, in order, each once. */
+export function unionCpuSets(...sets: readonly CpuSet[]): CpuSet {
+  return [...new Set(sets.flat())].sort((a, b) => a - b)
+}
+
 /** The CPUs that are in both sets, sorted. */
 export function intersectCpuSets(a: CpuSet, b: CpuSet): CpuSet {
   const others = new Set(b)

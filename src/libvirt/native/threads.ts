@@ -1,10 +1,9 @@
 import type { CommandLine } from '../../argv/command-line.js'
 import type { Profile } from '../../config/policy.js'
 import type { Plan } from '../../plan/plan.js'
-import { sorted } from '../../plan/threads/hand-out.js'
 import { iothreadIds } from '../../plan/threads/plan-threads.js'
 import type { ThreadPlan, ThreadSetting } from '../../plan/threads/thread-plan.js'
-import { type CpuSet, formatCpuSet, parseCpuSet } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, parseCpuSet, unionCpuSets } from '../../units/cpu-set.js'
 import { emulatorKinds, iothreadNumber } from '../contradictions.js'
 import { type Cputune, readCputune } from '../cputune.js'
 import type { Domain } from '../domain.js'
@@ -100,7 +99,7 @@ function emulatorGroup(threads: ThreadPlan, profile: Profile, { emulatorPin, oth
   const now = threads.emulator?.cpus ?? emulatorPin?.cpus ?? otherPin?.cpus ?? null
   const isOutside = all.some((cpu) => now?.includes(cpu) !== true)
   const isSaidByProfile = threads.emulator?.cpus != null
-  const cpus = now !== null && (isSaidByProfile || isOutside) ? sorted([...now, ...all]) : null
+  const cpus = now !== null && (isSaidByProfile || isOutside) ? unionCpuSets([...now, ...all]) : null
   return { isHanded, cpus, isKeptByNumad: all.length > 0 && otherPin?.cpus === null && now === null }
 }
 

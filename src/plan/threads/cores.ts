@@ -1,8 +1,13 @@
 import type { Policy } from '../../config/policy.js'
 import type { HostCpus } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease } from '../leases.js'
-import { sorted } from './hand-out.js'
 import { isRealtime, type ThreadPlan, type VcpuSetting } from './thread-plan.js'
 
 /** Whose cores a VM's threads are on. */
@@ -37,7 +42,7 @@ function sharedCores({ threads, sets, cpus, held }: Cores): string[] {
     const siblings = (cpu: number) => subtractCpuSets(cpus.siblings[cpu] ?? [], [cpu])
     const near = realtime.filter((cpu) => intersectCpuSets(siblings(cpu), theirs).length > 0)
     if (near.length === 0) return []
-    const far = sorted(near.flatMap((cpu) => intersectCpuSets(siblings(cpu), theirs)))
+    const far = unionCpuSets(near.flatMap((cpu) => intersectCpuSets(siblings(cpu), theirs)))
     const core = near.length === 1 ? 'shares its core' : 'share their cores'
     return [
       `CPU ${formatCpuSet(near)} of real-time vCPUs ${core} with ${whose} ${formatCpuSet(far)}: ` +
@@ -49,7 +54,7 @@ function sharedCores({ threads, sets, cpus, held }: Cores): string[] {
 function otherThreads({ emulator, iothreads, workers, vhost }: ThreadPlan): (readonly [string, CpuSet])[] {
   return [
     ['emulator threads on CPU', emulator?.cpus ?? []],
-    ['I/O threads on CPU', sorted(iothreads.flatMap(({ cpus }) => cpus ?? []))],
+    ['I/O threads on CPU', unionCpuSets(iothreads.flatMap(({ cpus }) => cpus ?? []))],
     ['worker threads on CPU', workers?.cpus ?? []],
     ['vhost threads on CPU', vhost?.cpus ?? []],
   ]
@@ -86,5 +91,5 @@ function mixedKinds({ threads: { vcpus }, cpus }: Cores): string[] {
 }
 
 function cpusOf(vcpus: readonly VcpuSetting[]): CpuSet {
-  return sorted(vcpus.flatMap(({ cpus }) => cpus ?? []))
+  return unionCpuSets(vcpus.flatMap(({ cpus }) => cpus ?? []))
 }

@@ -1,6 +1,6 @@
 import type { CpuChoice, Profile } from '../../config/policy.js'
 import { hostSetMissing, noFreeCpus, type Pluggable } from '../../errors/threads.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import type { HeldLease } from '../leases.js'
 import { freeCpus, handOutCpus, type Supply } from './auto.js'
 import { type CpuContext, chosenCpus, type NamedChoice, usableCpus } from './cpu-choice.js'
@@ -71,7 +71,7 @@ export function makeHandOut(
     given.push(...(wish.isolatesCores ? cpus.flatMap((cpu) => now.topology.siblings[cpu] ?? [cpu]) : cpus))
     return cpus
   }
-  return { take, given: () => sorted(given) }
+  return { take, given: () => unionCpuSets(given) }
 }
 
 /** Why the realtime CPUs are not enough, for the error. */
@@ -99,7 +99,7 @@ function shortage(
     ? 'threads = "isolate" takes one CPU of each core that is free as a whole'
     : 'they are of different kinds of cores, which are not mixed'
   return {
-    free: formatCpuSet(sorted(free)),
+    free: formatCpuSet(unionCpuSets(free)),
     obstacles: describeObstacles(obstacles),
     areHeld: obstacles.every(({ kind }) => kind === 'held' || kind === 'sibling'),
     remedies: remediesFor(obstacles),
@@ -131,10 +131,5 @@ export function cpusFor(
 ): CpuSet {
   return choice === 'auto'
     ? handOut.take(count, purpose)
-    : sorted(chosenCpus(choice, [...purpose.key, 'cpus'], context))
-}
-
-/** CPUs in order, each once. */
-export function sorted(cpus: CpuSet): CpuSet {
-  return [...new Set(cpus)].sort((a, b) => a - b)
+    : unionCpuSets(chosenCpus(choice, [...purpose.key, 'cpus'], context))
 }

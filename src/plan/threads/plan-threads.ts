@@ -2,13 +2,19 @@ import type { CommandLine } from '../../argv/command-line.js'
 import type { Profile, ThreadProfile } from '../../config/policy.js'
 import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
 import type { HostCpus } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease, holderOfCpus, type Lease } from '../leases.js'
 import type { PassInput, PlannedNic } from '../pass.js'
 import { checkConflicts } from './conflicts.js'
 import { type CpuContext, obstaclesToChoice, usableCpus } from './cpu-choice.js'
 import { guestNodes } from './guest-nodes.js'
-import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose, sorted } from './hand-out.js'
+import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose } from './hand-out.js'
 import { describeObstacles, remediesFor } from './obstacles.js'
 import { preferredNodes } from './preferred-nodes.js'
 import { countVcpus } from './smp.js'
@@ -58,7 +64,7 @@ export function planThreads(input: ThreadInput): PlannedThreads | null {
   checkConflicts(threads, context)
   const realtime = threads.vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
   checkHeld(realtime, input.held, context)
-  return { threads, leased: sorted([...realtime, ...handOut.given()]), affinity: affinityOf(threads) }
+  return { threads, leased: unionCpuSets([...realtime, ...handOut.given()]), affinity: affinityOf(threads) }
 }
 
 /** libvirt's `<emulatorpin>`, or its cpuset where this process is in it already. */
@@ -194,7 +200,7 @@ function settleEmulator(
   const { housekeeping } = host
   const obstacles = obstaclesToChoice('housekeeping', context)
   throw noEmulatorCpus({
-    cpus: formatCpuSet(sorted(placed)),
+    cpus: formatCpuSet(unionCpuSets(placed)),
     housekeeping: housekeeping && formatCpuSet(housekeeping),
     obstacles: describeObstacles(obstacles),
     remedies: remediesFor(obstacles),

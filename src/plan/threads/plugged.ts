@@ -1,12 +1,12 @@
 import type { Policy } from '../../config/policy.js'
 import type { HostCpus } from '../../host/facts.js'
 import type { VmRecord } from '../../record/vm.js'
-import { type CpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import type { HeldLease } from '../leases.js'
 import type { PassInput } from '../pass.js'
 import { nodeOf } from './auto.js'
 import { checkConflicts } from './conflicts.js'
-import { makeHandOut, namedChoices, sorted } from './hand-out.js'
+import { makeHandOut, namedChoices } from './hand-out.js'
 import { checkHeld } from './plan-threads.js'
 import { isRealtime, type ThreadPlan } from './thread-plan.js'
 import { planVcpus } from './vcpus.js'
@@ -35,7 +35,7 @@ export function changedVcpus(
   const planned = vcpus.map(({ vcpu }) => vcpu)
   const isKept = (cpus: CpuSet) =>
     threads.some((thread) => thread.length > 0 && subtractCpuSets(thread, cpus).length === 0)
-  const plugged = sorted(there.filter((vcpu) => vcpu < maxcpus && !planned.includes(vcpu)))
+  const plugged = unionCpuSets(there.filter((vcpu) => vcpu < maxcpus && !planned.includes(vcpu)))
   const gone = vcpus.filter(
     ({ vcpu, cpus }) => vcpu >= vcpusAtStart && !there.includes(vcpu) && !isKept(cpus ?? []),
   )
@@ -69,13 +69,13 @@ export function planPlugged(
   const kept = record.threads.vcpus.filter(({ vcpu }) => !changed.unplugged.includes(vcpu))
   const used = kept.flatMap(({ cpus }) => cpus ?? [])
   const released = record.threads.vcpus.flatMap(({ cpus }) => cpus ?? [])
-  const own = subtractCpuSets(record.lease?.cpus ?? [], subtractCpuSets(sorted(released), used))
+  const own = subtractCpuSets(record.lease?.cpus ?? [], subtractCpuSets(unionCpuSets(released), used))
   const context = { policy, cpus: input.cpus, profile: profile.name }
-  const nodes = sorted(used.map((cpu) => nodeOf(cpu, input.cpus?.nodes ?? {})))
+  const nodes = unionCpuSets(used.map((cpu) => nodeOf(cpu, input.cpus?.nodes ?? {})))
   const handOut = makeHandOut(
     context,
     held,
-    [...namedChoices(profile.settings), sorted([...own, ...used])],
+    [...namedChoices(profile.settings), unionCpuSets([...own, ...used])],
     nodes,
   )
   const wanted = { numbers: changed.plugged, possible: record.maxcpus, pluggable: null }
@@ -86,5 +86,5 @@ export function planPlugged(
   checkConflicts(threads, context)
   const realtime = settings.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
   checkHeld(realtime, held, context)
-  return { threads, leased: sorted([...own, ...realtime, ...handOut.given()]) }
+  return { threads, leased: unionCpuSets([...own, ...realtime, ...handOut.given()]) }
 }

@@ -1,6 +1,5 @@
 import type { HostCpus } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
-import { sorted } from './hand-out.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import { isRealtime, type ThreadPlan } from './thread-plan.js'
 
 /** The kernel's own per-CPU threads, which a vCPU above them keeps from running as long as it is busy. */
@@ -10,7 +9,7 @@ const BELOW = 'rcuc and ksoftirqd'
 export function realtimeWarnings({ vcpus }: ThreadPlan, host: HostCpus): string[] {
   const { isolated, realtimeRuntime } = host
   const realtime = vcpus.filter(isRealtime)
-  const cpus = sorted(realtime.flatMap((vcpu) => vcpu.cpus ?? []))
+  const cpus = unionCpuSets(realtime.flatMap((vcpu) => vcpu.cpus ?? []))
   if (cpus.length === 0) return []
   const unreserved = isolated === null ? [] : subtractCpuSets(cpus, isolated)
   return [
@@ -25,7 +24,7 @@ export function realtimeWarnings({ vcpus }: ThreadPlan, host: HostCpus): string[
       ? []
       : [
           `CPU ${formatCpuSet(unreserved)} of real-time vCPUs is not isolated: the kernel puts other threads there; ` +
-            howToIsolate(unreserved, sorted([...cpus, ...(isolated ?? [])]), host),
+            howToIsolate(unreserved, unionCpuSets([...cpus, ...(isolated ?? [])]), host),
         ]),
     ...priorityWarnings(Math.max(...realtime.map(({ priority }) => priority ?? 0)), host),
   ]

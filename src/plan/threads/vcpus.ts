@@ -1,8 +1,8 @@
 import type { CpuChoice, VcpuProfile } from '../../config/policy.js'
 import { noRealtimeVcpu, type Pluggable, realtimeWithoutCpus, tooFewCpus } from '../../errors/threads.js'
-import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, unionCpuSets } from '../../units/cpu-set.js'
 import { type CpuContext, chosenCpus, obstaclesToChoice } from './cpu-choice.js'
-import { type HandOut, type Purpose, sorted } from './hand-out.js'
+import type { HandOut, Purpose } from './hand-out.js'
 import { describeObstacles } from './obstacles.js'
 import { realtimeVcpus } from './realtime-mask.js'
 import type { VcpuCount } from './smp.js'
@@ -108,7 +108,7 @@ function placeVcpus(
     throw tooFewCpus({
       vcpus: most,
       pluggable,
-      cpus: formatCpuSet(sorted(cpus)),
+      cpus: formatCpuSet(unionCpuSets(cpus)),
       obstacles: describeObstacles(obstaclesToChoice(choice, context)),
       where: context.policy.place(['profile', context.profile, ...KEY, 'cpus']),
     })
