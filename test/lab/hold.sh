@@ -4,21 +4,23 @@
 # What each QEMU here is started with.
 still='-S -machine pc -m 16 -nodefaults -display none -accel tcg'
 
-# $1 address, the rest is for QEMU: starts guest 'holder', and waits until it has this device.
+# $1 how many nodes of VFIO it opens, $2 address, the rest is for QEMU: starts guest 'holder', and waits until it has this device and
+# them all.
 hold() {
-  held=$1
-  shift
+  nodes=$1
+  held=$2
+  shift 2
   # shellcheck disable=SC2086
   qemu-rt-system-x86_64 -name holder $still "$@" >/tmp/holder.log 2>&1 &
   holder=$!
   until_true 60 has_device
 }
 
-# Whether guest 'holder' has a lease on the device, and is QEMU that has its node open.
+# Whether guest 'holder' has a lease on the device, and is QEMU that has so many nodes open.
 has_device() {
   find /run/qemu-rt/leases -name "$holder-*$held*.lease" | grep -q . &&
     [ "$(cat "/proc/$holder/comm")" = qemu-system-x86 ] &&
-    open_nodes | grep -q .
+    [ "$(open_nodes | grep -c .)" -ge "$nodes" ]
 }
 
 # What guest 'holder' has open of VFIO, one node a line.

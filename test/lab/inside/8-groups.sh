@@ -22,14 +22,14 @@ like "and one in another" "^[0-9]+ [0-9]+$" "$(printf '%s\n' "$(group_of $first)
 taken="is in IOMMU group $(group_of $first), of which guest 'holder' \(PID [0-9]+\) has $first"
 
 # What the plan is built on.
-hold $first -device vfio-pci,host=$first
+hold 1 $first -device vfio-pci,host=$first
 like "the kernel opens a group once" "Device or resource busy" "$(bare -device vfio-pci,host=$second)"
 like "a device of a group that another VM has" "device 'h1' $taken" "$(other -device vfio-pci,host=$second,id=h1)"
 like "and by its name" "NIC 'second' $taken" "$(other --rt-nic second)"
 like "and it is not given back to the host" "$second .* $taken" "$(qemu-rt nics unbind second 2>&1)"
 like "a pool goes on to the next group" "host=$alone" "$(planned --nic e1000)"
 is "the holder says nothing" "" "$(let_go)"
-hold $alone --rt-nic second --rt-nic e1000 --rt-nic e1000
+hold 2 $alone --rt-nic second --rt-nic e1000 --rt-nic e1000
 is "one VM has the group, and more" "" "$(let_go)"
 
 has_iommufd() {
@@ -38,7 +38,7 @@ has_iommufd() {
 }
 
 if has_iommufd; then
-  hold $first -object iommufd,id=i -device vfio-pci,host=$first,iommufd=i
+  hold 1 $first -object iommufd,id=i -device vfio-pci,host=$first,iommufd=i
   is "by iommufd it has the device's own node" "/dev/vfio/devices/$(ls /sys/bus/pci/devices/$first/vfio-dev)" "$(open_nodes)"
   like "the kernel gives a group to one iommufd" "Operation not permitted|Device or resource busy" \
     "$(bare -object iommufd,id=i -device vfio-pci,host=$second,iommufd=i)"
@@ -48,7 +48,7 @@ if has_iommufd; then
   is "the holder by iommufd says nothing" "" "$(let_go)"
   # As libvirt passes it: the wrapper sees by the descriptor which device it is.
   exec 8<>/dev/iommu 9<>"/dev/vfio/devices/$(ls /sys/bus/pci/devices/$first/vfio-dev)"
-  hold $first -object iommufd,id=i,fd=8 -device vfio-pci,id=h0,iommufd=i,fd=9
+  hold 1 $first -object iommufd,id=i,fd=8 -device vfio-pci,id=h0,iommufd=i,fd=9
   like "one that is passed open has a lease" "NIC 'second' $taken" "$(other --rt-nic second)"
   is "its holder says nothing" "" "$(let_go)"
   like "a name in the place of one that is passed open" "host=$second,iommufd=i" \

@@ -55,14 +55,14 @@ END
   like "it is not taken by force either" "$on" "$(qemu-rt nics bind --force $pf 2>&1)"
   is "the virtual functions are there still" "2 igb" "$(cat $device/sriov_numvfs) $(driver_of $pf)"
 
-  hold "$one" --rt-nic vf1
+  hold 1 "$one" --rt-nic vf1
   like "one that another VM has" "NIC 'vf1' is held by guest 'holder'" "$(other --rt-nic vf1)"
   like "the pool has no other that is bound" "NIC pool 'vfs' has no free device: .*$zero is bound to igbvf.*$one is taken by guest 'holder'" \
     "$(other --rt-nic vfs)"
   qemu-rt nics bind "$zero" >/dev/null
   like "and then it has" "host=$zero" "$(planned --nic vfs)"
   is "the holder says nothing" "" "$(let_go)"
-  hold "$zero" --rt-nic vfs --rt-nic vfs
+  hold 2 "$zero" --rt-nic vfs --rt-nic vfs
   is "one VM has both of the pool" "2" "$(open_nodes | grep -c .)"
   let_go
   qemu-rt nics unbind vfs >/dev/null
@@ -79,12 +79,12 @@ END
   like "and that is said before" "NIC 'vf1' is not ready: $token" "$(other --rt-nic vf1)"
   like "the pool takes none" "NIC pool '.*' has no free device|matches no device" "$(other --rt-nic vfs)"
   uuid=2ab74924-c335-45f4-9b16-8569e5b08258
-  hold "$one" -device "vfio-pci,host=$pf,vf-token=$uuid" -device "vfio-pci,host=nic:vf1,vf-token=$uuid"
+  hold 2 "$one" -device "vfio-pci,host=$pf,vf-token=$uuid" -device "vfio-pci,host=nic:vf1,vf-token=$uuid"
   is "with it QEMU opens both" "2" "$(open_nodes | grep -c .)"
   like "and the physical function is not taken from them" "is held by guest 'holder'" "$(qemu-rt nics unbind $pf 2>&1)"
   is "it says nothing" "" "$(let_go)"
   # The token that the physical function's last user has set still holds.
-  hold "$one" -device "vfio-pci,host=nic:vf1,vf-token=$uuid"
+  hold 1 "$one" -device "vfio-pci,host=nic:vf1,vf-token=$uuid"
   like "nor while a VM has a virtual function alone" "$one, a virtual function of $pf, is held by guest 'holder'" \
     "$(qemu-rt nics unbind $pf 2>&1)"
   is "that VM says nothing" "" "$(let_go)"
