@@ -17,7 +17,7 @@ END
 
 fail() {
   printf 'install.sh: %s\n' "$1" >&2
-  exit 64
+  exit "${2-64}"
 }
 
 prefix=/usr/local
@@ -449,6 +449,9 @@ case $action in
     [ -n "$root" ] || echo "libvirt reads hooks when its daemon starts: systemctl restart libvirtd (or virtqemud)"
     ;;
   uninstall)
+    # What the host was like before is in there.
+    [ ! -e "$root/var/lib/qemu-rt/host-apply.json" ] ||
+      fail "qemu-rt host apply has changed this host; put it back first: qemu-rt host undo" 69
     remove_all
     echo "removed from $prefix"
     ;;

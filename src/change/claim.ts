@@ -34,7 +34,7 @@ export async function claimDevices(
     ...(device.vfioNode === null ? [] : [nodeStep(root, device.address, device.vfioNode.path, uid)]),
   ])
   if (devices.some((device) => !isOnVfio(device))) await loadVfio(root)
-  await makeAll(steps, record)
+  await makeAll(steps, (taken) => record(merge(taken)))
 }
 
 /**
@@ -56,4 +56,11 @@ export function giveDevicesBack(root: Root, taken: readonly TakenDevice[], write
     attempt(() => undoDriver(root, one, write))
   }
   return errors
+}
+
+/** One entry a device: its driver and its node are changed by two steps. */
+function merge(taken: readonly TakenDevice[]): TakenDevice[] {
+  const byDevice = new Map<string, TakenDevice>()
+  for (const one of taken) byDevice.set(one.address, { ...byDevice.get(one.address), ...one })
+  return [...byDevice.values()]
 }

@@ -1,15 +1,15 @@
 import type { TakenDevice } from '../record/vm.js'
 
 /** One change of the host, and its way back. */
-export interface Step {
+export interface Step<Before = TakenDevice> {
   /**
    * Reads what the way back needs to know, as data for a record; right before `make`.
    * @returns null when the host is as wanted already
    */
-  readonly look: () => TakenDevice | null
+  readonly look: () => Before | null
   readonly make: () => Promise<void> | void
   /** Can be done again, and after a `make` that came to no end. */
-  readonly undo: (before: TakenDevice) => Promise<void> | void
+  readonly undo: (before: Before) => Promise<void> | void
 }
 
 /**
@@ -18,12 +18,12 @@ export interface Step {
  * @param record is given all that is to be undone now; after a failure what could not be
  * @throws what a step throws; the others are undone then, the last one first
  */
-export async function makeAll(
-  steps: readonly Step[],
-  record: (taken: readonly TakenDevice[]) => void,
+export async function makeAll<Before>(
+  steps: readonly Step<Before>[],
+  record: (made: readonly Before[]) => void,
 ): Promise<void> {
-  let made: { readonly step: Step; readonly before: TakenDevice }[] = []
-  const write = () => record(merge(made.map(({ before }) => before)))
+  let made: { readonly step: Step<Before>; readonly before: Before }[] = []
+  const write = () => record(made.map(({ before }) => before))
   try {
     for (const step of steps) {
       const before = step.look()
@@ -46,11 +46,4 @@ export async function makeAll(
     write()
     throw error
   }
-}
-
-/** One entry a device: its driver and its node are changed by two steps. */
-function merge(taken: readonly TakenDevice[]): TakenDevice[] {
-  const byDevice = new Map<string, TakenDevice>()
-  for (const one of taken) byDevice.set(one.address, { ...byDevice.get(one.address), ...one })
-  return [...byDevice.values()]
 }

@@ -18,7 +18,7 @@ const PARAMETERS_DOC = 'Linux Documentation/admin-guide/kernel-parameters.txt'
 const NOHZ_FULL = '/sys/devices/system/cpu/nohz_full'
 
 /** CPUs of a parameter, which may say `all`, and `N` for the last (lib/bitmap-str.c, bitmap_parselist); null when it is no list. */
-function parameterCpus(text: string, online: CpuSet): CpuSet | null {
+export function parameterCpus(text: string, online: CpuSet): CpuSet | null {
   const last = String(Math.max(0, ...online))
   return parseCpuSet(text.replace(/\ball\b/g, `0-${last}`).replace(/\bN\b/g, last))
 }

@@ -38,6 +38,14 @@ interface Irq {
   readonly isFixed: boolean
 }
 
+/** Numbers of the interrupts that are on real-time CPUs and may be moved. */
+export function interruptsToMove(subject: Subject): string[] {
+  const { realtime } = subject.sets
+  return irqs(subject)
+    .filter(({ cpus, isFixed }) => !isFixed && intersectCpuSets(cpus, realtime).length > 0)
+    .map(({ number }) => number)
+}
+
 /** Interrupts that somebody handles. */
 function irqs({ facts }: Subject): Irq[] {
   return textsOf(facts, EFFECTIVE).flatMap(([path, text]) => {
@@ -93,19 +101,19 @@ const affinity: Check = {
   tuned: [['scheduler', 'isolated_cores']],
 }
 
-const DEFAULT = '/proc/irq/default_smp_affinity'
+export const DEFAULT_AFFINITY = '/proc/irq/default_smp_affinity'
 
 const defaultAffinity: Check = {
   id: 'irq.default-affinity',
   group: 'interrupts',
   severity: 'warn',
   look: 'for new interrupts going to housekeeping CPUs',
-  reads: [DEFAULT],
+  reads: [DEFAULT_AFFINITY],
   isAboutRealtime: true,
   wanted: ({ housekeeping }) => formatCpuSet(housekeeping),
   judge: ({ facts, sets }) => {
-    const cpus = maskOf(facts, DEFAULT)
-    if (cpus === null) return unknown(whyNot(facts, DEFAULT))
+    const cpus = maskOf(facts, DEFAULT_AFFINITY)
+    if (cpus === null) return unknown(whyNot(facts, DEFAULT_AFFINITY))
     const touched = intersectCpuSets(sets.realtime, cpus)
     return touched.length === 0
       ? met(formatCpuSet(intersectCpuSets(cpus, sets.online)))
@@ -113,7 +121,7 @@ const defaultAffinity: Check = {
   },
   why: 'It is where an interrupt of a device goes that is added or reset later, such as one that a VM gives back.',
   fixedBy: 'boot',
-  fix: ({ housekeeping }) => byWrite(DEFAULT, formatCpuMask(housekeeping)),
+  fix: ({ housekeeping }) => byWrite(DEFAULT_AFFINITY, formatCpuMask(housekeeping)),
   source: "Linux Documentation/core-api/irq/irq-affinity.rst; tuned's profile realtime (defirqaffinity.py)",
   tuned: [['scheduler', 'isolated_cores']],
 }
@@ -168,9 +176,9 @@ const irqbalance: Check = {
   tuned: [['irqbalance', 'banned_cpus']],
 }
 
-const RPS_DEFAULT = '/proc/sys/net/core/rps_default_mask'
+export const RPS_DEFAULT = '/proc/sys/net/core/rps_default_mask'
 /** Of NICs behind PCI, virtio's too. */
-const RPS = [
+export const RPS = [
   '/sys/bus/pci/devices/*/net/*/queues/rx-*/rps_cpus',
   '/sys/bus/pci/devices/*/virtio*/net/*/queues/rx-*/rps_cpus',
 ]

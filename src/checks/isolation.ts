@@ -1,7 +1,7 @@
 import type { ThreadFact } from '../host/check/facts.js'
 import { formatCpuMask, parseCpuMask } from '../units/cpu-mask.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
-import type { Check } from './check.js'
+import type { Check, Subject } from './check.js'
 import { byBoot, byWrite } from './fixes.js'
 import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, seesHost, textsOf, whyNot } from './look.js'
 import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
@@ -30,7 +30,7 @@ const isolated: Check = {
   tuned: [['bootloader', 'isolcpus']],
 }
 
-const WORK = '/sys/devices/virtual/workqueue/cpumask'
+export const WORK = '/sys/devices/virtual/workqueue/cpumask'
 const WORK_OF_ONE = '/sys/devices/virtual/workqueue/*/cpumask'
 const WRITEBACK = '/sys/bus/workqueue/devices/writeback/cpumask'
 
@@ -80,6 +80,14 @@ function touching(threads: readonly ThreadFact[], cpus: CpuSet): ThreadFact[] {
   return threads.filter((thread) => thread.cpus.some((cpu) => wanted.has(cpu)))
 }
 
+/** Threads of the kernel's that may run on real-time CPUs and can be kept off. Those of interrupts follow their interrupt: see irq.affinity. */
+export function kernelThreadsToMove({ facts, sets }: Subject): ThreadFact[] {
+  const movable = (facts.threads ?? []).filter(
+    ({ isKernels, isBound, name }) => isKernels && !isBound && !/^(irq\/|vhost-)/.test(name),
+  )
+  return touching(movable, sets.realtime)
+}
+
 const kernelThreads: Check = {
   id: 'isolation.kernel-threads',
   group: 'isolation',
@@ -89,13 +97,10 @@ const kernelThreads: Check = {
   also: 'threads of the kernel that are not bound to a CPU: flags and Cpus_allowed_list in /proc/TID',
   isAboutRealtime: true,
   wanted: ({ realtime }) => `none on ${formatCpuSet(realtime)}`,
-  judge: ({ facts, sets }) => {
+  judge: (subject) => {
+    const { facts } = subject
     if (facts.threads === null) return unknown(facts.whyNoThreads)
-    // Threads of interrupts follow their interrupt: see irq.affinity.
-    const movable = facts.threads.filter(
-      ({ isKernels, isBound, name }) => isKernels && !isBound && !/^(irq\/|vhost-)/.test(name),
-    )
-    const there = touching(movable, sets.realtime)
+    const there = kernelThreadsToMove(subject)
     if (there.length === 0) return met('none')
     return missed(kernelThreads, `they may run there: ${named(there)}`)
   },

@@ -44,6 +44,14 @@ const RESUME = `${CPUS}/cpu*/power/pm_qos_resume_latency_us`
 const SHALLOW =
   /^(POLL|C0|C1|C1E|C1_ACPI|C1E_ACPI|WFI|ARM WFI|haltpoll idle|ACPI HLT|ACPI FFH MWAIT 0x[01])$/i
 
+/** The files that switch deeper idle states of real-time CPUs off. */
+export function deepStateSwitches({ facts, sets }: Subject): string[] {
+  return textsOf(facts, STATE_NAMES).flatMap(([path, name]) => {
+    const cpu = Number(/\/cpu(\d+)\//.exec(path)?.[1])
+    return sets.realtime.includes(cpu) && !SHALLOW.test(name) ? [path.replace(/name$/, 'disable')] : []
+  })
+}
+
 /** Deeper states that CPUs may enter, by CPU. */
 function deepStates({ facts }: Subject): ReadonlyMap<number, readonly string[]> {
   const states = new Map<number, string[]>()

@@ -24,7 +24,7 @@ interface Kind {
 }
 
 function priorityCheck(kind: Kind): Check {
-  const { id, look, pattern, names, above, why } = kind
+  const { id, look, names, above, why } = kind
   const check: Check = {
     id,
     group: 'threads',
@@ -49,16 +49,35 @@ function priorityCheck(kind: Kind): Check {
   const judge = ({ facts, sets }: Subject): Verdict => {
     if (facts.threads === null) return unknown(facts.whyNoThreads)
     if (sets.vcpuPriority === null) return notHere('no profile has real-time vCPUs')
-    const all = facts.threads.filter(({ isKernels, name }) => isKernels && pattern.test(name))
-    const there = kind.isPerCpu
-      ? all.filter(({ cpus }) => intersectCpuSets(cpus, sets.realtime).length > 0)
-      : all
+    const there = threadsOfKind(kind, facts.threads, sets)
     if (there.length === 0) return notHere('this kernel has none on real-time CPUs')
     const below = there.filter((thread) => isBelow(thread, priorityOf(sets)))
     if (below.length === 0) return met(lowest(there))
     return missed(check, `not above the vCPUs' ${priorityOf(sets)}: ${few(below.map(described))}`)
   }
   return check
+}
+
+function threadsOfKind(
+  { pattern, isPerCpu }: Kind,
+  threads: readonly ThreadFact[],
+  { realtime }: Sets,
+): ThreadFact[] {
+  const all = threads.filter(({ isKernels, name }) => isKernels && pattern.test(name))
+  return isPerCpu ? all.filter(({ cpus }) => intersectCpuSets(cpus, realtime).length > 0) : all
+}
+
+/** Threads of the kernel's that vCPUs keep waiting, and the FIFO priority that mends it. @param id of the check */
+export function prioritiesToRaise(
+  id: string,
+  { facts, sets }: Subject,
+): { readonly thread: ThreadFact; readonly priority: number }[] {
+  const kind = KINDS.find((one) => one.id === id)
+  const vcpu = priorityOf(sets)
+  if (kind === undefined || sets.vcpuPriority === null || vcpu > HIGHEST_VCPU) return []
+  return threadsOfKind(kind, facts.threads ?? [], sets)
+    .filter((thread) => isBelow(thread, vcpu))
+    .map((thread) => ({ thread, priority: vcpu + kind.above }))
 }
 
 function priorityOf({ vcpuPriority }: Sets): number {
@@ -80,8 +99,8 @@ function lowest(threads: readonly ThreadFact[]): string {
   return `${Math.min(...threads.map(({ priority }) => priority))} and more`
 }
 
-export const THREAD_CHECKS: readonly Check[] = [
-  priorityCheck({
+const KINDS: readonly Kind[] = [
+  {
     id: 'threads.ksoftirqd',
     pattern: /^ksoftirqd\//,
     names: 'ksoftirqd',
@@ -89,8 +108,8 @@ export const THREAD_CHECKS: readonly Check[] = [
     above: 1,
     isPerCpu: true,
     why: 'On PREEMPT_RT a vCPU that is never preempted keeps softirqs of its CPU from running at all, and whoever waits for them.',
-  }),
-  priorityCheck({
+  },
+  {
     id: 'threads.ktimers',
     pattern: /^ktimers(oftd)?\//,
     names: 'ktimers|ktimersoftd',
@@ -98,8 +117,8 @@ export const THREAD_CHECKS: readonly Check[] = [
     above: 2,
     isPerCpu: true,
     why: 'Timers of the CPU expire in this thread on PREEMPT_RT; behind a busy vCPU they never do.',
-  }),
-  priorityCheck({
+  },
+  {
     id: 'threads.rcuc',
     pattern: /^rcuc\//,
     names: 'rcuc',
@@ -107,8 +126,8 @@ export const THREAD_CHECKS: readonly Check[] = [
     above: 3,
     isPerCpu: true,
     why: 'RCU cannot end a grace period while its thread waits behind a vCPU: memory fills up, and the kernel reports stalls.',
-  }),
-  priorityCheck({
+  },
+  {
     id: 'threads.rcub',
     pattern: /^rcub\//,
     names: 'rcub',
@@ -116,5 +135,7 @@ export const THREAD_CHECKS: readonly Check[] = [
     above: 3,
     isPerCpu: false,
     why: 'They lend a reader that was preempted the priority to go on; below the vCPU it never does.',
-  }),
+  },
 ]
+
+export const THREAD_CHECKS: readonly Check[] = KINDS.map(priorityCheck)

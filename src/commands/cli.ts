@@ -187,6 +187,34 @@ function addHost(root: Command): void {
         '\nExit codes: 0 when nothing fails, 69 otherwise; 64 usage, 65 bad input, 77 permission, 78 configuration.',
     )
     .action(async (options) => (await import('./host/check.js')).hostCheck(options))
+  const beneath = new Option('--sysroot <dir>', 'change the files beneath a directory instead').default('/')
+  host
+    .command('apply')
+    .description(
+      'set what host check finds missing, now and for each boot; the kernel command line is printed, not changed',
+    )
+    .option('--dry-run', 'print what would be done, and do nothing', false)
+    .option('--yes', 'do not ask', false)
+    .option('--at-boot', 'what the unit runs: set what does not last, without asking; write no files', false)
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .addOption(beneath)
+    .addHelpText(
+      'after',
+      "\nWhat was there before is kept in /var/lib/qemu-rt/host-apply.json for host undo. What tuned's active profile sets" +
+        '\nis left alone. Values are set for the CPUs of [host] and for the host as a whole, never for other CPUs.' +
+        '\nExit codes: 0; 69 when the kernel refuses a value or a file cannot be written, 64 usage, 77 permission, 78 configuration.',
+    )
+    .action(async (options) => (await import('./host/apply.js')).hostApply(options))
+  host
+    .command('undo')
+    .description('put back all that host apply has changed, also after a reboot')
+    .option('--dry-run', 'print what would be put back, and do nothing', false)
+    .addOption(beneath)
+    .addHelpText(
+      'after',
+      '\nWhat somebody else has changed since is left and named. Exit codes: 0; 69 when something is left, 77 permission.',
+    )
+    .action(async (options) => (await import('./host/undo.js')).hostUndo(options))
 }
 
 function addDomain(root: Command): void {

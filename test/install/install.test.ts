@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -140,6 +141,14 @@ t.test('uninstalling leaves nothing of ours and all that is not', async (t) => {
   run(['--prefix', '/opt/rt'], env)
   mkdirSync(`${root}/var/lib/qemu-rt`, { recursive: true })
   writeFileSync(`${root}/var/lib/qemu-rt/nics.json`, '{}')
+  writeFileSync(`${root}/var/lib/qemu-rt/host-apply.json`, '{}')
+  t.match(run(['--prefix', '/opt/rt', '--uninstall'], env), {
+    status: 69,
+    stdout: '',
+    stderr: /^install\.sh: .*; put it back first: qemu-rt host undo\n$/,
+  })
+  t.ok(existsSync(`${root}/opt/rt/bin/qemu-rt`), 'what undoes it stays')
+  rmSync(`${root}/var/lib/qemu-rt/host-apply.json`)
   t.match(run(['--prefix', '/opt/rt', '--uninstall'], env), {
     status: 0,
     stdout: 'removed from /opt/rt\n',

@@ -18,14 +18,21 @@ export interface SubjectOptions {
   readonly config?: string
   readonly profile?: string
   readonly sysroot: string
+  /** Whether the host is going to be changed by it: then nobody but root may be able to change the configuration. */
+  readonly isRoots?: boolean
 }
 
 /**
  * Reads all that checks look at: the host, and what the configuration asks of it. Nothing is changed.
  * @throws {UserError} what reading the configuration and the host does; exit 78 for a profile that is not defined
  */
-export async function readSubject({ config, profile, sysroot }: SubjectOptions): Promise<Subject> {
-  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
+export async function readSubject({
+  config,
+  profile,
+  sysroot,
+  isRoots = false,
+}: SubjectOptions): Promise<Subject> {
+  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: isRoots })
   const known = Object.keys(policy.profiles)
   if (profile !== undefined && !known.includes(profile))
     throw unknownProfile({ name: profile, known, config: policy.place([]) })

@@ -35,26 +35,27 @@ export function readAllThreads(): { readonly threads: readonly ThreadFact[] | nu
 
 function threadsOf(pid: number, mounts: string): ThreadFact[] {
   const group = findGroup('cpuset', readProc(`/proc/${pid}/cgroup`) ?? '', mounts)?.path ?? null
-  return numbersIn(`/proc/${pid}/task`).flatMap((tid) => {
-    const directory = `/proc/${pid}/task/${tid}`
-    const stat = parseStat(readProc(`${directory}/stat`) ?? '')
-    const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readProc(`${directory}/status`) ?? '')?.[1]
-    if (stat === null || allowed === undefined) return []
-    const flags = stat.field(FLAGS)
-    return [
-      {
-        pid,
-        tid,
-        name: stat.name,
-        isKernels: (flags & PF_KTHREAD) !== 0,
-        isBound: (flags & PF_NO_SETAFFINITY) !== 0,
-        policy: POLICIES[stat.field(POLICY)] ?? 'other',
-        priority: stat.field(PRIORITY),
-        cpus: parseCpuSet(allowed) ?? [],
-        group,
-      },
-    ]
-  })
+  return numbersIn(`/proc/${pid}/task`).flatMap((tid) => readThread(pid, tid, group) ?? [])
+}
+
+/** Reads one thread as it is now; null when it has ended. */
+export function readThread(pid: number, tid: number, group: string | null = null): ThreadFact | null {
+  const directory = `/proc/${pid}/task/${tid}`
+  const stat = parseStat(readProc(`${directory}/stat`) ?? '')
+  const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readProc(`${directory}/status`) ?? '')?.[1]
+  if (stat === null || allowed === undefined) return null
+  const flags = stat.field(FLAGS)
+  return {
+    pid,
+    tid,
+    name: stat.name,
+    isKernels: (flags & PF_KTHREAD) !== 0,
+    isBound: (flags & PF_NO_SETAFFINITY) !== 0,
+    policy: POLICIES[stat.field(POLICY)] ?? 'other',
+    priority: stat.field(PRIORITY),
+    cpus: parseCpuSet(allowed) ?? [],
+    group,
+  }
 }
 
 function numbersIn(directory: string): number[] {

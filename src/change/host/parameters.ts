@@ -1,0 +1,71 @@
+import { parameterCpus } from '../../checks/boot.js'
+import type { Subject } from '../../checks/check.js'
+import { parameterValues, parseIsolcpus } from '../../checks/command-line.js'
+import type { Result } from '../../checks/run.js'
+import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+
+/** What a check wants on the kernel's command line. */
+const PARAMETERS: Readonly<Record<string, (subject: Subject) => string>> = {
+  'boot.nohz-full': (subject) => `nohz_full=${withThose(subject, cpusThere(subject, 'nohz_full'))}`,
+  'boot.rcu-nocbs': (subject) => `rcu_nocbs=${withThose(subject, cpusThere(subject, 'rcu_nocbs'))}`,
+  'boot.irqaffinity': ({ sets: { housekeeping } }) => `irqaffinity=${formatCpuSet(housekeeping)}`,
+  'boot.skew-tick': () => 'skew_tick=1',
+  'boot.tsc-reliable': () => 'tsc=reliable',
+  'kernel.rcu-normal': () => 'rcupdate.rcu_normal_after_boot=1',
+  'kernel.rcu-patience': () => 'rcutree.nohz_full_patience_delay=1000',
+}
+
+/** Checks that one isolcpus= is for. */
+const ISOLATION = ['cpu.isolated', 'boot.managed-irq']
+
+export interface WantedParameters {
+  /** To be added, each with its value. */
+  readonly add: readonly string[]
+  /** What is there and has to go, because a parameter of this name is added. */
+  readonly remove: readonly string[]
+  readonly covered: ReadonlySet<string>
+}
+
+/** Finds what the kernel's command line lacks, by what the checks found. @param isMiss which checks ask for a change */
+export function wantedParameters(
+  subject: Subject,
+  results: readonly Result[],
+  isMiss: (result: Result) => boolean,
+): WantedParameters {
+  const missed = results.filter((result) => isMiss(result) && result.tunedProfile === null)
+  const ids = missed.map(({ id }) => id).filter((id) => ISOLATION.includes(id) || id in PARAMETERS)
+  const isolation = ids.some((id) => ISOLATION.includes(id)) ? [isolcpus(subject, ids)] : []
+  const add = [...isolation, ...ids.flatMap((id) => PARAMETERS[id]?.(subject) ?? [])]
+  const remove = add.flatMap((text) => valuesThere(subject, text.split('=')[0] ?? ''))
+  return { add, remove, covered: new Set(ids) }
+}
+
+/** One isolcpus= for all that it is for, with the flags that are there. What a partition isolates needs no `domain`. */
+function isolcpus(subject: Subject, ids: readonly string[]): string {
+  const there = (parameterValues(subject.facts, 'isolcpus') ?? []).flatMap(
+    (text) => parseIsolcpus(text) ?? [],
+  )
+  const domain = ids.includes('cpu.isolated') ? ['domain'] : []
+  const flags = new Set(['managed_irq', ...there.flatMap((one) => one.flags), ...domain])
+  const cpus = there.flatMap((one) => one.cpus)
+  return `isolcpus=${[...flags].join(',')},${withThose(subject, cpus)}`
+}
+
+/** Real-time CPUs, and others that the host has been booted so with, such as a switch's: but for housekeeping CPUs they stay so. */
+function withThose({ sets }: Subject, there: CpuSet): string {
+  const cpus = new Set([...sets.realtime, ...subtractCpuSets(there, sets.housekeeping)])
+  return formatCpuSet([...cpus].sort((a, b) => a - b))
+}
+
+function cpusThere({ facts, sets }: Subject, name: 'nohz_full' | 'rcu_nocbs'): CpuSet {
+  return (parameterValues(facts, name) ?? []).flatMap((text) => parameterCpus(text, sets.online) ?? [])
+}
+
+const REPLACED = ['isolcpus', 'nohz_full', 'rcu_nocbs', 'irqaffinity', 'skew_tick', 'tsc'] as const
+
+function valuesThere({ facts }: Subject, name: string): string[] {
+  const known = REPLACED.find((one) => one === name)
+  return known === undefined
+    ? []
+    : (parameterValues(facts, known) ?? []).map((value) => (value === '' ? known : `${known}=${value}`))
+}

@@ -1,0 +1,74 @@
+import { accessTo } from '../../change/host/access.js'
+import { withHostLock } from '../../change/host/lock.js'
+import { UNIT_FILE } from '../../change/host/plan.js'
+import { bootOf, type Change, isRuntime, readApplyRecord } from '../../change/host/record.js'
+import { reloadUnits } from '../../change/host/surroundings.js'
+import { changesToUndo, type Undone, undoHost } from '../../change/host/undo.js'
+import { EXIT } from '../../errors/user-error.js'
+import { openSysroot } from '../../host/sysroot.js'
+import { report, writeAll } from '../../report/output.js'
+import { printableLines } from '../../units/printable.js'
+import { checkRoot } from './apply.js'
+
+export interface HostUndoOptions {
+  readonly sysroot: string
+  readonly dryRun: boolean
+}
+
+/**
+ * Puts back all that `host apply` has changed, and says what was left.
+ * @throws {UserError} exit 77 without root's rights or when the record cannot be read
+ */
+export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<void> {
+  const root = openSysroot(sysroot)
+  checkRoot(root, 'host undo', dryRun)
+  const record = readApplyRecord(root)
+  if (record === null) return writeAll(1, 'Nothing to put back: host apply has changed nothing here.\n')
+  if (dryRun) {
+    const isThisBoot = record.boot === bootOf(root)
+    const changes = changesToUndo(record).filter((change) => isThisBoot || !isRuntime(change))
+    return writeAll(1, printableLines(changes.map((change) => `would put back ${nameOf(change)}\n`).join('')))
+  }
+  const done = await withHostLock(root, async () => {
+    // Another undo may have been faster.
+    const now = readApplyRecord(root)
+    return now === null ? [] : undoHost({ root, access: accessTo(root) }, now)
+  })
+  const failure = done.some(({ change }) => 'path' in change && change.path === UNIT_FILE)
+    ? await reloadUnits(root)
+    : null
+  if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
+  tell(done)
+}
+
+function tell(done: readonly Undone[]): void {
+  const of = (outcome: Undone['outcome']) => done.filter((one) => one.outcome === outcome)
+  for (const { error } of of('failed')) if (error !== null) report(error.message)
+  for (const { change } of of('changed since'))
+    report(
+      `left as it is, since somebody else has changed it after host apply: ${nameOf(change)}${advice(change)}`,
+    )
+  const count = of('undone').length
+  const lines = [
+    `${count} ${count === 1 ? 'change' : 'changes'} put back.`,
+    ...(of('another boot').length === 0
+      ? []
+      : ['This host has been booted since: values that files have set at this boot stay until the next.']),
+    "What you added to the kernel's command line is yours to take out.",
+  ]
+  writeAll(1, `${lines.join('\n')}\n`)
+  if (of('failed').length + of('changed since').length > 0) process.exitCode = EXIT.unavailable
+}
+
+function advice(change: Change): string {
+  return change.kind === 'written'
+    ? '; take out what stands there below "qemu-rt host apply has written", then run qemu-rt host undo again'
+    : ''
+}
+
+function nameOf(change: Change): string {
+  if (!isRuntime(change)) return change.path
+  return { file: change.name, cpus: `CPUs of ${change.name}`, policy: `policy of ${change.name}` }[
+    change.kind
+  ]
+}
