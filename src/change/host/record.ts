@@ -7,6 +7,8 @@ import type { Form } from './compare.js'
 import { type FileBefore, missingDirectories, ownFile, readPlain, replaceFile } from './places.js'
 
 export const RECORD_FILE = '/var/lib/qemu-rt/host-apply.json'
+/** What `host isolate` has changed: it is undone by itself. */
+export const ISOLATE_RECORD_FILE = '/var/lib/qemu-rt/host-isolate.json'
 export const RECORD_DIRECTORY = directoryOf(RECORD_FILE)
 
 /** A value that was set while the host ran. */
@@ -41,7 +43,20 @@ export interface LinkMade {
   readonly to: string
 }
 
-export type Change = RuntimeChange | FileChange | DirectoryMade | LinkMade
+/** The group that keeps real-time CPUs for VMs, and which these are. It is gone after a boot. */
+export interface ReserveMade {
+  readonly kind: 'reserve'
+  readonly path: string
+  readonly cpus: string
+}
+
+/** The cpuset controller, which was turned on for the groups below one. It is off again after a boot. */
+export interface ControllerOn {
+  readonly kind: 'controller'
+  readonly path: string
+}
+
+export type Change = RuntimeChange | FileChange | DirectoryMade | LinkMade | ReserveMade | ControllerOn
 
 export interface ApplyRecord {
   /** The boot that run-time values belong to; empty where it is not known. */
@@ -57,6 +72,11 @@ export function bootOf(root: Root): string {
 
 export function isRuntime(change: Change): change is RuntimeChange {
   return change.kind === 'file' || change.kind === 'cpus' || change.kind === 'policy'
+}
+
+/** Whether a change is gone after a boot. */
+export function isOfBoot(change: Change): boolean {
+  return isRuntime(change) || change.kind === 'reserve' || change.kind === 'controller'
 }
 
 function keyOf(change: Change): string {
@@ -81,36 +101,37 @@ export function mergeChanges(known: readonly Change[], made: readonly Change[]):
 }
 
 function joined(first: Change, later: Change): Change {
+  if (later.kind === 'reserve') return later
   if ('set' in first && 'set' in later) return { ...first, set: [...new Set([...first.set, ...later.set])] }
   return first
 }
 
 /**
- * Reads root's record of what apply has changed.
+ * Reads root's record of what apply has changed, or what another command has.
  * @returns null when there is none
  * @throws {UserError} exit 77 when it is there and cannot be read, or others may change it
  */
-export function readApplyRecord(root: Root): ApplyRecord | null {
+export function readApplyRecord(root: Root, path = RECORD_FILE): ApplyRecord | null {
   if (missingDirectories(root, RECORD_DIRECTORY).length > 0) return null
-  const file = readPlain(root, RECORD_FILE)
+  const file = readPlain(root, path)
   if (file === null) return null
   const record = parse(Buffer.from(file.text, 'latin1').toString('utf8'))
-  if (record === null) throw applyRecordNotReadable({ path: RECORD_FILE, reason: 'it is no such record' })
+  if (record === null) throw applyRecordNotReadable({ path, reason: 'it is no such record' })
   return record
 }
 
-export function writeApplyRecord(root: Root, { boot, changes }: ApplyRecord): void {
+export function writeApplyRecord(root: Root, { boot, changes }: ApplyRecord, path = RECORD_FILE): void {
   const list = changes.map((change) => `\n    ${JSON.stringify(change)}`).join(',')
   const text = `{\n  "version": 1,\n  "boot": ${JSON.stringify(boot)},\n  "changes": [${list}]\n}\n`
-  replaceFile(root, RECORD_FILE, ownFile(Buffer.from(text).toString('latin1')))
+  replaceFile(root, path, ownFile(Buffer.from(text).toString('latin1')))
 }
 
 /** Removes the record, and its directory where apply made that. */
-export function removeApplyRecord(root: Root, { changes }: ApplyRecord): void {
+export function removeApplyRecord(root: Root, { changes }: ApplyRecord, file = RECORD_FILE): void {
   try {
-    rmSync(root + RECORD_FILE, { force: true })
+    rmSync(root + file, { force: true })
   } catch (error) {
-    throw hostNotChanged({ path: RECORD_FILE, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: file, reason: errorCode(error) ?? String(error) })
   }
   const made = changes.flatMap((change) => (change.kind === 'directory' ? [change.path] : []))
   for (const path of made.reverse().filter((one) => `${RECORD_DIRECTORY}/`.startsWith(`${one}/`)))
@@ -156,7 +177,8 @@ const FORMS: readonly unknown[] = ['number', 'mask', 'list', 'choice', 'word']
 function isChange(json: unknown): json is Change {
   if (!isObject(json)) return false
   const { kind, path } = json
-  if (kind === 'directory') return isPath(path)
+  if (kind === 'directory' || kind === 'controller') return isPath(path)
+  if (kind === 'reserve') return isPath(path) && typeof json.cpus === 'string'
   if (kind === 'link') return isPath(path) && typeof json.to === 'string'
   if (kind === 'written') return isPath(path) && areTexts(json.set) && isBefore(json.before)
   const { target, name, form, before, set } = json

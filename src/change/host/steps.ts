@@ -145,7 +145,7 @@ export function fileStep(root: Root, file: PlannedFile, known: readonly Change[]
 }
 
 /** Stands in every text of ours: a file without it has become somebody else's. */
-const MARK = 'qemu-rt host apply'
+const MARK = /qemu-rt host (apply|isolate)/
 
 /** Gives a file that is still what was written its old text, mode and owner; one that was not there is removed. */
 export function undoFile(root: Root, { path, before, set }: FileChange): Outcome {
@@ -154,8 +154,7 @@ export function undoFile(root: Root, { path, before, set }: FileChange): Outcome
   if (now === null && before === null) return 'was so already'
   if (now !== null && before !== null && now.text === before.text && now.mode === before.mode)
     return 'was so already'
-  if (now !== null && !set.includes(now.text))
-    return now.text.includes(MARK) ? 'changed since' : 'was so already'
+  if (now !== null && !set.includes(now.text)) return MARK.test(now.text) ? 'changed since' : 'was so already'
   if (before === null) remove(root, path)
   else replaceFile(root, path, before)
   return 'undone'

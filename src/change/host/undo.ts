@@ -1,10 +1,13 @@
 import { UserError } from '../../errors/user-error.js'
+import { undoController } from '../isolate/controller.js'
+import { undoReserve } from '../isolate/reserve-step.js'
 import {
   type ApplyRecord,
   bootOf,
   type Change,
-  isRuntime,
+  isOfBoot,
   RECORD_DIRECTORY,
+  RECORD_FILE,
   removeApplyRecord,
   removeEmpty,
   writeApplyRecord,
@@ -33,13 +36,18 @@ function isOfRecord(path: string): boolean {
  * back keeps nothing else from it and stays in the record, and so does a file that was changed, since its old text is
  * nowhere else.
  */
-export async function undoHost(host: Host, record: ApplyRecord): Promise<Undone[]> {
+export async function undoHost(host: Host, record: ApplyRecord, recordFile = RECORD_FILE): Promise<Undone[]> {
   const isThisBoot = record.boot === bootOf(host.root)
   const done: Undone[] = []
   for (const change of changesToUndo(record)) done.push(await undoOne(host, change, isThisBoot))
   const kept = done.filter(isKept).map(({ change }) => change)
-  if (kept.length === 0) removeApplyRecord(host.root, record)
-  else writeApplyRecord(host.root, { ...record, changes: record.changes.filter((one) => isLeft(one, kept)) })
+  if (kept.length === 0) removeApplyRecord(host.root, record, recordFile)
+  else
+    writeApplyRecord(
+      host.root,
+      { ...record, changes: record.changes.filter((one) => isLeft(one, kept)) },
+      recordFile,
+    )
   return done
 }
 
@@ -53,7 +61,7 @@ function isLeft(change: Change, kept: readonly Change[]): boolean {
 
 async function undoOne(host: Host, change: Change, isThisBoot: boolean): Promise<Undone> {
   try {
-    if (isRuntime(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
+    if (isOfBoot(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
     return { change, outcome: await outcomeOf(host, change), error: null }
   } catch (error) {
     if (!(error instanceof UserError)) throw error
@@ -67,6 +75,10 @@ async function outcomeOf(host: Host, change: Change): Promise<Outcome> {
       return undoFile(host.root, change)
     case 'link':
       return undoLink(host.root, change)
+    case 'reserve':
+      return undoReserve(host.root, change)
+    case 'controller':
+      return undoController(host.root, change)
     case 'directory':
       removeEmpty(host.root, change.path)
       return 'undone'

@@ -41,12 +41,13 @@ export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<vo
   tell(done)
 }
 
-function tell(done: readonly Undone[]): void {
+/** Says what became of each change, of which command's. */
+export function tell(done: readonly Undone[], command = 'host apply'): void {
   const of = (outcome: Undone['outcome']) => done.filter((one) => one.outcome === outcome)
   for (const { error } of of('failed')) if (error !== null) report(error.message)
   for (const { change } of of('changed since'))
     report(
-      `left as it is, since somebody else has changed it after host apply: ${nameOf(change)}${advice(change)}`,
+      `left as it is, since somebody else has changed it after ${command}: ${nameOf(change)}${advice(change, command)}`,
     )
   const count = of('undone').length
   const lines = [
@@ -54,19 +55,21 @@ function tell(done: readonly Undone[]): void {
     ...(of('another boot').length === 0
       ? []
       : ['This host has been booted since: values that files have set at this boot stay until the next.']),
-    "What you added to the kernel's command line is yours to take out.",
+    ...(command === 'host apply'
+      ? ["What you added to the kernel's command line is yours to take out."]
+      : []),
   ]
   writeAll(1, `${lines.join('\n')}\n`)
   if (of('failed').length + of('changed since').length > 0) process.exitCode = EXIT.unavailable
 }
 
-function advice(change: Change): string {
+function advice(change: Change, command: string): string {
   return change.kind === 'written'
-    ? '; take out what stands there below "qemu-rt host apply has written", then run qemu-rt host undo again'
+    ? `; take out what stands there below "qemu-rt ${command}${command === 'host apply' ? ' has written", then run qemu-rt host undo' : '", then run qemu-rt host isolate --undo'} again`
     : ''
 }
 
-function nameOf(change: Change): string {
+export function nameOf(change: Change): string {
   if (!isRuntime(change)) return change.path
   return { file: change.name, cpus: `CPUs of ${change.name}`, policy: `policy of ${change.name}` }[
     change.kind

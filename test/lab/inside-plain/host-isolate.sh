@@ -1,0 +1,111 @@
+# shellcheck shell=sh
+: "${project:?}"
+# CPUs isolated by `host isolate` on a node that was booted without isolcpus=: as in 3-threads, the kernel's own trace says that
+# nothing but vCPUs is on them, here with load on all other CPUs. There is no systemd; its slices are made by hand.
+
+groups=/sys/fs/cgroup
+tracing=/sys/kernel/tracing
+mount -t tracefs tracefs $tracing 2>/dev/null
+echo +cpuset >$groups/cgroup.subtree_control
+mkdir $groups/system.slice $groups/user.slice
+like "the node was booted without isolcpus=" '^$' "$(cat /sys/devices/system/cpu/isolated)"
+
+# What the groups are like: all that `--undo` puts back.
+look() {
+  for file in "$groups"/*/cpuset.cpus "$groups"/*/cpuset.cpus.exclusive "$groups"/*/cpuset.cpus.partition "$groups"/cgroup.subtree_control; do
+    [ -e "$file" ] && echo "$file: $(cat "$file")"
+  done
+  cat $groups/cpuset.cpus.effective
+  find /etc/systemd/system /var/lib/qemu-rt 2>/dev/null | sort
+}
+
+result_of() {
+  qemu-rt host check | sed -n "s/^$1: [^:]* : \(PASS\|FAIL\|WARN\|NOTE\|NOT KNOWN\).*/\1/p"
+}
+
+trace_on() {
+  echo c >$tracing/tracing_cpumask
+  echo >$tracing/trace
+  echo 1 >$tracing/events/sched/sched_switch/enable
+  echo 1 >$tracing/tracing_on
+}
+
+trace_off() {
+  echo 0 >$tracing/tracing_on
+  echo 0 >$tracing/events/sched/sched_switch/enable
+  sed -n 's/.*next_comm=\(.*\) next_pid=\([0-9]*\) .*/\1/p' $tracing/trace |
+    grep -Ev '^(swapper|migration|ksoftirqd|kworker|rcuc|rcuop|rcuog|ktimers|cpuhp|irq_work|posixcputmr|idle_inject|watchdog|backlog_napi)(/|$| )' |
+    sort -u | tr '\n' ';'
+}
+
+group_of_vcpu() {
+  find $groups -type d -name vcpu0 | head -n 1
+}
+
+if ! [ -e $groups/cpuset.cpus.isolated ]; then
+  like "a kernel without remote partitions refuses" 'has no partitions below groups that are none.*isolcpus=managed_irq,domain,2-3' \
+    "$(qemu-rt host isolate 2>&1)"
+  is "and nothing was changed" "0-3" "$(cat $groups/cpuset.cpus.effective)"
+else
+  # Processes of the system, which are two of load for each CPU that they may use.
+  for _ in 0 1 2 3; do
+    (exec sh -c 'echo $$ >/sys/fs/cgroup/system.slice/cgroup.procs; exec busybox sh -c "while :; do :; done"') &
+    load="${load:-} $!"
+  done
+  ensure_libvirtd
+  before=$(look)
+  like "--dry-run says what would be done" 'CPU 2-3, as a partition' "$(qemu-rt host isolate --dry-run)"
+  is "and does nothing" "$before" "$(look)"
+  is "not isolated before" FAIL "$(result_of cpu.isolated)"
+
+  like "host isolate" 'CPU 2-3 is isolated' "$(qemu-rt host isolate 2>&1)"
+  is "the kernel says so" "2-3" "$(cat $groups/cpuset.cpus.isolated)"
+  is "host check: cpu.isolated" PASS "$(result_of cpu.isolated)"
+  is "host check: isolation.slices" PASS "$(result_of isolation.slices)"
+  like "again, nothing is changed" 'Nothing was changed' "$(qemu-rt host isolate 2>&1)"
+  like "status knows" '2-3  *realtime  *' "$(qemu-rt status | sed 's/\x1b\[[0-9;]*m//g')"
+  is "and that they are isolated" "" "$(qemu-rt status | grep 'not isolated')"
+
+  trace_on
+  like "a VM starts" "started" "$(start rt-hook "<r:request xmlns:r='urn:qemu-rt:request' profile='rt'/>" '')"
+  sleep 5
+  is "nothing else was on isolated CPUs, from the launch to 5 s after" "CPU 0/TCG;" "$(trace_off)"
+  like "FIFO on a CPU of its own" '^SCHED_FIFO(\|SCHED_RESET_ON_FORK)? 2 [23]$' "$(vcpu_of rt-hook)"
+  is "its vCPU's group is a partition" "isolated" "$(cat "$(group_of_vcpu)/cpuset.cpus.partition")"
+  is "all of them are isolated still" "2-3" "$(cat $groups/cpuset.cpus.isolated)"
+  is "the emulator is on the others" "0-1" "$(cat "$(dirname "$(group_of_vcpu)")/emulator/cpuset.cpus.effective")"
+  like "status: as planned" "are as planned" "$(qemu-rt status)"
+  like "a second VM gets the other CPU" "started" "$(start rt-two "<r:request xmlns:r='urn:qemu-rt:request' profile='rt'/>" '')"
+  is "each its own" "2;3;" "$(for vm in rt-hook rt-two; do vcpu_of $vm | grep -o '[23]$'; done | sort | tr '\n' ';')"
+  is "the reserve is empty" "" "$(cat $groups/qemu-rt/cpuset.cpus)"
+  like "a third finds none" "held by guest" "$(start rt-three "<r:request xmlns:r='urn:qemu-rt:request' profile='rt'/>" '')"
+  restart_libvirtd
+  is "a restart of libvirt leaves them" "isolated" "$(cat "$(group_of_vcpu)/cpuset.cpus.partition")"
+  like "the unit leaves them, too" 'Nothing was changed' "$(qemu-rt host isolate --at-boot 2>&1)"
+  virsh destroy rt-two >/dev/null
+  virsh destroy rt-hook >/dev/null
+  until_true 20 sh -c "[ \"\$(cat $groups/qemu-rt/cpuset.cpus)\" = 2-3 ]"
+  is "both ended, the reserve has them back" "2-3 isolated" "$(cat $groups/qemu-rt/cpuset.cpus $groups/qemu-rt/cpuset.cpus.partition | xargs)"
+
+  trace_on
+  sleep 3
+  is "without a VM nothing is there" "" "$(trace_off)"
+  like "--undo" 'put back' "$(qemu-rt host isolate --undo 2>&1)"
+  is "as it was before" "$before" "$(look)"
+  like "--undo again" 'Nothing to put back' "$(qemu-rt host isolate --undo 2>&1)"
+
+  # Somebody else has one of the CPUs: the kernel says why, and nothing is left of it.
+  mkdir $groups/other
+  echo 3 >$groups/other/cpuset.cpus
+  echo isolated >$groups/other/cpuset.cpus.partition
+  before=$(look)
+  qemu-rt host isolate >/tmp/isolate.log 2>&1
+  is "a CPU of another partition is not taken" "2" "$(cat $groups/qemu-rt/cpuset.cpus 2>/dev/null)"
+  qemu-rt host isolate --undo >/dev/null 2>&1
+  is "and all is as it was" "$before" "$(look)"
+  echo member >$groups/other/cpuset.cpus.partition
+  rmdir $groups/other
+  # shellcheck disable=SC2086
+  kill $load
+fi
+rmdir $groups/user.slice
