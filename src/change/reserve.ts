@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { RESERVE } from '../host/cpuset.js'
 import { errorCode, listDirectory, readAttribute } from '../host/sysfs.js'
 import {
@@ -76,7 +76,7 @@ export function lend(at: Hierarchy, group: string, wanted: CpuSet, write: WriteS
       const known = cpusIn(at, `${path}/${EXCLUSIVE}`) ?? []
       set(at, `${path}/${EXCLUSIVE}`, formatCpuSet(unionCpuSets(known, cpus)), write)
     }
-    set(at, `${group}/${CPUS}`, formatCpuSet(cpus), write)
+    // Its CPUs in cpuset.cpus would bring the thread there before the partition keeps others away.
     return { cpus, problem: makePartition(at, group, cpus, write) }
   } catch (error) {
     return { cpus, problem: errorCode(error) ?? String(error) }
@@ -141,7 +141,7 @@ function makePartition(at: Hierarchy, group: string, cpus: CpuSet, write: WriteS
   if (now() !== 'isolated') set(at, path, 'isolated', write)
   if (now() !== 'isolated') return now()
   // Where another group keeps a CPU as exclusive, Linux 6.12 says `isolated` all the same.
-  const missing = subtractCpuSets(cpus, cpusIn(at, `${group}/${EFFECTIVE}`) ?? [])
+  const missing = subtractCpuSets(cpus, cpusIn(at, `${group}/${EFFECTIVE}`) ?? cpus)
   return missing.length === 0 ? null : `CPU ${formatCpuSet(missing)} is not in its ${EFFECTIVE}`
 }
 
@@ -160,5 +160,5 @@ function set(at: Hierarchy, path: string, text: string, write: WriteSysfs): void
 }
 
 function isThere(at: Hierarchy, path: string): boolean {
-  return lstatSync(`${at.root}${at.mountPoint}${path}`, { throwIfNoEntry: false }) !== undefined
+  return existsSync(`${at.root}${at.mountPoint}${path}`)
 }

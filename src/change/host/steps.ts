@@ -80,9 +80,24 @@ export async function undoRuntime({ root, access }: Host, change: RuntimeChange)
     // A copy of a host gets the text of its file back, brackets and all.
     await access.write(change, root === '' ? `${writable(form, before)}\n` : before)
   } catch (error) {
-    throw error instanceof Refused ? hostNotChanged({ path: change.name, reason: error.message }) : error
+    if (!(error instanceof Refused)) throw error
+    if (!(await undoCpusOfGroup(access, change, error.message)))
+      throw hostNotChanged({ path: change.name, reason: error.message })
   }
   return 'undone'
+}
+
+/**
+ * A group with processes in it cannot have its CPUs made empty again, which means no limit: ENOSPC (Linux
+ * kernel/cgroup/cpuset.c, validate_change). All CPUs that there may be are no limit, either.
+ */
+async function undoCpusOfGroup(access: Access, change: RuntimeChange, reason: string): Promise<boolean> {
+  if (reason !== 'ENOSPC' || change.before.trim() !== '' || !change.target.endsWith('/cpuset.cpus'))
+    return false
+  const possible = access.read({ ...change, target: '/sys/devices/system/cpu/possible' })
+  if (possible === null) return false
+  await access.write(change, possible)
+  return true
 }
 
 export function directoryStep(root: Root, path: string): Step<Change> {

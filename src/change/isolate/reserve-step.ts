@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, rmdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import { hostNotChanged } from '../../errors/host-apply.js'
 import { cpusNotIsolated } from '../../errors/host-isolate.js'
 import { RESERVE } from '../../host/cpuset.js'
@@ -62,7 +62,9 @@ function isPartition(root: Root, cpus: CpuSet): boolean {
 export function undoReserve(root: Root, { path }: ReserveMade): Outcome {
   if (lstatSync(root + path, { throwIfNoEntry: false }) === undefined) return 'was so already'
   try {
-    rmdirSync(root + path)
+    // In a copy of a host what a group is like are files, which stand in its directory's way.
+    if (root === '') rmdirSync(path)
+    else rmSync(root + path, { recursive: true })
     return 'undone'
   } catch (error) {
     throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })

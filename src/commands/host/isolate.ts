@@ -1,22 +1,20 @@
 import { existsSync } from 'node:fs'
 import { writeSysfs } from '../../change/driver.js'
 import { accessTo } from '../../change/host/access.js'
-import { applyHost } from '../../change/host/apply.js'
 import { withHostLock } from '../../change/host/lock.js'
 import { bootOf, ISOLATE_RECORD_FILE, isOfBoot, readApplyRecord } from '../../change/host/record.js'
-import { fileContent, type Host, linkStep } from '../../change/host/steps.js'
+import { fileContent, type Host } from '../../change/host/steps.js'
 import { configForUnit, launcherForUnit, reloadUnits } from '../../change/host/surroundings.js'
 import { changesToUndo, undoHost } from '../../change/host/undo.js'
-import { CGROUPS, controllerStep } from '../../change/isolate/controller.js'
+import { CGROUPS } from '../../change/isolate/controller.js'
+import { isolateHost } from '../../change/isolate/isolate.js'
 import {
   ISOLATE_UNIT,
   ISOLATE_UNIT_FILE,
-  ISOLATE_UNIT_LINK,
-  ISOLATE_UNIT_TARGET,
   type IsolationPlan,
   planIsolation,
 } from '../../change/isolate/plan.js'
-import { RESERVE_PATH, reserveStep } from '../../change/isolate/reserve-step.js'
+import { RESERVE_PATH } from '../../change/isolate/reserve-step.js'
 import { isolationText } from '../../change/isolate/text.js'
 import { lentCpus } from '../../change/reserve.js'
 import { findConfig } from '../../config/find.js'
@@ -74,19 +72,7 @@ async function isolate(root: Root, options: HostIsolateOptions): Promise<void> {
   if (dryRun) return
   if (!hasUnit && !atBoot) report(`${ISOLATE_UNIT} is not written: others than root may change the launcher`)
   const host: Host = { root, access: accessTo(root) }
-  const isolation = () =>
-    applyHost(
-      host,
-      plan,
-      (steps) => [
-        controllerStep(root, writeSysfs),
-        ...steps,
-        ...(hasUnit && !atBoot ? [linkStep(root, ISOLATE_UNIT_LINK, ISOLATE_UNIT_TARGET)] : []),
-        reserveStep(root, plan.realtime, writeSysfs),
-      ],
-      ISOLATE_RECORD_FILE,
-    )
-  const { changed, hasNewUnit, refused } = await withHostLock(root, isolation)
+  const { changed, hasNewUnit, refused } = await withHostLock(root, () => isolateHost(host, plan, writeSysfs))
   for (const line of refused) report(`the kernel refused ${line}`)
   const failure = hasNewUnit ? await reloadUnits(root) : null
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
