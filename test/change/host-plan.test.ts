@@ -1,5 +1,6 @@
 import t from 'tap'
 import { planHost, SYSCTL_FILE, UNIT_FILE } from '../../src/change/host/plan.js'
+import type { ThreadFact } from '../../src/host/check/facts.js'
 import { type Change, changed } from '../checks/ready.js'
 
 const plan = (change: Change, launcher: string | null = '/usr/bin/qemu-rt') =>
@@ -63,4 +64,33 @@ t.test('without a launcher of root alone there is no unit, and that is said', as
   const { files, left } = plan({}, null)
   t.notOk(files.some(({ path }) => path === UNIT_FILE))
   t.match(left, [{ check: 'at boot', why: /install\.sh/ }])
+})
+
+t.test('CPUs that are neither real-time nor of the switch stay in masks and lists', async (t) => {
+  const thread = (tid: number, cpus: readonly number[]): ThreadFact => ({
+    ...{ pid: tid, tid, name: 'kswapd0', isKernels: true, isBound: false },
+    ...{ policy: 'other', priority: 0, group: null, cpus },
+  })
+  const { runtime, files } = plan({
+    subject: { configured: { housekeeping: [0], realtime: [3], switch: [2] } },
+    threads: [thread(70, [0, 1, 2, 3]), thread(71, [3])],
+    files: {
+      '/proc/irq/default_smp_affinity': 'f',
+      '/sys/devices/virtual/workqueue/cpumask': '8',
+      '/proc/sys/net/core/rps_default_mask': 'f',
+      '/proc/irq/24/effective_affinity_list': '3',
+      '/proc/irq/24/smp_affinity_list': '1-3',
+      '/sys/kernel/irq/24/actions': 'eth0',
+    },
+  })
+  const wanted = Object.fromEntries(runtime.map(({ target, wanted }) => [target, wanted]))
+  t.match(wanted, {
+    '/proc/irq/default_smp_affinity': '3',
+    '/sys/devices/virtual/workqueue/cpumask': '1',
+    '/proc/sys/net/core/rps_default_mask': '3',
+    '/proc/irq/24/smp_affinity_list': '1',
+    '70': '0-1',
+    '71': '0',
+  })
+  t.match(files.find(({ path }) => path === SYSCTL_FILE)?.text, /^net\.core\.rps_default_mask = 3$/m)
 })
