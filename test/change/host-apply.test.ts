@@ -61,6 +61,7 @@ function made(t: Test, name: string): MadeHost {
         launcher: '/usr/local/bin/qemu-rt',
         config: null,
         signs: new Set(),
+        hasSystemd: true,
       })
       for (const { kind, target, now } of plan.runtime)
         if (kind !== 'file' && !threads.has(`${kind} ${target}`)) threads.set(`${kind} ${target}`, now ?? '')

@@ -1,6 +1,6 @@
 import { accessTo } from '../../change/host/access.js'
 import { withHostLock } from '../../change/host/lock.js'
-import { UNIT_FILE } from '../../change/host/plan.js'
+import { UNIT, UNIT_FILE } from '../../change/host/plan.js'
 import {
   bootOf,
   type Change,
@@ -9,7 +9,7 @@ import {
   isRuntime,
   readApplyRecord,
 } from '../../change/host/record.js'
-import { reloadUnits } from '../../change/host/surroundings.js'
+import { forgetUnit } from '../../change/host/surroundings.js'
 import { changesToUndo, type Undone, undoHost } from '../../change/host/undo.js'
 import { EXIT } from '../../errors/user-error.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -44,7 +44,7 @@ export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<vo
   })
   if (done === null) return writeAll(1, NOTHING)
   const failure = done.some(({ change }) => 'path' in change && change.path === UNIT_FILE)
-    ? await reloadUnits(root)
+    ? await forgetUnit(root, UNIT)
     : null
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
   tell(done)
