@@ -42,7 +42,7 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
     [
       {},
       { realtimeLimit: 1 },
-      'vCPU 0 cannot have fifo 5: RLIMIT_RTPRIO of QEMU is 1 and CAP_SYS_NICE is missing; set LimitRTPRIO=5 for libvirtd or virtqemud (by hand: ulimit -r 5), or run as root: qemu-rt tune',
+      'vCPU 0 cannot have fifo 5: RLIMIT_RTPRIO of QEMU is 1 and CAP_SYS_NICE is missing; set LimitRTPRIO=99 for libvirtd or virtqemud (by hand: ulimit -r 5), or run as root: qemu-rt tune',
     ],
     [
       {},

@@ -94,10 +94,10 @@ const NO_UNIT: LeftAlone = {
   why: `${UNIT} is not written: the launcher or a directory above it may be changed by others than root, or has an unusual name; install qemu-rt with install.sh`,
 }
 
-function ownedByTuned({ id, tunedProfile, found }: Result): LeftAlone[] {
+function ownedByTuned({ id, tunedProfile, what }: Result): LeftAlone[] {
   return tunedProfile === null
     ? []
-    : [{ check: id, why: `${found}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
+    : [{ check: id, why: `${what}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
 }
 
 const TUNED_ADVICE = 'correct it there or in a profile of your own that includes it'
