@@ -115,7 +115,7 @@ const rcuCallbacks: Check = {
  */
 export function isolcpusWanted({ facts, sets }: BootFacts, flags: readonly string[]): string {
   const there = (parameterValues(facts, 'isolcpus') ?? []).flatMap((text) => parseIsolcpus(text) ?? [])
-  const all = new Set([...flags, ...there.flatMap((one) => one.flags)])
+  const all = new Set(['managed_irq', ...there.flatMap((one) => one.flags), ...flags])
   const cpus = there.flatMap((one) => one.cpus)
   return isolcpusParameter(withThose(sets, cpus), [...all])
 }

@@ -155,7 +155,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       files: cmdline('isolcpus=nohz,domain,2-3'),
       level: 'warn',
       found: /CPUs 2-3/,
-      fix: /isolcpus=managed_irq,domain,nohz,2-3 in place of isolcpus=nohz,domain,2-3/,
+      fix: /isolcpus=managed_irq,nohz,domain,2-3 in place of isolcpus=nohz,domain,2-3/,
     },
     {
       files: cmdline('isolcpus=2-3'),
