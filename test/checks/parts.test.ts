@@ -184,5 +184,5 @@ t.test('what many checks do not know for one reason is said once, with the ids o
   t.equal(Number(together), unknown.length)
   for (const { id } of results) t.equal(text.split(id).length > 1, true, id)
   for (const line of text.split('\n').filter((one) => one.startsWith('  '))) t.ok(line.length <= 100, line)
-  t.match(checksText(results, true), / checks : \x1b\[35mNOT KNOWN\x1b\[0m \(/)
+  t.ok(checksText(results, true).includes(' checks : \x1b[35mNOT KNOWN\x1b[0m ('))
 })
