@@ -1,5 +1,12 @@
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../units/cpu-set.js'
 import type { Check, Sets } from './check.js'
+import { byOnline } from './fixes.js'
 import { cpusOf, cpusText, few, whyNot } from './look.js'
 import { isolatedCpus, ONLINE, PRESENT } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
@@ -65,11 +72,18 @@ const cpus: Check = {
         'correct [host]; the other checks leave these CPUs out',
       )
     const off = without((all) => subtractCpuSets(all, online))
-    return off.length === 0 ? met(formatCpuSet(online)) : missed(cpus, `not online: ${off.join(', ')}`)
+    if (off.length === 0) return met(formatCpuSet(online))
+    const { housekeeping, realtime, switch: given } = configured
+    const all = unionCpuSets(housekeeping ?? [], realtime ?? [], given ?? [])
+    return missed(
+      cpus,
+      `not online: ${off.join(', ')}`,
+      `${byOnline(subtractCpuSets(all, online))}; or correct [host]`,
+    )
   },
   why: 'A VM that is given a CPU that is not online does not start, and none does while [host] has a CPU that the host has not.',
   fixedBy: 'configuration',
-  fix: () => 'correct [host], or switch the CPUs on as root: echo 1 >/sys/devices/system/cpu/cpuN/online',
+  fix: () => 'run as root: chcpu -e CPUS; or correct [host]',
   source: SOURCE,
 }
 

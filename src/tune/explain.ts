@@ -1,4 +1,5 @@
 import type { Refusal } from '../change/threads.js'
+import { byOnline } from '../checks/fixes.js'
 import { allowsPriority, daemonLimit, LIMITS_ID } from '../checks/judge/limits.js'
 import { type Finding, findingText } from '../errors/finding.js'
 import type { CpuPartition } from '../host/facts.js'
@@ -98,7 +99,7 @@ function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circ
     return {
       id: 'tune.cpu-offline',
       where: `CPU ${formatCpuSet(offline)} is offline`,
-      todo: 'bring it online (chcpu -e), or plan others',
+      todo: `${byOnline(offline)}; or plan others`,
     }
   }
   const [taken] = obstaclesTo(wanted, { online, cpuset, partitions }).filter(

@@ -670,7 +670,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       files: { [`${CPU}/online`]: '0-2' },
       level: 'fail',
       found: /not online: realtime has CPU 3$/,
-      fix: /cpuN\/online/,
+      fix: /^run as root: chcpu -e 3; or correct/,
     },
   ],
   'config.nics': [

@@ -72,7 +72,7 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
     [
       cpus,
       { online: [0, 4] },
-      'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; bring it online (chcpu -e), or plan others',
+      'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; run as root: chcpu -e 5; or plan others',
     ],
     [
       { ...cpus, reason: 'EPERM' },
