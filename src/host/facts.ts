@@ -84,6 +84,16 @@ export interface HostCpus {
    * usage of real-time and deadline processes"); null when the host does not say.
    */
   readonly realtimeRuntime: number | null
+  /** What decides whether that limits threads of no group; absent where there is no limit, or nobody has looked. */
+  readonly kernel?: KernelFacts
+}
+
+/** The kernel that runs. */
+export interface KernelFacts {
+  /** As /proc/sys/kernel/osrelease has it; null when that is not known. */
+  readonly release: string | null
+  /** Whether it schedules real-time threads by groups; null when its build configuration is not to be read. */
+  readonly hasRealtimeGroups: boolean | null
 }
 
 /** A cgroup with CPUs that no other group has (Linux Documentation/admin-guide/cgroup-v2.rst, cpuset.cpus.partition). */

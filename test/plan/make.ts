@@ -1,5 +1,6 @@
 import type { ReadConfig } from '../../src/argv/files.js'
 import { parsePolicy } from '../../src/config/parse.js'
+import { findingText } from '../../src/errors/finding.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
 import { askOf } from '../../src/plan/ask.js'
 import type { HeldLease } from '../../src/plan/leases.js'
@@ -83,7 +84,7 @@ export function argv(plan: Plan): string[] {
 
 /** The plan's warnings, as a person sees them. */
 export function warningsOf(plan: Plan): string[] {
-  return plan.warnings.map(({ text }) => text)
+  return plan.warnings.map(findingText)
 }
 
 /** `-name` with thread names on, so that a test sees only what it is about. */

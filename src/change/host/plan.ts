@@ -114,10 +114,10 @@ function atBoot(launcher: string, config: string | null): string {
   return `${launcher} host apply --at-boot${config === null ? '' : ` --config ${config}`}`
 }
 
-function ownedByTuned({ id, tunedProfile, found }: Result): LeftAlone[] {
+function ownedByTuned({ id, tunedProfile, what }: Result): LeftAlone[] {
   return tunedProfile === null
     ? []
-    : [{ check: id, why: `${found}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
+    : [{ check: id, why: `${what}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
 }
 
 const TUNED_ADVICE = 'correct it there or in a profile of your own that includes it'

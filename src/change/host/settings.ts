@@ -273,8 +273,8 @@ export interface WantedSettings extends Settings {
  * Whether a check wants something changed. A NOTE does only where a miss is one by the table; where it says more than that a
  * person decides.
  */
-export function isMiss({ level, severity, fix }: Result): boolean {
-  return level === 'warn' || level === 'fail' || (level === 'note' && severity === 'note' && fix !== null)
+export function isMiss({ level, severity, todo }: Result): boolean {
+  return level === 'warn' || level === 'fail' || (level === 'note' && severity === 'note' && todo != null)
 }
 
 /** Finds what to set by what the checks found. Pure. */
@@ -286,7 +286,7 @@ export function wantedSettings(subject: Subject, results: readonly Result[]): Wa
     if (result.tunedProfile !== null) return []
     const waits = (row.after ?? []).filter((id) => byId.get(id)?.level !== 'pass')
     if (waits.length === 0) return [{ id: row.id, ...row.settings(subject, row.id), why: null }]
-    const why = `${result.found}; not before ${waits.join(' and ')} pass`
+    const why = `${result.what}; not before ${waits.join(' and ')} pass`
     return isMiss(result) ? [{ id: row.id, runtime: [], lasting: [], why }] : []
   })
   return {
