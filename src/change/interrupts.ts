@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs'
 import type { SchedPolicy } from '../config/policy.js'
 import { type InterruptThread, isThereStill, readInterruptThreads } from '../host/interrupt-threads.js'
 import { affinityOf, affinityPath, hasInterrupt, interruptsOf, isIdleLine } from '../host/interrupts.js'
@@ -175,10 +175,12 @@ function moveInterrupt(
   isOurs: () => boolean,
 ): 'done' | 'gone' | { readonly why: string } {
   try {
-    const { O_WRONLY, O_TRUNC, O_NOFOLLOW } = constants
-    const file = openSync(`${root}${affinityPath(irq)}`, O_WRONLY | O_TRUNC | O_NOFOLLOW)
+    const { O_WRONLY, O_NOFOLLOW } = constants
+    const file = openSync(`${root}${affinityPath(irq)}`, O_WRONLY | O_NOFOLLOW)
     try {
       if (!isOurs()) return 'gone'
+      // A copy of a host has a file there, of which the rest would stay.
+      if (root !== '') ftruncateSync(file)
       writeSync(file, `${formatCpuSet(cpus)}\n`)
       return 'done'
     } finally {

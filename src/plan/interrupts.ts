@@ -1,6 +1,5 @@
 import type { InterruptPolicy, Policy, Profile } from '../config/policy.js'
-import { noVcpuCpus } from '../errors/interrupts.js'
-import { cpusOffline, hostSetMissing, unknownCpus } from '../errors/threads.js'
+import { cpusOffline, hostSetMissing, noVcpuCpus, unknownCpus } from '../errors/threads.js'
 import type { HostCpus } from '../host/facts.js'
 import {
   type CpuSet,

@@ -20,6 +20,7 @@
 	.set	ICR, 0xc0
 	.set	ICS, 0xc8
 	.set	IMS, 0xd0
+	.set	IMC, 0xd8
 	.set	IVAR, 0xe4
 	# The first receive queue, and other causes.
 	.set	CAUSES, 0x01100000
@@ -95,6 +96,9 @@ anew:
 	js	again
 	movl	FOUND(,%edi,4), %ebp
 	call	base
+	# As a driver does: without MSI-X a cause would be an interrupt of the line.
+	movl	$0xffffffff, %fs:IMC(%esi)
+	movl	$0xffffffff, %fs:ICR(%esi)
 	leal	MSIX(%ebp), %eax
 	call	read
 	movl	%eax, %ebx
@@ -122,7 +126,6 @@ base:
 # ebp: configuration address of a card, esi: its registers
 enable:
 	movl	$VECTORS, %fs:IVAR(%esi)
-	movl	$CAUSES, %fs:IMS(%esi)
 	leal	TABLE(%esi), %ecx
 	call	vector
 	addl	$16, %ecx
@@ -132,7 +135,9 @@ enable:
 	movl	%eax, %ebx
 	orl	$ENABLE, %ebx
 	leal	MSIX(%ebp), %eax
-	jmp	write
+	call	write
+	movl	$CAUSES, %fs:IMS(%esi)
+	ret
 
 # ecx: an entry of an MSI-X table: a vector of the first CPU, which is not masked
 vector:
