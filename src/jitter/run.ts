@@ -12,6 +12,7 @@ import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { hasEnded, how, startLoad, withChildren } from './children.js'
 import { explainJitter, hasFairServer } from './explain.js'
 import { type GuestMachine, guestImage, machineArguments } from './guest.js'
 import { makeRecordReader } from './record.js'
@@ -50,32 +51,18 @@ const OWN_VARIABLES = ['QEMU_RT_PROFILE', 'QEMU_RT_NIC', 'QEMU_RT_DRY_RUN', 'QEM
  */
 export async function runJitter(run: JitterRun): Promise<JitterResult> {
   const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-jitter-'))
-  const children: ChildProcess[] = []
-  const stopAll = () => {
-    for (const child of children) stop(child)
-    rmSync(directory, { recursive: true, force: true })
-  }
-  // Whoever presses Ctrl-C must not be left with a busy guest.
-  const onSignal = () => {
-    stopAll()
-    process.exit(130)
-  }
-  for (const signal of SIGNALS) process.once(signal, onSignal)
-  try {
-    const guest = startGuest(run, directory)
-    children.push(guest.child)
-    await placed(run, guest)
-    // Only now: firmware that shares a CPU with a load takes minutes.
-    const load = run.load === null ? null : startLoad(run.load)
-    if (load !== null) children.push(load)
-    return await measure(run, guest, load)
-  } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal)
-    stopAll()
-  }
+  return withChildren(
+    async ({ add }) => {
+      const guest = startGuest(run, directory)
+      add(guest.child)
+      await placed(run, guest)
+      // Only now: firmware that shares a CPU with a load takes minutes.
+      const load = run.load === null ? null : add(startLoad(run.load))
+      return await measure(run, guest, load)
+    },
+    () => rmSync(directory, { recursive: true, force: true }),
+  )
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 interface Guest {
   readonly child: ChildProcess
@@ -121,11 +108,6 @@ function profileOptions({ profile, config }: JitterRun, directory: string): stri
   const nothing = join(directory, 'nothing.toml')
   writeFileSync(nothing, '')
   return ['--config', nothing]
-}
-
-/** In a process group of its own, so that all of it can be ended. */
-function startLoad(command: string): ChildProcess {
-  return spawn('sh', ['-c', command], { stdio: 'ignore', detached: true })
 }
 
 /** Waits until the guest runs and its vCPU is as planned. */
@@ -219,25 +201,5 @@ function readHost() {
     ),
     isFair: hasFairServer(readAttribute('/proc/sys/kernel/osrelease')),
     isRealtimeKernel: readNumber('/sys/kernel/realtime') === 1,
-  }
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
-}
-
-function how(child: ChildProcess): string {
-  if (child.pid === undefined) return `${child.spawnfile} cannot be run`
-  return child.signalCode ?? `exit code ${child.exitCode}`
-}
-
-/** Ends a child; the load with all that it has started. */
-function stop(child: ChildProcess): void {
-  if (child.pid === undefined) return
-  const isGroup = child.spawnargs[0] === 'sh'
-  try {
-    process.kill(isGroup ? -child.pid : child.pid, 'SIGKILL')
-  } catch {
-    // It has ended.
   }
 }
