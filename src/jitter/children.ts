@@ -10,7 +10,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Does something with children, and ends those that still run: when it is done, when it fails, and when this program is told
- * to end, with exit code 130.
+ * to end, with exit code 130. It may be used within itself.
  * @param cleanUp what else is to be done at the end
  */
 export async function withChildren<T>(
@@ -22,12 +22,10 @@ export async function withChildren<T>(
     for (const child of started) stop(child)
     cleanUp()
   }
-  // Ctrl-C must not leave a busy guest behind.
-  const onSignal = () => {
-    stopAll()
-    process.exit(130)
-  }
+  // Ctrl-C must not leave a busy guest behind. The first handler ends the program: the others' children end with that.
+  const onSignal = () => process.exit(130)
   for (const signal of SIGNALS) process.once(signal, onSignal)
+  process.once('exit', stopAll)
   const add = (child: ChildProcess) => {
     started.push(child)
     return child
@@ -36,6 +34,7 @@ export async function withChildren<T>(
     return await work({ add })
   } finally {
     for (const signal of SIGNALS) process.off(signal, onSignal)
+    process.off('exit', stopAll)
     stopAll()
   }
 }
@@ -56,7 +55,7 @@ export function how(child: ChildProcess): string {
 }
 
 /** Ends a child; the load with all that it has started. */
-function stop(child: ChildProcess): void {
+export function stop(child: ChildProcess): void {
   if (child.pid === undefined) return
   const isGroup = child.spawnargs[0] === 'sh'
   try {

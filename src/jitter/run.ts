@@ -12,9 +12,10 @@ import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
-import { hasEnded, how, startLoad, withChildren } from './children.js'
+import { hasEnded, how, startLoad, stop, withChildren } from './children.js'
 import { explainJitter, hasFairServer } from './explain.js'
 import { type GuestMachine, guestImage, machineArguments } from './guest.js'
+import { finish, type Observer, type Watched } from './observer.js'
 import { makeRecordReader } from './record.js'
 import { type Arrival, type JitterResult, summarize } from './result.js'
 
@@ -30,6 +31,8 @@ export interface JitterRun {
   /** Path of the configuration that has the profile; null for the default. */
   readonly config: string | null
   readonly emulator: string
+  /** Look at the host around the measurement, in this order; absent for none. */
+  readonly observers?: readonly Observer[]
 }
 
 /** How long the firmware may take until the guest runs; emulated on a busy machine it is slow. */
@@ -58,7 +61,10 @@ export async function runJitter(run: JitterRun): Promise<JitterResult> {
       await placed(run, guest)
       // Only now: firmware that shares a CPU with a load takes minutes.
       const load = run.load === null ? null : add(startLoad(run.load))
-      return await measure(run, guest, load)
+      const watched = watch(run, guest)
+      const result = await measure(run, guest, load, watched)
+      stop(guest.child)
+      return await finish(run.observers, 'alone', watched, result)
     },
     () => rmSync(directory, { recursive: true, force: true }),
   )
@@ -143,8 +149,26 @@ function ourWords(line: string): string {
   return line.replace(/^qemu-rt: /, '')
 }
 
-async function measure(run: JitterRun, guest: Guest, load: ChildProcess | null): Promise<JitterResult> {
+/** What the observers are told of the guest. */
+function watch(run: JitterRun, { child }: Guest): Watched {
+  const pid = child.pid ?? 0
+  const vcpu = vcpuThread(pid, run.machine.measured)
+  return {
+    pid,
+    load: run.load,
+    seconds: run.seconds,
+    vcpus: vcpu === null ? [] : [{ number: run.machine.measured, thread: vcpu }],
+  }
+}
+
+async function measure(
+  run: JitterRun,
+  guest: Guest,
+  load: ChildProcess | null,
+  watched: Watched,
+): Promise<JitterResult> {
   const { child, arrivals } = guest
+  for (const { before } of run.observers ?? []) await before?.(watched)
   // The record that is being made has seen the time before.
   const from = arrivals.length + 1
   for (; coveredMs(arrivals, from) < run.seconds * 1000 || arrivals.length < from + 2; await sleep(LOOK_MS)) {
@@ -153,7 +177,7 @@ async function measure(run: JitterRun, guest: Guest, load: ChildProcess | null):
   }
   const vcpu = vcpuThread(child.pid ?? 0, run.machine.measured)
   const result = summarize(arrivals.slice(from))
-  return {
+  const measured = {
     profile: run.profile,
     accelerator: run.accelerator,
     vcpu: {
@@ -170,6 +194,7 @@ async function measure(run: JitterRun, guest: Guest, load: ChildProcess | null):
       ...readHost(),
     }),
   }
+  return finish(run.observers, 'after', watched, measured)
 }
 
 /** How much time the records from one on cover: from when the one before came. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readProc } from '../../host/proc.js'
 import { readAttribute } from '../../host/sysfs.js'
-import { type Children, how, startLoad, withChildren } from '../children.js'
+import { type Children, how, withChildren } from '../children.js'
 import { type Floor, floorRatio, type JitterMode, type NotMeasured, type Placement } from './floor.js'
 import { type HardwareNoise, parseHwnoise } from './hwnoise.js'
 import { HOST_TOOLS, HWNOISE } from './tools.js'
@@ -14,8 +14,6 @@ export interface FloorRun {
   readonly placement: Placement
   readonly seconds: number
   readonly intervalMicroseconds: number
-  /** A shell command that runs beside it; null for none. */
-  readonly load: string | null
   readonly guestMicroseconds: number
   /** Whether the CPU is kept for real-time threads, so that keeping interrupts off it harms nobody. */
   readonly isIsolated: boolean
@@ -30,14 +28,14 @@ const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 const SPARE_MS = 60_000
 
 /**
- * Measures what the host does without a VM: on the CPU that the vCPU had, with its policy and priority, under the same load.
+ * Measures what the host does without a VM: on the CPU that the vCPU had, with its policy and priority. A load that ran beside the
+ * guest must run still.
  * What cannot be measured is said, and is no error.
  */
 export function measureFloor(run: FloorRun): Promise<Floor> {
   const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-floor-'))
   return withChildren(
     async (children) => {
-      if (run.load !== null) children.add(startLoad(run.load))
       const host = await measureHost(run, children, directory)
       const hardware = await measureHardware(run, children)
       const { cpu, policy, priority } = run.placement

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -14,10 +14,12 @@ import { parseHwnoise } from '../../../src/jitter/floor/hwnoise.js'
 import { type FloorRun, measureFloor } from '../../../src/jitter/floor/measure.js'
 import { parseCyclictest, parseOslat } from '../../../src/jitter/floor/rt-tests.js'
 import { floorHeadline, formatFloor } from '../../../src/jitter/floor/text.js'
+import type { Bucket } from '../../../src/jitter/result.js'
+import { needs } from '../../e2e/needs.js'
 import { temporaryDirectory } from '../../launcher/launcher.js'
 import { CYCLICTEST_FILES, HWNOISE_SUMMARY, OSLAT_FILES, OSNOISE_SUMMARY } from './outputs.js'
 
-const rows = (histogram: ReturnType<typeof foldHistogram>) =>
+const rows = (histogram: readonly Bucket[]) =>
   histogram.filter(({ count }) => count > 0).map(({ fromMicroseconds, count }) => [fromMicroseconds, count])
 
 t.test('oslat of each release', async (t) => {
@@ -160,7 +162,6 @@ const RUN: FloorRun = {
   placement: { cpu: 1, otherCpu: 0, policy: 'fifo', priority: 3 },
   seconds: 2,
   intervalMicroseconds: 500,
-  load: null,
   guestMicroseconds: 708,
   isIsolated: false,
 }
@@ -236,30 +237,18 @@ t.test('what is missing, fails or writes nonsense is said', async (t) => {
   )
 })
 
-t.test('the load runs beside it, and ends with it', async (t) => {
-  const directory = temporaryDirectory(t)
-  const pid = join(directory, 'pid')
-  const path = fake(t, 'oslat', `until [ -s ${pid} ]; do sleep 0.05; done`)
-  await measureFloor({ ...RUN, path, load: `sleep 1000 & echo $! >${pid}; wait` })
-  const load = readFileSync(pid, 'utf8').trim()
-  for (let tries = 0; existsSync(`/proc/${load}/cwd`) && tries < 100; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  t.notOk(
-    /^State:\s+[RSD]/m.test(existsSync(`/proc/${load}`) ? readFileSync(`/proc/${load}/status`, 'utf8') : ''),
-  )
-})
-
 for (const mode of ['spin', 'timer'] as const) {
   t.test(`the real program for ${mode}`, async (t) => {
-    const problem =
-      process.getuid?.() !== 0 ? 'this needs root' : cpus().length < 2 ? 'this machine has one CPU' : null
-    if (problem !== null) return t.pass(problem, { skip: problem })
+    if (!needs(t, [{ spin: 'oslat', timer: 'cyclictest' }[mode]])) return
+    if (process.getuid?.() !== 0 || cpus().length < 2) {
+      t.pass('this needs root and two CPUs', { skip: 'this needs root and two CPUs' })
+      return
+    }
     // Best effort, so that it cannot disturb the other tests.
     const placement = { cpu: 1, otherCpu: 0, policy: 'other', priority: 0 }
     const floor = await measureFloor({ ...RUN, mode, placement })
     const reason =
       floor.notMeasured.find(({ tool }) => tool === 'oslat' || tool === 'cyclictest')?.why ?? null
-    if (reason?.includes('not installed')) return t.pass(reason, { skip: reason })
     t.equal(reason, null)
     const { worstMicroseconds = 0, histogram = [], version = null } = floor.host ?? {}
     t.ok(worstMicroseconds > 0, `${worstMicroseconds} us`)
