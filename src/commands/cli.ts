@@ -127,6 +127,11 @@ function addJitter(root: Command): void {
     .option('--seconds <n>', 'how long to measure', '10')
     .option('--load <command>', 'a shell command to run beside it, such as "stress-ng --cpu 4"')
     .option('--compare', 'best effort and the profile, one after the other')
+    .option(
+      '--floor <seconds>',
+      'how long to measure the host without a VM afterwards: auto (as long, 60 at most), none, or seconds',
+      'auto',
+    )
     .addOption(new Option('--accel <name>', 'default: KVM where it works').choices(['kvm', 'tcg']))
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')

@@ -3,7 +3,10 @@ import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import type { Policy } from '../config/policy.js'
 import { emulatorOfArch } from '../emulator/names.js'
-import { badSeconds, compareNeedsProfile, isGuestSilent } from '../errors/jitter.js'
+import { badFloor, badSeconds, compareNeedsProfile, isGuestSilent } from '../errors/jitter.js'
+import { causeObserver } from '../jitter/cause/observer.js'
+import { floorSeconds, parseFloorOption } from '../jitter/floor/floor.js'
+import { floorObserver } from '../jitter/floor/observer.js'
 import { guestFor } from '../jitter/guest.js'
 import { jitterToJson } from '../jitter/json.js'
 import type { JitterResult } from '../jitter/result.js'
@@ -18,6 +21,7 @@ export interface JitterOptions {
   readonly seconds: string
   readonly load?: string
   readonly compare?: boolean
+  readonly floor: string
   readonly accel?: 'kvm' | 'tcg'
   readonly format: 'text' | 'json'
   readonly config?: string
@@ -37,6 +41,9 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   if (compare && profile === null) throw compareNeedsProfile()
   const seconds = Number(options.seconds)
   if (!(seconds >= 2 && seconds <= 86_400)) throw badSeconds({ seconds: options.seconds })
+  const floor = parseFloorOption(options.floor)
+  if (floor === null) throw badFloor({ floor: options.floor })
+  const hostSeconds = floorSeconds(floor, seconds)
   const policy = await readPolicy(options.config)
   const settings = profile === null ? null : profileNamed(policy, profile).settings
   const common = {
@@ -52,7 +59,15 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   const results: JitterResult[] = []
   let accelerator = accel ?? (hasKvm() ? 'kvm' : 'tcg')
   for (const wanted of compare ? [null, profile] : [profile]) {
-    const run = { ...common, profile: wanted }
+    // What a profile is compared with needs no floor: best effort has none.
+    const isFloored = hostSeconds !== null && wanted === profile
+    const observers = [
+      causeObserver(false),
+      ...(isFloored
+        ? [floorObserver({ mode: 'spin', seconds: hostSeconds, intervalMicroseconds: 1000 })]
+        : []),
+    ]
+    const run = { ...common, profile: wanted, observers }
     try {
       results.push(await runJitter({ ...run, accelerator }))
     } catch (error) {

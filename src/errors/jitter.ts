@@ -9,6 +9,15 @@ export function badSeconds(facts: { readonly seconds: string }): UserError {
   })
 }
 
+export function badFloor(facts: { readonly floor: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.floor}' is neither auto, none nor from 2 to 86400`,
+    where: '--floor',
+    todo: 'write a number of seconds, such as --floor 10, or none',
+  })
+}
+
 export function compareNeedsProfile(): UserError {
   return userError({
     exitCode: EXIT.usage,

@@ -1,3 +1,5 @@
+import type { CauseReport } from './cause/causes.js'
+import type { Floor } from './floor/floor.js'
 import type { JitterRecord } from './record.js'
 
 /** Gaps of a length. */
@@ -26,6 +28,10 @@ export interface JitterResult {
   readonly histogram: readonly Bucket[]
   /** What makes it worse than it need be, and what to do. */
   readonly explanations: readonly string[]
+  /** What the kernel has counted meanwhile, of each vCPU that measured; absent where nobody has looked. */
+  readonly causes?: readonly CauseReport[]
+  /** What the host does without a VM; absent where nobody has measured. */
+  readonly floor?: Floor
 }
 
 /** A record, and when it came. */

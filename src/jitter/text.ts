@@ -1,5 +1,7 @@
 import { printable } from '../units/printable.js'
 import { formatBars } from './bars.js'
+import { formatCauses } from './cause/text.js'
+import { floorHeadline, formatFloor } from './floor/text.js'
 import { formatMicroseconds } from './microseconds.js'
 import { gapsOver, type JitterResult } from './result.js'
 
@@ -24,6 +26,7 @@ export function formatJitter(results: readonly JitterResult[]): string {
       WIDTH,
     ),
     ...(explained.length === 0 ? [] : ['', ...explained.flatMap((text) => wrap(`- ${text}`))]),
+    ...(results.at(-1)?.causes ?? []).flatMap((one) => ['', ...formatCauses(one).flatMap(wrap)]),
     ...(ratio === null ? [] : ['', describeRatio(ratio)]),
     '',
   ]
@@ -49,16 +52,18 @@ function nameOf({ profile }: JitterResult): string {
 }
 
 function summary(result: JitterResult): string[] {
-  const { accelerator, seconds, worstMicroseconds, vcpu } = result
+  const { accelerator, seconds, worstMicroseconds, vcpu, floor } = result
+  const headline = floor === undefined ? null : floorHeadline(floor)
   const over = LIMITS_MICROSECONDS.map(
     (limit) => `${gapsOver(result, limit)} over ${formatMicroseconds(limit)}`,
   )
   const head = `${nameOf(result)}, ${accelerator.toUpperCase()}, ${seconds.toFixed(0)} s`
   const thread = vcpu.cpus === null ? [] : [`  vCPU ${vcpu.number} on CPU ${vcpu.cpus}, ${scheduling(vcpu)}`]
   return [
-    `${head}: worst gap ${formatMicroseconds(worstMicroseconds)}`,
+    `${head}: worst gap ${formatMicroseconds(worstMicroseconds)}${headline === null ? '' : `, ${headline}`}`,
     ...thread,
     `  gaps: ${over.join(', ')}`,
+    ...(floor === undefined ? [] : formatFloor(floor).flatMap(wrap)),
   ]
 }
 
