@@ -132,6 +132,7 @@ function addJitter(root: Command): void {
       'how long to measure the host without a VM afterwards: auto (as long, 60 at most), none, or seconds',
       'auto',
     )
+    .option('--report <file>', 'write a page of HTML with pictures, too')
     .addOption(new Option('--accel <name>', 'default: KVM where it works').choices(['kvm', 'tcg']))
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')

@@ -8,7 +8,9 @@ import { causeObserver } from '../jitter/cause/observer.js'
 import { floorSeconds, parseFloorOption } from '../jitter/floor/floor.js'
 import { floorObserver } from '../jitter/floor/observer.js'
 import { guestFor } from '../jitter/guest.js'
+import { readJitterHost } from '../jitter/host.js'
 import { jitterToJson } from '../jitter/json.js'
+import { checkReport, writeReport } from '../jitter/report/write.js'
 import type { JitterResult } from '../jitter/result.js'
 import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
@@ -22,6 +24,7 @@ export interface JitterOptions {
   readonly load?: string
   readonly compare?: boolean
   readonly floor: string
+  readonly report?: string
   readonly accel?: 'kvm' | 'tcg'
   readonly format: 'text' | 'json'
   readonly config?: string
@@ -43,6 +46,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   if (!(seconds >= 2 && seconds <= 86_400)) throw badSeconds({ seconds: options.seconds })
   const floor = parseFloorOption(options.floor)
   if (floor === null) throw badFloor({ floor: options.floor })
+  if (options.report !== undefined) checkReport(options.report)
   const hostSeconds = floorSeconds(floor, seconds)
   const policy = await readPolicy(options.config)
   const settings = profile === null ? null : profileNamed(policy, profile).settings
@@ -82,6 +86,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
     1,
     options.format === 'json' ? `${printableJson(jitterToJson(results), 2)}\n` : formatJitter(results),
   )
+  if (options.report !== undefined) await writeReport(options.report, results, readJitterHost(null))
 }
 
 function readPolicy(config: string | undefined): Promise<Policy> {

@@ -18,6 +18,15 @@ export function badFloor(facts: { readonly floor: string }): UserError {
   })
 }
 
+export function reportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `the page cannot be written (${facts.reason})`,
+    where: `--report ${facts.file}`,
+    todo: 'name a file in a directory that is there and that you can write',
+  })
+}
+
 export function compareNeedsProfile(): UserError {
   return userError({
     exitCode: EXIT.usage,
