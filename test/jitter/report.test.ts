@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import type { CauseReport } from '../../src/jitter/cause/causes.js'
-import { modelOf, type Reported } from '../../src/jitter/report/from-results.js'
+import { modelOf } from '../../src/jitter/report/from-results.js'
 import { formatPage } from '../../src/jitter/report/page.js'
 import { checkReport } from '../../src/jitter/report/write.js'
+import type { JitterResult } from '../../src/jitter/result.js'
 import { needs } from '../e2e/needs.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
 
@@ -32,11 +33,13 @@ const histogram = (counts: readonly number[], least: number) =>
     count,
   }))
 
-const RESULT: Reported = {
+const RESULT: JitterResult = {
   profile: 'rt',
   accelerator: 'kvm',
   vcpu: { number: 0, cpus: '1', policy: 'fifo', priority: 1 },
   seconds: 60,
+  ...{ mode: 'spin', timer: null, intervalMicroseconds: null, vcpus: [], warmUpSeconds: 1, missed: 0 },
+  percentiles: { '50': 0.4, '99': 0.8, '99.9': 0.8, '99.99': 0.8, '99.999': 0.8 },
   ticksPerMicrosecond: 2597,
   worstMicroseconds: 708,
   histogram: histogram([4, 36_801_719, 14_860_105, 1444, 1411, 0, 0, 91, 33, 12, 9, 3, 0, 1], 0.1),
@@ -97,11 +100,11 @@ t.test('one page with all of it, and nothing from elsewhere', async (t) => {
 })
 
 t.test('a page of less: best effort alone, nothing looked at', async (t) => {
-  const { causes: _, floor: __, worstOverTime: ___, ...plain } = RESULT
+  const { causes: _, floor: __, ...plain } = RESULT
   const host = { kernel: null, commandLine: null, cpuModel: null, microcode: null, checks: null }
   const page = formatPage(modelOf([{ ...plain, profile: null, explanations: [] }], host, new Date(0)))
-  t.equal(page.match(/<svg /g)?.length, 2)
-  t.notMatch(page, /over time|What kept|What to do|undefined|null|NaN/)
+  t.equal(page.match(/<svg /g)?.length, 4)
+  t.notMatch(page, /What kept|What to do|undefined|null|NaN/)
   const both = formatPage(modelOf([{ ...plain, profile: null }, RESULT], HOST, new Date(0)))
   t.match(both, /worst with best effort/)
 })
@@ -126,9 +129,14 @@ for (const [device, width, height] of [
     const probe = `<script>
       addEventListener('load', () => {
         const seen = (name) => [...document.querySelectorAll('.' + name)].filter((one) => one.offsetParent !== null).length
-        const wide = [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1).length
+        const shown = [...document.querySelectorAll('body *')].filter((one) => one.getClientRects().length > 0)
+        const left = (one) => one.ownerSVGElement?.getBoundingClientRect().left ?? 0
+        const cut = shown
+          .map((one) => [one, one.getBoundingClientRect()])
+          .filter(([one, box]) => box.right > innerWidth + 1 || (one.tagName === 'text' && box.left < left(one) - 1))
+          .map(([one, box]) => one.tagName + ' ' + one.textContent + ' ' + box.left)
         const small = [...document.querySelectorAll('svg text')].filter((one) => one.getClientRects().length > 0 && one.getBoundingClientRect().height < 9).length
-        document.title = JSON.stringify({ narrow: seen('narrow'), wide: seen('wide'), cut: wide, small, loaded: performance.getEntriesByType('resource').length })
+        document.title = JSON.stringify({ narrow: seen('narrow'), wide: seen('wide'), cut, small, loaded: performance.getEntriesByType('resource').length })
       })
     </script>`
     writeFileSync(
@@ -169,7 +177,7 @@ for (const [device, width, height] of [
     t.notMatch(stderr, /:CONSOLE/, 'no errors of the page')
     const title = /<title>(.*?)<\/title>/.exec(stdout)?.[1]?.replaceAll('&quot;', '"') ?? stderr
     const shown = device === 'phone' ? { narrow: 2, wide: 0 } : { narrow: 0, wide: 2 }
-    t.strictSame(JSON.parse(title), { ...shown, cut: 0, small: 0, loaded: 0 })
+    t.strictSame(JSON.parse(title), { ...shown, cut: [], small: 0, loaded: 0 })
     const picture = join(process.env.QEMU_RT_PICTURES ?? directory, `${device}.png`)
     browse(`--screenshot=${picture}`)
     t.ok(statSync(picture).size > 20_000, `${statSync(picture).size} bytes`)

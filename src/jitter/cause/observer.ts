@@ -15,7 +15,9 @@ export function causeObserver(sleeps: boolean): Observer {
         if (first === undefined) return []
         const question = {
           ...{ vcpu: number, policy: thread.policy, accelerator: result.accelerator, sleeps },
-          worstMicroseconds: result.worstMicroseconds,
+          // The worst of all is one vCPU's.
+          worstMicroseconds:
+            result.vcpus.find((one) => one.number === number)?.worstMicroseconds ?? result.worstMicroseconds,
         }
         return [findCauses(question, first, takeSnapshot({ pid, ...thread }))]
       }),

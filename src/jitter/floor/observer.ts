@@ -4,12 +4,13 @@ import { startOf } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
 import type { Thread } from '../../tune/threads.js'
 import { type CpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import type { Mode } from '../mode.js'
 import type { Observer } from '../observer.js'
-import type { JitterMode, Placement } from './floor.js'
+import type { Placement } from './floor.js'
 import { measureFloor } from './measure.js'
 
 export interface FloorTask {
-  readonly mode: JitterMode
+  readonly mode: Mode
   readonly seconds: number
   /** Between two wake-ups of `timer`. */
   readonly intervalMicroseconds: number
@@ -18,10 +19,11 @@ export interface FloorTask {
 /** How long QEMU may take to end: its memory is given back. */
 const END_MS = 30_000
 
-/** Measures the host where the first vCPU that measures was, once QEMU has left its CPU. */
+/** Measures the host where the vCPU was that has seen the worst, once QEMU has left its CPU. */
 export function floorObserver(task: FloorTask): Observer {
   return {
-    alone: async ({ pid, vcpus: [vcpu] }, { worstMicroseconds }) => {
+    alone: async ({ pid, vcpus }, { worstMicroseconds, vcpu: { number } }) => {
+      const vcpu = vcpus.find((one) => one.number === number) ?? vcpus[0]
       if (vcpu === undefined) return {}
       for (const end = performance.now() + END_MS; startOf(pid) !== null && performance.now() < end; )
         await sleep(20)

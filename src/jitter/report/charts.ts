@@ -41,6 +41,9 @@ const NOTHING = 0.5
 /** The least length that is drawn: programs of the host's begin with `less than a microsecond`. */
 const LEAST_MICROSECONDS = 0.1
 
+/** `1K`, `10M`: numbers of many digits take the room of a phone. */
+const NUMBERS = new Intl.NumberFormat('en', { notation: 'compact' })
+
 /** Draws histograms over each other, as steps. @param width in pixels @returns the SVG */
 export function drawHistograms(curves: readonly Curve[], width: number): string {
   const lengths = curves.flatMap(({ histogram }) =>
@@ -54,8 +57,8 @@ export function drawHistograms(curves: readonly Curve[], width: number): string 
   }))
   const x: Axis = { type: 'log', name: 'length', ...decades(lengths), format: formatMicroseconds }
   const y: Axis = {
-    ...{ type: 'log', name: 'how often', min: NOTHING, max: 10 ** Math.ceil(Math.log10(most + 1)) },
-    format: (value) => (value < 1 ? '0' : value.toLocaleString('en')),
+    ...{ type: 'log', name: 'count', min: NOTHING, max: 10 ** Math.ceil(Math.log10(most + 1)) },
+    format: (value) => (value < 1 ? '0' : NUMBERS.format(value)),
   }
   return draw(series, x, y, width)
 }
@@ -127,7 +130,7 @@ function draw(series: readonly LineSeriesOption[], x: Axis, y: Axis, width: numb
       grid: { left: 64, right: 20, top: 56, bottom: 46 },
       xAxis: { ...axis(x), nameLocation: 'middle', nameGap: 30 },
       // Beside the axis it would take the room of a phone.
-      yAxis: { ...axis(y), nameLocation: 'end', nameTextStyle: { align: 'right', padding: [0, 8, 0, 0] } },
+      yAxis: { ...axis(y), nameLocation: 'end', nameTextStyle: { align: 'right' } },
       series: [...series],
     })
     return chart.renderToSVGString()

@@ -2,16 +2,13 @@ import { formatFloor, formatTimes } from '../floor/text.js'
 import type { JitterHost } from '../host.js'
 import { formatMicroseconds } from '../microseconds.js'
 import type { JitterResult } from '../result.js'
-import type { Course, Fact, ReportModel } from './model.js'
-
-/** With the worst of each slice of time, where it was kept. */
-export type Reported = JitterResult & { readonly worstOverTime?: Omit<Course, 'name'> }
+import type { Fact, ReportModel } from './model.js'
 
 /**
  * What the page shows of one or two runs; the last one counts.
  * @param results one at least
  */
-export function modelOf(results: readonly Reported[], host: JitterHost, time: Date): ReportModel {
+export function modelOf(results: readonly JitterResult[], host: JitterHost, time: Date): ReportModel {
   const last = results.at(-1)
   if (last === undefined) throw new RangeError('there is no result')
   const { floor } = last
@@ -27,11 +24,7 @@ export function modelOf(results: readonly Reported[], host: JitterHost, time: Da
     ],
     overTime: results
       .toReversed()
-      .flatMap((result) =>
-        result.worstOverTime === undefined
-          ? []
-          : [{ name: `VM, ${nameOf(result)}`, ...result.worstOverTime }],
-      ),
+      .map((result) => ({ name: `VM, ${nameOf(result)}`, ...result.worstOverTime })),
     causes: last.causes ?? [],
     explanations: last.explanations,
     floor: floor === undefined ? [] : formatFloor(floor),

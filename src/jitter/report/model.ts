@@ -1,5 +1,5 @@
 import type { CauseReport } from '../cause/causes.js'
-import type { Bucket } from '../result.js'
+import type { Bucket } from '../percentiles.js'
 
 /** What the page shows, whatever it is measured with. All texts may be from outside. */
 export interface ReportModel {

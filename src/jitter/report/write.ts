@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import { reportUnwritable } from '../../errors/jitter.js'
 import { errorCode } from '../../host/sysfs.js'
 import type { JitterHost } from '../host.js'
-import { modelOf, type Reported } from './from-results.js'
+import type { JitterResult } from '../result.js'
+import { modelOf } from './from-results.js'
 
 /**
  * Looks whether a page can be written, before anything is measured for it.
@@ -23,7 +24,7 @@ export function checkReport(file: string): void {
  */
 export async function writeReport(
   file: string,
-  results: readonly Reported[],
+  results: readonly JitterResult[],
   host: JitterHost,
 ): Promise<void> {
   // The library that draws is loaded when all has been measured.
