@@ -185,7 +185,7 @@ t.test('the one with the longest time is named first', async (t) => {
   t.match(first, { id: 'waiting', count: 312, microseconds: 6_400_000, verdict: 'can' })
   t.equal(second?.id, 'steal')
   t.strictSame(formatCauses(report), [
-    'what can explain the worst gap of vCPU 0, 4 ms (10 s, CPU 1):',
+    'what can explain the worst of vCPU 0, 4 ms (10 s, CPU 1):',
     'can:   waited for its CPU 6400 ms in all (64 %), taken off it 312 times; there meanwhile: stress (9) 6300 ms, free (7) up to 5 ms, kworker/1:0 (5) 500 us',
     'can:   a hypervisor beneath this host had the CPU 20 ms in all (0.2 %), counted in steps of 10 ms',
     'may:   2504 interrupts (250 a second): LOC Local timer interrupts 2500, 36 disk 4',
