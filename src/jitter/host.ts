@@ -1,35 +1,62 @@
-import { parseTickless } from '../checks/judge/isolation.js'
-import { isPreemptRt } from '../checks/judge/preempt-rt.js'
-import { fairServerOf } from '../checks/judge/throttling.js'
-import { readCpus } from '../host/cpus.js'
-import { readAttribute, readNumber } from '../host/sysfs.js'
-import { openSysroot } from '../host/sysroot.js'
-import type { JitterFacts } from './explain.js'
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { readAttribute } from '../host/sysfs.js'
 
-/** Reads what of a host may explain jitter. @param vcpu null when its thread was not found */
-export function readJitterHost(
-  sysroot: string,
-  vcpu: JitterFacts['vcpu'],
-): Omit<JitterFacts, 'accelerator' | 'worstMicroseconds' | 'vcpu'> {
-  const root = openSysroot(sysroot)
-  const cpus = readCpus(root, true)
-  const release = readAttribute(`${root}/proc/sys/kernel/osrelease`)
-  const [cpu] = vcpu?.cpus ?? []
-  const runtime = readNumber(`${root}/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`)
+/** What `host check` says of a host, as far as two runs are compared by it. */
+export interface CheckSummary {
+  /** How many checks have each result. */
+  readonly counts: Readonly<Record<string, number>>
+  /** Those that do not pass, by their permanent ids. */
+  readonly notPassed: readonly { readonly id: string; readonly result: string }[]
+}
+
+/** The host of a measurement; null for what it does not say. */
+export interface JitterHost {
+  readonly kernel: string | null
+  readonly commandLine: string | null
+  readonly cpuModel: string | null
+  readonly microcode: string | null
+  readonly checks: CheckSummary | null
+}
+
+/** Of /proc/cpuinfo: one CPU is enough, and hundreds take a megabyte. */
+const CPUINFO_BYTES = 8192
+
+/** A command line has 2048 bytes on x86 (COMMAND_LINE_SIZE). */
+const MOST_CHARACTERS = 4096
+
+/** Reads which host this is. */
+export function readJitterHost(checks: CheckSummary | null): JitterHost {
+  const cpu = readBeginning('/proc/cpuinfo', CPUINFO_BYTES)
+  const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(cpu)?.[1]?.trim() ?? null
   return {
-    isolated: cpus?.isolated ?? null,
-    ...(cpus?.isolatedByGroups === undefined ? {} : { isolatedByGroups: cpus.isolatedByGroups }),
-    throttling: {
-      runtime: cpus?.realtimeRuntime ?? null,
-      release,
-      hasGroups: cpus?.kernel?.hasRealtimeGroups ?? null,
-    },
-    // A kernel without the file has no CPU without the tick (kernel/time/tick-sched.c, CONFIG_NO_HZ_FULL).
-    fullDynticks: parseTickless(readAttribute(`${root}/sys/devices/system/cpu/nohz_full`) ?? ''),
-    fairServer: fairServerOf(release, runtime),
-    isRealtimeKernel: isPreemptRt(
-      readAttribute(`${root}/sys/kernel/realtime`),
-      readAttribute(`${root}/proc/version`),
-    ),
+    kernel: readAttribute('/proc/sys/kernel/osrelease'),
+    commandLine: readAttribute('/proc/cmdline')?.slice(0, MOST_CHARACTERS) ?? null,
+    cpuModel: field('model name'),
+    microcode: field('microcode'),
+    checks,
+  }
+}
+
+function readBeginning(path: string, bytes: number): string {
+  try {
+    const file = openSync(path, 'r')
+    try {
+      const buffer = Buffer.alloc(bytes)
+      return buffer.toString('utf8', 0, readSync(file, buffer, 0, bytes, 0))
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return ''
+  }
+}
+
+/** SHA-256 of a configuration, by which two runs are told to have had the same; null when there is none. */
+export function configurationHash(path: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex')
+  } catch {
+    return null
   }
 }

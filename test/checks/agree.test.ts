@@ -9,7 +9,7 @@ import { UserError } from '../../src/errors/user-error.js'
 import type { PciDevice } from '../../src/host/facts.js'
 import { readHostFacts } from '../../src/host/read.js'
 import { causesOfJitter } from '../../src/jitter/explain.js'
-import { readJitterHost } from '../../src/jitter/host.js'
+import { readExplainedHost } from '../../src/jitter/explained-host.js'
 import { obstacles } from '../../src/plan/nics/readiness.js'
 import { causeOf } from '../../src/tune/explain.js'
 import { NAMED, planOf, withNic } from '../plan/make.js'
@@ -83,7 +83,7 @@ async function roomsOf(t: Test, files: Files, change: (subject: Subject) => Subj
       accelerator: 'kvm',
       worstMicroseconds: 5000,
       vcpu,
-      ...readJitterHost(sysroot, vcpu),
+      ...readExplainedHost(sysroot, vcpu),
     }),
   }
   return rooms
