@@ -2,6 +2,7 @@ import type { Bytes } from '../units/bytes.js'
 import type { CpuSet } from '../units/cpu-set.js'
 import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
+import type { KernelThreadsOf } from './kernel-threads.js'
 import type { UseOf } from './use/use.js'
 
 /** Huge pages of one size. */
@@ -36,6 +37,8 @@ export interface HostFacts {
    * read. Without it nothing is known.
    */
   readonly useOf?: UseOf
+  /** The kernel's own threads of CPUs, for a plan with real-time vCPUs. Without it nothing is known. */
+  readonly kernelThreads?: KernelThreadsOf
   /** Whether a process may have a device open by VFIO; for a plan that proposes a device. Without it one may. */
   readonly mayBeOpen?: (device: { readonly address: PciAddress }) => boolean
   /** /dev/iommu, which iommufd is opened by; absent where nobody has looked. */

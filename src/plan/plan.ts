@@ -243,7 +243,7 @@ function threadWarnings(
       ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
       ...setWarnings(threads, cpus),
     ]),
-    ...ofKind('unprepared', realtimeWarnings(threads, cpus)),
+    ...ofKind('unprepared', realtimeWarnings(threads, cpus, host.kernelThreads)),
     ...ofKind('placement', contexts),
   ]
 }

@@ -35,6 +35,7 @@ interface Given {
   readonly mayBeOpen?: HostFacts['mayBeOpen']
   /** Devices that are passed open; nobody can tell, unless said otherwise. */
   readonly passed?: HostFacts['passed']
+  readonly kernelThreads?: HostFacts['kernelThreads']
   readonly iommuNode?: HostFacts['iommuNode']
 }
 
@@ -57,6 +58,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     otherInterfaces: given.otherInterfaces ?? [],
     mayBeOpen: given.mayBeOpen ?? (() => false),
     passed: given.passed ?? null,
+    ...(given.kernelThreads === undefined ? {} : { kernelThreads: given.kernelThreads }),
     ...(given.iommuNode === undefined ? {} : { iommuNode: given.iommuNode }),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`

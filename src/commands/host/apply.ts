@@ -9,6 +9,7 @@ import { fileContent, type Host } from '../../change/host/steps.js'
 import {
   bootloaderSigns,
   configForUnit,
+  hasSystemd,
   launcherForUnit,
   reloadUnits,
 } from '../../change/host/surroundings.js'
@@ -96,6 +97,7 @@ async function readPlan(
     launcher: found.explicit && named === null ? null : launcher,
     config: named,
     signs: bootloaderSigns(root),
+    hasSystemd: hasSystemd(root),
   })
   return atBoot ? withoutWords(plan) : plan
 }

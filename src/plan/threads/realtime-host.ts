@@ -1,16 +1,22 @@
 import type { HostCpus } from '../../host/facts.js'
+import type { KernelThread, KernelThreadsOf } from '../../host/kernel-threads.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.js'
-import { isRealtime, type ThreadPlan } from './thread-plan.js'
+import { isRealtime, type ThreadPlan, type VcpuSetting } from './thread-plan.js'
 
 /** The kernel's own per-CPU threads, which a vCPU above them keeps from running as long as it is busy. */
 const BELOW = 'rcuc and ksoftirqd'
 
 /** Warns of what makes real-time vCPUs worse than they need be: throttling, and CPUs that others are balanced onto. */
-export function realtimeWarnings({ vcpus }: ThreadPlan, host: HostCpus): string[] {
+export function realtimeWarnings(
+  { vcpus }: ThreadPlan,
+  host: HostCpus,
+  kernelThreads: KernelThreadsOf = () => null,
+): string[] {
   const { isolated, realtimeRuntime } = host
   const realtime = vcpus.filter(isRealtime)
   const cpus = unionCpuSets(realtime.flatMap((vcpu) => vcpu.cpus ?? []))
   if (cpus.length === 0) return []
+  const threads = kernelThreads(cpus)
   const unreserved = isolated === null ? [] : subtractCpuSets(cpus, isolated)
   return [
     // sched(7), "Limiting the CPU usage of real-time and deadline processes"
@@ -26,7 +32,9 @@ export function realtimeWarnings({ vcpus }: ThreadPlan, host: HostCpus): string[
           `CPU ${formatCpuSet(unreserved)} of real-time vCPUs is not isolated: the kernel puts other threads there; ` +
             howToIsolate(unreserved, unionCpuSets([...cpus, ...(isolated ?? [])]), host),
         ]),
-    ...priorityWarnings(Math.max(...realtime.map(({ priority }) => priority ?? 0)), host),
+    ...(threads === null
+      ? priorityWarnings(Math.max(...realtime.map(({ priority }) => priority ?? 0)), host)
+      : waitingWarnings(realtime, threads)),
   ]
 }
 
@@ -46,6 +54,29 @@ function howToIsolate(unreserved: CpuSet, all: CpuSet, { isolatedByGroups }: Hos
 /** What to do where cgroups isolate CPUs already. */
 export function addToPartition(unreserved: CpuSet, isolatedByGroups: CpuSet): string {
   return `add CPU ${formatCpuSet(unreserved)} to the cgroup partition that isolates CPUs ${formatCpuSet(isolatedByGroups)}, or choose among these`
+}
+
+/** A priority that leaves room for the kernel's threads above it. */
+const HIGHEST = 95
+
+/** Threads of the kernel's that do not run before the vCPUs of their CPU. */
+function waitingWarnings(realtime: readonly VcpuSetting[], threads: readonly KernelThread[]): string[] {
+  const waiting = threads.filter(({ cpu, priority }) =>
+    realtime.some((vcpu) => (vcpu.priority ?? 1) >= priority && (cpu === null || vcpu.cpus?.includes(cpu))),
+  )
+  const [lowest, ...others] = [...waiting].sort((a, b) => a.priority - b.priority)
+  if (lowest === undefined) return []
+  const highest = Math.max(...realtime.map(({ priority }) => priority ?? 1))
+  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  const less = lowest.priority > 1 ? `, or give the vCPUs a priority of ${lowest.priority - 1} at most` : ''
+  const todo =
+    highest > HIGHEST
+      ? `give the vCPUs a priority of ${HIGHEST} at most, then run as root: qemu-rt host apply`
+      : `run as root: qemu-rt host apply, which puts such threads above vCPUs${less}`
+  return [
+    `real-time vCPUs at priority ${highest} keep the kernel's own threads from running while they are busy: ` +
+      `${lowest.name} (${lowest.priority === 0 ? 'best effort' : `priority ${lowest.priority}`})${more}; ${todo}`,
+  ]
 }
 
 /**
