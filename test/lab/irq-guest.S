@@ -86,6 +86,9 @@ raised:
 	call	wait
 	movw	$SERIAL + 5, %dx
 	inb	%dx, %al
+	# Without a serial port all bits are set.
+	cmpb	$0xff, %al
+	je	again
 	testb	$1, %al
 	jz	again
 	movw	$SERIAL, %dx
