@@ -54,6 +54,8 @@ const WITHOUT_GUEST = [
   ['--device', 'virtio-net-pci,help'],
   ['-object', 'memory-backend-ram,id=a,help'],
   ['-cpu', 'help'],
+  ['-cpu', 'qemu64', '-cpu', '?'],
+  ['-vga', 'help'],
   ['disk.img', '-accel', 'help'],
   ['-machine', 'help', '-readconfig', 'f'],
 ]
@@ -71,6 +73,14 @@ const WITH_GUEST = [
   ['-append', '-machine', 'none'],
   ['-append', 'help'],
   ['-name', 'help'],
+  // With these QEMU starts a guest.
+  ['-global', 'e1000.x=y,help'],
+  ['-global', 'e1000.x=?'],
+  ['-accel', 'tcg,help'],
+  ['-nic', 'none,help'],
+  ['-cpu', 'help', '-cpu', 'qemu64'],
+  ['-d', 'help', '-m', '1G', '--d', 'int'],
+  ['-vga', '?', '-vga', 'none'],
   ['-name', 'guest=x,help'],
   ['-device', 'x,serial=a,,help'],
   ['-device', '{"driver":"x","serial":",help,"}'],
