@@ -5,15 +5,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { guestEnded, guestNotPlaced, guestSilent, launchRefused, loadEnded } from '../errors/jitter.js'
 import { EXIT } from '../errors/user-error.js'
-import { readCpus } from '../host/cpus.js'
-import { readAttribute, readNumber } from '../host/sysfs.js'
-import { openSysroot } from '../host/sysroot.js'
 import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
-import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
-import { explainJitter, hasFairServer } from './explain.js'
+import { formatCpuSet } from '../units/cpu-set.js'
+import { explainJitter } from './explain.js'
 import { type GuestMachine, guestImage, machineArguments } from './guest.js'
+import { readJitterHost } from './host.js'
 import { makeRecordReader } from './record.js'
 import { type Arrival, type JitterResult, summarize } from './result.js'
 
@@ -185,7 +183,7 @@ async function measure(run: JitterRun, guest: Guest, load: ChildProcess | null):
       accelerator: run.accelerator,
       worstMicroseconds: result.worstMicroseconds,
       vcpu,
-      ...readHost(),
+      ...readJitterHost('/', vcpu),
     }),
   }
 }
@@ -206,20 +204,6 @@ function isPlaced(pid: number): boolean {
 function vcpuThread(pid: number, vcpu: number): Thread | null {
   const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
   return threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/')) ?? null
-}
-
-function readHost() {
-  const cpus = readCpus(openSysroot('/'), true)
-  return {
-    isolated: cpus?.isolated ?? null,
-    ...(cpus?.isolatedByGroups === undefined ? {} : { isolatedByGroups: cpus.isolatedByGroups }),
-    realtimeRuntime: cpus?.realtimeRuntime ?? null,
-    fullDynticks: parseCpuSet(
-      readAttribute('/sys/devices/system/cpu/nohz_full')?.replace('(null)', '') ?? '',
-    ),
-    isFair: hasFairServer(readAttribute('/proc/sys/kernel/osrelease')),
-    isRealtimeKernel: readNumber('/sys/kernel/realtime') === 1,
-  }
 }
 
 function hasEnded(child: ChildProcess): boolean {

@@ -2,6 +2,7 @@ import type { CommandLine } from '../argv/command-line.js'
 import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { chooseEmulator, guestArch } from '../emulator/names.js'
+import { findingText } from '../errors/finding.js'
 import { unknownCpus } from '../errors/plan.js'
 import { emulatorKeptAway } from '../errors/threads.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
@@ -28,7 +29,8 @@ import { setWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
 import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
-import type { Warning, WarningKind } from './warnings.js'
+import { type Warning, warning } from './warning.js'
+import type { WarningKind } from './warnings.js'
 
 /** What becomes of a command line, and why. */
 export interface Plan {
@@ -230,16 +232,18 @@ function threadWarnings(
       ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
       ...setWarnings(threads, cpus),
     ]),
-    ...ofKind('unprepared', realtimeWarnings(threads, cpus)),
+    ...realtimeWarnings(threads, cpus, host.kernelThreads).map(
+      (one): Warning => ({ ...one, kind: 'unprepared' }),
+    ),
     ...ofKind('placement', contexts),
   ]
 }
 
 function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {
-  return texts.map((text) => ({ kind, text }))
+  return texts.map((text) => warning(kind, text))
 }
 
 /** A pass that runs again after the rules says again what it has said. */
 function withoutRepeats(warnings: readonly Warning[]): Warning[] {
-  return [...new Map(warnings.map((warning) => [warning.text, warning])).values()]
+  return [...new Map(warnings.map((one) => [findingText(one), one])).values()]
 }

@@ -1,3 +1,4 @@
+import { findingText } from '../errors/finding.js'
 import type { Change } from '../plan/edit.js'
 import type { PlannedNic } from '../plan/pass.js'
 import type { Plan } from '../plan/plan.js'
@@ -26,10 +27,7 @@ export function formatText(plan: Plan): string {
       'Command',
       formatArgs({ env: [], emulator: plan.emulator, line: plan.line }).trimEnd().split('\n'),
     ),
-    ...section(
-      'Warnings',
-      plan.warnings.map(({ text }) => text),
-    ),
+    ...section('Warnings', plan.warnings.map(findingText)),
     '',
   ].join('\n')
 }

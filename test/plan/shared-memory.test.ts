@@ -436,7 +436,7 @@ t.test('stores with a memory backend are used by their device', async (t) => {
 
 t.test('memory that is plugged in later is for a person to share', async (t) => {
   const hint = (args: string[]) =>
-    planOf([...start, ...args]).warnings.some(({ text }) => /plugged in later/.test(text))
+    planOf([...start, ...args]).warnings.some(({ what }) => /plugged in later/.test(what))
   const dimm = ['-object', 'memory-backend-memfd,id=d,size=1G', '-device', 'pc-dimm,memdev=d']
   t.ok(hint(['-m', '1G,slots=1,maxmem=4G']))
   t.notOk(hint(['-m', '1G,slots=1,maxmem=4G', ...dimm]), 'every slot is taken')

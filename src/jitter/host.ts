@@ -1,0 +1,35 @@
+import { parseTickless } from '../checks/judge/isolation.js'
+import { isPreemptRt } from '../checks/judge/preempt-rt.js'
+import { fairServerOf } from '../checks/judge/throttling.js'
+import { readCpus } from '../host/cpus.js'
+import { readAttribute, readNumber } from '../host/sysfs.js'
+import { openSysroot } from '../host/sysroot.js'
+import type { JitterFacts } from './explain.js'
+
+/** Reads what of a host may explain jitter. @param vcpu null when its thread was not found */
+export function readJitterHost(
+  sysroot: string,
+  vcpu: JitterFacts['vcpu'],
+): Omit<JitterFacts, 'accelerator' | 'worstMicroseconds' | 'vcpu'> {
+  const root = openSysroot(sysroot)
+  const cpus = readCpus(root, true)
+  const release = readAttribute(`${root}/proc/sys/kernel/osrelease`)
+  const [cpu] = vcpu?.cpus ?? []
+  const runtime = readNumber(`${root}/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`)
+  return {
+    isolated: cpus?.isolated ?? null,
+    ...(cpus?.isolatedByGroups === undefined ? {} : { isolatedByGroups: cpus.isolatedByGroups }),
+    throttling: {
+      runtime: cpus?.realtimeRuntime ?? null,
+      release,
+      hasGroups: cpus?.kernel?.hasRealtimeGroups ?? null,
+    },
+    // A kernel without the file has no CPU without the tick (kernel/time/tick-sched.c, CONFIG_NO_HZ_FULL).
+    fullDynticks: parseTickless(readAttribute(`${root}/sys/devices/system/cpu/nohz_full`) ?? ''),
+    fairServer: fairServerOf(release, runtime),
+    isRealtimeKernel: isPreemptRt(
+      readAttribute(`${root}/sys/kernel/realtime`),
+      readAttribute(`${root}/proc/version`),
+    ),
+  }
+}
