@@ -1,4 +1,4 @@
-import { isSameProcess, startOf } from '../host/process.js'
+import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { processId } from '../record/process-id.js'
@@ -66,25 +66,23 @@ async function report(plan: VmRecord, threads: ThreadPlan, outcome: Outcome): Pr
   }
   const end = plan.strict ? '; the VM is stopped (strict)' : '; the VM runs on without'
   await logLine(pid, `${plan.strict ? 'error' : 'warning'}: ${guest}${problems}${end}`)
-  if (plan.strict) await stop(pid)
+  if (plan.strict) await stop(outcome)
 }
 
 /** Stops QEMU as libvirt does: it may write out what its disks have, but not for ever. */
-async function stop(pid: number): Promise<void> {
+async function stop(qemu: { readonly pid: number; readonly startTicks: number }): Promise<void> {
   const signal = (name: 'SIGTERM' | 'SIGKILL') => {
     try {
-      return process.kill(pid, name)
+      // Another process may have its number by now.
+      return isSameProcess(qemu) && process.kill(qemu.pid, name)
     } catch {
       return false
     }
   }
   const deadline = Date.now() + STOP_MS
-  const startTicks = startOf(pid)
-  if (startTicks === null) return
   signal('SIGTERM')
   while (Date.now() < deadline) {
-    // Another process may have its number then.
-    if (!isSameProcess({ pid, startTicks })) return
+    if (!isSameProcess(qemu)) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   signal('SIGKILL')
