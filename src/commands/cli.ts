@@ -123,6 +123,16 @@ function addJitter(root: Command): void {
   root
     .command('jitter')
     .description('measure how long a guest is kept from running on this host, with a guest made for it')
+    .addOption(
+      new Option('--mode <mode>', 'a guest that spins, or two that send frames through a switch')
+        .choices(['spin', 'network'])
+        .default('spin'),
+    )
+    .option('--interval <time>', 'from one frame to the next, such as 250us (default: 1ms)')
+    .addOption(new Option('--switch <name>', 'network: start this switch').choices(['testpmd']))
+    .option('--socket <path>', "network: a running switch's vhost-user port; given twice", collect, [])
+    .option('--frame-size <bytes>', 'network: 60 to 1514, without the checksum (default: 64)')
+    .option('--echo-profile <name>', 'network: the profile of the second guest (default: as --profile)')
     .option('--profile <name>', 'run it as this profile of the configuration says (default: best effort)')
     .option('--seconds <n>', 'how long to measure', '10')
     .option('--load <command>', 'a shell command to run beside it, such as "stress-ng --cpu 4"')

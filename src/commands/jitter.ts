@@ -12,8 +12,10 @@ import { formatJitter } from '../jitter/text.js'
 import { profileNamed } from '../plan/ask.js'
 import { report, writeAll } from '../report/output.js'
 import { printableJson } from '../units/printable.js'
+import { jitterNetworkCommand, type NetworkOptions, refuseNetworkOptions } from './jitter-network.js'
 
-export interface JitterOptions {
+export interface JitterOptions extends NetworkOptions {
+  readonly mode: 'spin' | 'network'
   readonly profile?: string
   readonly seconds: string
   readonly load?: string
@@ -33,6 +35,8 @@ const GUEST_ARCH = 'x86_64'
  *   reading the configuration and the launcher do
  */
 export async function jitterCommand(options: JitterOptions): Promise<void> {
+  if (options.mode === 'network') return jitterNetworkCommand(options)
+  refuseNetworkOptions(options.mode, options)
   const { profile = null, compare = false, accel } = options
   if (compare && profile === null) throw compareNeedsProfile()
   const seconds = Number(options.seconds)
