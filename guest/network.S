@@ -82,8 +82,9 @@ begin:
 	cli
 	cld
 	lgdt	descriptors
-	ljmp	$CODE, $1f
-1:	movw	$DATA, %ax
+	ljmp	$CODE, $protected
+protected:
+	movw	$DATA, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
 	movw	%ax, %ss
@@ -120,7 +121,7 @@ other:
 	movl	%cr0, %eax
 	orb	$1, %al
 	movl	%eax, %cr0
-	ljmpl	$CODE, $begin
+	ljmpl	$CODE, $protected
 descriptors_of_other:
 	.word	descriptors - table - 1
 	.long	table
@@ -208,7 +209,10 @@ period:
 	xorl	%eax, %eax
 	rep stosl
 	rdtsc
-	movl	%eax, PERIOD_START
+	movl	%eax, PERIOD_END
+	movl	%edx, PERIOD_END + 4
+	addl	$PERIOD, PERIOD_END
+	adcl	$0, PERIOD_END + 4
 	addl	INTERVAL_TICKS, %eax
 	adcl	$0, %edx
 	movl	%eax, DUE
@@ -223,9 +227,9 @@ turn:
 	jmp	turn
 1:	call	count_lost
 	rdtsc
-	subl	PERIOD_START, %eax
-	cmpl	$PERIOD, %eax
-	jb	2f
+	subl	PERIOD_END, %eax
+	sbbl	PERIOD_END + 4, %edx
+	js	2f
 	# No frame more; those that are away are waited for.
 	movl	NEXT, %eax
 	cmpl	OLDEST, %eax
@@ -438,8 +442,9 @@ DUE:	.quad	0
 	# After how many ticks a frame is lost.
 PATIENCE:
 	.quad	0
-PERIOD_START:
-	.long	0
+	# When no frame more is sent, but those that are away are waited for.
+PERIOD_END:
+	.quad	0
 INTERVAL_TICKS:
 	.long	0
 TIMER_TICKS:
