@@ -100,7 +100,7 @@ t.test('loss in either direction, frames that come twice and frames that overtak
     }
   })
   const { sent, received, lost, late, duplicates, reordered } = frames
-  t.ok(sent > 100, `${sent} sent`)
+  t.ok(sent > 20, `${sent} sent`)
   t.equal(sent, received + lost)
   // Each record, which is of about a second, may have a frame less or more of each kind; and one that is held may be lost.
   const about = (count: number, share: number, what: string) =>
