@@ -5,26 +5,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const GUESTS = {
-  // A BIOS puts the boot sector at 0x7c00.
-  jitter: { address: '0x7c00', image: 'GUEST_IMAGE', what: 'The guest: a boot sector of 512 bytes.' },
-  // The address in its header.
-  network: {
-    address: '0x100000',
-    image: 'NETWORK_GUEST_IMAGE',
-    what: "The guest: an image that QEMU's -kernel loads.",
-  },
-}
+const CONSTANTS = { jitter: 'GUEST_IMAGE', network: 'NETWORK_GUEST_IMAGE' }
 
 const name = process.argv.includes('network') ? 'network' : 'jitter'
-const { address, image: constant, what } = GUESTS[name]
 const sources = new URL('.', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-guest-'))
 try {
   const object = join(directory, 'guest.o')
   const image = join(directory, 'guest.bin')
   execFileSync('as', ['--32', '-I', sources, '-o', object, join(sources, `${name}.S`)])
-  execFileSync('ld', ['-m', 'elf_i386', `-Ttext=${address}`, '--oformat=binary', '-o', image, object])
+  // The address in its header.
+  execFileSync('ld', ['-m', 'elf_i386', '-Ttext=0x100000', '--oformat=binary', '-o', image, object])
   const base64 = readFileSync(image).toString('base64')
   process.stdout.write(process.argv.includes('--base64') ? base64 : module(base64))
 } finally {
@@ -35,8 +26,8 @@ function module(base64) {
   const lines = base64.match(/.{1,90}/g).map((line) => `'${line}'`)
   return `// Made by guest/assemble.mjs from guest/${name}.S; do not edit.
 
-/** ${what} */
-export const ${constant} = Buffer.from(
+/** The guest: an image that QEMU's -kernel loads. */
+export const ${CONSTANTS[name]} = Buffer.from(
   ${lines.join(' +\n    ')},
   'base64',
 )

@@ -1,8 +1,9 @@
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import { emulatorOfArch } from '../emulator/names.js'
-import { badSeconds, compareNeedsProfile } from '../errors/jitter.js'
-import { badFrameInterval, badFrameSize, notInThisMode, whichSwitch } from '../errors/jitter-network.js'
+import { badInterval, badSeconds, compareNeedsProfile } from '../errors/jitter.js'
+import { badFrameSize, notInThisMode, whichSwitch } from '../errors/jitter-network.js'
+import { EXIT } from '../errors/user-error.js'
 import { readCpus } from '../host/cpus.js'
 import { readHugePages } from '../host/hugepages.js'
 import { openSysroot } from '../host/sysroot.js'
@@ -19,6 +20,7 @@ import { socketsWire, testpmdWire } from '../jitter/network/wires.js'
 import { report, writeAll } from '../report/output.js'
 import { parseDuration } from '../units/duration.js'
 import { printableJson } from '../units/printable.js'
+import { readLimit } from './jitter-limit.js'
 
 /** Options that only this mode has. */
 export interface NetworkOptions {
@@ -31,6 +33,9 @@ export interface NetworkOptions {
 export interface JitterNetworkOptions extends NetworkOptions {
   readonly profile?: string
   readonly interval?: string
+  readonly vcpus: string
+  readonly failOver?: string
+  readonly report?: string
   readonly seconds: string
   readonly load?: string
   readonly compare?: boolean
@@ -61,13 +66,18 @@ export function refuseNetworkOptions(mode: string, options: NetworkOptions): voi
 }
 
 /**
- * Measures how long frames take from one guest through a switch to another and back, and prints it.
+ * Measures how long frames take from one guest through a switch to another and back, and prints it. The exit code is 79 when the
+ * longest is above `--fail-over`.
  * @throws {UserError} exit 64 for wrong usage, 69 when a guest or the switch does not run, no frame comes back, or a guest
  *   is not placed as planned, and what reading the configuration and the launcher do
  */
 export async function jitterNetworkCommand(options: JitterNetworkOptions): Promise<void> {
   const { profile = null, compare = false } = options
   if (compare && profile === null) throw compareNeedsProfile()
+  const mode = 'network'
+  if (options.vcpus !== '1') throw notInThisMode({ option: '--vcpus', mode })
+  if (options.report !== undefined) throw notInThisMode({ option: '--report', mode })
+  const limit = readLimit(options.failOver)
   const frames = readFrames(options)
   const seconds = readSeconds(options.seconds)
   const sockets = readSockets(options)
@@ -112,6 +122,8 @@ export async function jitterNetworkCommand(options: JitterNetworkOptions): Promi
     1,
     options.format === 'json' ? `${printableJson(networkToJson(results), 2)}\n` : formatNetwork(results),
   )
+  // Best effort is what the profile is compared with: nobody wants it to be good.
+  if (limit !== null && (results.at(-1)?.worstMicroseconds ?? 0) > limit) process.exitCode = EXIT.exceeded
 }
 
 function readFrames({
@@ -121,7 +133,7 @@ function readFrames({
   const intervalMicroseconds = parseDuration(interval)
   const { least, most } = INTERVAL_MICROSECONDS
   if (intervalMicroseconds === null || intervalMicroseconds < least || intervalMicroseconds > most)
-    throw badFrameInterval({ interval })
+    throw badInterval({ interval })
   const bytes = /^\d{1,4}$/.test(frameSize) ? Number(frameSize) : 0
   if (bytes < FRAME_BYTES.least || bytes > FRAME_BYTES.most)
     throw badFrameSize({ size: frameSize, ...FRAME_BYTES })
@@ -130,7 +142,7 @@ function readFrames({
 
 function readSeconds(seconds: string): number {
   const number = Number(seconds)
-  if (!(number >= 2 && number <= 86_400)) throw badSeconds({ seconds })
+  if (!(number >= 2 && number <= 604_800)) throw badSeconds({ seconds })
   return number
 }
 

@@ -146,15 +146,6 @@ export function switchNotConnected(facts: { readonly role: string; readonly seco
   })
 }
 
-export function badFrameInterval(facts: { readonly interval: string }): UserError {
-  return userError({
-    exitCode: EXIT.usage,
-    what: `'${facts.interval}' is not from 20us to 100ms`,
-    where: '--interval',
-    todo: 'write a number and its unit, such as --interval 1ms',
-  })
-}
-
 export function nothingCameBack(facts: { readonly sent: number; readonly seconds: number }): UserError {
   return userError({
     exitCode: EXIT.unavailable,

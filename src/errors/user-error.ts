@@ -8,6 +8,8 @@ export const EXIT = {
   software: 70,
   permission: 77,
   config: 78,
+  /** Not of sysexits(3), which ends at 78: what was measured is above the limit that was given. */
+  exceeded: 79,
 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

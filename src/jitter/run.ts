@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { guestEnded, guestNotPlaced, guestSilent, launchRefused, loadEnded } from '../errors/jitter.js'
-import { EXIT } from '../errors/user-error.js'
+import { EXIT, UserError } from '../errors/user-error.js'
 import { readCpus } from '../host/cpus.js'
 import { readAttribute, readNumber } from '../host/sysfs.js'
 import { openSysroot } from '../host/sysroot.js'
@@ -14,12 +14,13 @@ import type { Thread } from '../tune/threads.js'
 import { formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { hasEnded, how, startLoad, stop, withChildren } from './children.js'
 import { explainJitter, hasFairServer } from './explain.js'
-import { type GuestMachine, guestImage, machineArguments } from './guest.js'
+import { type GuestMachine, type GuestTask, guestImage, machineArguments } from './guest.js'
+import { coveredMs, haveReported, type Meter, newMeter, take } from './meter.js'
 import { finish, type Observer, type Watched } from './observer.js'
 import { makeRecordReader } from './record.js'
-import { type Arrival, type JitterResult, summarize } from './result.js'
+import { type JitterResult, type PlacedVcpu, summarize } from './result.js'
 
-export interface JitterRun {
+export interface JitterRun extends GuestTask {
   /** Path of the launcher. */
   readonly launcher: string
   readonly profile: string | null
@@ -33,6 +34,14 @@ export interface JitterRun {
   readonly emulator: string
   /** Look at the host around the measurement, in this order; absent for none. */
   readonly observers?: readonly Observer[]
+  /** Is told how far it is, while it measures. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** How far a measurement is. */
+export interface Progress {
+  readonly seconds: number
+  readonly worstMicroseconds: number
 }
 
 /** How long the firmware may take until the guest runs; emulated on a busy machine it is slow. */
@@ -72,22 +81,26 @@ export async function runJitter(run: JitterRun): Promise<JitterResult> {
 
 interface Guest {
   readonly child: ChildProcess
-  readonly arrivals: Arrival[]
+  readonly meter: Meter
+  /** When the first record came; null before. */
+  readonly firstMs: () => number | null
+  /** What is wrong with what it reports; null for nothing. */
+  readonly problem: () => UserError | null
   /** The last line of a reason that QEMU, the launcher or the tuner wrote; the latter two begin it with `qemu-rt: `. */
   readonly said: () => string
 }
 
 function startGuest(run: JitterRun, directory: string): Guest {
   const { launcher, accelerator, machine } = run
-  const image = join(directory, 'guest.img')
-  writeFileSync(image, guestImage(machine.measured))
+  const image = join(directory, 'guest')
+  writeFileSync(image, guestImage(machine, run))
   // A file, since the tuner opens it by its name, which it cannot with the socket that Node makes.
   const log = join(directory, 'log')
   const stderr = openSync(log, 'a')
   const args = [
     ...['run', '--emulator', run.emulator, ...profileOptions(run, directory), '--'],
-    ...[...machineArguments(machine), '-accel', accelerator],
-    ...['-drive', `if=floppy,format=raw,readonly=on,file=${image}`, '-debugcon', 'stdio'],
+    ...[...machineArguments(machine, accelerator, run.mode), '-accel', accelerator],
+    ...['-kernel', image, '-debugcon', 'stdio'],
   ]
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.includes(name)),
@@ -96,16 +109,26 @@ function startGuest(run: JitterRun, directory: string): Guest {
   // Without a listener it would end this program; `hasEnded` sees it.
   child.on('error', () => {})
   closeSync(stderr)
-  const arrivals: Arrival[] = []
+  const meter = newMeter(machine.measured)
   const read = makeRecordReader()
+  let firstMs: number | null = null
+  let problem: UserError | null = null
   child.stdout?.on('data', (chunk: Buffer) => {
     const atMs = performance.now()
-    for (const record of read(chunk)) arrivals.push({ record, atMs })
+    try {
+      for (const record of problem === null ? read(chunk) : []) {
+        firstMs ??= atMs
+        take(meter, record, atMs)
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      problem = error
+    }
   })
   // Who stopped QEMU has said why before QEMU says that it was stopped.
   const isReason = (line: string) => line !== '' && !line.includes(': terminating on signal ')
   const said = () => readFileSync(log, 'utf8').split('\n').findLast(isReason) ?? ''
-  return { child, arrivals, said }
+  return { child, meter, firstMs: () => firstMs, problem: () => problem, said }
 }
 
 /** Best effort is without any configuration: a [[domain]] for every VM would make it something else. */
@@ -119,7 +142,7 @@ function profileOptions({ profile, config }: JitterRun, directory: string): stri
 /** Waits until the guest runs and its vCPU is as planned. */
 async function placed({ profile }: JitterRun, guest: Guest): Promise<void> {
   const bootEnd = performance.now() + BOOT_MS
-  for (; guest.arrivals.length < 2; await sleep(50)) {
+  for (; !haveReported(guest.meter, 2); await sleep(50)) {
     checkRuns(guest)
     if (performance.now() > bootEnd) {
       throw guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: ourWords(guest.said()) })
@@ -133,14 +156,16 @@ async function placed({ profile }: JitterRun, guest: Guest): Promise<void> {
   }
 }
 
-/** @throws {UserError} when QEMU has ended, or was never started */
-function checkRuns({ child, said, arrivals }: Guest): void {
+/** @throws {UserError} when QEMU has ended, was never started, or reports what cannot be */
+function checkRuns({ child, said, firstMs, problem }: Guest): void {
+  const wrong = problem()
+  if (wrong !== null) throw wrong
   if (!hasEnded(child)) return
   const line = said()
   const exitCode = Object.values(EXIT).find((code) => code === child.exitCode)
   if (exitCode !== undefined && line !== '') throw launchRefused({ exitCode, said: ourWords(line) })
   // The tuner stops a VM whose profile is strict; another accelerator would not help.
-  if (arrivals.length > 0 || line !== ourWords(line))
+  if (firstMs() !== null || line !== ourWords(line))
     throw guestEnded({ how: how(child), said: ourWords(line) })
   throw guestSilent({ reason: `QEMU ended: ${how(child)}`, said: line })
 }
@@ -150,15 +175,10 @@ function ourWords(line: string): string {
 }
 
 /** What the observers are told of the guest. */
-function watch(run: JitterRun, { child }: Guest): Watched {
-  const pid = child.pid ?? 0
-  const vcpu = vcpuThread(pid, run.machine.measured)
-  return {
-    pid,
-    load: run.load,
-    seconds: run.seconds,
-    vcpus: vcpu === null ? [] : [{ number: run.machine.measured, thread: vcpu }],
-  }
+function watch({ machine, load, seconds }: JitterRun, { child }: Guest): Watched {
+  const threads = vcpuThreads(child.pid ?? 0, machine.measured)
+  const vcpus = [...threads].map(([number, thread]) => ({ number, thread }))
+  return { pid: child.pid ?? 0, load, seconds, vcpus }
 }
 
 async function measure(
@@ -167,39 +187,51 @@ async function measure(
   load: ChildProcess | null,
   watched: Watched,
 ): Promise<JitterResult> {
-  const { child, arrivals } = guest
+  const { child, meter, firstMs } = guest
   for (const { before } of run.observers ?? []) await before?.(watched)
-  // The record that is being made has seen the time before.
-  const from = arrivals.length + 1
-  for (; coveredMs(arrivals, from) < run.seconds * 1000 || arrivals.length < from + 2; await sleep(LOOK_MS)) {
+  // The record that is being made has seen the time before; `take` leaves it out.
+  meter.isCounting = true
+  const beganMs = performance.now()
+  while (coveredMs(meter) < run.seconds * 1000) {
     checkRuns(guest)
     if (load !== null && hasEnded(load)) throw loadEnded({ command: run.load ?? '', how: how(load) })
+    await sleep(LOOK_MS)
+    if (coveredMs(meter) > 0) run.onProgress?.(summarize(meter))
   }
-  const vcpu = vcpuThread(child.pid ?? 0, run.machine.measured)
-  const result = summarize(arrivals.slice(from))
-  const measured = {
+  checkRuns(guest)
+  // Before anything else is looked at: what is looked at takes time.
+  const summary = summarize(meter)
+  const threads = vcpuThreads(child.pid ?? 0, run.machine.measured)
+  const vcpus = summary.vcpus.map((one) => ({ ...place(one.number, threads), ...one }))
+  const worst = vcpus.reduce((a, b) => (b.worstMicroseconds > a.worstMicroseconds ? b : a)).number
+  const result = {
     profile: run.profile,
     accelerator: run.accelerator,
-    vcpu: {
-      number: run.machine.measured,
-      cpus: vcpu === null ? null : formatCpuSet(vcpu.cpus),
-      policy: vcpu?.policy ?? null,
-      priority: vcpu?.priority ?? null,
-    },
-    ...result,
+    mode: run.mode,
+    intervalMicroseconds: run.mode === 'timer' ? run.intervalMicroseconds : null,
+    vcpu: place(worst, threads),
+    warmUpSeconds: (beganMs - (firstMs() ?? beganMs)) / 1000,
+    ...summary,
+    vcpus,
     explanations: explainJitter({
       accelerator: run.accelerator,
-      worstMicroseconds: result.worstMicroseconds,
-      vcpu,
+      worstMicroseconds: summary.worstMicroseconds,
+      vcpu: threads.get(worst) ?? null,
       ...readHost(),
     }),
   }
-  return finish(run.observers, 'after', watched, measured)
+  return finish(run.observers, 'after', watched, result)
 }
 
-/** How much time the records from one on cover: from when the one before came. */
-function coveredMs(arrivals: readonly Arrival[], from: number): number {
-  return (arrivals.at(-1)?.atMs ?? 0) - (arrivals[from - 1]?.atMs ?? 0)
+/** What a vCPU's thread has. */
+function place(number: number, threads: ReadonlyMap<number, Thread>): PlacedVcpu {
+  const thread = threads.get(number)
+  return {
+    number,
+    cpus: thread === undefined ? null : formatCpuSet(thread.cpus),
+    policy: thread?.policy ?? null,
+    priority: thread?.priority ?? null,
+  }
 }
 
 /** Whether the tuner has placed the vCPU; without a plan there is none to do. */
@@ -209,10 +241,17 @@ function isPlaced(pid: number): boolean {
   return !different.some(({ role }) => role.kind === 'vcpu' || role.kind === 'all-vcpus')
 }
 
-/** The thread of a vCPU; `ALL CPUs` is TCG's when one thread has them all. */
-function vcpuThread(pid: number, vcpu: number): Thread | null {
+/** The threads of vCPUs, by their numbers; `ALL CPUs` is TCG's when one thread has them all. */
+function vcpuThreads(pid: number, vcpus: readonly number[]): Map<number, Thread> {
   const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
-  return threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/')) ?? null
+  const threadOf = (vcpu: number) =>
+    threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/'))
+  return new Map(
+    vcpus.flatMap((vcpu): [number, Thread][] => {
+      const thread = threadOf(vcpu)
+      return thread === undefined ? [] : [[vcpu, thread]]
+    }),
+  )
 }
 
 function readHost() {

@@ -78,7 +78,9 @@ t.test('another vCPU than the first measures, for a profile that leaves the firs
   const { vcpu, seconds } = await runJitter({
     launcher: launcher('qemu-rt'),
     profile: null,
-    machine: { vcpus: 2, measured: 1, memory: 32n << 20n },
+    machine: { vcpus: 2, measured: [1], memory: 32n << 20n },
+    mode: 'spin',
+    intervalMicroseconds: 1000,
     accelerator: 'tcg',
     seconds: 2,
     load: null,
@@ -87,6 +89,93 @@ t.test('another vCPU than the first measures, for a profile that leaves the firs
   })
   t.match(vcpu, { number: 1, policy: 'other', priority: 0 })
   t.ok(seconds >= 2, `${seconds} s`)
+})
+
+const STOP_MS = 3
+
+/** Stops a process for 3 ms; sooner or later than planned on a busy machine. @returns for how long it was stopped at least */
+function stopFor3Ms(pid: number): number {
+  process.kill(pid, 'SIGSTOP')
+  const begin = performance.now()
+  while (performance.now() - begin < STOP_MS);
+  const length = performance.now() - begin
+  process.kill(pid, 'SIGCONT')
+  return length
+}
+
+for (const { mode, intervalMicroseconds } of [
+  { mode: 'spin', intervalMicroseconds: 1000 },
+  { mode: 'timer', intervalMicroseconds: 250 },
+] as const) {
+  t.test(`a stop of QEMU for 3 ms is seen as 3 ms: ${mode}`, async (t) => {
+    if (!needs(t, [QEMU])) return
+    const stops: number[] = []
+    let timer: NodeJS.Timeout | undefined
+    const result = await runJitter({
+      ...{ launcher: launcher('qemu-rt'), profile: null, accelerator: 'tcg', seconds: 4, load: null },
+      ...{ machine: { vcpus: 1, measured: [0], memory: 32n << 20n }, mode, intervalMicroseconds },
+      ...{ config: null, emulator: QEMU },
+      observers: [
+        {
+          before: ({ pid, vcpus }) => {
+            t.match(vcpus, [{ number: 0 }])
+            // From a record on that counts, and ended before the last one.
+            timer = setInterval(() => {
+              if (stops.length < 20) stops.push(stopFor3Ms(pid))
+            }, 60).unref()
+          },
+          after: (_, { worstMicroseconds }) => {
+            clearInterval(timer)
+            t.ok(worstMicroseconds > 0)
+            return {}
+          },
+        },
+      ],
+    }).finally(() => clearInterval(timer))
+    t.equal(stops.length, 20)
+    // Where in an interval the stop begins is chance, and so how much of the interval was left to wait for anyway. The
+    // first stops may have been before the first record that counts.
+    const least = STOP_MS * 1000 - (mode === 'timer' ? intervalMicroseconds : 0)
+    const seen = result.histogram.filter(
+      ({ fromMicroseconds, toMicroseconds }) => toMicroseconds > least && fromMicroseconds < least * 2,
+    )
+    const count = seen.reduce((sum, bucket) => sum + bucket.count, 0)
+    t.ok(count >= 10, `${count} of 20 stops were seen as about 3 ms`)
+    t.ok(result.worstMicroseconds >= least, `worst ${result.worstMicroseconds} us`)
+    t.equal(result.mode, mode)
+    t.equal(result.timer, mode === 'timer' ? 'local-apic' : null)
+  })
+}
+
+t.test('several vCPUs, a limit, and the comparison of two results', async (t) => {
+  if (!needs(t, [QEMU])) return
+  const place = temporaryDirectory(t)
+  const args = ['--accel', 'tcg', '--seconds', '2', '--mode', 'timer', '--vcpus', '2', '--format', 'json']
+  const files = [
+    ['--fail-over', '1us'],
+    ['--fail-over', '1000s'],
+  ].map((limit, index) => {
+    const { status, stdout, stderr } = jitter(...args, ...limit)
+    t.equal(status, index === 0 ? 79 : 0, stderr)
+    const file = join(place, `${index}.json`)
+    writeFileSync(file, stdout)
+    return { file, json: JSON.parse(stdout) }
+  })
+  const { host, failOver, runs } = files[0]?.json ?? {}
+  t.match(failOver, { microseconds: 1, exceeded: true })
+  t.match(host, { kernel: String, commandLine: String, checks: { counts: { pass: Number }, notPassed: [] } })
+  t.match(runs, [{ mode: 'timer', timer: 'local-apic', intervalMicroseconds: 1000 }])
+  const [{ vcpus, worstMicroseconds, worstOverTime }] = runs
+  t.match(vcpus, [{ number: 0 }, { number: 1 }])
+  t.equal(
+    worstMicroseconds,
+    Math.max(...vcpus.map((one: { worstMicroseconds: number }) => one.worstMicroseconds)),
+  )
+  t.ok(worstOverTime.microseconds.length >= 2)
+  const compared = jitter('diff', '--format', 'json', ...files.map(({ file }) => file))
+  t.equal(compared.status, 0, compared.stderr)
+  t.match(JSON.parse(compared.stdout), { version: 1, isHostKnown: true, host: {}, worstRatio: Number })
+  t.match(jitter('diff', ...files.map(({ file }) => file)).stdout, /^Host:\n {2}no difference\nRun:\n/)
 })
 
 t.test('best effort is best effort whatever the configuration gives to every VM', async (t) => {
@@ -120,7 +209,19 @@ t.test('wrong usage, and a guest that does not run', async (t) => {
   t.match(jitter('--seconds', '1'), {
     status: 64,
     stderr:
-      "qemu-rt: '1' is not from 2 to 86400: --seconds; write a number of seconds, such as --seconds 10\n",
+      "qemu-rt: '1' is not from 2 to 604800: --seconds; write a number of seconds, such as --seconds 10\n",
+  })
+  const usage: [string[], RegExp][] = [
+    [['--interval', '1ms'], /^qemu-rt: a guest that spins has no timer: --interval; /],
+    [['--mode', 'timer', '--interval', '1'], /^qemu-rt: '1' is not from 20us to 100ms: --interval; /],
+    [['--fail-over', '40'], /^qemu-rt: '40' is not a length of time from 1us to 1000s: --fail-over; /],
+    [['--vcpus', '65'], /^qemu-rt: '65' is neither 'all' nor a number from 1 to 64: --vcpus; /],
+    [['--seconds', '604801'], /^qemu-rt: '604801' is not from 2 to 604800/],
+  ]
+  for (const [args, stderr] of usage) t.match(jitter(...args), { status: 64, stderr })
+  t.match(jitter('diff', '/nowhere/a', '/nowhere/b'), {
+    status: 65,
+    stderr: /^qemu-rt: a result cannot be read/,
   })
   t.match(jitter('--compare'), { status: 64, stderr: /^qemu-rt: --compare needs a profile/ })
   if (!needs(t, [QEMU])) return

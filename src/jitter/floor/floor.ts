@@ -1,9 +1,6 @@
 import type { HardwareNoise } from './hwnoise.js'
 import type { HostSample } from './rt-tests.js'
 
-/** What the guest does: keeps its CPU busy, or sleeps until a timer. */
-export type JitterMode = 'spin' | 'timer'
-
 /** Where and how the vCPU's thread ran, so that the host is measured in the same way. */
 export interface Placement {
   readonly cpu: number

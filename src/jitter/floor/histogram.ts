@@ -1,4 +1,4 @@
-import type { Bucket } from '../result.js'
+import type { Bucket } from '../percentiles.js'
 
 /** A count of samples between two lengths. */
 type Counted = Bucket

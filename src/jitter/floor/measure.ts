@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { readProc } from '../../host/proc.js'
 import { readAttribute } from '../../host/sysfs.js'
 import { type Children, how, withChildren } from '../children.js'
-import { type Floor, floorRatio, type JitterMode, type NotMeasured, type Placement } from './floor.js'
+import type { Mode } from '../mode.js'
+import { type Floor, floorRatio, type NotMeasured, type Placement } from './floor.js'
 import { type HardwareNoise, parseHwnoise } from './hwnoise.js'
 import { HOST_TOOLS, HWNOISE } from './tools.js'
 
 export interface FloorRun {
-  readonly mode: JitterMode
+  readonly mode: Mode
   readonly placement: Placement
   readonly seconds: number
   readonly intervalMicroseconds: number

@@ -1,4 +1,4 @@
-import type { Bucket } from '../result.js'
+import type { Bucket } from '../percentiles.js'
 import { foldHistogram } from './histogram.js'
 
 /** What a program has measured on the host without a VM. */

@@ -1,4 +1,5 @@
-import type { JitterMode, Placement } from './floor.js'
+import type { Mode } from '../mode.js'
+import type { Placement } from './floor.js'
 import {
   CYCLICTEST_BUCKETS,
   type HostSample,
@@ -26,7 +27,7 @@ export interface HostTool {
 }
 
 /** One for each mode (oslat(8), cyclictest(8) of rt-tests 2.4 to 2.10). */
-export const HOST_TOOLS: Readonly<Record<JitterMode, HostTool>> = {
+export const HOST_TOOLS: Readonly<Record<Mode, HostTool>> = {
   spin: {
     program: 'oslat',
     package: 'rt-tests',

@@ -3,18 +3,14 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import {
-  floorRatio,
-  floorSeconds,
-  type JitterMode,
-  parseFloorOption,
-} from '../../../src/jitter/floor/floor.js'
+import { floorRatio, floorSeconds, parseFloorOption } from '../../../src/jitter/floor/floor.js'
 import { foldHistogram } from '../../../src/jitter/floor/histogram.js'
 import { parseHwnoise } from '../../../src/jitter/floor/hwnoise.js'
 import { type FloorRun, measureFloor } from '../../../src/jitter/floor/measure.js'
 import { parseCyclictest, parseOslat } from '../../../src/jitter/floor/rt-tests.js'
 import { floorHeadline, formatFloor } from '../../../src/jitter/floor/text.js'
-import type { Bucket } from '../../../src/jitter/result.js'
+import type { Mode } from '../../../src/jitter/mode.js'
+import type { Bucket } from '../../../src/jitter/percentiles.js'
 import { needs } from '../../e2e/needs.js'
 import { temporaryDirectory } from '../../launcher/launcher.js'
 import { CYCLICTEST_FILES, HWNOISE_SUMMARY, OSLAT_FILES, OSNOISE_SUMMARY } from './outputs.js'
@@ -214,7 +210,7 @@ t.test('the host is measured as the vCPU ran', async (t) => {
 })
 
 t.test('what is missing, fails or writes nonsense is said', async (t) => {
-  const why = async (path: string, mode: JitterMode = 'spin') => {
+  const why = async (path: string, mode: Mode = 'spin') => {
     const floor = await measureFloor({ ...RUN, mode, path })
     t.match(floor, { host: null, ratio: null })
     t.equal(floorHeadline(floor), null)
