@@ -1,4 +1,3 @@
-import { accessSync, constants } from 'node:fs'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import type { Policy, Profile } from '../config/policy.js'
@@ -26,16 +25,15 @@ import { isOver, jitterToJson } from '../jitter/json.js'
 import type { Mode } from '../jitter/mode.js'
 import { showProgress } from '../jitter/progress.js'
 import { checkReport, writeReport } from '../jitter/report/write.js'
-import type { JitterResult } from '../jitter/result.js'
-import { type JitterRun, runJitter } from '../jitter/run.js'
+import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
 import { profileNamed } from '../plan/ask.js'
-import { report, writeAll } from '../report/output.js'
+import { writeAll } from '../report/output.js'
 import { parseDuration } from '../units/duration.js'
 import { printableJson } from '../units/printable.js'
 import { summarizeChecks } from './host/summary.js'
-import { type NetworkOptions, refuseNetworkOptions } from './jitter-network.js'
 import { readLimit } from './jitter-limit.js'
+import { type NetworkOptions, refuseNetworkOptions } from './jitter-network.js'
 
 export interface JitterOptions extends NetworkOptions {
   readonly profile?: string
@@ -95,7 +93,9 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
       causeObserver(mode === 'timer'),
       ...(isFloored ? [floorObserver({ ...task, seconds: hostSeconds })] : []),
     ]
-    return showProgress(task.seconds, (onProgress) => runJitter({ ...run, profile: profileOfRun, accelerator, observers, onProgress }))
+    return showProgress(task.seconds, (onProgress) =>
+      runJitter({ ...run, profile: profileOfRun, accelerator, observers, onProgress }),
+    )
   })
   const readHost = async () => readJitterHost(await summarizeChecks(options.config, profile))
   if (options.format === 'json') {
@@ -144,7 +144,6 @@ function readCount(vcpus: string): number {
   if (number < 1 || number > MOST_VCPUS) throw badVcpus({ vcpus, most: MOST_VCPUS })
   return number
 }
-
 
 function readPolicy(config: string | undefined): Promise<Policy> {
   return loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })

@@ -1,4 +1,4 @@
-import type { Bucket } from '../result.js'
+import type { JitterResult } from '../result.js'
 import { addFrames, type FrameCounts, type NetworkRecord, NO_FRAMES } from './record.js'
 
 /** What the sender has seen so far; of one size however long it runs. */
@@ -23,7 +23,7 @@ export interface RoundTrips {
   readonly ticksPerMicrosecond: number
   readonly worstMicroseconds: number
   /** From the shortest that was seen to the longest, without holes; empty when no frame has come back. */
-  readonly histogram: readonly Bucket[]
+  readonly histogram: JitterResult['histogram']
   readonly frames: FrameCounts
 }
 

@@ -123,6 +123,8 @@ t.test('a delay on the wire is in each round trip, and a stop of the wire is the
   })
   const [fastest] = result.histogram
   t.ok((fastest?.toMicroseconds ?? 0) >= DELAY_MS * 1000, `the fastest: below ${fastest?.toMicroseconds} us`)
-  t.comment(`and from ${fastest?.fromMicroseconds} us: how much the guests themselves take is the machine's affair`)
+  t.comment(
+    `and from ${fastest?.fromMicroseconds} us: how much the guests themselves take is the machine's affair`,
+  )
   t.ok(result.worstMicroseconds >= STOP_MS * 990, `the worst: ${result.worstMicroseconds} us`)
 })

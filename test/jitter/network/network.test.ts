@@ -312,5 +312,8 @@ t.test('profiles with which two guests cannot run at once', async (t) => {
     exitCode: 78,
     message: /^profile 'private' does not share guest RAM \(share = "never"\), .*: qemu-rt.toml:\d+; /,
   })
-  t.throws(() => networkProfiles(policy, 'nope', null), { exitCode: 78 })
+  t.throws(() => networkProfiles(policy, 'nope', null), {
+    exitCode: 78,
+    message: /^profile 'nope' is not defined/,
+  })
 })
