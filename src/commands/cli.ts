@@ -125,12 +125,16 @@ function addJitter(root: Command): void {
   jitter
     .description('measure how long a guest is kept from running on this host, with a guest made for it')
     .addOption(
-      new Option('--mode <mode>', 'a guest that spins, or that a timer wakes')
-        .choices([...MODES])
+      new Option('--mode <mode>', 'a guest that spins, or that a timer wakes, or two and a switch')
+        .choices([...MODES, 'network'])
         .default('spin'),
     )
-    .option('--interval <time>', "the timer's, such as 250us (default: 1ms)")
+    .option('--interval <time>', "the timer's, or from frame to frame, such as 250us (default: 1ms)")
     .option('--vcpus <n>', 'how many real-time vCPUs measure, or "all"', '1')
+    .addOption(new Option('--switch <name>', 'network: start this switch').choices(['testpmd']))
+    .option('--socket <path>', "network: a running switch's vhost-user port; given twice", collect, [])
+    .option('--frame-size <bytes>', 'network: 60 to 1514, without the checksum (default: 64)')
+    .option('--echo-profile <name>', 'network: the profile of the second guest (default: as --profile)')
     .option('--fail-over <time>', 'exit with 79 when the worst is above, such as 40us')
     .option('--profile <name>', 'run it as this profile of the configuration says (default: best effort)')
     .option('--seconds <n>', 'how long to measure', '10')
@@ -150,7 +154,11 @@ function addJitter(root: Command): void {
       'after',
       '\nExit codes: 0; 79 when the worst is above --fail-over, 64 usage, 69 when the guest does not run as planned, 78 configuration.',
     )
-    .action(async (options) => (await import('./jitter.js')).jitterCommand(options))
+    .action(async (options) =>
+      options.mode === 'network'
+        ? (await import('./jitter-network.js')).jitterNetworkCommand(options)
+        : (await import('./jitter.js')).jitterCommand(options),
+    )
   jitter
     .command('diff')
     .description('compare two results: what differs in the host, and what in the result')

@@ -1,4 +1,3 @@
-import { accessSync, constants } from 'node:fs'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import type { Policy, Profile } from '../config/policy.js'
@@ -6,17 +5,16 @@ import { emulatorOfArch } from '../emulator/names.js'
 import {
   badFloor,
   badInterval,
-  badLimit,
   badSeconds,
   badVcpus,
   compareNeedsProfile,
   intervalNeedsTimer,
-  isGuestSilent,
   tooManyVcpus,
 } from '../errors/jitter.js'
 import { EXIT } from '../errors/user-error.js'
 import { readCpus } from '../host/cpus.js'
 import { openSysroot } from '../host/sysroot.js'
+import { measureEach } from '../jitter/accelerator.js'
 import { countAll } from '../jitter/all-vcpus.js'
 import { causeObserver } from '../jitter/cause/observer.js'
 import { floorSeconds, parseFloorOption } from '../jitter/floor/floor.js'
@@ -27,16 +25,17 @@ import { isOver, jitterToJson } from '../jitter/json.js'
 import type { Mode } from '../jitter/mode.js'
 import { showProgress } from '../jitter/progress.js'
 import { checkReport, writeReport } from '../jitter/report/write.js'
-import type { JitterResult } from '../jitter/result.js'
-import { type JitterRun, runJitter } from '../jitter/run.js'
+import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
 import { profileNamed } from '../plan/ask.js'
-import { report, writeAll } from '../report/output.js'
+import { writeAll } from '../report/output.js'
 import { parseDuration } from '../units/duration.js'
 import { printableJson } from '../units/printable.js'
 import { summarizeChecks } from './host/summary.js'
+import { readLimit } from './jitter-limit.js'
+import { type NetworkOptions, refuseNetworkOptions } from './jitter-network.js'
 
-export interface JitterOptions {
+export interface JitterOptions extends NetworkOptions {
   readonly profile?: string
   readonly mode: Mode
   readonly interval?: string
@@ -67,6 +66,7 @@ const DEFAULT_INTERVAL = '1ms'
  */
 export async function jitterCommand(options: JitterOptions): Promise<void> {
   const { profile = null, compare = false, mode, accel } = options
+  refuseNetworkOptions(mode, options)
   if (compare && profile === null) throw compareNeedsProfile()
   const limit = readLimit(options.failOver)
   const task = { mode, intervalMicroseconds: readInterval(options), seconds: readSeconds(options.seconds) }
@@ -86,14 +86,16 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
       options.emulator ?? (process.env.QEMU_RT_EMULATOR || emulatorOfArch(GUEST_ARCH, policy.emulators)),
   }
   const profiles = compare ? [null, profile] : [profile]
-  const results = await runEach(profiles, accel, (one) => {
+  const results = await measureEach(profiles, accel, (profileOfRun, accelerator) => {
     // What a profile is compared with is not what a host is to be as good as.
-    const isFloored = hostSeconds !== null && one.profile === profile
+    const isFloored = hostSeconds !== null && profileOfRun === profile
     const observers = [
       causeObserver(mode === 'timer'),
       ...(isFloored ? [floorObserver({ ...task, seconds: hostSeconds })] : []),
     ]
-    return showProgress(task.seconds, (onProgress) => runJitter({ ...run, ...one, observers, onProgress }))
+    return showProgress(task.seconds, (onProgress) =>
+      runJitter({ ...run, profile: profileOfRun, accelerator, observers, onProgress }),
+    )
   })
   const readHost = async () => readJitterHost(await summarizeChecks(options.config, profile))
   if (options.format === 'json') {
@@ -105,28 +107,6 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   } else writeAll(1, formatJitter(results, limit))
   if (options.report !== undefined) await writeReport(options.report, results, await readHost())
   if (limit !== null && isOver(results, limit)) process.exitCode = EXIT.exceeded
-}
-
-/** Runs the guest for each profile, with one accelerator for all of them: KVM where it works. */
-async function runEach(
-  profiles: readonly (string | null)[],
-  accel: 'kvm' | 'tcg' | undefined,
-  start: (one: Pick<JitterRun, 'profile' | 'accelerator'>) => Promise<JitterResult>,
-): Promise<JitterResult[]> {
-  const results: JitterResult[] = []
-  let accelerator = accel ?? (hasKvm() ? 'kvm' : 'tcg')
-  for (const profile of profiles) {
-    try {
-      results.push(await start({ profile, accelerator }))
-    } catch (error) {
-      const isChosen = accel !== undefined || accelerator === 'tcg' || results.length > 0
-      if (isChosen || !isGuestSilent(error)) throw error
-      report('the guest does not run with KVM here; it is emulated instead (--accel kvm shows why)')
-      accelerator = 'tcg'
-      results.push(await start({ profile, accelerator }))
-    }
-  }
-  return results
 }
 
 function machineFor(settings: Profile | null, wanted: number | 'all', policy: Policy): GuestMachine {
@@ -165,23 +145,6 @@ function readCount(vcpus: string): number {
   return number
 }
 
-/** @returns microseconds; null for no limit */
-function readLimit(limit: string | undefined): number | null {
-  if (limit === undefined) return null
-  const microseconds = parseDuration(limit)
-  if (microseconds === null || microseconds < 1 || microseconds > 1e9) throw badLimit({ limit })
-  return microseconds
-}
-
 function readPolicy(config: string | undefined): Promise<Policy> {
   return loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
-}
-
-function hasKvm(): boolean {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
 }
