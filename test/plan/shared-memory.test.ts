@@ -368,7 +368,7 @@ t.test('so is everything else whose back end maps guest RAM', async (t) => {
   t.match(never.warnings, [
     {
       kind: 'no-data',
-      text: /so guest RAM stays private and -blockdev virtio-blk-vhost-user will move no data$/,
+      what: /so guest RAM stays private and -blockdev virtio-blk-vhost-user will move no data$/,
     },
   ])
 })
@@ -430,7 +430,7 @@ t.test('stores with a memory backend are used by their device', async (t) => {
   t.strictSame(store('acpi-erst,memdev'), [])
   t.strictSame(store('nvme,serial=1,drive=d,pmrdev'), [])
   t.match(store('spapr-nvdimm,memdev'), [
-    { text: /left alone and stays private: spapr-nvdimm uses it; sharing it would/ },
+    { what: /left alone and stays private: spapr-nvdimm uses it; sharing it would/ },
   ])
 })
 
