@@ -143,15 +143,28 @@ function nics(name: string, interfaceName: string): Shown {
   return { texts: [formatNics(views), formatNic(`NIC '${name}'`, views)] }
 }
 
+const VCPU = {
+  ...{ number: 0, cpus: '4', policy: 'fifo', priority: 1, worstMicroseconds: 12, missed: 1 },
+  percentiles: { '50': 2, '99': 2, '99.9': 2, '99.99': 2, '99.999': 2 },
+}
+
 function jitter(profile: string, explanation: string): string {
   return formatJitter([
     {
       profile,
       accelerator: 'kvm',
-      vcpu: { number: 0, cpus: '4', policy: 'fifo', priority: 1 },
+      mode: 'timer',
+      timer: 'tsc-deadline',
+      intervalMicroseconds: 1000,
+      vcpu: VCPU,
+      vcpus: [VCPU, { ...VCPU, number: 1 }],
       seconds: 10,
+      warmUpSeconds: 1,
       ticksPerMicrosecond: 1000,
       worstMicroseconds: 12,
+      missed: 1,
+      percentiles: VCPU.percentiles,
+      worstOverTime: { sliceSeconds: 1, microseconds: [12] },
       histogram: [{ fromMicroseconds: 1, toMicroseconds: 2, count: 3 }],
       explanations: [explanation],
     },

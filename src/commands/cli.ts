@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { EXIT } from '../errors/user-error.js'
+import { MODES } from '../jitter/mode.js'
 import { printable } from '../units/printable.js'
 import { VERSION } from '../version.js'
 
@@ -120,18 +121,54 @@ function addStatus(root: Command): void {
 }
 
 function addJitter(root: Command): void {
-  root
-    .command('jitter')
+  const jitter = root.command('jitter')
+  jitter
     .description('measure how long a guest is kept from running on this host, with a guest made for it')
+    .addOption(
+      new Option('--mode <mode>', 'a guest that spins, or that a timer wakes, or two and a switch')
+        .choices([...MODES, 'network'])
+        .default('spin'),
+    )
+    .option('--interval <time>', "the timer's, or from frame to frame, such as 250us (default: 1ms)")
+    .option('--vcpus <n>', 'how many real-time vCPUs measure, or "all"', '1')
+    .addOption(new Option('--switch <name>', 'network: start this switch').choices(['testpmd']))
+    .option('--socket <path>', "network: a running switch's vhost-user port; given twice", collect, [])
+    .option('--frame-size <bytes>', 'network: 60 to 1514, without the checksum (default: 64)')
+    .option('--echo-profile <name>', 'network: the profile of the second guest (default: as --profile)')
+    .option('--fail-over <time>', 'exit with 79 when the worst is above, such as 40us')
     .option('--profile <name>', 'run it as this profile of the configuration says (default: best effort)')
     .option('--seconds <n>', 'how long to measure', '10')
     .option('--load <command>', 'a shell command to run beside it, such as "stress-ng --cpu 4"')
     .option('--compare', 'best effort and the profile, one after the other')
+    .option(
+      '--floor <seconds>',
+      'how long to measure the host without a VM afterwards: auto (as long, 60 at most), none, or seconds',
+      'auto',
+    )
+    .option('--report <file>', 'write a page of HTML with pictures, too')
     .addOption(new Option('--accel <name>', 'default: KVM where it works').choices(['kvm', 'tcg']))
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
     .option('--emulator <path>', 'the real QEMU')
-    .action(async (options) => (await import('./jitter.js')).jitterCommand(options))
+    .addHelpText(
+      'after',
+      '\nExit codes: 0; 79 when the worst is above --fail-over, 64 usage, 69 when the guest does not run as planned, 78 configuration.',
+    )
+    .action(async (options) =>
+      options.mode === 'network'
+        ? (await import('./jitter-network.js')).jitterNetworkCommand(options)
+        : (await import('./jitter.js')).jitterCommand(options),
+    )
+  jitter
+    .command('diff')
+    .description('compare two results: what differs in the host, and what in the result')
+    .argument('<before>', 'what jitter --format json has printed')
+    .argument('<after>', 'the same of a later run, or of another host')
+    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    // Both commands have --format, and commander gives it to the first.
+    .action(async (before, after, _options, command) =>
+      (await import('./jitter-diff.js')).jitterDiff(before, after, command.optsWithGlobals()),
+    )
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

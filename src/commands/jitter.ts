@@ -1,23 +1,51 @@
-import { accessSync, constants } from 'node:fs'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import type { Policy } from '../config/policy.js'
+import type { Policy, Profile } from '../config/policy.js'
 import { emulatorOfArch } from '../emulator/names.js'
-import { badSeconds, compareNeedsProfile, isGuestSilent } from '../errors/jitter.js'
-import { guestFor } from '../jitter/guest.js'
-import { jitterToJson } from '../jitter/json.js'
-import type { JitterResult } from '../jitter/result.js'
+import {
+  badFloor,
+  badInterval,
+  badSeconds,
+  badVcpus,
+  compareNeedsProfile,
+  intervalNeedsTimer,
+  tooManyVcpus,
+} from '../errors/jitter.js'
+import { EXIT } from '../errors/user-error.js'
+import { readCpus } from '../host/cpus.js'
+import { openSysroot } from '../host/sysroot.js'
+import { measureEach } from '../jitter/accelerator.js'
+import { countAll } from '../jitter/all-vcpus.js'
+import { causeObserver } from '../jitter/cause/observer.js'
+import { floorSeconds, parseFloorOption } from '../jitter/floor/floor.js'
+import { floorObserver } from '../jitter/floor/observer.js'
+import { type GuestMachine, guestFor, MOST_VCPUS } from '../jitter/guest.js'
+import { configurationHash, readJitterHost } from '../jitter/host.js'
+import { isOver, jitterToJson } from '../jitter/json.js'
+import type { Mode } from '../jitter/mode.js'
+import { showProgress } from '../jitter/progress.js'
+import { checkReport, writeReport } from '../jitter/report/write.js'
 import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
 import { profileNamed } from '../plan/ask.js'
-import { report, writeAll } from '../report/output.js'
+import { writeAll } from '../report/output.js'
+import { parseDuration } from '../units/duration.js'
 import { printableJson } from '../units/printable.js'
+import { summarizeChecks } from './host/summary.js'
+import { readLimit } from './jitter-limit.js'
+import { type NetworkOptions, refuseNetworkOptions } from './jitter-network.js'
 
-export interface JitterOptions {
+export interface JitterOptions extends NetworkOptions {
   readonly profile?: string
+  readonly mode: Mode
+  readonly interval?: string
+  readonly vcpus: string
   readonly seconds: string
+  readonly failOver?: string
   readonly load?: string
   readonly compare?: boolean
+  readonly floor: string
+  readonly report?: string
   readonly accel?: 'kvm' | 'tcg'
   readonly format: 'text' | 'json'
   readonly config?: string
@@ -27,57 +55,96 @@ export interface JitterOptions {
 /** The guest is of one architecture, whatever the host is. */
 const GUEST_ARCH = 'x86_64'
 
+/** As cyclictest has it. */
+const DEFAULT_INTERVAL = '1ms'
+
 /**
- * Measures how long a guest's vCPU does not run, and prints it.
+ * Measures how long a guest's vCPUs are kept from running, and prints it. The exit code is 79 when the worst is above
+ * `--fail-over`.
  * @throws {UserError} exit 64 for wrong usage, 69 when the guest does not run or is not placed as planned, and what
  *   reading the configuration and the launcher do
  */
 export async function jitterCommand(options: JitterOptions): Promise<void> {
-  const { profile = null, compare = false, accel } = options
+  const { profile = null, compare = false, mode, accel } = options
+  refuseNetworkOptions(mode, options)
   if (compare && profile === null) throw compareNeedsProfile()
-  const seconds = Number(options.seconds)
-  if (!(seconds >= 2 && seconds <= 86_400)) throw badSeconds({ seconds: options.seconds })
+  const limit = readLimit(options.failOver)
+  const task = { mode, intervalMicroseconds: readInterval(options), seconds: readSeconds(options.seconds) }
+  const wanted = options.vcpus === 'all' ? 'all' : readCount(options.vcpus)
+  const hostSeconds = readFloor(options.floor, task.seconds)
+  if (options.report !== undefined) checkReport(options.report)
   const policy = await readPolicy(options.config)
   const settings = profile === null ? null : profileNamed(policy, profile).settings
-  const common = {
+  const run = {
+    ...task,
     launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
     // The same machine for both: only the profile is to make a difference.
-    machine: guestFor(settings),
-    seconds,
+    machine: machineFor(settings, wanted, policy),
     load: options.load ?? null,
     config: options.config ?? null,
     emulator:
       options.emulator ?? (process.env.QEMU_RT_EMULATOR || emulatorOfArch(GUEST_ARCH, policy.emulators)),
   }
-  const results: JitterResult[] = []
-  let accelerator = accel ?? (hasKvm() ? 'kvm' : 'tcg')
-  for (const wanted of compare ? [null, profile] : [profile]) {
-    const run = { ...common, profile: wanted }
-    try {
-      results.push(await runJitter({ ...run, accelerator }))
-    } catch (error) {
-      const isChosen = accel !== undefined || accelerator === 'tcg' || results.length > 0
-      if (isChosen || !isGuestSilent(error)) throw error
-      report('the guest does not run with KVM here; it is emulated instead (--accel kvm shows why)')
-      accelerator = 'tcg'
-      results.push(await runJitter({ ...run, accelerator }))
-    }
-  }
-  writeAll(
-    1,
-    options.format === 'json' ? `${printableJson(jitterToJson(results), 2)}\n` : formatJitter(results),
-  )
+  const profiles = compare ? [null, profile] : [profile]
+  const results = await measureEach(profiles, accel, (profileOfRun, accelerator) => {
+    // What a profile is compared with is not what a host is to be as good as.
+    const isFloored = hostSeconds !== null && profileOfRun === profile
+    const observers = [
+      causeObserver(mode === 'timer'),
+      ...(isFloored ? [floorObserver({ ...task, seconds: hostSeconds })] : []),
+    ]
+    return showProgress(task.seconds, (onProgress) =>
+      runJitter({ ...run, profile: profileOfRun, accelerator, observers, onProgress }),
+    )
+  })
+  const readHost = async () => readJitterHost(await summarizeChecks(options.config, profile))
+  if (options.format === 'json') {
+    const host = await readHost()
+    const { path } = findConfig(options.config, process.env)
+    const configuration = profile === null ? null : configurationHash(path)
+    const json = jitterToJson(results, { host, configuration, limit, time: new Date() })
+    writeAll(1, `${printableJson(json, 2)}\n`)
+  } else writeAll(1, formatJitter(results, limit))
+  if (options.report !== undefined) await writeReport(options.report, results, await readHost())
+  if (limit !== null && isOver(results, limit)) process.exitCode = EXIT.exceeded
+}
+
+function machineFor(settings: Profile | null, wanted: number | 'all', policy: Policy): GuestMachine {
+  const vcpus = settings?.vcpus ?? null
+  const count = wanted === 'all' ? countAll(vcpus, policy.host, readCpus(openSysroot('/'), true)) : wanted
+  const machine = guestFor(settings, count)
+  const realtime = machine.measured.length
+  if (realtime < count) throw tooManyVcpus({ vcpus: count, realtime, mask: vcpus?.realtimeMask ?? '' })
+  return machine
+}
+
+function readSeconds(seconds: string): number {
+  const number = Number(seconds)
+  if (!(number >= 2 && number <= 604_800)) throw badSeconds({ seconds })
+  return number
+}
+
+/** @returns for how long the host is measured; null for not at all */
+function readFloor(floor: string, seconds: number): number | null {
+  const option = parseFloorOption(floor)
+  if (option === null) throw badFloor({ floor })
+  return floorSeconds(option, seconds)
+}
+
+function readInterval({ mode, interval }: JitterOptions): number {
+  if (interval !== undefined && mode !== 'timer') throw intervalNeedsTimer()
+  const microseconds = parseDuration(interval ?? DEFAULT_INTERVAL)
+  if (microseconds === null || microseconds < 20 || microseconds > 100_000)
+    throw badInterval({ interval: interval ?? '' })
+  return microseconds
+}
+
+function readCount(vcpus: string): number {
+  const number = /^\d{1,3}$/.test(vcpus) ? Number(vcpus) : 0
+  if (number < 1 || number > MOST_VCPUS) throw badVcpus({ vcpus, most: MOST_VCPUS })
+  return number
 }
 
 function readPolicy(config: string | undefined): Promise<Policy> {
   return loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
-}
-
-function hasKvm(): boolean {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -3,9 +3,88 @@ import { EXIT, type ExitCode, UserError, userError } from './user-error.js'
 export function badSeconds(facts: { readonly seconds: string }): UserError {
   return userError({
     exitCode: EXIT.usage,
-    what: `'${facts.seconds}' is not from 2 to 86400`,
+    what: `'${facts.seconds}' is not from 2 to 604800`,
     where: '--seconds',
     todo: 'write a number of seconds, such as --seconds 10',
+  })
+}
+
+export function badFloor(facts: { readonly floor: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.floor}' is neither auto, none nor from 2 to 86400`,
+    where: '--floor',
+    todo: 'write a number of seconds, such as --floor 10, or none',
+  })
+}
+
+export function reportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `the page cannot be written (${facts.reason})`,
+    where: `--report ${facts.file}`,
+    todo: 'name a file in a directory that is there and that you can write',
+  })
+}
+
+export function badInterval(facts: { readonly interval: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.interval}' is not from 20us to 100ms`,
+    where: '--interval',
+    todo: 'write a number and its unit, such as --interval 1ms',
+  })
+}
+
+export function intervalNeedsTimer(): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: 'a guest that spins has no timer',
+    where: '--interval',
+    todo: 'add --mode timer',
+  })
+}
+
+export function badLimit(facts: { readonly limit: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.limit}' is not a length of time from 1us to 1000s`,
+    where: '--fail-over',
+    todo: 'write a number and its unit, such as --fail-over 40us',
+  })
+}
+
+export function badVcpus(facts: { readonly vcpus: string; readonly most: number }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.vcpus}' is neither 'all' nor a number from 1 to ${facts.most}`,
+    where: '--vcpus',
+    todo: 'write how many vCPUs are to measure, such as --vcpus 2',
+  })
+}
+
+/** `mask`: the profile's realtime-mask, which makes just so many vCPUs real-time. */
+export function tooManyVcpus(facts: {
+  readonly vcpus: number
+  readonly realtime: number
+  readonly mask: string
+}): UserError {
+  const { vcpus, realtime, mask } = facts
+  return userError({
+    exitCode: EXIT.usage,
+    what: `${vcpus} vCPUs are to measure; realtime-mask '${mask}' makes ${realtime} of the guest's real-time`,
+    where: '--vcpus',
+    todo: `write --vcpus ${realtime}`,
+  })
+}
+
+/** A record that no guest can have made: QEMU's process is not what it should be, or its output was changed on the way. */
+export function guestImplausible(facts: { readonly what: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: 'the guest reported what it cannot have measured',
+    where: facts.what,
+    todo: 'measure again; if it stays so, see whether --emulator names the real QEMU',
   })
 }
 
@@ -64,5 +143,49 @@ export function loadEnded(facts: { readonly command: string; readonly how: strin
     what: `the load ended by itself (${facts.how}), so there was none for a part of the time`,
     where: `--load '${facts.command}'`,
     todo: 'give a command that runs for as long as it is let',
+  })
+}
+
+export function resultNotReadable(facts: { readonly path: string; readonly why: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `a result cannot be read (${facts.why})`,
+    where: facts.path,
+    todo: 'name a file that holds what qemu-rt jitter --format json has printed',
+  })
+}
+
+export function badResult(facts: { readonly path: string; readonly why: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `this is no result of a measurement (${facts.why})`,
+    where: facts.path,
+    todo: 'name a file that holds what qemu-rt jitter --format json has printed',
+  })
+}
+
+export function resultTooNew(facts: {
+  readonly path: string
+  readonly version: number
+  readonly known: number
+}): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `this is a result of version ${facts.version}, and up to ${facts.known} are known here`,
+    where: facts.path,
+    todo: 'compare it with the qemu-rt that has made it',
+  })
+}
+
+/** `what` differs, and with it what was measured. */
+export function notComparable(facts: {
+  readonly what: string
+  readonly before: string
+  readonly after: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: `the results are of different things: ${facts.what} ${facts.before} and ${facts.what} ${facts.after}`,
+    todo: 'measure both alike',
   })
 }

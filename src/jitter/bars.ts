@@ -10,26 +10,27 @@ interface Histogram extends Pick<JitterResult, 'histogram' | 'ticksPerMicrosecon
  * Draws histograms beside each other, a row for each length of gaps. Bars are logarithmic, since a few long gaps matter
  * among millions of short ones, and of one scale, so that they can be compared.
  * @param width columns of the picture at most
+ * @param label what the lengths are, above them
  */
-export function formatBars(histograms: readonly Histogram[], width: number): string[] {
+export function formatBars(histograms: readonly Histogram[], width: number, label = 'gaps from'): string[] {
   const columns = histograms.map(countsByPower)
   const powers = columns.flatMap((counts) => [...counts.keys()])
   const least = Math.min(...powers)
   const rows = Array.from({ length: Math.max(...powers) - least + 1 }, (_, index) => least + index)
   const perMicrosecond = histograms[0]?.ticksPerMicrosecond ?? 1
   const labels = rows.map((power) => formatMicroseconds(2 ** power / perMicrosecond))
-  const labelWidth = Math.max(HEAD.label.length, ...labels.map(({ length }) => length))
+  const labelWidth = Math.max(label.length, ...labels.map(({ length }) => length))
   const columnWidth = Math.floor((width - INDENT.length - labelWidth) / histograms.length) - GAP.length
   const most = Math.max(...columns.flatMap((counts) => [...counts.values()]))
   const drawn = columns.map((counts) => drawColumn(counts, rows, most, columnWidth))
   const titles = histograms.map(({ title }) => title.slice(0, columnWidth))
   const lines: (readonly [string, ...string[]])[] = [
     ...(histograms.length > 1 ? [['', ...titles] as const] : []),
-    [HEAD.label, ...drawn.map(({ head }) => head)],
-    ...labels.map((label, row) => [label, ...drawn.map(({ lines }) => lines[row] ?? '')] as const),
+    [label, ...drawn.map(({ head }) => head)],
+    ...labels.map((from, row) => [from, ...drawn.map(({ lines }) => lines[row] ?? '')] as const),
   ]
-  return lines.map(([label, ...cells]) =>
-    [INDENT + label.padStart(labelWidth), ...cells.map((cell) => cell.padEnd(columnWidth))]
+  return lines.map(([from, ...cells]) =>
+    [INDENT + from.padStart(labelWidth), ...cells.map((cell) => cell.padEnd(columnWidth))]
       .join(GAP)
       .trimEnd(),
   )
@@ -37,7 +38,7 @@ export function formatBars(histograms: readonly Histogram[], width: number): str
 
 const INDENT = '  '
 const GAP = '  '
-const HEAD = { label: 'gaps from', count: 'count' }
+const COUNT = 'count'
 
 /** Counts by the power of two of ticks that their bucket begins at: the same for runs that measure ticks differently. */
 function countsByPower({ histogram, ticksPerMicrosecond }: Histogram): Map<number, number> {
@@ -56,10 +57,10 @@ function drawColumn(
   width: number,
 ) {
   const numbers = powers.map((power) => counts.get(power) ?? 0)
-  const numberWidth = Math.max(HEAD.count.length, ...numbers.map((count) => String(count).length))
+  const numberWidth = Math.max(COUNT.length, ...numbers.map((count) => String(count).length))
   const room = width - numberWidth - GAP.length
   return {
-    head: HEAD.count.padStart(numberWidth),
+    head: COUNT.padStart(numberWidth),
     lines: numbers.map((count) => String(count).padStart(numberWidth) + GAP + bar(count, most, room)),
   }
 }

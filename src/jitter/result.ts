@@ -1,10 +1,24 @@
-import type { JitterRecord } from './record.js'
+import type { CauseReport } from './cause/causes.js'
+import type { Floor } from './floor/floor.js'
+import { coveredMs, type Meter, type Tally } from './meter.js'
+import type { Mode, Timer } from './mode.js'
+import { type Bucket, type Percentiles, percentilesOf } from './percentiles.js'
+import { overTime, type WorstOverTime } from './timeline.js'
 
-/** Gaps of a length. */
-export interface Bucket {
-  readonly fromMicroseconds: number
-  readonly toMicroseconds: number
-  readonly count: number
+/** A vCPU, and what its thread had; null where it was not found. */
+export interface PlacedVcpu {
+  readonly number: number
+  readonly cpus: string | null
+  readonly policy: string | null
+  readonly priority: number | null
+}
+
+/** What one vCPU has seen. */
+export interface VcpuResult extends PlacedVcpu {
+  readonly worstMicroseconds: number
+  /** Intervals of the timer that went by before it was awake. */
+  readonly missed: number
+  readonly percentiles: Percentiles
 }
 
 /** What one run of the guest has seen. */
@@ -12,72 +26,95 @@ export interface JitterResult {
   /** null for best effort. */
   readonly profile: string | null
   readonly accelerator: 'kvm' | 'tcg'
-  /** The vCPU that measured, and what its thread had; null where it was not found. */
-  readonly vcpu: {
-    readonly number: number
-    readonly cpus: string | null
-    readonly policy: string | null
-    readonly priority: number | null
-  }
+  readonly mode: Mode
+  /** What wakes the guest, and how often; null when it spins. */
+  readonly timer: Timer | null
+  readonly intervalMicroseconds: number | null
+  /** The vCPU that has seen the worst. */
+  readonly vcpu: PlacedVcpu
+  /** All that measured. */
+  readonly vcpus: readonly VcpuResult[]
   readonly seconds: number
+  /** From when the guest ran until counting began: boot excluded, with the placing of its threads. */
+  readonly warmUpSeconds: number
   readonly ticksPerMicrosecond: number
   readonly worstMicroseconds: number
-  /** From the shortest that was seen to the longest, without holes. */
+  readonly missed: number
+  readonly percentiles: Percentiles
+  readonly worstOverTime: WorstOverTime
+  /** Of all vCPUs: from the shortest that was seen to the longest, without holes. */
   readonly histogram: readonly Bucket[]
   /** What makes it worse than it need be, and what to do. */
   readonly explanations: readonly string[]
+  /** What the kernel has counted meanwhile, of each vCPU that measured; absent where nobody has looked. */
+  readonly causes?: readonly CauseReport[]
+  /** What the host does without a VM; absent where nobody has measured. */
+  readonly floor?: Floor
 }
 
-/** A record, and when it came. */
-export interface Arrival {
-  readonly record: JitterRecord
-  readonly atMs: number
+/** What records alone say of a run. */
+export type Summary = Pick<
+  JitterResult,
+  | 'timer'
+  | 'seconds'
+  | 'ticksPerMicrosecond'
+  | 'worstMicroseconds'
+  | 'missed'
+  | 'percentiles'
+  | 'worstOverTime'
+  | 'histogram'
+> & {
+  readonly vcpus: readonly Pick<VcpuResult, 'number' | 'worstMicroseconds' | 'missed' | 'percentiles'>[]
 }
 
 /**
- * Sums records up.
- * @param arrivals two at least: how fast the counter runs is seen from when they came
+ * Sums a run up.
+ * @param meter each of whose vCPUs has counted a record at least: how fast the counter runs is seen from when they came
  */
-export function summarize(
-  arrivals: readonly Arrival[],
-): Pick<JitterResult, 'seconds' | 'ticksPerMicrosecond' | 'worstMicroseconds' | 'histogram'> {
-  const [first, ...rest] = arrivals
-  const last = rest.at(-1)
-  if (first === undefined || last === undefined) throw new RangeError('one record is too few')
-  const measured = rest.map(({ record, atMs }, index) => ({
-    record,
-    microseconds: (atMs - (arrivals[index]?.atMs ?? 0)) * 1000,
-  }))
-  // A gap that long may have gone once around the 32 bits that a record has for ticks.
-  const sound = measured.filter(({ record }) => record.largest < 2 ** 31)
-  const used = sound.length > 0 ? sound : measured
-  const ticksPerMicrosecond =
-    sum(used.map(({ record }) => record.ticks)) / sum(used.map(({ microseconds }) => microseconds))
-  const largest = Math.max(...arrivals.map(({ record }) => record.largest))
+export function summarize(meter: Meter): Summary {
+  const { tallies, timeline } = meter
+  const [first] = tallies
+  if (first === undefined || tallies.some(({ end }) => end === null))
+    throw new RangeError('one record is too few')
+  const speed = ticksPerMicrosecond(first)
+  const whole = {
+    largest: Math.max(...tallies.map(({ largest }) => largest)),
+    missed: sum(tallies.map(({ missed }) => missed)),
+    counts: first.counts.map((_, bucket) => sum(tallies.map(({ counts }) => counts[bucket] ?? 0))),
+  }
   return {
-    seconds: (last.atMs - first.atMs) / 1000 + first.record.ticks / ticksPerMicrosecond / 1e6,
-    ticksPerMicrosecond,
-    worstMicroseconds: largest / ticksPerMicrosecond,
-    histogram: histogram(
-      arrivals.map(({ record }) => record),
-      ticksPerMicrosecond,
-    ),
+    timer: first.timer,
+    seconds: coveredMs(meter) / 1000,
+    ticksPerMicrosecond: speed,
+    ...seen(whole, speed),
+    worstOverTime: overTime(timeline, speed),
+    histogram: histogram(whole.counts, speed),
+    vcpus: tallies.map((tally) => ({ number: tally.vcpu, ...seen(tally, speed) })),
   }
 }
 
-function histogram(records: readonly JitterRecord[], ticksPerMicrosecond: number): Bucket[] {
-  const counts = (records[0]?.counts ?? []).map((_, bucket) =>
-    sum(records.map((one) => one.counts[bucket] ?? 0)),
-  )
+function ticksPerMicrosecond({ begin, end }: Tally): number {
+  return ((end?.ticks ?? 0) - (begin?.ticks ?? 0)) / ((end?.atMs ?? 0) - (begin?.atMs ?? 0)) / 1000
+}
+
+function seen({ largest, missed, counts }: Pick<Tally, 'largest' | 'missed' | 'counts'>, speed: number) {
+  return {
+    worstMicroseconds: largest / speed,
+    missed,
+    percentiles: percentilesOf(histogram(counts, speed)),
+  }
+}
+
+function histogram(counts: readonly number[], speed: number): Bucket[] {
   const first = counts.findIndex((count) => count > 0)
   const last = counts.findLastIndex((count) => count > 0)
   return counts
     .map((count, bucket) => ({
-      fromMicroseconds: 2 ** bucket / ticksPerMicrosecond,
-      toMicroseconds: 2 ** (bucket + 1) / ticksPerMicrosecond,
+      fromMicroseconds: 2 ** bucket / speed,
+      toMicroseconds: 2 ** (bucket + 1) / speed,
       count,
     }))
-    .slice(first, last + 1)
+    .slice(Math.max(0, first), last + 1)
 }
 
 /** How many gaps were certainly as long as a limit: those of buckets that begin there or later. */

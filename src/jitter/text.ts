@@ -1,7 +1,10 @@
 import { printable } from '../units/printable.js'
 import { formatBars } from './bars.js'
+import { formatCauses } from './cause/text.js'
+import { floorHeadline, formatFloor } from './floor/text.js'
 import { formatMicroseconds } from './microseconds.js'
-import { gapsOver, type JitterResult } from './result.js'
+import { TIMERS, WORDS } from './mode.js'
+import { gapsOver, type JitterResult, type PlacedVcpu } from './result.js'
 
 /** A terminal's. */
 const WIDTH = 80
@@ -11,20 +14,26 @@ const LIMITS_MICROSECONDS = [100, 1000, 10_000]
 /**
  * One or two results for people: what the guest saw as a histogram, two side by side, and what explains it. 80 columns at
  * most, no colour.
+ * @param limit microseconds that the worst must not be above; null for no limit
  */
-export function formatJitter(results: readonly JitterResult[]): string {
+export function formatJitter(results: readonly JitterResult[], limit: number | null = null): string {
   const ratio = worstRatio(results)
   // Best effort beside a profile is what that is compared with: nobody asks how to mend it.
-  const explained = results.at(-1)?.explanations ?? []
+  const last = results.at(-1)
+  const explained = last?.explanations ?? []
+  const mode = last?.mode ?? 'spin'
   const lines = [
     ...results.flatMap(summary),
     '',
     ...formatBars(
       results.map((result) => ({ ...result, title: nameOf(result) })),
       WIDTH,
+      WORDS[mode].from,
     ),
     ...(explained.length === 0 ? [] : ['', ...explained.flatMap((text) => wrap(`- ${text}`))]),
-    ...(ratio === null ? [] : ['', describeRatio(ratio)]),
+    ...(last?.causes ?? []).flatMap((one) => ['', ...formatCauses(one).flatMap(wrap)]),
+    ...(ratio === null ? [] : ['', describeRatio(ratio, capital(WORDS[mode].worst))]),
+    ...(last === undefined || limit === null ? [] : ['', describeLimit(last, limit)]),
     '',
   ]
   return lines.map(printable).join('\n')
@@ -37,11 +46,16 @@ export function worstRatio([first, second]: readonly JitterResult[]): number | n
     : first.worstMicroseconds / second.worstMicroseconds
 }
 
-function describeRatio(ratio: number): string {
+function describeRatio(ratio: number, what: string): string {
   const times = (number: number) => (number >= 10 ? number.toFixed(0) : number.toFixed(1))
   return ratio >= 1
-    ? `Worst gap with the profile: ${times(ratio)} times lower than best effort.`
-    : `Worst gap with the profile: ${times(1 / ratio)} times HIGHER than best effort.`
+    ? `${what} with the profile: ${times(ratio)} times lower than best effort.`
+    : `${what} with the profile: ${times(1 / ratio)} times HIGHER than best effort.`
+}
+
+function describeLimit({ mode, worstMicroseconds }: JitterResult, limit: number): string {
+  const verdict = worstMicroseconds > limit ? 'OVER' : 'within'
+  return `${capital(WORDS[mode].worst)}: ${verdict} the limit of ${formatMicroseconds(limit)}.`
 }
 
 function nameOf({ profile }: JitterResult): string {
@@ -49,21 +63,44 @@ function nameOf({ profile }: JitterResult): string {
 }
 
 function summary(result: JitterResult): string[] {
-  const { accelerator, seconds, worstMicroseconds, vcpu } = result
+  const { accelerator, mode, seconds, worstMicroseconds, vcpu, vcpus, missed, floor } = result
+  const headline = floor === undefined ? null : floorHeadline(floor)
   const over = LIMITS_MICROSECONDS.map(
     (limit) => `${gapsOver(result, limit)} over ${formatMicroseconds(limit)}`,
   )
-  const head = `${nameOf(result)}, ${accelerator.toUpperCase()}, ${seconds.toFixed(0)} s`
-  const thread = vcpu.cpus === null ? [] : [`  vCPU ${vcpu.number} on CPU ${vcpu.cpus}, ${scheduling(vcpu)}`]
+  const how = [nameOf(result), accelerator.toUpperCase(), ...timer(result), `${seconds.toFixed(0)} s`]
   return [
-    `${head}: worst gap ${formatMicroseconds(worstMicroseconds)}`,
-    ...thread,
-    `  gaps: ${over.join(', ')}`,
+    `${how.join(', ')}: ${WORDS[mode].worst} ${formatMicroseconds(worstMicroseconds)}${headline === null ? '' : `, ${headline}`}`,
+    ...(vcpus.length > 1 ? vcpus.map(row) : vcpu.cpus === null ? [] : [`  ${where(vcpu)}`]),
+    `  ${WORDS[mode].many}: ${over.join(', ')}${missed > 0 ? `; intervals missed: ${missed}` : ''}`,
+    ...(floor === undefined ? [] : formatFloor(floor).flatMap(wrap)),
   ]
 }
 
-function scheduling({ policy, priority }: JitterResult['vcpu']): string {
+function timer({ timer, intervalMicroseconds }: JitterResult): string[] {
+  if (timer === null || intervalMicroseconds === null) return []
+  return [`${TIMERS[timer]} timer of ${formatMicroseconds(intervalMicroseconds)}`]
+}
+
+/** Of several vCPUs one. */
+function row(vcpu: JitterResult['vcpus'][number]): string {
+  const { worstMicroseconds, percentiles } = vcpu
+  const common = `99.99 % within ${formatMicroseconds(percentiles['99.99'])}`
+  return `  ${where(vcpu)}: worst ${formatMicroseconds(worstMicroseconds)}, ${common}`
+}
+
+function where(vcpu: PlacedVcpu): string {
+  return vcpu.cpus === null
+    ? `vCPU ${vcpu.number}`
+    : `vCPU ${vcpu.number} on CPU ${vcpu.cpus}, ${scheduling(vcpu)}`
+}
+
+function scheduling({ policy, priority }: PlacedVcpu): string {
   return priority ? `${policy} ${priority}` : `${policy}`
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function wrap(text: string): string[] {

@@ -70,7 +70,9 @@ _qemu_rt() {
       *[!a-z]*) ;;
       *)
         # A command's own command, such as `nics bind`.
-        case ${#command[@]}:${command[0]-} in 0:* | 1:nics | 1:golden | 1:domain | 1:host) command+=("$word") ;; esac
+        case ${#command[@]}:${command[0]-}:$word in
+          0:* | 1:nics:* | 1:golden:* | 1:domain:* | 1:host:* | 1:jitter:diff) command+=("$word") ;;
+        esac
         ;;
     esac
   done
@@ -79,6 +81,7 @@ _qemu_rt() {
     --sysroot) _qemu_rt_paths directory "$current" ;;
     --profile) _qemu_rt_offer "$current" < <(_qemu_rt_names profile "$config") ;;
     --domain) _qemu_rt_offer "$current" < <(virsh list --name 2>/dev/null) ;;
+    --mode) _qemu_rt_offer "$current" < <(printf '%s\n' spin timer) ;;
     --format) _qemu_rt_offer "$current" < <(printf '%s\n' text json args diff) ;;
     *)
       case "$current:${command[*]}" in
@@ -86,7 +89,7 @@ _qemu_rt() {
         *:nics\ show | *:nics\ bind | *:nics\ unbind)
           _qemu_rt_offer "$current" < <(_qemu_rt_names nic "$config")
           ;;
-        *: | *:nics | *:golden | *:domain | *:host)
+        *: | *:nics | *:golden | *:domain | *:host | *:jitter)
           _qemu_rt_offer "$current" < <(_qemu_rt_help commands "${command[@]}")
           ;;
         *) _qemu_rt_paths file "$current" ;;

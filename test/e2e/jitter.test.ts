@@ -3,7 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { runJitter } from '../../src/jitter/run.js'
+import type { Observer } from '../../src/jitter/observer.js'
+import { type JitterRun, runJitter } from '../../src/jitter/run.js'
 import { launcher, PATH, processesWith, temporaryDirectory } from '../launcher/launcher.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
@@ -78,7 +79,9 @@ t.test('another vCPU than the first measures, for a profile that leaves the firs
   const { vcpu, seconds } = await runJitter({
     launcher: launcher('qemu-rt'),
     profile: null,
-    machine: { vcpus: 2, measured: 1, memory: 32n << 20n },
+    machine: { vcpus: 2, measured: [1], memory: 32n << 20n },
+    mode: 'spin',
+    intervalMicroseconds: 1000,
     accelerator: 'tcg',
     seconds: 2,
     load: null,
@@ -87,6 +90,97 @@ t.test('another vCPU than the first measures, for a profile that leaves the firs
   })
   t.match(vcpu, { number: 1, policy: 'other', priority: 0 })
   t.ok(seconds >= 2, `${seconds} s`)
+})
+
+/** Stops a process. @returns for how long at least and at most, in microseconds: this one may be kept from running, too */
+function stopFor(pid: number, microseconds: number): { readonly least: number; readonly most: number } {
+  const now = () => performance.now() * 1000
+  const before = now()
+  process.kill(pid, 'SIGSTOP')
+  const begin = now()
+  while (now() - begin < microseconds);
+  const end = now()
+  process.kill(pid, 'SIGCONT')
+  return { least: end - begin, most: now() - before }
+}
+
+type How = Pick<JitterRun, 'mode' | 'intervalMicroseconds'>
+
+const measureFor = (seconds: number, how: How, observers: JitterRun['observers'] = []) =>
+  runJitter({
+    ...{ launcher: launcher('qemu-rt'), profile: null, accelerator: 'tcg', seconds, load: null, ...how },
+    ...{ machine: { vcpus: 1, measured: [0], memory: 32n << 20n }, config: null, emulator: QEMU, observers },
+  })
+
+/**
+ * Measures without a stop, then with one: of 3 ms on a quiet machine, else of so much more that nothing else is as long.
+ * @returns what is wrong with what was seen; null for nothing
+ */
+async function missesStop(how: How): Promise<string | null> {
+  const noise = (await measureFor(2, how)).worstMicroseconds
+  let stop = { least: 0, most: 0 }
+  let timer: NodeJS.Timeout | undefined
+  const observer: Observer = {
+    // In a record that counts.
+    before: ({ pid }) => {
+      timer = setTimeout(() => (stop = stopFor(pid, Math.max(3000, 3 * noise))), 1500)
+    },
+  }
+  const seen = await measureFor(4, how, [observer]).finally(() => clearTimeout(timer))
+  // Where in an interval the stop begins is chance, and so how much of it was to be waited for anyway.
+  const least = stop.least - (how.mode === 'timer' ? how.intervalMicroseconds : 0)
+  const most = stop.most + 4 * noise + 1000
+  const { worstMicroseconds, timer: wokenBy } = seen
+  if (wokenBy !== (how.mode === 'timer' ? 'local-apic' : null)) return `woken by ${wokenBy}`
+  const isSeen = stop.least > 0 && worstMicroseconds >= least && worstMicroseconds <= most
+  return isSeen ? null : `${worstMicroseconds} us seen of a stop of ${least} to ${most} us`
+}
+
+for (const how of [
+  { mode: 'spin', intervalMicroseconds: 1000 },
+  { mode: 'timer', intervalMicroseconds: 250 },
+] as const) {
+  t.test(`a stop of QEMU is seen as long as it was: ${how.mode}`, async (t) => {
+    if (!needs(t, [QEMU])) return
+    let problem: string | null = 'not tried'
+    // A machine may be so busy that something longer comes between.
+    for (let tries = 0; tries < 3 && problem !== null; tries++) {
+      problem = await missesStop(how)
+      t.comment(problem ?? 'seen')
+    }
+    t.equal(problem, null)
+  })
+}
+
+t.test('several vCPUs, a limit, and the comparison of two results', async (t) => {
+  if (!needs(t, [QEMU])) return
+  const place = temporaryDirectory(t)
+  const args = ['--accel', 'tcg', '--seconds', '2', '--mode', 'timer', '--vcpus', '2', '--format', 'json']
+  const files = [
+    ['--fail-over', '1us'],
+    ['--fail-over', '1000s'],
+  ].map((limit, index) => {
+    const { status, stdout, stderr } = jitter(...args, ...limit)
+    t.equal(status, index === 0 ? 79 : 0, stderr)
+    const file = join(place, `${index}.json`)
+    writeFileSync(file, stdout)
+    return { file, json: JSON.parse(stdout) }
+  })
+  const { host, failOver, runs } = files[0]?.json ?? {}
+  t.match(failOver, { microseconds: 1, exceeded: true })
+  t.match(host, { kernel: String, commandLine: String, checks: { counts: { pass: Number }, notPassed: [] } })
+  t.match(runs, [{ mode: 'timer', timer: 'local-apic', intervalMicroseconds: 1000 }])
+  const [{ vcpus, worstMicroseconds, worstOverTime }] = runs
+  t.match(vcpus, [{ number: 0 }, { number: 1 }])
+  t.equal(
+    worstMicroseconds,
+    Math.max(...vcpus.map((one: { worstMicroseconds: number }) => one.worstMicroseconds)),
+  )
+  t.ok(worstOverTime.microseconds.length >= 2)
+  const compared = jitter('diff', '--format', 'json', ...files.map(({ file }) => file))
+  t.equal(compared.status, 0, compared.stderr)
+  t.match(JSON.parse(compared.stdout), { version: 1, isHostKnown: true, host: {}, worstRatio: Number })
+  t.match(jitter('diff', ...files.map(({ file }) => file)).stdout, /^Host:\n {2}no difference\nRun:\n/)
 })
 
 t.test('best effort is best effort whatever the configuration gives to every VM', async (t) => {
@@ -120,7 +214,19 @@ t.test('wrong usage, and a guest that does not run', async (t) => {
   t.match(jitter('--seconds', '1'), {
     status: 64,
     stderr:
-      "qemu-rt: '1' is not from 2 to 86400: --seconds; write a number of seconds, such as --seconds 10\n",
+      "qemu-rt: '1' is not from 2 to 604800: --seconds; write a number of seconds, such as --seconds 10\n",
+  })
+  const usage: [string[], RegExp][] = [
+    [['--interval', '1ms'], /^qemu-rt: a guest that spins has no timer: --interval; /],
+    [['--mode', 'timer', '--interval', '1'], /^qemu-rt: '1' is not from 20us to 100ms: --interval; /],
+    [['--fail-over', '40'], /^qemu-rt: '40' is not a length of time from 1us to 1000s: --fail-over; /],
+    [['--vcpus', '65'], /^qemu-rt: '65' is neither 'all' nor a number from 1 to 64: --vcpus; /],
+    [['--seconds', '604801'], /^qemu-rt: '604801' is not from 2 to 604800/],
+  ]
+  for (const [args, stderr] of usage) t.match(jitter(...args), { status: 64, stderr })
+  t.match(jitter('diff', '/nowhere/a', '/nowhere/b'), {
+    status: 65,
+    stderr: /^qemu-rt: a result cannot be read/,
   })
   t.match(jitter('--compare'), { status: 64, stderr: /^qemu-rt: --compare needs a profile/ })
   if (!needs(t, [QEMU])) return

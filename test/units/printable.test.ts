@@ -4,6 +4,7 @@ import t from 'tap'
 import { encodeBytes } from '../../src/argv/bytes.js'
 import { quoteIfNeeded, splitWords } from '../../src/argv/shell.js'
 import { userError } from '../../src/errors/user-error.js'
+import { percentilesOf } from '../../src/jitter/percentiles.js'
 import { formatJitter } from '../../src/jitter/text.js'
 import { formatPlan } from '../../src/report/format.js'
 import { formatTable } from '../../src/report/table.js'
@@ -108,10 +109,18 @@ t.test('error lines, tables, plans, results and states of VMs let nothing throug
       const result = {
         profile: text,
         accelerator: 'tcg' as const,
+        mode: 'spin' as const,
+        timer: null,
+        intervalMicroseconds: null,
         vcpu: { number: 0, cpus: text, policy: text, priority: null },
+        vcpus: [],
         seconds: 1,
+        warmUpSeconds: 1,
         ticksPerMicrosecond: 1,
         worstMicroseconds: 1,
+        missed: 0,
+        percentiles: percentilesOf([]),
+        worstOverTime: { sliceSeconds: 1, microseconds: [] },
         histogram: [{ fromMicroseconds: 1, toMicroseconds: 2, count: 1 }],
         explanations: [text],
       }

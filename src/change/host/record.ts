@@ -4,7 +4,14 @@ import { errorCode, readAttribute } from '../../host/sysfs.js'
 import type { Root } from '../../host/sysroot.js'
 import { directoryOf } from '../../units/path.js'
 import type { Form } from './compare.js'
-import { type FileBefore, missingDirectories, ownFile, readPlain, replaceFile } from './places.js'
+import {
+  discardFresh,
+  type FileBefore,
+  missingDirectories,
+  ownFile,
+  readPlain,
+  replaceFile,
+} from './places.js'
 
 export const RECORD_FILE = '/var/lib/qemu-rt/host-apply.json'
 /** What `host isolate` has changed: it is undone by itself. */
@@ -74,9 +81,10 @@ export function isRuntime(change: Change): change is RuntimeChange {
   return change.kind === 'file' || change.kind === 'cpus' || change.kind === 'policy'
 }
 
-/** Whether a change is gone after a boot. */
-export function isOfBoot(change: Change): boolean {
-  return isRuntime(change) || change.kind === 'reserve' || change.kind === 'controller'
+/** Whether a value is gone with the boot in which it was set. A sysctl is not: its file sets it again at each boot. */
+export function endsWithBoot(change: Change): boolean {
+  if (change.kind === 'reserve' || change.kind === 'controller') return true
+  return isRuntime(change) && !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
 }
 
 function keyOf(change: Change): string {
@@ -126,8 +134,14 @@ export function writeApplyRecord(root: Root, { boot, changes }: ApplyRecord, pat
   replaceFile(root, path, ownFile(Buffer.from(text).toString('latin1')))
 }
 
+/** Removes what an apply has left that was killed while it wrote its first record: it has changed nothing yet. */
+export function discardUnwrittenRecord(root: Root, file = RECORD_FILE): void {
+  if (missingDirectories(root, RECORD_DIRECTORY).length === 0) discardFresh(root, file)
+}
+
 /** Removes the record, and its directory where apply made that. */
 export function removeApplyRecord(root: Root, { changes }: ApplyRecord, file = RECORD_FILE): void {
+  discardUnwrittenRecord(root, file)
   try {
     rmSync(root + file, { force: true })
   } catch (error) {

@@ -5,7 +5,7 @@ import {
   type ApplyRecord,
   bootOf,
   type Change,
-  isOfBoot,
+  endsWithBoot,
   RECORD_DIRECTORY,
   RECORD_FILE,
   removeApplyRecord,
@@ -61,7 +61,7 @@ function isLeft(change: Change, kept: readonly Change[]): boolean {
 
 async function undoOne(host: Host, change: Change, isThisBoot: boolean): Promise<Undone> {
   try {
-    if (isOfBoot(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
+    if (endsWithBoot(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
     return { change, outcome: await outcomeOf(host, change), error: null }
   } catch (error) {
     if (!(error instanceof UserError)) throw error

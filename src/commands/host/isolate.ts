@@ -2,9 +2,15 @@ import { existsSync } from 'node:fs'
 import { writeSysfs } from '../../change/driver.js'
 import { accessTo } from '../../change/host/access.js'
 import { withHostLock } from '../../change/host/lock.js'
-import { bootOf, ISOLATE_RECORD_FILE, isOfBoot, readApplyRecord } from '../../change/host/record.js'
+import { bootOf, endsWithBoot, ISOLATE_RECORD_FILE, readApplyRecord } from '../../change/host/record.js'
 import { fileContent, type Host } from '../../change/host/steps.js'
-import { configForUnit, launcherForUnit, reloadUnits } from '../../change/host/surroundings.js'
+import {
+  configForUnit,
+  forgetUnit,
+  hasSystemd,
+  launcherForUnit,
+  reloadUnits,
+} from '../../change/host/surroundings.js'
 import { changesToUndo, undoHost } from '../../change/host/undo.js'
 import { CGROUPS } from '../../change/isolate/controller.js'
 import { isolateHost } from '../../change/isolate/isolate.js'
@@ -70,7 +76,8 @@ async function isolate(root: Root, options: HostIsolateOptions): Promise<void> {
   }))
   writeAll(1, printableLines(isolationText(plan, files)))
   if (dryRun) return
-  if (!hasUnit && !atBoot) report(`${ISOLATE_UNIT} is not written: others than root may change the launcher`)
+  if (!hasUnit && !atBoot && hasSystemd(root))
+    report(`${ISOLATE_UNIT} is not written: others than root may change the launcher`)
   const host: Host = { root, access: accessTo(root) }
   const { changed, hasNewUnit, refused } = await withHostLock(root, () => isolateHost(host, plan, writeSysfs))
   for (const line of refused) report(`the kernel refused ${line}`)
@@ -111,7 +118,8 @@ async function readPlan(
     config: named,
   })
   return {
-    plan: atBoot ? { ...plan, files: [] } : plan,
+    // Where systemd does not start this host, nobody would run the unit.
+    plan: atBoot || !hasSystemd(root) ? { ...plan, files: [] } : plan,
     hasUnit: plan.files.some(({ path }) => path === ISOLATE_UNIT_FILE),
   }
 }
@@ -138,14 +146,14 @@ async function undo(root: Root, dryRun: boolean): Promise<void> {
   if (record === null) return writeAll(1, 'Nothing to put back: host isolate has changed nothing here.\n')
   if (dryRun) {
     const isThisBoot = record.boot === bootOf(root)
-    const changes = changesToUndo(record).filter((change) => isThisBoot || !isOfBoot(change))
+    const changes = changesToUndo(record).filter((change) => isThisBoot || !endsWithBoot(change))
     return writeAll(1, printableLines(changes.map((change) => `would put back ${nameOf(change)}\n`).join('')))
   }
   const done = await withHostLock(root, async () => {
     const now = read()
     return now === null ? [] : undoHost({ root, access: accessTo(root) }, now, ISOLATE_RECORD_FILE)
   })
-  const failure = await reloadUnits(root)
+  const failure = await forgetUnit(root, ISOLATE_UNIT)
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
   tell(done, 'host isolate')
 }

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+/** Programs that must not be left running, however this one ends. */
+export interface Children {
+  /** Keeps a child in mind. @returns it */
+  readonly add: (child: ChildProcess) => ChildProcess
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Does something with children, and ends those that still run: when it is done, when it fails, and when this program is told
+ * to end, with exit code 130. It may be used within itself.
+ * @param cleanUp what else is to be done at the end
+ */
+export async function withChildren<T>(
+  work: (children: Children) => Promise<T>,
+  cleanUp: () => void = () => {},
+): Promise<T> {
+  const started: ChildProcess[] = []
+  const stopAll = () => {
+    for (const child of started) stop(child)
+    cleanUp()
+  }
+  // Ctrl-C must not leave a busy guest behind. The first handler ends the program: the others' children end with that.
+  const onSignal = () => process.exit(130)
+  for (const signal of SIGNALS) process.once(signal, onSignal)
+  process.once('exit', stopAll)
+  const add = (child: ChildProcess) => {
+    started.push(child)
+    return child
+  }
+  try {
+    return await work({ add })
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal)
+    process.off('exit', stopAll)
+    stopAll()
+  }
+}
+
+/** Starts a shell command, in a process group of its own, so that all of it can be ended. */
+export function startLoad(command: string): ChildProcess {
+  return spawn('sh', ['-c', command], { stdio: 'ignore', detached: true })
+}
+
+export function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+}
+
+/** How a child ended, for people. */
+export function how(child: ChildProcess): string {
+  if (child.pid === undefined) return `${child.spawnfile} cannot be run`
+  return child.signalCode ?? `exit code ${child.exitCode}`
+}
+
+/** Ends a child; the load with all that it has started. */
+export function stop(child: ChildProcess): void {
+  if (child.pid === undefined) return
+  const isGroup = child.spawnargs[0] === 'sh'
+  try {
+    process.kill(isGroup ? -child.pid : child.pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
+}

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readProc } from '../../host/proc.js'
+import { readAttribute } from '../../host/sysfs.js'
+import { type Children, how, withChildren } from '../children.js'
+import type { Mode } from '../mode.js'
+import { type Floor, floorRatio, type NotMeasured, type Placement } from './floor.js'
+import { type HardwareNoise, parseHwnoise } from './hwnoise.js'
+import { HOST_TOOLS, HWNOISE } from './tools.js'
+
+export interface FloorRun {
+  readonly mode: Mode
+  readonly placement: Placement
+  readonly seconds: number
+  readonly intervalMicroseconds: number
+  readonly guestMicroseconds: number
+  /** Whether the CPU is kept for real-time threads, so that keeping interrupts off it harms nobody. */
+  readonly isIsolated: boolean
+  /** Directories of programs, separated by colons. */
+  readonly path?: string
+}
+
+/** Where the host's own programs are, whatever the environment says. */
+const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** How much longer than told a program may take to start and to end. */
+const SPARE_MS = 60_000
+
+/**
+ * Measures what the host does without a VM: on the CPU that the vCPU had, with its policy and priority. A load that ran beside the
+ * guest must run still.
+ * What cannot be measured is said, and is no error.
+ */
+export function measureFloor(run: FloorRun): Promise<Floor> {
+  const directory = mkdtempSync(join(tmpdir(), 'qemu-rt-floor-'))
+  return withChildren(
+    async (children) => {
+      const host = await measureHost(run, children, directory)
+      const hardware = await measureHardware(run, children)
+      const { cpu, policy, priority } = run.placement
+      const measured = 'why' in host ? null : host
+      return {
+        ...{ seconds: run.seconds, cpu, policy, priority },
+        host: measured,
+        hardware: 'why' in hardware ? null : hardware,
+        ratio: floorRatio(run.guestMicroseconds, measured),
+        notMeasured: [host, hardware].flatMap((one) => ('why' in one ? [one] : [])),
+      }
+    },
+    () => rmSync(directory, { recursive: true, force: true }),
+  )
+}
+
+async function measureHost(
+  run: FloorRun,
+  children: Children,
+  directory: string,
+): Promise<NonNullable<Floor['host']> | NotMeasured> {
+  const { program, package: from, args, parse } = HOST_TOOLS[run.mode]
+  const not = (why: string) => ({ tool: program, why })
+  const path = findProgram(program, run.path)
+  if (path === null) return not(missing(program, from))
+  const json = join(directory, 'result.json')
+  const { failure } = await runProgram([path, ...args({ ...run, json })], run.seconds, children)
+  if (failure !== null) return not(failure)
+  const sample = parse(readProc(json) ?? '')
+  return sample === null ? not('it has written no result that is understood') : { tool: program, ...sample }
+}
+
+async function measureHardware(run: FloorRun, children: Children): Promise<HardwareNoise | NotMeasured> {
+  const not = (why: string) => ({ tool: 'rtla hwnoise', why })
+  const { program, package: from, args } = HWNOISE
+  const tracers = readTracers()
+  if (tracers === null) return not('the kernel’s tracers cannot be read (root, /sys/kernel/tracing)')
+  if (!tracers.includes('osnoise')) return not('the kernel has no osnoise tracer (CONFIG_OSNOISE_TRACER)')
+  const path = findProgram(program, run.path)
+  if (path === null) return not(missing(program, from))
+  if (!run.isIsolated)
+    return not(`it would keep interrupts off CPU ${run.placement.cpu}, which is not isolated`)
+  const { failure, stdout } = await runProgram(
+    [path, ...args(run.placement, run.seconds)],
+    run.seconds,
+    children,
+  )
+  if (failure !== null) return not(failure)
+  return parseHwnoise(stdout, run.placement.cpu) ?? not('it has printed no row that is understood')
+}
+
+/** Names of tracers; null where tracefs is not mounted, or not this user's to look at. */
+function readTracers(): string[] | null {
+  const tracers =
+    readAttribute('/sys/kernel/tracing/available_tracers') ??
+    readAttribute('/sys/kernel/debug/tracing/available_tracers')
+  return tracers?.split(' ') ?? null
+}
+
+function missing(program: string, from: string): string {
+  return `${program} is not installed; install the package ${from}`
+}
+
+function findProgram(name: string, path = SYSTEM_PATH): string | null {
+  const found = path.split(':').find((directory) => isExecutable(join(directory, name)))
+  return found === undefined ? null : join(found, name)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+interface Ended {
+  /** Why there is no result; null when it ended well. */
+  readonly failure: string | null
+  readonly stdout: string
+}
+
+/** What a program may say; a histogram of 10,000 lines is shorter. */
+const MAX_OUTPUT = 1 << 20
+
+function runProgram(
+  [program = '', ...args]: readonly string[],
+  seconds: number,
+  children: Children,
+): Promise<Ended> {
+  const env = { PATH: SYSTEM_PATH, LC_ALL: 'C' }
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  children.add(child)
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      if (said[name].length < MAX_OUTPUT) said[name] += text
+    })
+  }
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000 + SPARE_MS)
+    const end = (failure: string | null) => {
+      clearTimeout(timer)
+      resolve({ failure, stdout: said.stdout })
+    }
+    child.once('error', (error) => end(error.message))
+    child.once('close', (code) => end(code === 0 ? null : `${how(child)}: ${reason(said.stderr)}`))
+  })
+}
+
+/** The last line that says something: rt-tests put `ERROR:` before empty ones, too. */
+function reason(stderr: string): string {
+  const lines = stderr.split('\n').map((line) => line.replace(/^(ERROR|FATAL|WARN):/, '').trim())
+  return lines.findLast((line) => line !== '') ?? 'it said nothing'
+}

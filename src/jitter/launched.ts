@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { guestEnded, guestSilent, launchRefused } from '../errors/jitter.js'
+import { EXIT } from '../errors/user-error.js'
+import { deviations } from '../tune/deviations.js'
+import { readPlan, readQemuThreads } from '../tune/processes.js'
+import type { Thread } from '../tune/threads.js'
+import { hasEnded, how } from './children.js'
+
+/** How a guest is started, whatever it does. */
+export interface Launch {
+  /** Path of the launcher. */
+  readonly launcher: string
+  readonly emulator: string
+  /** null for best effort. */
+  readonly profile: string | null
+  /** Path of the configuration that has the profile; null for the default. */
+  readonly config: string | null
+  /** QEMU's. */
+  readonly args: readonly string[]
+}
+
+/** A guest that was started. What it reports comes out of the child's stdout. */
+export interface Launched {
+  readonly child: ChildProcess
+  /** The last line of a reason that QEMU, the launcher or the tuner wrote. */
+  readonly said: () => string
+  /**
+   * @param hasReported whether the guest has said anything
+   * @throws {UserError} when QEMU has ended, or was never started
+   */
+  readonly checkRuns: (hasReported: boolean) => void
+}
+
+/** What `run` would take from the environment, and what only the options are to say here. */
+const OWN_VARIABLES = ['QEMU_RT_PROFILE', 'QEMU_RT_NIC', 'QEMU_RT_DRY_RUN', 'QEMU_RT_FORMAT']
+
+/**
+ * Starts QEMU through the launcher.
+ * @param directory for its log, and a configuration; a second guest has another
+ */
+export function launch(run: Launch, directory: string): Launched {
+  // A file, since the tuner opens it by its name, which it cannot with the socket that Node makes.
+  const log = join(directory, 'log')
+  const stderr = openSync(log, 'a')
+  const options = ['run', '--emulator', run.emulator, ...profileOptions(run, directory), '--', ...run.args]
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.includes(name)),
+  )
+  const child = spawn(run.launcher, options, { env, stdio: ['ignore', 'pipe', stderr] })
+  // Without a listener it would end this program; `hasEnded` sees it.
+  child.on('error', () => {})
+  closeSync(stderr)
+  // Who stopped QEMU has said why before QEMU says that it was stopped.
+  const isReason = (line: string) => line !== '' && !line.includes(': terminating on signal ')
+  const line = () => readFileSync(log, 'utf8').split('\n').findLast(isReason) ?? ''
+  const checkRuns = (hasReported: boolean) => {
+    if (hasEnded(child)) throw whyEnded(child, line(), hasReported)
+  }
+  return { child, said: () => ourWords(line()), checkRuns }
+}
+
+/** Best effort is without any configuration: a [[domain]] for every VM would make it something else. */
+function profileOptions({ profile, config }: Launch, directory: string): string[] {
+  if (profile !== null) return [...(config === null ? [] : ['--config', config]), '--profile', profile]
+  const nothing = join(directory, 'nothing.toml')
+  writeFileSync(nothing, '')
+  return ['--config', nothing]
+}
+
+function whyEnded(child: ChildProcess, line: string, hasReported: boolean): Error {
+  const exitCode = Object.values(EXIT).find((code) => code === child.exitCode)
+  if (exitCode !== undefined && line !== '') return launchRefused({ exitCode, said: ourWords(line) })
+  // The tuner stops a VM whose profile is strict; another accelerator would not help.
+  if (hasReported || line !== ourWords(line)) return guestEnded({ how: how(child), said: ourWords(line) })
+  return guestSilent({ reason: `QEMU ended: ${how(child)}`, said: line })
+}
+
+/** The launcher and the tuner begin a line with their name. */
+function ourWords(line: string): string {
+  return line.replace(/^qemu-rt: /, '')
+}
+
+/** Whether the tuner has placed the vCPUs; without a plan there is nothing to place. */
+export function isPlaced({ child }: Launched): boolean {
+  const pid = child.pid ?? 0
+  const threads = readPlan(pid)?.threads ?? null
+  const different = threads === null ? [] : deviations(readQemuThreads(pid) ?? [], threads)
+  return !different.some(({ role }) => role.kind === 'vcpu' || role.kind === 'all-vcpus')
+}
+
+/** The threads of vCPUs, by their numbers; `ALL CPUs` is TCG's when one thread has them all. */
+export function vcpuThreads({ child }: Launched, vcpus: readonly number[]): Map<number, Thread> {
+  const threads = readQemuThreads(child.pid ?? 0, { kernels: 'none' }) ?? []
+  const threadOf = (vcpu: number) =>
+    threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/'))
+  return new Map(
+    vcpus.flatMap((vcpu): [number, Thread][] => {
+      const thread = threadOf(vcpu)
+      return thread === undefined ? [] : [[vcpu, thread]]
+    }),
+  )
+}

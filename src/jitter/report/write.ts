@@ -1,0 +1,38 @@
+import { accessSync, constants, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { reportUnwritable } from '../../errors/jitter.js'
+import { errorCode } from '../../host/sysfs.js'
+import type { JitterHost } from '../host.js'
+import type { JitterResult } from '../result.js'
+import { modelOf } from './from-results.js'
+
+/**
+ * Looks whether a page can be written, before anything is measured for it.
+ * @throws {UserError} exit 64 when it cannot
+ */
+export function checkReport(file: string): void {
+  try {
+    accessSync(dirname(file), constants.W_OK)
+  } catch (error) {
+    throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
+  }
+}
+
+/**
+ * Writes the page.
+ * @throws {UserError} exit 64 when it cannot be written
+ */
+export async function writeReport(
+  file: string,
+  results: readonly JitterResult[],
+  host: JitterHost,
+): Promise<void> {
+  // The library that draws is loaded when all has been measured.
+  const { formatPage } = await import('./page.js')
+  const page = formatPage(modelOf(results, host, new Date()))
+  try {
+    writeFileSync(file, page)
+  } catch (error) {
+    throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
+  }
+}
