@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { RESERVE } from '../host/cpuset.js'
 import { errorCode, listDirectory, readAttribute } from '../host/sysfs.js'
 import {
   type CpuSet,
@@ -9,6 +8,7 @@ import {
   subtractCpuSets,
   unionCpuSets,
 } from '../units/cpu-set.js'
+import { RESERVE } from '../units/reserve.js'
 import type { WriteSysfs } from './driver.js'
 
 /*

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { type CpuSet, parseCpuSet, unionCpuSets } from '../units/cpu-set.js'
+import { RESERVE } from '../units/reserve.js'
 import { findGroup, type Group } from './cgroup.js'
 import { readProc } from './proc.js'
 import { readAttribute } from './sysfs.js'
@@ -48,9 +49,6 @@ export function readMachinesCpus(root: Root): CpuSet | null {
   const path = MACHINES.find((one) => existsSync(`${root}${group.mountPoint}${one}`)) ?? ''
   return withReserve(root, group, cpusOfGroup(root, { ...group, path }))
 }
-
-/** The group, right below the root group, in which `host isolate` keeps real-time CPUs that no VM has. */
-export const RESERVE = '/qemu-rt'
 
 /** libvirt's hook lends a machine the CPUs that it is to have. Nobody but root can make a group in that place. */
 function withReserve(root: Root, { version, mountPoint }: Group, cpus: CpuSet | null): CpuSet | null {
