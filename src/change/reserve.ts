@@ -5,10 +5,10 @@ import {
   formatCpuSet,
   intersectCpuSets,
   parseCpuSet,
+  RESERVE,
   subtractCpuSets,
   unionCpuSets,
 } from '../units/cpu-set.js'
-import { RESERVE } from '../units/reserve.js'
 import type { WriteSysfs } from './driver.js'
 
 /*

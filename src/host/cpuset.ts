@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type CpuSet, parseCpuSet, unionCpuSets } from '../units/cpu-set.js'
-import { RESERVE } from '../units/reserve.js'
+import { type CpuSet, parseCpuSet, RESERVE, unionCpuSets } from '../units/cpu-set.js'
 import { findGroup, type Group } from './cgroup.js'
 import { readProc } from './proc.js'
 import { readAttribute } from './sysfs.js'

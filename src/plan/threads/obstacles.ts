@@ -1,6 +1,5 @@
 import type { CpuPartition } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
-import { RESERVE } from '../../units/reserve.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, RESERVE, subtractCpuSets } from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease } from '../leases.js'
 
 /** What keeps CPUs from a VM. */
