@@ -11,7 +11,7 @@ export function cpusNotIsolated(facts: {
     exitCode: EXIT.unavailable,
     what: `the kernel does not isolate CPU ${facts.cpus}: ${facts.reason}`,
     where: facts.path,
-    todo: 'see which other cgroup has these CPUs in cpuset.cpus.exclusive or a partition, and run this again',
+    todo: 'take these CPUs out of cpuset.cpus and cpuset.cpus.exclusive of the other cgroups right below /sys/fs/cgroup, and run this again',
   })
 }
 
