@@ -8,6 +8,7 @@ import { splitWords } from '../../src/argv/shell.js'
 import { EMPTY_POLICY } from '../../src/config/load.js'
 import { parsePolicy } from '../../src/config/parse.js'
 import type { Policy } from '../../src/config/policy.js'
+import { findingText } from '../../src/errors/finding.js'
 import { UserError } from '../../src/errors/user-error.js'
 import { EMPTY_HOST, type HostFacts } from '../../src/host/facts.js'
 import { readHostFacts } from '../../src/host/read.js'
@@ -107,7 +108,7 @@ export const commandLines: Target = {
     const text = formatPlan(made, FORMATS[args.length % FORMATS.length] ?? 'text')
     launch(made, options.length + args.length + 2)
     checkAgain(made, circumstances)
-    return { lines: made.warnings.map(({ text }) => ownLine(`warning: ${text}`)), texts: [text] }
+    return { lines: made.warnings.map((one) => ownLine(`warning: ${findingText(one)}`)), texts: [text] }
   },
 }
 

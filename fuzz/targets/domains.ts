@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parsePolicy } from '../../src/config/parse.js'
+import { findingText } from '../../src/errors/finding.js'
 import { nativeXml } from '../../src/libvirt/native/native.js'
 import { parseXml } from '../../src/libvirt/xml.js'
 import { formatPlan } from '../../src/report/format.js'
@@ -47,7 +48,7 @@ export const domains: Target = {
     const again = parseXml(native.xml)
     must(!('problem' in again), `the native form is no XML: ${'problem' in again ? again.problem : ''}`)
     return {
-      lines: [...planned.plan.warnings.map(({ text }) => text), ...native.remains].map(ownLine),
+      lines: [...planned.plan.warnings.map(findingText), ...native.remains].map(ownLine),
       // Tabs and the line ends of other systems are a document's own, as what is not seen but may be in a name of XML.
       texts: [
         native.xml.replace(/\r(?=\n)|[\t\u037f-\u1fff\u200c-\u200d\ufdf0-\ufffd]/g, ''),

@@ -1,6 +1,7 @@
 import { parseProperties } from '../../src/argv/properties.js'
 import { MalformedReadConfig, parseReadConfig } from '../../src/argv/read-config.js'
 import { EMPTY_POLICY } from '../../src/config/load.js'
+import { findingText } from '../../src/errors/finding.js'
 import { EMPTY_HOST } from '../../src/host/facts.js'
 import { askOf } from '../../src/plan/ask.js'
 import { makePlan } from '../../src/plan/plan.js'
@@ -46,7 +47,7 @@ export const readConfigs: Target = {
       `a plan of its own output changes it: ${JSON.stringify(again.changes[0])}`,
     )
     return {
-      lines: made.warnings.map(({ text }) => ownLine(`warning: ${text}`)),
+      lines: made.warnings.map((one) => ownLine(`warning: ${findingText(one)}`)),
       texts: [formatPlan(made, 'text')],
     }
   },

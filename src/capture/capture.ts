@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { dirname } from 'node:path'
 import { findGroup } from '../host/cgroup.js'
 import { expandPattern } from '../host/check/expand.js'
+import { KTHREADD_CHILDREN, readKernelThread } from '../host/kernel-threads.js'
 import { isDomainsOwn } from '../host/nics.js'
 import { pathsUpwards, readPartitions } from '../host/partitions.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
@@ -61,6 +62,7 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   captureInterfaces(root, putText, putLink, clean)
   captureUses(root, putText, anonymize)
   captureProcess(root, putText, anonymize)
+  captureKernelThreads(root, putText)
   captureChecks(root, putText, anonymize)
   if (!anonymize) {
     for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
@@ -158,6 +160,17 @@ function captureProcess(root: Root, putText: PutText, anonymize: boolean): void 
     for (const name of GROUP_TEXTS)
       putText(`${group.mountPoint}${shown}/${name}`, readText(`${root}${group.mountPoint}${path}/${name}`))
   }
+}
+
+/** Of the kernel's threads those whose priorities a plan compares with those of vCPUs. */
+function captureKernelThreads(root: Root, putText: PutText): void {
+  const children =
+    readText(root + KTHREADD_CHILDREN)
+      ?.trim()
+      .split(' ') ?? []
+  const kept = children.filter((tid) => /^\d{1,10}$/.test(tid) && readKernelThread(root, tid) !== null)
+  if (kept.length > 0) putText(KTHREADD_CHILDREN, `${kept.join(' ')}\n`)
+  for (const tid of kept) putText(`/proc/${tid}/stat`, readText(`${root}/proc/${tid}/stat`))
 }
 
 /** A group without names of VMs and programs in its path: slices keep theirs. */

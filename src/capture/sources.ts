@@ -25,6 +25,7 @@ export const TEXTS = [
   '/sys/kernel/mm/hugepages/*/nr_overcommit_hugepages',
   '/sys/kernel/mm/hugepages/*/surplus_hugepages',
   '/proc/sys/kernel/sched_rt_runtime_us',
+  '/proc/sys/kernel/osrelease',
   '/proc/sys/kernel/random/boot_id',
   '/var/lib/qemu-rt/nics.json',
 ] as const

@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs'
 import { driverctlFailed } from '../errors/bind.js'
+import { isExecutable } from '../host/executable.js'
 import { run } from '../host/program.js'
 import type { Root } from '../host/sysroot.js'
 import type { PciAddress } from '../units/pci-address.js'
@@ -22,13 +22,4 @@ export async function overrideDriver(address: PciAddress, driver: string | null)
 
 function directories(): string[] {
   return [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].filter(Boolean)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -5,11 +5,13 @@ import {
   intersectCpuSets,
   parseCpuSet,
   subtractCpuSets,
+  unionCpuSets,
 } from '../units/cpu-set.js'
 import type { Check, Sets, Subject } from './check.js'
 import { type Parameter, parameter, parameterValues, parseIsolcpus } from './command-line.js'
 import { byBoot } from './fixes.js'
-import { isPreemptRt } from './kernel.js'
+import { ISOLCPUS_FLAGS, isolcpusParameter, parseTickless, TICK_ID } from './judge/isolation.js'
+import { isRealtimeKernel } from './kernel.js'
 import { COMMAND_LINE, cpusOf, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
 import { PARTITIONS } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
@@ -23,16 +25,25 @@ export function parameterCpus(text: string, online: CpuSet): CpuSet | null {
   return parseCpuSet(text.replace(/\ball\b/g, `0-${last}`).replace(/\bN\b/g, last))
 }
 
-/** CPUs without the tick; null when it is not known. The kernel writes `(null)` where there are none. */
+/**
+ * Real-time CPUs, and others that the host has been booted so with, such as a switch's: a parameter of the kernel names all,
+ * and but for housekeeping CPUs they stay so.
+ */
+export function withThose({ realtime, housekeeping }: Sets, there: CpuSet): CpuSet {
+  return unionCpuSets(realtime, subtractCpuSets(there, housekeeping))
+}
+
+/** CPUs without the tick; null when it is not known. A kernel without the file has none, whatever its command line says. */
 export function ticklessCpus({ facts, sets }: Subject): CpuSet | null {
   const text = textOf(facts, NOHZ_FULL)
-  if (text !== null) return parseCpuSet(text) ?? []
+  if (text !== null) return parseTickless(text)
+  if (isAbsent(facts, NOHZ_FULL)) return []
   const written = parameterValues(facts, 'nohz_full')
   return written === null ? null : (parameterCpus(written.at(-1) ?? '', sets.online) ?? [])
 }
 
 const nohzFull: Check = {
-  id: 'boot.nohz-full',
+  id: TICK_ID,
   group: 'boot',
   severity: 'warn',
   look: 'for real-time CPUs without the tick',
@@ -44,7 +55,12 @@ const nohzFull: Check = {
     const tickless = ticklessCpus(subject)
     if (tickless === null) return unknown(whyNot(subject.facts, COMMAND_LINE))
     const ticking = subtractCpuSets(realtime, tickless)
-    if (ticking.length > 0) return missed(nohzFull, `${cpusText(ticking)} with the tick`)
+    if (ticking.length > 0)
+      return missed(
+        nohzFull,
+        `${cpusText(ticking)} with the tick`,
+        byBoot(`nohz_full=${formatCpuSet(withThose(subject.sets, tickless))}`),
+      )
     const burdened = intersectCpuSets(housekeeping, tickless)
     return burdened.length === 0
       ? met(formatCpuSet(tickless))
@@ -77,7 +93,11 @@ const rcuCallbacks: Check = {
     const listed = (written ?? []).flatMap((text) => parameterCpus(text, sets.online) ?? [])
     const left = subtractCpuSets(sets.realtime, [...listed, ...(tickless ?? [])])
     if (left.length === 0) return met(listed.length === 0 ? 'by nohz_full' : 'rcu_nocbs')
-    return missed(rcuCallbacks, `callbacks are run on ${cpusText(left)}`)
+    return missed(
+      rcuCallbacks,
+      `callbacks are run on ${cpusText(left)}`,
+      byBoot(`rcu_nocbs=${formatCpuSet(withThose(sets, listed))}`),
+    )
   },
   why: 'What RCU has to free is freed in softirqs of the CPU itself. nohz_full= implies it.',
   fixedBy: 'command-line',
@@ -87,6 +107,26 @@ const rcuCallbacks: Check = {
     ['bootloader', 'rcu_nocbs'],
     ['bootloader', 'nohz_full'],
   ],
+}
+
+/**
+ * The one isolcpus= for all that it is for, with the flags and CPUs that are there, and what it replaces.
+ * @param flags that it has besides
+ */
+export function isolcpusWanted({ facts, sets }: BootFacts, flags: readonly string[]): string {
+  const there = (parameterValues(facts, 'isolcpus') ?? []).flatMap((text) => parseIsolcpus(text) ?? [])
+  const all = new Set(['managed_irq', ...there.flatMap((one) => one.flags), ...flags])
+  const cpus = there.flatMap((one) => one.cpus)
+  return isolcpusParameter(withThose(sets, cpus), [...all])
+}
+
+type BootFacts = Pick<Subject, 'facts' | 'sets'>
+
+/** Boots with it, in place of what is there. */
+export function byIsolcpus(subject: BootFacts, flags: readonly string[]): string {
+  const there = (parameterValues(subject.facts, 'isolcpus') ?? []).map((text) => `isolcpus=${text}`)
+  const instead = there.length === 0 ? '' : ` in place of ${there.join(' ')}`
+  return `${byBoot(isolcpusWanted(subject, flags))}${instead}`
 }
 
 /** Whether cpuset partitions isolate the real-time CPUs. */
@@ -111,21 +151,13 @@ const managedIrq: Check = {
     })
     const left = subtractCpuSets(sets.realtime, managed)
     if (left.length === 0) return met(formatCpuSet(managed))
-    const [there] = values
-    const flags = there === undefined ? [] : (parseIsolcpus(there)?.flags ?? [])
-    // One isolcpus= for all that it is for: what a partition isolates needs no `domain`.
-    const domain = isPartitioned(facts, sets) ? [] : ['domain']
-    const wanted = [...new Set(['managed_irq', ...flags, ...domain])].join(',')
-    const instead = there === undefined ? '' : ` in place of isolcpus=${there}`
-    return missed(
-      managedIrq,
-      `not for ${cpusText(left)}`,
-      byBoot(`isolcpus=${wanted},${formatCpuSet(sets.realtime)}${instead}`),
-    )
+    // What a partition isolates needs no `domain`.
+    const flags = isPartitioned(facts, sets) ? ['managed_irq'] : ISOLCPUS_FLAGS
+    return missed(managedIrq, `not for ${cpusText(left)}`, byIsolcpus({ facts, sets }, flags))
   },
   why: 'Drivers such as NVMe spread their queues over all CPUs, and nobody can move these interrupts later.',
   fixedBy: 'command-line',
-  fix: ({ realtime }) => byBoot(`isolcpus=managed_irq,domain,${formatCpuSet(realtime)}`),
+  fix: ({ realtime }) => byBoot(isolcpusParameter(realtime)),
   source: "tuned's profile realtime; Linux Documentation/admin-guide/cpu-isolation.rst",
   tuned: [['bootloader', 'isolcpus']],
 }
@@ -273,7 +305,8 @@ const efiRuntime: Check = {
     if (textOf(facts, COMMAND_LINE) === null) return unknown(whyNot(facts, COMMAND_LINE))
     const given = parameterValues(facts, 'efi')?.flatMap((text) => text.split(',')) ?? []
     if (given.includes('noruntime')) return met('efi=noruntime')
-    if (!given.includes('runtime') && isPreemptRt(subject) === true) return met('off, as PREEMPT_RT has it')
+    if (!given.includes('runtime') && isRealtimeKernel(subject) === true)
+      return met('off, as PREEMPT_RT has it')
     const work = maskOf(facts, EFI_WORK)
     if (work !== null && sets.realtime.length > 0 && intersectCpuSets(work, sets.realtime).length === 0)
       return met(`on ${cpusText(work)} alone`)

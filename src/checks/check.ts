@@ -1,10 +1,8 @@
 import type { HostPolicy } from '../config/policy.js'
+import type { Level } from '../errors/finding.js'
 import type { CheckFacts } from '../host/check/facts.js'
 import type { HugePages } from '../host/facts.js'
 import type { CpuSet } from '../units/cpu-set.js'
-
-/** How a check ends. `unknown` is what could not be read: it is never taken for good. */
-export type Level = 'pass' | 'warn' | 'fail' | 'note' | 'unknown'
 
 /** What a host that misses it gets: no real time at all (`fail`), a worse one (`warn`), or a hint (`note`). */
 export type Severity = 'fail' | 'warn' | 'note'

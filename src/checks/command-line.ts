@@ -34,6 +34,7 @@ export const PARAMETERS = [
   'rcutree.kthread_prio',
   'rcutree.nohz_full_patience_delay',
   'rdt',
+  'rt_group_sched',
   'skew_tick',
   'threadirqs',
   'tsc',

@@ -1,7 +1,14 @@
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../units/cpu-set.js'
 import type { Check, Sets } from './check.js'
+import { byOnline } from './fixes.js'
 import { cpusOf, cpusText, few, whyNot } from './look.js'
-import { isolatedCpus, ONLINE } from './sets.js'
+import { isolatedCpus, ONLINE, PRESENT } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const SOURCE = 'docs/configuration.md'
@@ -45,21 +52,38 @@ const cpus: Check = {
   id: 'config.cpus',
   group: 'configuration',
   severity: 'fail',
-  look: 'for the CPUs of [host] being online',
-  reads: [ONLINE],
+  look: 'for the CPUs of [host] being there and online',
+  reads: [ONLINE, PRESENT],
   wanted: () => 'each there and online',
   judge: ({ configured, facts }) => {
     const online = cpusOf(facts, ONLINE)
     if (online === null) return unknown(whyNot(facts, ONLINE))
-    const off = (['housekeeping', 'realtime', 'switch'] as const).flatMap((name) => {
-      const gone = subtractCpuSets(configured[name] ?? [], online)
-      return gone.length === 0 ? [] : [`${name} has ${cpusText(gone)}`]
-    })
-    return off.length === 0 ? met(formatCpuSet(online)) : missed(cpus, `not online: ${off.join(', ')}`)
+    const present = cpusOf(facts, PRESENT) ?? online
+    const without = (has: (cpus: CpuSet) => CpuSet) =>
+      (['housekeeping', 'realtime', 'switch'] as const).flatMap((name) => {
+        const cpus = has(configured[name] ?? [])
+        return cpus.length === 0 ? [] : [`${name} has ${cpusText(cpus)}`]
+      })
+    const gone = without((all) => subtractCpuSets(all, present))
+    if (gone.length > 0)
+      return missed(
+        cpus,
+        `this host has CPUs ${formatCpuSet(present)} alone: ${gone.join(', ')}`,
+        'correct [host]; the other checks leave these CPUs out',
+      )
+    const off = without((all) => subtractCpuSets(all, online))
+    if (off.length === 0) return met(formatCpuSet(online))
+    const { housekeeping, realtime, switch: given } = configured
+    const all = unionCpuSets(housekeeping ?? [], realtime ?? [], given ?? [])
+    return missed(
+      cpus,
+      `not online: ${off.join(', ')}`,
+      `${byOnline(subtractCpuSets(all, online))}; or correct [host]`,
+    )
   },
-  why: 'A VM that is given a CPU that is not online does not start.',
+  why: 'A VM that is given a CPU that is not online does not start, and none does while [host] has a CPU that the host has not.',
   fixedBy: 'configuration',
-  fix: () => 'correct [host], or switch the CPUs on as root: echo 1 >/sys/devices/system/cpu/cpuN/online',
+  fix: () => 'run as root: chcpu -e CPUS; or correct [host]',
   source: SOURCE,
 }
 

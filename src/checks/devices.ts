@@ -1,20 +1,28 @@
 import { formatCpuSet, parseCpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import type { Check } from './check.js'
+import { IOMMU_ID, NO_IOMMU_GROUP, TURN_ON_IOMMU } from './judge/iommu.js'
 import { isAbsent, RELEASE, seesHost, textsOf, whyNot } from './look.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const IOMMU_GROUPS = '/sys/kernel/iommu_groups/*/type'
+const GROUP_NAMES = '/sys/kernel/iommu_groups/*/name'
 
 const iommu: Check = {
-  id: 'devices.iommu',
+  id: IOMMU_ID,
   group: 'devices',
   severity: 'fail',
   look: 'for an IOMMU, for NICs of VMs',
-  reads: [IOMMU_GROUPS, RELEASE],
+  reads: [IOMMU_GROUPS, GROUP_NAMES, RELEASE],
   wanted: () => 'groups in /sys/kernel/iommu_groups, where the configuration names NICs',
   judge: ({ facts, nics }) => {
-    const groups = textsOf(facts, IOMMU_GROUPS).length
+    const madeUp = textsOf(facts, GROUP_NAMES).filter(([, name]) => name === NO_IOMMU_GROUP).length
+    const groups = textsOf(facts, IOMMU_GROUPS).length - madeUp
     if (groups > 0) return met(`${groups} groups`)
+    if (madeUp > 0 && nics.length > 0)
+      return missed(
+        iommu,
+        'VFIO has made groups up (enable_unsafe_noiommu_mode), and QEMU opens no such device',
+      )
     if (!isAbsent(facts, IOMMU_GROUPS)) return unknown(whyNot(facts, IOMMU_GROUPS))
     return nics.length === 0
       ? notHere('there is none, and no NIC is configured')
@@ -22,7 +30,7 @@ const iommu: Check = {
   },
   why: 'VFIO gives a device to a VM only with an IOMMU that keeps it within the VM.',
   fixedBy: 'command-line',
-  fix: () => 'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt',
+  fix: () => TURN_ON_IOMMU,
   source: 'Linux Documentation/driver-api/vfio.rst',
 }
 

@@ -1,3 +1,5 @@
+import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
+
 /** The file of sysctl.d that fixes write to. */
 const SYSCTL_FILE = '/etc/sysctl.d/90-qemu-rt.conf'
 const TMPFILES_FILE = '/etc/tmpfiles.d/90-qemu-rt.conf'
@@ -17,6 +19,11 @@ export function byWrite(path: string, value: string | number): string {
 /** Sets a module's parameter when the module is loaded next. */
 export function byModule(module: string, option: string): string {
   return `write "options ${module} ${option}" into ${MODPROBE_FILE}; it counts when the module is loaded next, at the latest after a reboot`
+}
+
+/** Switches CPUs on, which the kernel may refuse for those that the firmware has off. */
+export function byOnline(cpus: CpuSet): string {
+  return `run as root: chcpu -e ${formatCpuSet(cpus)}`
 }
 
 /** Adds to the kernel's command line. docs/host-check.md says how. */

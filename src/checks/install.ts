@@ -1,6 +1,7 @@
 import type { OwnerFact } from '../host/check/facts.js'
 import { leaseDirectory, rootsDirectory, runDirectory } from '../record/place.js'
 import type { Check, Subject, Verdict } from './check.js'
+import { allowsPriority, daemonLimit, LIMITS_ID } from './judge/limits.js'
 import { few, isAbsent, seesHost, textOf, textsOf, whyNot } from './look.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
@@ -202,7 +203,7 @@ function unitLimit({ facts }: Subject, name: string): string | null {
 }
 
 const limits: Check = {
-  id: 'install.daemon-limits',
+  id: LIMITS_ID,
   group: 'install',
   severity: 'warn',
   look: "for what libvirt's daemon may ask of the kernel",
@@ -215,9 +216,9 @@ const limits: Check = {
     const locks = profiles.some(({ lockMemory }) => lockMemory)
     if (priority === 0 && !locks) return notHere('no profile needs any')
     const problems = facts.daemons.flatMap(({ name, realtimePriority, lockedMemory }) => [
-      ...(realtimePriority !== 'unlimited' && realtimePriority < priority
-        ? [`${name} has RLIMIT_RTPRIO ${realtimePriority}`]
-        : []),
+      ...(allowsPriority(realtimePriority, priority)
+        ? []
+        : [`${name} has RLIMIT_RTPRIO ${realtimePriority}`]),
       ...(locks && lockedMemory !== 'unlimited' ? [`${name} has RLIMIT_MEMLOCK ${lockedMemory}`] : []),
     ])
     if (facts.daemons.length > 0)
@@ -240,7 +241,7 @@ const limits: Check = {
   why: 'QEMU has its limits from the daemon. Without the hook it sets its threads and locks its memory within these.',
   fixedBy: 'system',
   fix: () =>
-    `write "[Service]", "LimitRTPRIO=99" and "LimitMEMLOCK=infinity", a line each, into /etc/systemd/system/libvirtd.service.d/qemu-rt.conf (or virtqemud.service.d) and run as root: systemctl daemon-reload, then restart the daemon`,
+    `write "[Service]", "${daemonLimit('LimitRTPRIO')}" and "${daemonLimit('LimitMEMLOCK')}", a line each, into /etc/systemd/system/libvirtd.service.d/qemu-rt.conf (or virtqemud.service.d) and run as root: systemctl daemon-reload, then restart the daemon`,
   source: 'system/systemd/limits.conf; docs/real-time.md',
 }
 

@@ -26,7 +26,7 @@ import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const EFFECTIVE = '/proc/irq/*/effective_affinity_list'
-const ASKED = '/proc/irq/*/smp_affinity_list'
+export const ASKED = '/proc/irq/*/smp_affinity_list'
 const ACTIONS = '/sys/kernel/irq/*/actions'
 
 interface Irq {
@@ -68,7 +68,7 @@ const affinity: Check = {
   group: 'interrupts',
   severity: 'warn',
   look: 'for interrupts kept off real-time CPUs',
-  reads: [EFFECTIVE, ACTIONS, RELEASE],
+  reads: [EFFECTIVE, ASKED, ACTIONS, RELEASE],
   owners: [ASKED],
   isAboutRealtime: true,
   wanted: ({ realtime }) => `none on ${formatCpuSet(realtime)}; those that cannot be moved are named`,

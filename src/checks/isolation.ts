@@ -1,14 +1,24 @@
 import type { ThreadFact } from '../host/check/facts.js'
 import { formatCpuMask, parseCpuMask } from '../units/cpu-mask.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
+import { byIsolcpus } from './boot.js'
 import type { Check, Subject } from './check.js'
 import { byBoot, byWrite } from './fixes.js'
+import {
+  howToIsolate,
+  ISOLATION_ID,
+  ISOLCPUS_FLAGS,
+  isolcpusParameter,
+  notIsolated,
+} from './judge/isolation.js'
 import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, seesHost, textsOf, whyNot } from './look.js'
-import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
+import { ISOLATED, isolatedByGroups, isolatedCpus, PARTITIONS } from './sets.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
+const OR_PARTITION = 'or make an isolated cpuset partition of these CPUs (cgroup v2)'
+
 const isolated: Check = {
-  id: 'cpu.isolated',
+  id: ISOLATION_ID,
   group: 'isolation',
   severity: 'fail',
   look: 'for isolated real-time CPUs',
@@ -18,13 +28,18 @@ const isolated: Check = {
   judge: ({ facts, sets }) => {
     const cpus = isolatedCpus(facts)
     if (cpus === null) return unknown(whyNot(facts, ISOLATED))
-    const left = subtractCpuSets(sets.realtime, cpus)
-    return left.length === 0 ? met(formatCpuSet(cpus)) : missed(isolated, `${cpusText(left)} not isolated`)
+    const left = notIsolated(sets.realtime, cpus)
+    if (left.length === 0) return met(formatCpuSet(cpus))
+    const byGroups = isolatedByGroups(facts)
+    const fix =
+      byGroups.length > 0
+        ? howToIsolate(left, { isolated: cpus, isolatedByGroups: byGroups })
+        : `${byIsolcpus({ facts, sets }, ISOLCPUS_FLAGS)}, ${OR_PARTITION}`
+    return missed(isolated, `${cpusText(left)} not isolated`, fix)
   },
   why: 'The scheduler balances other threads onto a CPU that is not isolated, and kernel work that belongs to no CPU runs there.',
   fixedBy: 'command-line',
-  fix: ({ realtime }) =>
-    `${byBoot(`isolcpus=managed_irq,domain,${formatCpuSet(realtime)}`)} in place of any isolcpus= that is there, or make an isolated cpuset partition of these CPUs (cgroup v2)`,
+  fix: ({ realtime }) => `${byBoot(isolcpusParameter(realtime))}, ${OR_PARTITION}`,
   source:
     'Linux Documentation/admin-guide/cpu-isolation.rst; admin-guide/cgroup-v2.rst, cpuset.cpus.partition',
   tuned: [['bootloader', 'isolcpus']],

@@ -2,6 +2,7 @@ import { keptOfCommandLine } from './command-line.js'
 import { INSTALLED_PART, LIMIT_FILES } from './install.js'
 import { IRQBALANCE_FILES } from './interrupts.js'
 import { COMMAND_LINE } from './look.js'
+import { tunedParts } from './tuned.js'
 
 /** What `capture` keeps of a file that may say more than a check needs, secrets among it. */
 type Keep = readonly [pattern: RegExp, keep: (text: string) => string]
@@ -24,12 +25,9 @@ const TUNED_SECTIONS = [
 ]
 
 function tunedSections(text: string): string {
-  let isKept = false
-  return linesThat((line) => {
-    const heading = /^\s*\[([^\]]+)\]/.exec(line)?.[1]
-    if (heading !== undefined) isKept = TUNED_SECTIONS.includes(heading)
-    return isKept && !/^\s*(#|$)/.test(line)
-  })(text)
+  const kept = tunedParts(text).filter(({ type }) => TUNED_SECTIONS.includes(type))
+  const lines = kept.flatMap(({ heading, lines }) => [heading, ...lines])
+  return linesThat((line) => !/^\s*(#|$)/.test(line))(lines.join('\n'))
 }
 
 const KEEP: readonly Keep[] = [

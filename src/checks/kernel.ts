@@ -1,6 +1,9 @@
 import { intersectCpuSets } from '../units/cpu-set.js'
+import { configOption, hasRealtimeGroups } from '../units/kernel-config.js'
 import type { Check, Subject, Verdict } from './check.js'
+import { parameter } from './command-line.js'
 import { byBoot, bySysctl } from './fixes.js'
+import { INSTALL_PREEMPT_RT, isPreemptRt, PREEMPT_RT_ID } from './judge/preempt-rt.js'
 import { cpusOf, cpusText, isAbsent, numberOf, RELEASE, textOf, whyNot } from './look.js'
 import { value } from './make.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
@@ -13,38 +16,34 @@ const TUNED_LATENCY = "tuned's profile network-latency"
 const VERSION = '/proc/version'
 const REALTIME = '/sys/kernel/realtime'
 
-/** Whether the kernel is PREEMPT_RT; null when it is not known. */
-export function isPreemptRt({ facts }: Subject): boolean | null {
-  // The file is the RT patch's; a mainline kernel says it in its version alone.
-  if (textOf(facts, REALTIME) === '1') return true
-  const version = textOf(facts, VERSION)
-  return version === null ? null : /\bPREEMPT[_ ]RT\b/.test(version)
+/** Whether the kernel of a host is PREEMPT_RT; null when it is not known. */
+export function isRealtimeKernel({ facts }: Subject): boolean | null {
+  return isPreemptRt(textOf(facts, REALTIME), textOf(facts, VERSION))
 }
 
 const preemptRt: Check = {
-  id: 'kernel.preempt-rt',
+  id: PREEMPT_RT_ID,
   group: 'kernel',
   severity: 'fail',
   look: 'for a PREEMPT_RT kernel',
   reads: [VERSION, REALTIME],
   wanted: () => 'PREEMPT_RT in /proc/version, or 1 in /sys/kernel/realtime',
   judge: (subject) => {
-    const is = isPreemptRt(subject)
+    const is = isRealtimeKernel(subject)
     if (is === null) return unknown(whyNot(subject.facts, VERSION))
     const kind = /\bPREEMPT\w*/.exec(textOf(subject.facts, VERSION) ?? '')?.[0] ?? 'without PREEMPT'
     return is ? met('PREEMPT_RT') : missed(preemptRt, `this kernel is ${kind}`)
   },
   why: 'Any other kernel has parts that nothing preempts, so there is no bound to how long a vCPU waits.',
   fixedBy: 'kernel',
-  fix: () =>
-    'install a real-time kernel and boot it (Debian: linux-image-rt-amd64 or that of your architecture; RHEL: kernel-rt; Ubuntu Pro: realtime-kernel)',
+  fix: () => INSTALL_PREEMPT_RT,
   source: KERNEL_DOC,
 }
 
 /** What the build configuration says of an option: `y`, `m`, a value; `n` when it is off. */
 function option({ facts }: Subject, name: string): string | null {
   const { text } = facts.kernelConfig
-  return text === null ? null : (new RegExp(`^CONFIG_${name}=(.*)$`, 'm').exec(text)?.[1] ?? 'n')
+  return text === null ? null : configOption(text, name)
 }
 
 /** Options that checks ask for: all that `capture` keeps of a build configuration. */
@@ -58,6 +57,7 @@ export const CONFIG_OPTIONS = [
   'PREEMPT_TRACER',
   'PROVE_LOCKING',
   'RT_GROUP_SCHED',
+  'RT_GROUP_SCHED_DEFAULT_DISABLED',
 ]
 
 /** What of a build configuration `capture` keeps. */
@@ -66,10 +66,10 @@ export function keptOfConfig(text: string): string {
   return `${kept.join('\n')}\n`
 }
 
-/** Whether real-time groups are throttled; null when it is not known. */
-export function hasGroupScheduling(subject: Subject): boolean | null {
-  const set = option(subject, 'RT_GROUP_SCHED')
-  return set === null ? null : set === 'y'
+/** Whether the kernel schedules real-time threads by groups; null when it is not known. */
+export function hasGroupScheduling({ facts }: Subject): boolean | null {
+  const { text } = facts.kernelConfig
+  return text === null ? null : hasRealtimeGroups(text, parameter(facts, 'rt_group_sched'))
 }
 
 const NO_CONFIG = "the kernel's build configuration is not to be found or not this user's to read"

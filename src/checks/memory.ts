@@ -2,6 +2,7 @@ import { formatBytes, parseBytes } from '../units/bytes.js'
 import { formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
 import type { Check } from './check.js'
 import { byWrite } from './fixes.js'
+import { HUGE_PAGES_ID, howToAddPages, howToHaveSize } from './judge/huge-pages.js'
 import { few, numberOf, RELEASE, textsOf, whyNot } from './look.js'
 import { sysctl, value } from './make.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
@@ -73,19 +74,13 @@ const swappiness = sysctl({
 const POOLS = '/sys/kernel/mm/hugepages/*/nr_hugepages'
 const POOLS_OF_NODES = '/sys/devices/system/node/*/hugepages/*/nr_hugepages'
 
-/** How pages of these sizes are made. Of 1 GiB a kernel that has run for a while finds none. */
+/** How pages of these sizes are made. */
 function makePages(sizes: readonly bigint[]): string {
-  return sizes
-    .map((size) =>
-      size >= 1n << 30n
-        ? 'boot with default_hugepagesz=1G hugepagesz=1G hugepages=N, where N is for all VMs and all nodes together'
-        : `run as root, for each node M with N pages: echo N >/sys/devices/system/node/nodeM/hugepages/hugepages-${size >> 10n}kB/nr_hugepages`,
-    )
-    .join('; ')
+  return sizes.map(howToAddPages).join('; ')
 }
 
 const hugePages: Check = {
-  id: 'memory.hugepages',
+  id: HUGE_PAGES_ID,
   group: 'memory',
   severity: 'fail',
   look: 'for the huge pages that profiles ask for',
@@ -123,7 +118,10 @@ const hugePages: Check = {
               `node ${node}, with real-time CPUs ${formatCpuSet(intersectCpuSets(cpus, sets.realtime))}, has no page of ${text}`,
           )
     })
-    if (problems.length > 0) return missed(hugePages, few(problems), makePages(sizes))
+    const add = sizes.map((size) =>
+      pools.some((one) => one.size === size) ? howToAddPages(size) : howToHaveSize(size),
+    )
+    if (problems.length > 0) return missed(hugePages, few(problems), add.join('; '))
     const free = pools
       .filter(({ size }) => sizes.includes(size))
       .map(({ size, free }) => `${free} of ${formatBytes(size)} free`)

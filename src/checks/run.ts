@@ -1,22 +1,18 @@
-import type { Check, FixedBy, Group, Level, Severity, Subject, Verdict } from './check.js'
+import type { Finding, Level } from '../errors/finding.js'
+import type { Check, FixedBy, Group, Severity, Subject, Verdict } from './check.js'
 import { CHECKS } from './table.js'
 import { owner, tunedSettings } from './tuned.js'
 import { unknown } from './verdicts.js'
 
 /** A check and what it found on a host. */
-export interface Result {
-  readonly id: string
+export interface Result extends Finding {
   readonly group: Group
   readonly severity: Severity
   readonly look: string
-  readonly level: Level
   /** False for what this host does not have, and so passes. */
   readonly applies: boolean
-  readonly found: string
   readonly wanted: string
   readonly why: string
-  /** What to do; null when there is nothing to. */
-  readonly fix: string | null
   readonly fixedBy: FixedBy | null
   readonly source: string
   /** The profile of tuned's that sets the value; null when none does. */
@@ -41,10 +37,10 @@ export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): 
       look: check.look,
       level,
       applies,
-      found,
+      what: found,
       wanted: check.wanted(subject.sets),
       why: check.why,
-      fix: advice === '' ? null : ownedFix(advice, profile),
+      todo: advice === '' ? null : ownedFix(advice, profile),
       fixedBy: check.fixedBy,
       source: check.source,
       tunedProfile: profile,
@@ -54,8 +50,13 @@ export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): 
 
 function judge(check: Check, subject: Subject): Verdict {
   if (check.isAboutRealtime && subject.sets.realtime.length === 0)
-    return unknown('which CPUs are real-time is not known: see config.realtime')
+    return unknown(`which CPUs are real-time is not known: see ${whereRealtime(subject)}`)
   return check.judge(subject)
+}
+
+/** The check that says what is missing: no CPU is named, or none that this host has. */
+function whereRealtime({ configured }: Subject): string {
+  return configured.realtime === null ? 'config.realtime' : 'config.cpus'
 }
 
 /** What tuned owns it sets back, so the advice is where to change it. */

@@ -1,41 +1,32 @@
-import { hasFairServer } from '../units/kernel-release.js'
 import type { Check } from './check.js'
-import { bySysctl } from './fixes.js'
+import { fairServerOf, judgeThrottling, THROTTLING_ID, UNTHROTTLE } from './judge/throttling.js'
 import { hasGroupScheduling } from './kernel.js'
-import { cpusText, isAbsent, isMissing, numberOf, RELEASE, releaseOf, whyNot } from './look.js'
+import { COMMAND_LINE, cpusText, isAbsent, isMissing, numberOf, RELEASE, releaseOf, whyNot } from './look.js'
 import { sysctl } from './make.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const THROTTLING = '/proc/sys/kernel/sched_rt_runtime_us'
 
 const throttling: Check = {
-  id: 'sched.rt-throttling',
+  id: THROTTLING_ID,
   group: 'scheduler',
   severity: 'fail',
   look: 'for real-time threads that are not throttled',
-  reads: [THROTTLING, RELEASE],
+  reads: [THROTTLING, RELEASE, COMMAND_LINE],
   also: "CONFIG_RT_GROUP_SCHED of the kernel's build configuration",
   wanted: () => 'kernel.sched_rt_runtime_us = -1',
   judge: (subject) => {
     const { facts } = subject
-    const runtime = numberOf(facts, THROTTLING)
-    if (runtime === null) return unknown(whyNot(facts, THROTTLING))
-    if (runtime === -1) return met('-1')
-    const found = `kernel.sched_rt_runtime_us is ${runtime}`
-    if (!hasFairServer(releaseOf(facts))) return missed(throttling, found)
-    const groups = hasGroupScheduling(subject)
-    if (groups === true)
-      return missed(throttling, `${found}, and this kernel throttles groups (RT_GROUP_SCHED)`)
-    return groups === false
-      ? noted(`${found}; this kernel has the fair server instead of throttling`)
-      : {
-          level: 'warn',
-          found: `${found}; this kernel throttles with RT_GROUP_SCHED alone, which is not known`,
-        }
+    const { level, what } = judgeThrottling({
+      runtime: numberOf(facts, THROTTLING),
+      release: releaseOf(facts),
+      hasGroups: hasGroupScheduling(subject),
+    })
+    return level === 'unknown' ? unknown(whyNot(facts, THROTTLING)) : { level, found: what }
   },
   why: 'A vCPU that is busy all the time is stopped for the rest of each period, by default for 50 ms of every second. Linux 6.12 and later do so for groups alone, and have the fair server: see sched.fair-server.',
   fixedBy: 'sysctl',
-  fix: () => bySysctl('kernel.sched_rt_runtime_us', -1),
+  fix: () => UNTHROTTLE,
   source: 'tuned\'s profile realtime; sched(7); Linux 6.12, "sched/rt: Remove default bandwidth control"',
 }
 
@@ -52,22 +43,25 @@ const fairServer: Check = {
   judge: ({ facts, sets }) => {
     const release = releaseOf(facts)
     if (release === null) return unknown(whyNot(facts, RELEASE))
-    if (!hasFairServer(release)) return notHere('this kernel has none')
     const times = (cpus: readonly number[]) =>
-      cpus.map((cpu) => ({ cpu, runtime: numberOf(facts, FAIR_SERVERS.replace('*', `${cpu}`)) }))
+      cpus.map((cpu) => {
+        const runtime = numberOf(facts, FAIR_SERVERS.replace('*', `${cpu}`))
+        return { cpu, runtime, server: fairServerOf(release, runtime) }
+      })
     const served = times(sets.realtime)
-    if (served.every(({ runtime }) => runtime === null))
+    if (served.every(({ server }) => server === 'none')) return notHere('this kernel has none')
+    if (served.every(({ server }) => server === 'unknown'))
       return unknown(
         isMissing(facts, FAIR_SERVERS)
           ? `${FAIR_SERVERS} is not there; run as root: mount -t debugfs none /sys/kernel/debug`
           : whyNot(facts, FAIR_SERVERS),
       )
-    const on = served.filter(({ runtime }) => runtime !== null && runtime !== 0)
+    const on = served.filter(({ server }) => server === 'on')
     if (on.length > 0) {
       const share = Math.max(...on.map(({ runtime }) => runtime ?? 0)) / 1e6
       return missed(fairServer, `up to ${share} ms a second on ${cpusText(on.map(({ cpu }) => cpu))}`)
     }
-    const off = times(sets.housekeeping).filter(({ runtime }) => runtime === 0)
+    const off = times(sets.housekeeping).filter(({ server }) => server === 'off')
     return off.length === 0
       ? met('0')
       : missed(

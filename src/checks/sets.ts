@@ -1,10 +1,11 @@
 import type { HostPolicy, Policy, VcpuProfile } from '../config/policy.js'
 import type { CheckFacts } from '../host/check/facts.js'
-import { type CpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, intersectCpuSets, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 import type { ProfileNeeds, Sets } from './check.js'
 import { cpusOf } from './look.js'
 
 export const ONLINE = '/sys/devices/system/cpu/online'
+export const PRESENT = '/sys/devices/system/cpu/present'
 export const ISOLATED = '/sys/devices/system/cpu/isolated'
 
 /** Where the root group tells the CPUs of isolated partitions: cgroup v2 by itself, and beside v1. Linux 6.8. */
@@ -19,16 +20,27 @@ export function isolatedCpus(facts: CheckFacts): CpuSet | null {
   return known.length === 0 ? null : unionCpuSets(...known)
 }
 
-/** What the host's CPUs are for: as the configuration says, else as the host itself shows. */
+/** Those of them that partitions have isolated, rather than the boot. */
+export function isolatedByGroups(facts: CheckFacts): CpuSet {
+  const grouped = PARTITIONS.map((path) => cpusOf(facts, path)).filter((set) => set !== null)
+  return subtractCpuSets(unionCpuSets(...grouped), cpusOf(facts, ISOLATED) ?? [])
+}
+
+/**
+ * What the host's CPUs are for: as the configuration says, else as the host itself shows. CPUs of the configuration that this
+ * host has not are left out: `config.cpus` says so once, and nothing else can be said of them.
+ */
 export function findSets(facts: CheckFacts, configured: HostPolicy, profiles: readonly ProfileNeeds[]): Sets {
   const online = cpusOf(facts, ONLINE) ?? []
-  const realtime = configured.realtime ?? isolatedCpus(facts) ?? []
+  const present = cpusOf(facts, PRESENT)
+  const here = (cpus: CpuSet) => (present === null ? cpus : intersectCpuSets(cpus, present))
+  const realtime = here(configured.realtime ?? isolatedCpus(facts) ?? [])
   const others = subtractCpuSets(subtractCpuSets(online, realtime), configured.switch ?? [])
   const priorities = profiles.flatMap(({ priority }) => priority ?? [])
   return {
     online,
     realtime,
-    housekeeping: configured.housekeeping ?? others,
+    housekeeping: configured.housekeeping === null ? others : here(configured.housekeeping),
     vcpuPriority: priorities.length === 0 ? null : Math.max(...priorities),
   }
 }

@@ -13,7 +13,7 @@ import { COMMAND_LINE, RELEASE } from './look.js'
 import { MEMORY_CHECKS } from './memory.js'
 import { POWER_CHECKS } from './power.js'
 import { SCHEDULER_CHECKS } from './scheduler.js'
-import { ISOLATED, ONLINE, PARTITIONS } from './sets.js'
+import { ISOLATED, ONLINE, PARTITIONS, PRESENT } from './sets.js'
 import { THREAD_CHECKS } from './threads.js'
 import { TUNED_FILES } from './tuned.js'
 
@@ -35,7 +35,7 @@ export const CHECKS: readonly Check[] = [
 ]
 
 /** What every run reads: what the CPUs are for, which kernel it is, and what tuned sets. */
-const ALWAYS = [ONLINE, ISOLATED, ...PARTITIONS, COMMAND_LINE, RELEASE, ...TUNED_FILES]
+const ALWAYS = [ONLINE, PRESENT, ISOLATED, ...PARTITIONS, COMMAND_LINE, RELEASE, ...TUNED_FILES]
 
 /** What all checks look at, each once: for reading a host, and for `capture`. */
 export const WANTED: WantedChecks = {

@@ -1,5 +1,6 @@
+import type { Level } from '../errors/finding.js'
 import { printable } from '../units/printable.js'
-import { GROUPS, type Level } from './check.js'
+import { GROUPS } from './check.js'
 import { count, type Result } from './run.js'
 
 /** A piece of a line, and how it looks where there is colour. */
@@ -19,15 +20,48 @@ const WORDS: Readonly<Record<Level, { readonly word: string; readonly colour: st
 
 /**
  * Writes results for people: a line each, grouped; what was looked for, how it ended, and in parentheses what is there and
- * what to do. The summary is last.
+ * what to do. What several checks cannot know for one reason is said once, with their ids, after the groups. The summary is
+ * last.
  */
 export function checksText(results: readonly Result[], hasColour: boolean): string {
-  const width = Math.max(0, ...results.map((result) => heading(result).length))
+  const alike = unknownAlike(results)
+  const lines = results.filter((result) => !alike.some(({ ids }) => ids.includes(result.id)))
+  const width = Math.max(0, ...lines.map((result) => heading(result).length))
   const groups = GROUPS.flatMap((group) => {
-    const own = results.filter((result) => result.group === group)
+    const own = lines.filter((result) => result.group === group)
     return own.length === 0 ? [] : [own.map((result) => line(result, width, hasColour)).join('')]
   })
-  return `${groups.join('\n')}\n${summary(results)}\n`
+  const together = alike.map((one) => `${paragraph(one, hasColour)}\n`)
+  return `${[...groups, ...together].join('\n')}\n${summary(results)}\n`
+}
+
+/** Checks that do not know for the same reason. */
+interface Alike {
+  readonly reason: string
+  readonly ids: readonly string[]
+}
+
+/** As many as are told together. */
+const MANY = 3
+
+function unknownAlike(results: readonly Result[]): Alike[] {
+  const unknown = results.filter(({ level }) => level === 'unknown')
+  return [...new Set(unknown.map(({ what }) => what))]
+    .map((reason) => ({ reason, ids: unknown.filter(({ what }) => what === reason).map(({ id }) => id) }))
+    .filter(({ ids }) => ids.length >= MANY)
+}
+
+const WIDTH = 100
+
+function paragraph({ reason, ids }: Alike, hasColour: boolean): string {
+  const lines: string[] = []
+  for (const id of ids) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + id.length + 1 > WIDTH) lines.push(`  ${id}`)
+    else lines[lines.length - 1] = `${last} ${id}`
+  }
+  const word = paint({ text: WORDS.unknown.word, level: 'unknown' }, hasColour)
+  return [`${ids.length} checks : ${word} (${printable(reason)})`, ...lines].join('\n')
 }
 
 function heading({ id, look }: Result): string {
@@ -35,8 +69,8 @@ function heading({ id, look }: Result): string {
 }
 
 function line(result: Result, width: number, hasColour: boolean): string {
-  const { level, applies, found, fix } = result
-  const details = [level === 'pass' && applies ? '' : found, fix ?? '']
+  const { level, applies, what, todo } = result
+  const details = [level === 'pass' && applies ? '' : what, todo ?? '']
     .filter((text) => text !== '')
     .join('; ')
   const pieces: Piece[] = [

@@ -26,21 +26,25 @@ export function tunedSettings(facts: CheckFacts): TunedSetting[] {
   return namesIn(active).flatMap((name) => settingsOf(facts, name, seen))
 }
 
-/** What stands last in a list overrides what stands before. */
+/** What stands last in a list overrides what stands before. A `-` is before one that may be missing. */
 function namesIn(list: string): string[] {
   return list
-    .split(/[\s,]+/)
+    .split(/[\s,;]+/)
+    .map((name) => name.replace(/^-/, ''))
     .filter((name) => name !== '')
     .reverse()
 }
 
-/** @param seen profiles that were read: they may include each other in a circle, or one many times */
+/**
+ * @param seen files that were read: profiles may include each other in a circle, or one many times, and one in /etc that
+ *   includes its own name means the packaged one (tuned's loader.py and locator.py)
+ */
 function settingsOf(facts: CheckFacts, profile: string, seen: Set<string>): TunedSetting[] {
-  if (seen.has(profile)) return []
-  seen.add(profile)
-  const text = PROFILES.flatMap((place) => textOf(facts, `${place}/${profile}/tuned.conf`) ?? [])[0]
-  if (text === undefined) return []
-  const settings = parseProfile(profile, text)
+  const paths = PROFILES.map((place) => `${place}/${profile}/tuned.conf`)
+  const path = paths.find((one) => !seen.has(one) && textOf(facts, one) !== null)
+  if (path === undefined) return []
+  seen.add(path)
+  const settings = parseProfile(profile, textOf(facts, path) ?? '')
   const included = settings.filter(({ section, key }) => section === 'main' && key === 'include')
   return [
     ...settings,
@@ -49,12 +53,33 @@ function settingsOf(facts: CheckFacts, profile: string, seen: Set<string>): Tune
 }
 
 function parseProfile(profile: string, text: string): TunedSetting[] {
-  let section = ''
-  return text.split('\n').flatMap((line) => {
-    const heading = /^\s*\[([^\]]+)\]/.exec(line)?.[1]
-    if (heading !== undefined) section = heading
-    const [, key, value = ''] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*)$/.exec(line) ?? []
-    return key === undefined || heading !== undefined ? [] : [{ profile, section, key, value: value.trim() }]
+  return tunedParts(text).flatMap(({ type, lines }) =>
+    lines.flatMap((line) => {
+      // A comment may be at the end of a line, after a blank.
+      const [, key, value = ''] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)(\s#.*)?$/.exec(line) ?? []
+      return key === undefined ? [] : [{ profile, section: type, key, value: value.trim() }]
+    }),
+  )
+}
+
+/** A part of tuned.conf: `[sysctl]`, or one of any name that says so by `type=sysctl`. */
+interface TunedPart {
+  readonly type: string
+  readonly heading: string
+  readonly lines: readonly string[]
+}
+
+/** Splits a profile into its parts. */
+export function tunedParts(text: string): TunedPart[] {
+  const parts: { heading: string; name: string; lines: string[] }[] = []
+  for (const line of text.split('\n')) {
+    const name = /^\s*\[([^\]]+)\]/.exec(line)?.[1]
+    if (name !== undefined) parts.push({ heading: line, name, lines: [] })
+    else parts.at(-1)?.lines.push(line)
+  }
+  return parts.map(({ heading, name, lines }) => {
+    const type = lines.map((line) => /^\s*type\s*=\s*(\w+)/.exec(line)?.[1]).find((one) => one !== undefined)
+    return { type: type ?? name, heading, lines }
   })
 }
 
@@ -74,5 +99,11 @@ function sets({ section, key, value }: TunedSetting, { reads, tuned = [] }: Chec
   }
   if (tuned.some(([own, name]) => own === section && name === key)) return true
   if (section === 'sysctl') return reads.includes(`/proc/sys/${key.replaceAll('.', '/')}`)
-  return section === 'sysfs' && reads.includes(key)
+  return section === 'sysfs' && reads.some((pattern) => pattern === key || fits(key, pattern))
+}
+
+/** Whether a path is one of those that a pattern stands for. */
+function fits(path: string, pattern: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return parts.length > 1 && new RegExp(`^${parts.join('[^/]*')}$`).test(path)
 }

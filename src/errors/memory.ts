@@ -8,12 +8,14 @@ export function lockLimitTooLow(facts: {
   readonly needed: string
   readonly limit: string
   readonly where: string
+  /** What libvirt's daemon needs: `LimitMEMLOCK=infinity`. */
+  readonly daemonLimit: string
 }): UserError {
   return userError({
     exitCode: EXIT.permission,
     what: `this user may lock ${facts.limit}, which is not enough for ${facts.needed}`,
     where: facts.where,
-    todo: "set LimitMEMLOCK=infinity for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'",
+    todo: `set ${facts.daemonLimit} for libvirtd or virtqemud, <memoryBacking><locked/> in the domain, or 'ulimit -l unlimited'`,
   })
 }
 
@@ -32,13 +34,14 @@ export function hugePageSizeMissing(facts: {
   readonly profile: string
   readonly size: string
   readonly sizes: readonly string[]
+  readonly todo: string
 }): UserError {
   const has = facts.sizes.length === 0 ? 'it has none' : `it has ${facts.sizes.join(' and ')}`
   return userError({
     exitCode: EXIT.unavailable,
     what: `this host has no huge pages of ${facts.size}`,
     where: `hugepages of profile '${facts.profile}'`,
-    todo: `${has}; boot with hugepagesz=${facts.size}, or change the profile`,
+    todo: `${has}; ${facts.todo}`,
   })
 }
 
@@ -51,6 +54,8 @@ export function tooFewHugePages(facts: {
   readonly surplus: number
   /** Where pages are short; none for the host as a whole. */
   readonly nodes: readonly number[]
+  /** How pages are added. */
+  readonly todo: string
 }): UserError {
   const { nodes, surplus } = facts
   const ofNodes = nodes.length > 1 ? `NUMA nodes ${nodes.join(', ')} have` : `NUMA node ${nodes[0]} has`
@@ -60,7 +65,7 @@ export function tooFewHugePages(facts: {
     exitCode: EXIT.unavailable,
     what: `the guest needs ${facts.needed} huge pages of ${facts.size}, ${have} ${facts.free} free${more}`,
     where: `hugepages of profile '${facts.profile}'`,
-    todo: `stop another VM, or add pages: boot with hugepagesz=${facts.size} hugepages=N`,
+    todo: `stop another VM, or add pages: ${facts.todo}`,
   })
 }
 

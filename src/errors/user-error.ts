@@ -1,4 +1,5 @@
 import { printable } from '../units/printable.js'
+import { type Finding, findingText } from './finding.js'
 
 /** Exit codes of sysexits(3), as far as the wrapper uses them. */
 export const EXIT = {
@@ -29,17 +30,12 @@ export class UserError extends Error {
 }
 
 /** What a user needs to mend a mistake. `where` is a file and key, a device or an option number. */
-export interface Complaint {
+export interface Complaint extends Pick<Finding, 'what' | 'where' | 'todo'> {
   readonly exitCode: ExitCode
-  readonly what: string
-  readonly where?: string | null
-  readonly todo?: string | null
   readonly mayPass?: boolean
 }
 
 /** Makes the one line `what: where; todo`: libvirt and journald show a message up to its first newline. */
-export function userError({ exitCode, what, where, todo, mayPass }: Complaint): UserError {
-  const place = where ? `: ${where}` : ''
-  const advice = todo ? `; ${todo}` : ''
-  return new UserError(exitCode, printable(`${what}${place}${advice}`), mayPass)
+export function userError({ exitCode, mayPass, ...told }: Complaint): UserError {
+  return new UserError(exitCode, printable(findingText(told)), mayPass)
 }

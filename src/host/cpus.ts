@@ -1,4 +1,7 @@
 import { type CpuSet, parseCpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
+import { hasRealtimeGroups } from '../units/kernel-config.js'
+import { hasFairServer } from '../units/kernel-release.js'
+import { readKernelConfig } from './check/kernel-config.js'
 import { readCoreKinds } from './core-kinds.js'
 import { readCpusetCpus, readMachinesCpus, readStartCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
@@ -35,8 +38,19 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
     ...(coreKinds.length === 0 ? {} : { coreKinds }),
     siblings: readSiblings(root, online),
     nodes: readNodes(root),
-    realtimeRuntime: readNumber(`${root}/proc/sys/kernel/sched_rt_runtime_us`),
+    ...readRealtimeRuntime(root),
   }
+}
+
+/** The build configuration is hundreds of kilobytes: it is read only where the answer hangs on it. */
+function readRealtimeRuntime(root: Root): Pick<HostCpus, 'realtimeRuntime' | 'kernel'> {
+  const realtimeRuntime = readNumber(`${root}/proc/sys/kernel/sched_rt_runtime_us`)
+  if (realtimeRuntime === null || realtimeRuntime === -1) return { realtimeRuntime }
+  const release = readAttribute(`${root}/proc/sys/kernel/osrelease`)
+  const config = hasFairServer(release) ? readKernelConfig(root).text : null
+  const asked = readRealtimeGroupsAsked(root)
+  const groups = config === null ? null : hasRealtimeGroups(config, asked)
+  return { realtimeRuntime, kernel: { release, hasRealtimeGroups: groups } }
 }
 
 /** By the boot's list, which knows nothing of cgroups (Linux drivers/base/cpu.c, print_cpus_isolated), and by cgroups. */
@@ -57,6 +71,12 @@ function readRcuPriority(root: Root): Pick<HostCpus, 'rcuPriority'> {
   if (line === null) return {}
   const written = [...line.matchAll(/(?:^|\s)rcutree\.kthread_prio=(\d{1,3})(?=\s|$)/g)].at(-1)?.[1]
   return { rcuPriority: written === undefined ? 'default' : Number(written) }
+}
+
+/** The last `rt_group_sched=` of the kernel's command line, see `hasRealtimeGroups`; null without. */
+function readRealtimeGroupsAsked(root: Root): string | null {
+  const line = readProc(`${root}/proc/cmdline`) ?? ''
+  return [...line.matchAll(/(?:^|\s)rt[-_]group[-_]sched=(\S+)/g)].at(-1)?.[1] ?? null
 }
 
 function readSet(path: string): CpuSet | null {

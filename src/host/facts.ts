@@ -2,6 +2,7 @@ import type { Bytes } from '../units/bytes.js'
 import type { CpuSet } from '../units/cpu-set.js'
 import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
+import type { KernelThreadsOf } from './kernel-threads.js'
 import type { UseOf } from './use/use.js'
 
 /** Huge pages of one size. */
@@ -36,6 +37,8 @@ export interface HostFacts {
    * read. Without it nothing is known.
    */
   readonly useOf?: UseOf
+  /** The kernel's own threads of CPUs, for a plan with real-time vCPUs. Without it nothing is known. */
+  readonly kernelThreads?: KernelThreadsOf
   /** Whether a process may have a device open by VFIO; for a plan that proposes a device. Without it one may. */
   readonly mayBeOpen?: (device: { readonly address: PciAddress }) => boolean
   /** /dev/iommu, which iommufd is opened by; absent where nobody has looked. */
@@ -81,6 +84,16 @@ export interface HostCpus {
    * usage of real-time and deadline processes"); null when the host does not say.
    */
   readonly realtimeRuntime: number | null
+  /** What decides whether that limits threads of no group; absent where there is no limit, or nobody has looked. */
+  readonly kernel?: KernelFacts
+}
+
+/** The kernel that runs. */
+export interface KernelFacts {
+  /** As /proc/sys/kernel/osrelease has it; null when that is not known. */
+  readonly release: string | null
+  /** Whether it schedules real-time threads by groups; null when its build configuration is not to be read. */
+  readonly hasRealtimeGroups: boolean | null
 }
 
 /** A cgroup with CPUs that no other group has (Linux Documentation/admin-guide/cgroup-v2.rst, cpuset.cpus.partition). */

@@ -5,6 +5,7 @@ import { EMPTY_HOST, type HostFacts } from './facts.js'
 import { readHugePages } from './hugepages.js'
 import { checkInventory, type InventoryToday, readInventory } from './inventory.js'
 import type { FoundDevice } from './inventory-check.js'
+import { kernelThreadsOf } from './kernel-threads.js'
 import { readMemoryLockLimit } from './memory-lock.js'
 import { type FoundInterfaces, readInterfaces } from './nics.js'
 import { type PciFunction, readPciFunctions } from './pci.js'
@@ -57,6 +58,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
   return {
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
+    ...(wanted.topology ? { kernelThreads: kernelThreadsOf(root) } : {}),
     hugePages: wanted.memory ? readHugePages(root) : null,
     memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
     passed: descriptors && readPassed(descriptors),

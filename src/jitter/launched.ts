@@ -3,15 +3,10 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { guestEnded, guestSilent, launchRefused } from '../errors/jitter.js'
 import { EXIT } from '../errors/user-error.js'
-import { readCpus } from '../host/cpus.js'
-import { readAttribute, readNumber } from '../host/sysfs.js'
-import { openSysroot } from '../host/sysroot.js'
 import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
-import { parseCpuSet } from '../units/cpu-set.js'
 import { hasEnded, how } from './children.js'
-import { hasFairServer } from './explain.js'
 
 /** How a guest is started, whatever it does. */
 export interface Launch {
@@ -95,23 +90,15 @@ export function isPlaced({ child }: Launched): boolean {
   return !different.some(({ role }) => role.kind === 'vcpu' || role.kind === 'all-vcpus')
 }
 
-/** The thread of a vCPU; `ALL CPUs` is TCG's when one thread has them all. */
-export function vcpuThread({ child }: Launched, vcpu: number): Thread | null {
+/** The threads of vCPUs, by their numbers; `ALL CPUs` is TCG's when one thread has them all. */
+export function vcpuThreads({ child }: Launched, vcpus: readonly number[]): Map<number, Thread> {
   const threads = readQemuThreads(child.pid ?? 0, { kernels: 'none' }) ?? []
-  return threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/')) ?? null
-}
-
-/** What of the host explains a result. */
-export function readHost() {
-  const cpus = readCpus(openSysroot('/'), true)
-  return {
-    isolated: cpus?.isolated ?? null,
-    ...(cpus?.isolatedByGroups === undefined ? {} : { isolatedByGroups: cpus.isolatedByGroups }),
-    realtimeRuntime: cpus?.realtimeRuntime ?? null,
-    fullDynticks: parseCpuSet(
-      readAttribute('/sys/devices/system/cpu/nohz_full')?.replace('(null)', '') ?? '',
-    ),
-    isFair: hasFairServer(readAttribute('/proc/sys/kernel/osrelease')),
-    isRealtimeKernel: readNumber('/sys/kernel/realtime') === 1,
-  }
+  const threadOf = (vcpu: number) =>
+    threads.find(({ name }) => name.startsWith(`CPU ${vcpu}/`) || name.startsWith('ALL CPUs/'))
+  return new Map(
+    vcpus.flatMap((vcpu): [number, Thread][] => {
+      const thread = threadOf(vcpu)
+      return thread === undefined ? [] : [[vcpu, thread]]
+    }),
+  )
 }

@@ -1,11 +1,12 @@
 import { readlinkSync } from 'node:fs'
 import { findOptions } from '../argv/command-line.js'
 import { checkEmulator } from '../emulator/usable.js'
+import { findingText } from '../errors/finding.js'
 import { EXIT } from '../errors/user-error.js'
 import type { Plan } from '../plan/plan.js'
 import { type Invocation, type Request, readRequest } from '../plan/request.js'
 import { recordedVcpus } from '../plan/threads/smp.js'
-import type { Warning } from '../plan/warnings.js'
+import { type Warning, warning } from '../plan/warning.js'
 import { formatVm, PLAN_VARIABLE, type VmRecord } from '../record/vm.js'
 import { report, writeAll } from '../report/output.js'
 import { formatCpuSet } from '../units/cpu-set.js'
@@ -61,7 +62,7 @@ async function launchText(invocation: Invocation): Promise<string> {
 function otherHost(sysroot: string): Warning[] {
   if (sysroot === '/') return []
   const text = `planned for the host in ${sysroot}, and started on this one; with --dry-run nothing is started`
-  return [{ kind: 'other-host', text }]
+  return [warning('other-host', text)]
 }
 
 /** Says to a person all, and to the log of a service what it should not miss. */
@@ -70,9 +71,9 @@ async function warn(warnings: readonly Warning[]): Promise<void> {
   const { WARNINGS } = await import('../plan/warnings.js')
   const isPerson = stderrIsTerminal()
   const said = warnings.filter(({ kind }) => isPerson || WARNINGS[kind].reaches === 'log')
-  for (const { kind, text } of said) if (kind !== 'unprepared') report(`warning: ${text}`)
+  for (const one of said) if (one.kind !== 'unprepared') report(`warning: ${findingText(one)}`)
   // Of the host there is one line, however much it lacks: each start says it again.
-  const host = said.flatMap(({ kind, text }) => (kind === 'unprepared' ? text : []))
+  const host = said.flatMap((one) => (one.kind === 'unprepared' ? findingText(one) : []))
   if (host.length > 0) report(`warning: ${host.join('; also ')}`)
 }
 
@@ -91,7 +92,7 @@ async function reservedFor(request: Request, launcher: number): Promise<Reserved
 
 /** What is kept of a VM while it runs; null for one of which nothing was planned but its arguments. */
 function describeVm(plan: Plan): Partial<VmRecord> | null {
-  const { guest, profile, nics, lease, threads, line, strict, daemonizes } = plan
+  const { guest, profile, nics, lease, threads, interrupts, line, strict, daemonizes } = plan
   if (profile === null && lease === null) return null
   const has = (option: string) => findOptions(line, option).length > 0
   return {
@@ -102,6 +103,7 @@ function describeVm(plan: Plan): Partial<VmRecord> | null {
     lease,
     threads,
     ...recordedVcpus(line, threads),
+    ...(interrupts.length === 0 ? {} : { interrupts }),
     startsPaused: has('S') || has('incoming'),
     daemonizes,
   }

@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs'
 import { programMissing } from '../errors/plan.js'
+import { isExecutable } from '../host/executable.js'
 
 /**
  * Checks that the programs are there that become QEMU one after the other: the shell that runs them has no words of ours for
@@ -11,16 +11,7 @@ export function checkPrograms(chain: readonly (readonly string[])[], path: strin
   // The shell has a default of its own then.
   if (path === undefined) return
   for (const [program = ''] of chain) {
-    const isThere = path.split(':').some((directory) => mayRun(`${directory || '.'}/${program}`))
+    const isThere = path.split(':').some((directory) => isExecutable(`${directory || '.'}/${program}`))
     if (!isThere) throw programMissing({ program, path })
-  }
-}
-
-function mayRun(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }

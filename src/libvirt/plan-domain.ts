@@ -13,7 +13,7 @@ import { type Opening, openingOf, vfioDevices } from '../plan/nics/requests.js'
 import { NOTHING_KNOWN } from '../plan/nics/uses.js'
 import { checkIdentity } from '../plan/own-settings.js'
 import type { Plan } from '../plan/plan.js'
-import type { Warning } from '../plan/warnings.js'
+import { type Warning, warning } from '../plan/warning.js'
 import { readLeases } from '../record/leases/read.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { askOfDomain, requestOf, usesWrapper } from './ask-domain.js'
@@ -139,7 +139,7 @@ export function checkThreads({
 }
 
 function asWarnings(contradictions: readonly Contradiction[]): Warning[] {
-  return contradictions.map(({ text }) => ({ kind: 'contradiction', text }))
+  return contradictions.map(({ text }) => warning('contradiction', text))
 }
 
 /** The text with an `<emulator>` that libvirt can ask for its capabilities, where the wrapper is not installed. */

@@ -1,3 +1,4 @@
+import { findingText } from '../errors/finding.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import { leaseToJson } from './leases.js'
 import type { Plan } from './plan.js'
@@ -14,6 +15,14 @@ export function planToJson(plan: Plan): object {
     affinity: plan.affinity === null ? null : formatCpuSet(plan.affinity),
     lease: plan.lease === null ? null : leaseToJson(plan.lease),
     threads: plan.threads === null ? null : threadsToJson(plan.threads),
-    warnings: plan.warnings.map(({ text }) => text),
+    interrupts:
+      plan.interrupts.length === 0
+        ? undefined
+        : plan.interrupts.map(({ address, cpus, priority }) => ({
+            address,
+            cpus: cpus === null ? undefined : formatCpuSet(cpus),
+            priority: priority ?? undefined,
+          })),
+    warnings: plan.warnings.map(findingText),
   }
 }

@@ -5,7 +5,7 @@ import type { AssignedNic } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { Edit } from './edit.js'
 import type { HeldLease } from './leases.js'
-import type { Warning } from './warnings.js'
+import type { Warning } from './warning.js'
 
 /** What a pass may look at. It opens no file and prints nothing. */
 export interface PassInput {

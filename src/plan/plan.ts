@@ -2,6 +2,7 @@ import type { CommandLine } from '../argv/command-line.js'
 import { findOptions, renderWords, type Word } from '../argv/command-line.js'
 import type { Policy } from '../config/policy.js'
 import { chooseEmulator, guestArch } from '../emulator/names.js'
+import { findingText } from '../errors/finding.js'
 import { unknownCpus } from '../errors/plan.js'
 import { emulatorKeptAway } from '../errors/threads.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
@@ -9,6 +10,7 @@ import type { VmRecord } from '../record/vm.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
+import { type InterruptSetting, interruptWarnings, planInterrupts } from './interrupts.js'
 import type { HeldLease, Lease } from './leases.js'
 import { type VfioDevice, vfioDevices } from './nics/requests.js'
 import type { PassInput, PlannedNic } from './pass.js'
@@ -28,7 +30,8 @@ import { setWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
 import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
-import type { Warning, WarningKind } from './warnings.js'
+import { type Warning, warning } from './warning.js'
+import type { WarningKind } from './warnings.js'
 
 /** What becomes of a command line, and why. */
 export interface Plan {
@@ -51,6 +54,8 @@ export interface Plan {
   /** CPUs to start QEMU on; null leaves the launcher's. */
   readonly affinity: CpuSet | null
   readonly threads: ThreadPlan | null
+  /** Where the interrupts of its devices go, those of which something is said. */
+  readonly interrupts: readonly InterruptSetting[]
   readonly warnings: readonly Warning[]
   readonly profile: string | null
   /** Whether the VM is to be stopped when its threads cannot be set. */
@@ -100,6 +105,12 @@ export function makePlan(
     record === null
       ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics, emulatorPin })
       : decidedThreads(record, host.cpus)
+  const lease = leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads)
+  const devices = [...passed.nics, ...(lease?.nics ?? []).map((address) => ({ name: null, address }))]
+  const interrupts =
+    record === null
+      ? planInterrupts({ devices, policy, profile, threads: threads?.threads ?? null, cpus: host.cpus })
+      : (record.interrupts ?? [])
   const start = startingCpus(threads?.affinity ?? null, host.cpus)
   // libvirt's hook, which is root, moves QEMU to its CPUs.
   const isKeptAway = start === null && threads?.affinity != null && record === null
@@ -112,10 +123,11 @@ export function makePlan(
     before: request.line,
     changes: [...passed.changes, ...ruled.changes],
     nics: passed.nics,
-    lease: leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads),
+    lease,
     daemonizes: findOptions(ruled.line, 'daemonize').length > 0,
     affinity: start,
     threads: threads?.threads ?? null,
+    interrupts,
     warnings: [
       ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
       ...ofKind('unseen', request.unseen),
@@ -125,7 +137,10 @@ export function makePlan(
         : []),
       ...(threads === null
         ? []
-        : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
+        : [
+            ...threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held }),
+            ...ofKind('placement', interruptWarnings(interrupts, threads.threads)),
+          ]),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
@@ -230,16 +245,18 @@ function threadWarnings(
       ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
       ...setWarnings(threads, cpus),
     ]),
-    ...ofKind('unprepared', realtimeWarnings(threads, cpus)),
+    ...realtimeWarnings(threads, cpus, host.kernelThreads).map(
+      (one): Warning => ({ ...one, kind: 'unprepared' }),
+    ),
     ...ofKind('placement', contexts),
   ]
 }
 
 function ofKind(kind: WarningKind, texts: readonly string[]): Warning[] {
-  return texts.map((text) => ({ kind, text }))
+  return texts.map((text) => warning(kind, text))
 }
 
 /** A pass that runs again after the rules says again what it has said. */
 function withoutRepeats(warnings: readonly Warning[]): Warning[] {
-  return [...new Map(warnings.map((warning) => [warning.text, warning])).values()]
+  return [...new Map(warnings.map((one) => [findingText(one), one])).values()]
 }

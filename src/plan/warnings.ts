@@ -14,12 +14,6 @@ export type WarningKind =
   | 'placement'
   | 'unprepared'
 
-/** Something that a person should know of a plan, and that does not keep it from being made. */
-export interface Warning {
-  readonly kind: WarningKind
-  readonly text: string
-}
-
 /** Whom a warning reaches when the VM is started, and why that is enough. Dry runs show all. */
 interface Reach {
   /** `log`: whatever stderr is, which for a service is its log. `terminal`: a person who starts the VM by hand. */

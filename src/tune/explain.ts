@@ -1,4 +1,7 @@
 import type { Refusal } from '../change/threads.js'
+import { byOnline } from '../checks/fixes.js'
+import { allowsPriority, daemonLimit, LIMITS_ID } from '../checks/judge/limits.js'
+import { type Finding, findingText } from '../errors/finding.js'
 import type { CpuPartition } from '../host/facts.js'
 import { readPartitions } from '../host/partitions.js'
 import { readProc } from '../host/proc.js'
@@ -51,9 +54,14 @@ function effectiveUser(status: string): string | undefined {
 
 /** Why a thread could not be set, and what to do about it: `what: why; todo`. */
 export function explain(refusal: Refusal, circumstances: Circumstances): string {
-  const { why, todo } =
+  return findingText(causeOf(refusal, circumstances))
+}
+
+/** The same as a finding, by the id of `host check` where it judges the same. */
+export function causeOf(refusal: Refusal, circumstances: Circumstances): Finding {
+  const reason =
     refusal.aspect === 'cpus' ? whyNotCpus(refusal, circumstances) : whyNotPolicy(refusal, circumstances)
-  return `${describeWanted(refusal)}: ${why}; ${todo}`
+  return { ...reason, level: 'fail', what: describeWanted(refusal) }
 }
 
 function describeWanted({ aspect, deviation: { thread, role, setting } }: Refusal): string {
@@ -70,24 +78,28 @@ function describeThread(role: Role, { name, tid }: Thread): string {
   return isOne ? describeRole(role) : `${describeRole(role)} '${name}' (TID ${tid})`
 }
 
-interface Reason {
-  readonly why: string
-  readonly todo: string
-}
+type Reason = Required<Pick<Finding, 'id' | 'where' | 'todo'>>
 
 const AS_ROOT = 'run as root: qemu-rt tune'
+
+const NOT_OURS: Reason = {
+  id: 'tune.capability',
+  where: "it is another user's and CAP_SYS_NICE is missing",
+  todo: AS_ROOT,
+}
 
 function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circumstances): Reason {
   const { isOwn, mayNice, cpuset, online, partitions = [] } = circumstances
   const wanted = deviation.setting.cpus ?? []
   const offline = subtractCpuSets(wanted, online)
   if (reason === 'EPERM' && !isOwn && !mayNice) {
-    return { why: "it is another user's and CAP_SYS_NICE is missing", todo: AS_ROOT }
+    return NOT_OURS
   }
   if (offline.length > 0) {
     return {
-      why: `CPU ${formatCpuSet(offline)} is offline`,
-      todo: 'bring it online (chcpu -e), or plan others',
+      id: 'tune.cpu-offline',
+      where: `CPU ${formatCpuSet(offline)} is offline`,
+      todo: `${byOnline(offline)}; or plan others`,
     }
   }
   const [taken] = obstaclesTo(wanted, { online, cpuset, partitions }).filter(
@@ -95,13 +107,15 @@ function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circ
   )
   if (taken !== undefined) {
     return {
-      why: `CPU ${formatCpuSet(taken.cpus)} is ${taken.why}`,
+      id: 'tune.partition',
+      where: `CPU ${formatCpuSet(taken.cpus)} is ${taken.why}`,
       todo: 'start the VM in that cgroup, or plan CPUs of its own',
     }
   }
   if (cpuset !== null && intersectCpuSets(wanted, cpuset).length < wanted.length) {
     return {
-      why: `the cpuset of its cgroup is ${formatCpuSet(cpuset)}`,
+      id: 'tune.cpuset',
+      where: `the cpuset of its cgroup is ${formatCpuSet(cpuset)}`,
       todo: 'widen it (libvirt: <vcpupin>, <emulatorpin>, <vcpu cpuset>), or plan CPUs within it',
     }
   }
@@ -112,28 +126,31 @@ function whyNotPolicy({ deviation, reason, message }: Refusal, circumstances: Ci
   const { isOwn, mayNice, realtimeLimit, realtime } = circumstances
   const priority = deviation.setting.priority ?? 0
   if (reason !== 'EPERM') return unknown(message, deviation)
-  if (!mayNice && !isOwn) return { why: "it is another user's and CAP_SYS_NICE is missing", todo: AS_ROOT }
-  if (!mayNice && realtimeLimit !== 'unlimited' && realtimeLimit < priority) {
+  if (!mayNice && !isOwn) return NOT_OURS
+  if (!mayNice && !allowsPriority(realtimeLimit, priority)) {
     return {
-      why: `RLIMIT_RTPRIO of QEMU is ${realtimeLimit} and CAP_SYS_NICE is missing`,
-      todo: `set LimitRTPRIO=${priority} for libvirtd or virtqemud (by hand: ulimit -r ${priority}), or ${AS_ROOT}`,
+      id: LIMITS_ID,
+      where: `RLIMIT_RTPRIO of QEMU is ${realtimeLimit} and CAP_SYS_NICE is missing`,
+      todo: `set ${daemonLimit('LimitRTPRIO')} for libvirtd or virtqemud (by hand: ulimit -r ${priority}), or ${AS_ROOT}`,
     }
   }
   if (realtime?.microseconds === 0) {
     return {
-      why: `its cgroup has no real-time time (${realtime.file} is 0, RT_GROUP_SCHED)`,
+      id: 'tune.group-time',
+      where: `its cgroup has no real-time time (${realtime.file} is 0, RT_GROUP_SCHED)`,
       todo: 'leave "cpu" out of cgroup_controllers in /etc/libvirt/qemu.conf, or write microseconds to that file and those above it',
     }
   }
   return {
-    why: 'the kernel does not permit it, for a reason that cannot be seen from here',
+    id: 'tune.refused',
+    where: 'the kernel does not permit it, for a reason that cannot be seen from here',
     todo: 'look for RT_GROUP_SCHED (a real-time thread needs time in its cgroup) and for a container without CAP_SYS_NICE',
   }
 }
 
 /** The kernel logs nothing of it. */
 function unknown(message: string, { thread: { tid } }: Refusal['deviation']): Reason {
-  return { why: message, todo: `see what it has: taskset -cp ${tid}; chrt -p ${tid}` }
+  return { id: 'tune.refused', where: message, todo: `see what it has: taskset -cp ${tid}; chrt -p ${tid}` }
 }
 
 /** The causes of several refusals, each once: threads that were refused alike are named by the first of them. */

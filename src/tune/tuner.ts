@@ -1,4 +1,5 @@
 import { apply, type Refusal } from '../change/threads.js'
+import { isSameProcess, startOf } from '../host/process.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import type { VmRecord } from '../record/vm.js'
 import { type Deviation, deviations } from './deviations.js'
@@ -24,6 +25,8 @@ export type Outcome =
   | {
       readonly kind: 'refused'
       readonly pid: number
+      /** When that process started: another one may have its number by now. */
+      readonly startTicks: number
       readonly refusals: readonly Refusal[]
       readonly missing: readonly Role[]
     }
@@ -60,12 +63,26 @@ export async function tuneLaunch(plan: VmRecord, threads: ThreadPlan, launcher: 
   for (;;) {
     const pid = findQemu(launcher, plan)
     if (pid === 'ended') return { kind: 'ended', pid: null }
-    if (pid !== 'not yet') return tuneQemu(plan, threads, pid, started)
+    if (pid !== 'not yet') {
+      const startTicks = startOf(pid)
+      // Between the two looks it may have ended, and another process may have its number.
+      if (startTicks === null || findQemu(launcher, plan) !== pid) return { kind: 'ended', pid: null }
+      return tuneQemu(plan, threads, { pid, startTicks }, started)
+    }
     await sleep(pause(Date.now() - started))
   }
 }
 
-async function tuneQemu(plan: VmRecord, threads: ThreadPlan, pid: number, started: number): Promise<Outcome> {
+/**
+ * @param qemu the process that was found: as soon as its number is another's, nothing is set any more
+ */
+export async function tuneQemu(
+  plan: VmRecord,
+  threads: ThreadPlan,
+  qemu: { readonly pid: number; readonly startTicks: number },
+  started: number,
+): Promise<Outcome> {
+  const { pid } = qemu
   const threadsChange = makeThreadWatch(pid, started)
   let runsSince = plan.startsPaused ? null : started
   const isSettled = makeSettledCheck(pid, plan.startsPaused)
@@ -74,7 +91,7 @@ async function tuneQemu(plan: VmRecord, threads: ThreadPlan, pid: number, starte
   const missingSince = makeMissingWatch({ plan: threads, vcpusAtStart: plan.vcpusAtStart }, started)
   for (;;) {
     const all = readQemuThreads(pid, { kernels: threads.vhost === null ? 'none' : 'vhost' })
-    if (all === null || all.length === 0) return { kind: 'ended', pid }
+    if (all === null || all.length === 0 || !isSameProcess(qemu)) return { kind: 'ended', pid }
     const { missing, isWaiting } = missingSince(all)
     const different = deviations(all, threads)
     const now = Date.now()
@@ -91,7 +108,7 @@ async function tuneQemu(plan: VmRecord, threads: ThreadPlan, pid: number, starte
     // A vCPU that cannot be as promised is enough, whatever else is not known.
     const isDecided = !isWaiting || promised.some(({ deviation: { role } }) => isVcpu(role))
     if (isDecided && hasLasted(refusedSince, REFUSAL_MS, now, runsSince)) {
-      return { kind: 'refused', pid, refusals, missing }
+      return { kind: 'refused', ...qemu, refusals, missing }
     }
     if (refusals.length > 0) await sleep(RETRY_MS)
     else if (different.length === 0) await threadsChange()

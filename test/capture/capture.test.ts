@@ -19,9 +19,31 @@ const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
 /** All that is read of a host as data, with what it uses each device for. */
 function plain(root: string) {
-  const { useOf, mayBeOpen: _, ...facts } = readHostFacts(root)
-  return { ...facts, uses: facts.pci.map((device) => useOf?.(device)) }
+  const { useOf, mayBeOpen: _, kernelThreads, ...facts } = readHostFacts(root)
+  const threads = kernelThreads?.(facts.cpus?.present ?? [])
+  return { ...facts, threads, uses: facts.pci.map((device) => useOf?.(device)) }
 }
+
+t.test("priorities of the kernel's threads come along, and nothing of other threads", async (t) => {
+  const stat = (name: string, priority: number) =>
+    `1 (${name}) S 2 0 0 0 -1 69238848 ${'0 '.repeat(30)}${priority} 1 ${'0 '.repeat(11)}\n`
+  const directory = t.testdir({ host: {} })
+  const [root, out] = ['host', 'captured'].map((name) => join(directory, name)) as [Root, Root]
+  writeFiles(root, {
+    '/sys/devices/system/cpu/present': '0-1\n',
+    '/proc/2/task/2/children': '3 15 16 ',
+    '/proc/3/stat': stat('rcu_gp', 0),
+    '/proc/15/stat': stat('ktimers/1', 7),
+    '/proc/16/stat': stat('ksoftirqd/1', 2),
+    '/proc/99/stat': stat('ksoftirqd/0', 2),
+  })
+  captureHost(root, out, true)
+  t.match(plain(out).threads, [
+    { name: 'ktimers/1', cpu: 1, priority: 7 },
+    { name: 'ksoftirqd/1', cpu: 1, priority: 2 },
+  ])
+  t.strictSame(filesBeneath(`${out}/proc`).filter(({ path }) => /\d+\/stat$/.test(path)).length, 2)
+})
 
 t.test('what is read of a captured host is what is read of the host', async (t) => {
   for (const host of readdirSync(hosts)) {

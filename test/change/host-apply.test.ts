@@ -61,6 +61,7 @@ function made(t: Test, name: string): MadeHost {
         launcher: '/usr/local/bin/qemu-rt',
         config: null,
         signs: new Set(),
+        hasSystemd: true,
       })
       for (const { kind, target, now } of plan.runtime)
         if (kind !== 'file' && !threads.has(`${kind} ${target}`)) threads.set(`${kind} ${target}`, now ?? '')
@@ -274,6 +275,37 @@ t.test('what the unit does at a boot is put back as it was at that boot', async 
   await undo(host)
   t.equal(readFileSync(host.root + THP, 'latin1'), '[always] madvise never\n')
   t.equal(lstatSync(host.root + SYSCTL_FILE, { throwIfNoEntry: false }), undefined)
+})
+
+t.test('a sysctl, which its file sets at each boot, gets its first value back after a boot', async (t) => {
+  const swappiness = '/proc/sys/vm/swappiness'
+  for (const hasUnitRun of [false, true]) {
+    const host = made(t, 'unprepared')
+    writeBefore(host.root, BOOT_ID, 'first\n', 0o644)
+    const before = readFileSync(host.root + swappiness, 'latin1')
+    await applyHost(host, await host.plan())
+    const set = readFileSync(host.root + swappiness, 'latin1')
+    t.not(set, before)
+    writeFileSync(host.root + BOOT_ID, 'second\n')
+    if (hasUnitRun) {
+      writeFileSync(host.root + THP, '[always] madvise never\n')
+      await applyHost(host, { ...(await host.plan()), files: [] })
+    }
+    await undo(host)
+    t.equal(readFileSync(host.root + swappiness, 'latin1'), before)
+    t.equal(readApplyRecord(host.root), null)
+  }
+})
+
+t.test('what a killed write has left beside a file goes with the undo', async (t) => {
+  const host = made(t, 'unprepared')
+  const plan = await host.plan()
+  const before = snapshot(host)
+  await applyHost(host, plan)
+  for (const path of [SYSCTL_FILE, UNIT_FILE, '/var/lib/qemu-rt/host-apply.json'])
+    writeFileSync(`${host.root}${path}.qemu-rt-new`, 'half of')
+  await undo(host)
+  t.strictSame(snapshot(host), before)
 })
 
 t.test('what somebody else has changed since is left and told', async (t) => {

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { planHost, SYSCTL_FILE, UNIT_FILE } from '../../src/change/host/plan.js'
+import type { ThreadFact } from '../../src/host/check/facts.js'
 import { type Change, changed } from '../checks/ready.js'
 
-const plan = (change: Change, launcher: string | null = '/usr/bin/qemu-rt') =>
-  planHost({ subject: changed(change), launcher, config: null, signs: new Set() })
+const plan = (change: Change, launcher: string | null = '/usr/bin/qemu-rt', hasSystemd = true) =>
+  planHost({ subject: changed(change), launcher, config: null, signs: new Set(), hasSystemd })
 
 const added = (line: string) => plan({ files: { '/proc/cmdline': line } }).commandLine.add
 
@@ -63,4 +64,119 @@ t.test('without a launcher of root alone there is no unit, and that is said', as
   const { files, left } = plan({}, null)
   t.notOk(files.some(({ path }) => path === UNIT_FILE))
   t.match(left, [{ check: 'at boot', why: /install\.sh/ }])
+})
+
+t.test('without systemd there is no unit, and what to run instead is said', async (t) => {
+  const { files, left } = plan({}, '/usr/bin/qemu-rt', false)
+  t.notOk(files.some(({ path }) => path === UNIT_FILE))
+  t.match(left, [{ check: 'at boot', why: /no systemd; .*: \/usr\/bin\/qemu-rt host apply --at-boot$/ }])
+})
+
+t.test('CPUs that are neither real-time nor of the switch stay in masks and lists', async (t) => {
+  const thread = (tid: number, cpus: readonly number[]): ThreadFact => ({
+    ...{ pid: tid, tid, name: 'kswapd0', isKernels: true, isBound: false },
+    ...{ policy: 'other', priority: 0, group: null, cpus },
+  })
+  const { runtime, files } = plan({
+    subject: { configured: { housekeeping: [0], realtime: [3], switch: [2] } },
+    threads: [thread(70, [0, 1, 2, 3]), thread(71, [3])],
+    files: {
+      '/proc/irq/default_smp_affinity': 'f',
+      '/sys/devices/virtual/workqueue/cpumask': '8',
+      '/proc/sys/net/core/rps_default_mask': 'f',
+      '/proc/irq/24/effective_affinity_list': '3',
+      '/proc/irq/24/smp_affinity_list': '1-3',
+      '/sys/kernel/irq/24/actions': 'eth0',
+    },
+  })
+  const wanted = Object.fromEntries(runtime.map(({ target, wanted }) => [target, wanted]))
+  t.match(wanted, {
+    '/proc/irq/default_smp_affinity': '3',
+    '/sys/devices/virtual/workqueue/cpumask': '1',
+    '/proc/sys/net/core/rps_default_mask': '3',
+    '/proc/irq/24/smp_affinity_list': '1',
+    '70': '0-1',
+    '71': '0',
+  })
+  t.match(files.find(({ path }) => path === SYSCTL_FILE)?.text, /^net\.core\.rps_default_mask = 3$/m)
+})
+
+/** A host whose tuned has these profiles active. */
+const tuned = (active: string, profiles: Readonly<Record<string, string>>): Change => ({
+  files: {
+    '/etc/tuned/active_profile': `${active}\n`,
+    '/run/tuned/tuned.pid': '700\n',
+    '/proc/sys/vm/stat_interval': '1',
+    '/proc/sys/vm/swappiness': '60',
+    '/sys/devices/system/machinecheck/machinecheck2/ignore_ce': '0',
+    ...Object.fromEntries(
+      Object.entries(profiles).map(([name, text]) => [`${name}/tuned.conf`, text] as const),
+    ),
+  },
+})
+
+t.test("what tuned's active profile sets is left alone and said, however it comes to set it", async (t) => {
+  const interval = '[sysctl]\nvm.stat_interval=1\n'
+  const ways: readonly [what: string, active: string, profiles: Readonly<Record<string, string>>][] = [
+    ['itself', 'site', { '/etc/tuned/site': interval }],
+    [
+      'by an include',
+      'site',
+      { '/etc/tuned/site': '[main]\ninclude=base\n', '/usr/lib/tuned/base': interval },
+    ],
+    [
+      'by the second of several includes of an include',
+      'site',
+      {
+        '/etc/tuned/profiles/site': '[main]\ninclude = a ; b # both\n',
+        '/usr/lib/tuned/profiles/a': '[main]\nsummary=a\n',
+        '/usr/lib/tuned/b': '[main]\ninclude=c\n',
+        '/usr/lib/tuned/c': interval,
+      },
+    ],
+    [
+      'by an include that may be missing',
+      'site',
+      { '/etc/tuned/site': '[main]\ninclude=-none,-c\n', '/etc/tuned/c': interval },
+    ],
+    [
+      'by the packaged profile of the same name',
+      'site',
+      { '/etc/tuned/site': '[main]\ninclude=site\n', '/usr/lib/tuned/site': interval },
+    ],
+    [
+      'by a section of another name',
+      'site',
+      { '/etc/tuned/site': '[mine]\ntype=sysctl\nvm.stat_interval=1\n' },
+    ],
+    [
+      'as one of two active ones',
+      'base site',
+      { '/etc/tuned/base': interval, '/etc/tuned/site': '[main]\n' },
+    ],
+  ]
+  for (const [what, active, profiles] of ways) {
+    const { runtime, files, left } = plan(tuned(active, profiles))
+    const paths = runtime.map(({ target }) => target)
+    t.notOk(paths.includes('/proc/sys/vm/stat_interval'), what)
+    t.ok(paths.includes('/proc/sys/vm/swappiness'), 'the rest is set')
+    t.notMatch(files.find(({ path }) => path === SYSCTL_FILE)?.text, /stat_interval/)
+    t.match(left, [{ check: 'sched.vm-stat-interval', why: /tuned's profile '\w+' owns it/ }], what)
+  }
+})
+
+t.test('one file of those that a check looks at may be what tuned sets', async (t) => {
+  const file = '/sys/devices/system/machinecheck/machinecheck2/ignore_ce'
+  const { runtime, left } = plan(tuned('site', { '/etc/tuned/site': `[sysfs]\n${file}=0\n` }))
+  t.notOk(runtime.some(({ target }) => target === file))
+  t.match(left, [{ check: 'kernel.machine-check-polling' }])
+})
+
+t.test('a profile of tuned that is not active, or a tuned that does not run, owns nothing', async (t) => {
+  const change = tuned('other', { '/etc/tuned/site': '[sysctl]\nvm.stat_interval=1\n' })
+  const paths = ({ runtime }: ReturnType<typeof plan>) => runtime.map(({ target }) => target)
+  t.ok(paths(plan(change)).includes('/proc/sys/vm/stat_interval'))
+  const active = tuned('site', { '/etc/tuned/site': '[sysctl]\nvm.stat_interval=1\n' })
+  const stopped = { files: { ...active.files, '/run/tuned/tuned.pid': null } }
+  t.ok(paths(plan(stopped)).includes('/proc/sys/vm/stat_interval'))
 })

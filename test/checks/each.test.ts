@@ -38,7 +38,7 @@ t.test('on a host that is ready nothing fails or warns', async (t) => {
   t.strictSame(
     results
       .filter(({ level }) => level !== 'pass' && level !== 'note')
-      .map(({ id, found }) => `${id}: ${found}`),
+      .map(({ id, what }) => `${id}: ${what}`),
     [],
   )
   t.ok(count(results).note <= 6)
@@ -49,12 +49,12 @@ for (const check of CHECKS) {
     for (const { level, found, fix, ...change } of CASES[check.id] ?? []) {
       const [result] = runChecks(changed(change), [check])
       const what = `${level}: ${JSON.stringify(change, (_, value) => (typeof value === 'bigint' ? String(value) : value)).slice(0, 200)}`
-      t.equal(result?.level, level, `${what}: ${result?.found}`)
-      t.match(result?.found, found, what)
-      if (fix !== undefined) t.match(result?.fix, fix, what)
-      if (level === 'pass' || level === 'unknown') t.equal(result?.fix, null, what)
+      t.equal(result?.level, level, `${what}: ${result?.what}`)
+      t.match(result?.what, found, what)
+      if (fix !== undefined) t.match(result?.todo, fix, what)
+      if (level === 'pass' || level === 'unknown') t.equal(result?.todo, null, what)
       if (level === 'fail' || level === 'warn')
-        t.ok((result?.fix ?? '') !== '' || check.fixedBy === null, `${what}: it says what to do`)
+        t.ok((result?.todo ?? '') !== '' || check.fixedBy === null, `${what}: it says what to do`)
     }
   })
 }
@@ -65,7 +65,7 @@ const OF_CONFIGURATION =
 
 t.test('what this user may not read is not known, and never passes', async (t) => {
   const results = runChecks({ ...READY, facts: hidden, hugePages: [] })
-  for (const { id, level, found } of results) {
+  for (const { id, level, what: found } of results) {
     if (OF_CONFIGURATION.test(id)) continue
     t.equal(level, 'unknown', `${id}: ${found}`)
     t.not(found, '', `${id} says why`)
@@ -77,7 +77,7 @@ t.test('what a container does not show is not known either', async (t) => {
     [...hidden.files].map(([path]): [string, FileFact] => [path, { text: null, why: 'ENOENT' }]),
   )
   const results = runChecks({ ...READY, facts: { ...hidden, files, owners: new Map() }, hugePages: [] })
-  for (const { id, level, found } of results) {
+  for (const { id, level, what: found } of results) {
     if (OF_CONFIGURATION.test(id)) continue
     t.equal(level, 'unknown', `${id}: ${found}`)
   }
@@ -91,7 +91,7 @@ t.test('without real-time CPUs what is about them is not known', async (t) => {
     if (isAboutRealtime)
       t.match(
         results.find((one) => one.id === id),
-        { level: 'unknown', found: /config\.realtime/ },
+        { level: 'unknown', what: /config\.realtime/ },
       )
   }
 })

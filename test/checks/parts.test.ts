@@ -151,3 +151,38 @@ t.test('colour is in the result alone, and text from outside cannot draw', async
   t.ok(checksText(results, true).includes(' : \x1b[33mWARN\x1b[0m (evil \\x1b[2J line; '))
   t.notOk(checksText(results, false).includes('\x1b'))
 })
+
+t.test('CPUs of [host] that the host has not are named once, and change no other result', async (t) => {
+  const told = (realtime: readonly number[]) =>
+    runChecks(changed({ subject: { configured: { ...READY.configured, realtime } } }))
+  const ready = told([2, 3])
+  const differing = told([2, 3, 8, 9]).filter(
+    (result, index) => JSON.stringify(result) !== JSON.stringify(ready[index]),
+  )
+  t.strictSame(
+    differing.map(({ id, level }) => [id, level]),
+    [
+      ['config.realtime', 'pass'],
+      ['config.cpus', 'fail'],
+    ],
+  )
+  const none = told([8, 9])
+  t.match(none.find(({ id }) => id === 'cpu.isolated')?.what, /not known: see config\.cpus$/)
+})
+
+t.test('what many checks do not know for one reason is said once, with the ids of all of them', async (t) => {
+  const configured = { housekeeping: null, realtime: null, switch: null }
+  const files = { '/sys/devices/system/cpu/isolated': '' }
+  const results = runChecks(changed({ files, subject: { configured } }))
+  const text = checksText(results, false)
+  t.equal(text.match(/which CPUs are real-time is not known/g)?.length, 1)
+  const unknown = results.filter(({ level }) => level === 'unknown')
+  const [, together = ''] =
+    /\n(\d+) checks : NOT KNOWN \(which CPUs are real-time is not known: see config\.realtime\)\n/.exec(
+      text,
+    ) ?? []
+  t.equal(Number(together), unknown.length)
+  for (const { id } of results) t.equal(text.split(id).length > 1, true, id)
+  for (const line of text.split('\n').filter((one) => one.startsWith('  '))) t.ok(line.length <= 100, line)
+  t.ok(checksText(results, true).includes(' checks : \x1b[35mNOT KNOWN\x1b[0m ('))
+})

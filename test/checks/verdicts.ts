@@ -1,5 +1,5 @@
 import { thread } from '../../fixtures/make-hosts/check-host.js'
-import type { Level } from '../../src/checks/check.js'
+import type { Level } from '../../src/errors/finding.js'
 import { type Change, READY } from './ready.js'
 
 /** A host that is ready but for a change, and how a check ends there. */
@@ -127,7 +127,23 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
     { files: { [`${CPU}/nohz_full`]: '1-3' }, level: 'warn', found: /housekeeping CPU 1/ },
     { files: { [`${CPU}/nohz_full`]: '3,2' }, level: 'pass', found: /2-3/ },
-    { files: { [`${CPU}/nohz_full`]: null, ...cmdline('nohz_full=2-N') }, level: 'pass', found: /2-3/ },
+    {
+      files: cmdline('nohz_full=2-N'),
+      hidden: { [`${CPU}/nohz_full`]: 'EACCES' },
+      level: 'pass',
+      found: /2-3/,
+    },
+    {
+      files: { [`${CPU}/nohz_full`]: null, ...cmdline('nohz_full=2-3') },
+      level: 'warn',
+      found: /CPUs 2-3 with the tick/,
+    },
+    {
+      files: { [`${CPU}/nohz_full`]: '3', ...cmdline('nohz_full=3') },
+      level: 'warn',
+      found: /CPU 2 with the tick/,
+      fix: /nohz_full=2-3$/,
+    },
   ],
   'boot.rcu-nocbs': [
     { files: { [`${CPU}/nohz_full`]: '', ...cmdline('rcu_nocbs=2') }, level: 'warn', found: /CPU 3$/ },
@@ -213,6 +229,12 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
   'cpu.isolated': [
     { files: { [`${CPU}/isolated`]: '2' }, level: 'fail', found: /CPU 3 not isolated/, fix: /domain,2-3/ },
     {
+      files: { [`${CPU}/isolated`]: '', '/sys/fs/cgroup/cpuset.cpus.isolated': '2' },
+      level: 'fail',
+      found: /CPU 3 not isolated/,
+      fix: /^add CPU 3 to the cgroup partition that isolates CPUs 2,/,
+    },
+    {
       files: { [`${CPU}/isolated`]: '', '/sys/fs/cgroup/cpuset.cpus.isolated': '2-3' },
       level: 'pass',
       found: /2-3/,
@@ -259,7 +281,11 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
   ],
   'sched.rt-throttling': [
-    { files: { ...OLD, '/proc/sys/kernel/sched_rt_runtime_us': '950000' }, level: 'fail', found: /950000$/ },
+    {
+      files: { ...OLD, '/proc/sys/kernel/sched_rt_runtime_us': '950000' },
+      level: 'fail',
+      found: /is on .* is 950000\)$/,
+    },
     {
       ...config('CONFIG_RT_GROUP_SCHED=y'),
       files: { '/proc/sys/kernel/sched_rt_runtime_us': '950000' },
@@ -637,7 +663,14 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       subject: { configured: { ...READY.configured, realtime: [2, 3, 9] } },
       level: 'fail',
-      found: /realtime has CPU 9/,
+      found: /this host has CPUs 0-3 alone: realtime has CPU 9$/,
+      fix: /^correct \[host\]; /,
+    },
+    {
+      files: { [`${CPU}/online`]: '0-2' },
+      level: 'fail',
+      found: /not online: realtime has CPU 3$/,
+      fix: /^run as root: chcpu -e 3; or correct/,
     },
   ],
   'config.nics': [

@@ -66,5 +66,5 @@ t.test('without a floor; and a floor that is none', async (t) => {
   const { status, stdout, stderr } = jitter('--seconds', '2', '--floor', 'none')
   t.equal(status, 0, stderr)
   t.notMatch(stdout, /host without a VM|hwnoise/)
-  t.match(stdout, /\n {2}what can explain the worst gap of vCPU 0, /)
+  t.match(stdout, /\n {2}what can explain the worst of vCPU 0, /)
 })

@@ -3,7 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { runJitter } from '../../src/jitter/run.js'
+import type { Observer } from '../../src/jitter/observer.js'
+import { type JitterRun, runJitter } from '../../src/jitter/run.js'
 import { launcher, PATH, processesWith, temporaryDirectory } from '../launcher/launcher.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
@@ -91,59 +92,63 @@ t.test('another vCPU than the first measures, for a profile that leaves the firs
   t.ok(seconds >= 2, `${seconds} s`)
 })
 
-const STOP_MS = 3
-
-/** Stops a process for 3 ms; sooner or later than planned on a busy machine. @returns for how long it was stopped at least */
-function stopFor3Ms(pid: number): number {
+/** Stops a process. @returns for how long at least and at most, in microseconds: this one may be kept from running, too */
+function stopFor(pid: number, microseconds: number): { readonly least: number; readonly most: number } {
+  const now = () => performance.now() * 1000
+  const before = now()
   process.kill(pid, 'SIGSTOP')
-  const begin = performance.now()
-  while (performance.now() - begin < STOP_MS);
-  const length = performance.now() - begin
+  const begin = now()
+  while (now() - begin < microseconds);
+  const end = now()
   process.kill(pid, 'SIGCONT')
-  return length
+  return { least: end - begin, most: now() - before }
 }
 
-for (const { mode, intervalMicroseconds } of [
+type How = Pick<JitterRun, 'mode' | 'intervalMicroseconds'>
+
+const measureFor = (seconds: number, how: How, observers: JitterRun['observers'] = []) =>
+  runJitter({
+    ...{ launcher: launcher('qemu-rt'), profile: null, accelerator: 'tcg', seconds, load: null, ...how },
+    ...{ machine: { vcpus: 1, measured: [0], memory: 32n << 20n }, config: null, emulator: QEMU, observers },
+  })
+
+/**
+ * Measures without a stop, then with one: of 3 ms on a quiet machine, else of so much more that nothing else is as long.
+ * @returns what is wrong with what was seen; null for nothing
+ */
+async function missesStop(how: How): Promise<string | null> {
+  const noise = (await measureFor(2, how)).worstMicroseconds
+  let stop = { least: 0, most: 0 }
+  let timer: NodeJS.Timeout | undefined
+  const observer: Observer = {
+    // In a record that counts.
+    before: ({ pid }) => {
+      timer = setTimeout(() => (stop = stopFor(pid, Math.max(3000, 3 * noise))), 1500)
+    },
+  }
+  const seen = await measureFor(4, how, [observer]).finally(() => clearTimeout(timer))
+  // Where in an interval the stop begins is chance, and so how much of it was to be waited for anyway.
+  const least = stop.least - (how.mode === 'timer' ? how.intervalMicroseconds : 0)
+  const most = stop.most + 4 * noise + 1000
+  const { worstMicroseconds, timer: wokenBy } = seen
+  if (wokenBy !== (how.mode === 'timer' ? 'local-apic' : null)) return `woken by ${wokenBy}`
+  const isSeen = stop.least > 0 && worstMicroseconds >= least && worstMicroseconds <= most
+  return isSeen ? null : `${worstMicroseconds} us seen of a stop of ${least} to ${most} us`
+}
+
+for (const how of [
   { mode: 'spin', intervalMicroseconds: 1000 },
   { mode: 'timer', intervalMicroseconds: 250 },
 ] as const) {
-  t.test(`a stop of QEMU for 3 ms is seen as 3 ms: ${mode}`, async (t) => {
+  t.test(`a stop of QEMU is seen as long as it was: ${how.mode}`, async (t) => {
     if (!needs(t, [QEMU])) return
-    const stops: number[] = []
-    let timer: NodeJS.Timeout | undefined
-    const result = await runJitter({
-      ...{ launcher: launcher('qemu-rt'), profile: null, accelerator: 'tcg', seconds: 4, load: null },
-      ...{ machine: { vcpus: 1, measured: [0], memory: 32n << 20n }, mode, intervalMicroseconds },
-      ...{ config: null, emulator: QEMU },
-      observers: [
-        {
-          before: ({ pid, vcpus }) => {
-            t.match(vcpus, [{ number: 0 }])
-            // From a record on that counts, and ended before the last one.
-            timer = setInterval(() => {
-              if (stops.length < 20) stops.push(stopFor3Ms(pid))
-            }, 60).unref()
-          },
-          after: (_, { worstMicroseconds }) => {
-            clearInterval(timer)
-            t.ok(worstMicroseconds > 0)
-            return {}
-          },
-        },
-      ],
-    }).finally(() => clearInterval(timer))
-    t.equal(stops.length, 20)
-    // Where in an interval the stop begins is chance, and so how much of the interval was left to wait for anyway. The
-    // first stops may have been before the first record that counts.
-    const least = STOP_MS * 1000 - (mode === 'timer' ? intervalMicroseconds : 0)
-    const seen = result.histogram.filter(
-      ({ fromMicroseconds, toMicroseconds }) => toMicroseconds > least && fromMicroseconds < least * 2,
-    )
-    const count = seen.reduce((sum, bucket) => sum + bucket.count, 0)
-    t.ok(count >= 10, `${count} of 20 stops were seen as about 3 ms`)
-    t.ok(result.worstMicroseconds >= least, `worst ${result.worstMicroseconds} us`)
-    t.equal(result.mode, mode)
-    t.equal(result.timer, mode === 'timer' ? 'local-apic' : null)
+    let problem: string | null = 'not tried'
+    // A machine may be so busy that something longer comes between.
+    for (let tries = 0; tries < 3 && problem !== null; tries++) {
+      problem = await missesStop(how)
+      t.comment(problem ?? 'seen')
+    }
+    t.equal(problem, null)
   })
 }
 

@@ -159,7 +159,7 @@ t.test('without the hook the wrapper sets the threads itself, as far as its user
     const name = await started(libvirt, { args })
     t.match(
       await line(libvirt, name),
-      /warning: .*RLIMIT_RTPRIO of QEMU is 0.*set LimitRTPRIO=3 for libvirtd/,
+      /warning: .*RLIMIT_RTPRIO of QEMU is 0.*set LimitRTPRIO=99 for libvirtd/,
     )
     t.match(await threads(libvirt, name), ['CPU 0/TCG: CPU 1, other'], 'it has its CPU at least')
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { explainJitter, hasFairServer, type JitterFacts } from '../../src/jitter/explain.js'
+import { explainJitter, type JitterFacts } from '../../src/jitter/explain.js'
 import { type Circumstances, jitterToJson } from '../../src/jitter/json.js'
 import { type Meter, newMeter, take } from '../../src/jitter/meter.js'
 import { formatMicroseconds } from '../../src/jitter/microseconds.js'
@@ -9,6 +9,7 @@ import { implausible, type JitterRecord, makeRecordReader } from '../../src/jitt
 import { type JitterResult, summarize } from '../../src/jitter/result.js'
 import { formatJitter } from '../../src/jitter/text.js'
 import { newTimeline, note, overTime } from '../../src/jitter/timeline.js'
+import { hasFairServer } from '../../src/units/kernel-release.js'
 
 /** As guest/jitter.S lays it out. */
 function bytesOf(record: JitterRecord): Buffer {
@@ -383,17 +384,20 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
     vcpu: { cpus: [4], policy: 'fifo', priority: 1 },
     isolated: [4, 5],
     fullDynticks: [4, 5],
-    realtimeRuntime: -1,
-    isFair: true,
+    throttling: { runtime: -1, release: '6.12.4', hasGroups: false },
+    fairServer: 'on',
     isRealtimeKernel: true,
   }
   t.strictSame(explainJitter(good), [])
   const causes: [Partial<JitterFacts>, RegExp][] = [
     [
-      { realtimeRuntime: 950_000, isFair: false },
-      /^real-time throttling is on: a busy vCPU is stopped for up to 50 ms .*sysctl/,
+      { throttling: { runtime: 950_000, release: '6.1.0', hasGroups: null } },
+      /^real-time throttling is on \(kernel.sched_rt_runtime_us is 950000\): .*sysctl/,
     ],
-    [{ realtimeRuntime: 950_000 }, /^real-time throttling is on, if this kernel has RT_GROUP_SCHED: a busy/],
+    [
+      { throttling: { runtime: 950_000, release: '6.12.4', hasGroups: null } },
+      /^real-time throttling may be on \(.* RT_GROUP_SCHED is not known\): a vCPU/,
+    ],
     [{ vcpu: { cpus: [4], policy: 'other', priority: 0 } }, /^the vCPU was other: .*; use a profile/],
     [
       { vcpu: { cpus: [4, 5], policy: 'fifo', priority: 1 }, isolated: [], fullDynticks: [] },
@@ -401,11 +405,11 @@ t.test('each cause of a bad result, and none for a good one', async (t) => {
     ],
     [
       { isolated: [5] },
-      /^CPU 4 of the vCPU is not reserved for it: .* threads run there, to which the kernel gives 50 ms .*isolcpus=4-5$/,
+      /^CPU 4 of the vCPU is not reserved for it: .* threads run there, to which the kernel gives up to 50 ms .*isolcpus=managed_irq,domain,4-5$/,
     ],
     [
-      { isolated: [5], isFair: false },
-      /^CPU 4 of the vCPU is not reserved for it: .* threads run there; .*isolcpus=4-5$/,
+      { isolated: [5], fairServer: 'off' },
+      /^CPU 4 of the vCPU is not reserved for it: .* threads run there; .*isolcpus=managed_irq,domain,4-5$/,
     ],
     [
       { isolated: [5], isolatedByGroups: [5] },

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import t, { type Test } from 'tap'
 import { OPTIONS } from '../../src/argv/options.js'
@@ -54,6 +54,8 @@ const WITHOUT_GUEST = [
   ['--device', 'virtio-net-pci,help'],
   ['-object', 'memory-backend-ram,id=a,help'],
   ['-cpu', 'help'],
+  ['-cpu', 'qemu64', '-cpu', '?'],
+  ['-vga', 'help'],
   ['disk.img', '-accel', 'help'],
   ['-machine', 'help', '-readconfig', 'f'],
 ]
@@ -71,6 +73,14 @@ const WITH_GUEST = [
   ['-append', '-machine', 'none'],
   ['-append', 'help'],
   ['-name', 'help'],
+  // With these QEMU starts a guest.
+  ['-global', 'e1000.x=y,help'],
+  ['-global', 'e1000.x=?'],
+  ['-accel', 'tcg,help'],
+  ['-nic', 'none,help'],
+  ['-cpu', 'help', '-cpu', 'qemu64'],
+  ['-d', 'help', '-m', '1G', '--d', 'int'],
+  ['-vga', '?', '-vga', 'none'],
   ['-name', 'guest=x,help'],
   ['-device', 'x,serial=a,,help'],
   ['-device', '{"driver":"x","serial":",help,"}'],
@@ -186,6 +196,21 @@ t.test(
     t.ok((await startOwned(t, { file: 0o640, directory: 0o1777 })).received)
   },
 )
+
+t.test('a link is followed to the name that it has, newlines and all', { skip: notRoot() }, async (t) => {
+  const parent = temporaryDirectory(t)
+  const [config, theirs] = [join(parent, 'link.toml'), join(parent, 'evil\n')]
+  for (const file of [join(parent, 'evil'), theirs]) {
+    writeFileSync(file, `[emulators]\nnone = "${STAND_IN}"`)
+    chmodSync(file, 0o644)
+  }
+  symlinkSync('evil\n', config)
+  const env = { QEMU_RT_EMULATOR: '', QEMU_RT_CONFIG: config }
+  chownSync(theirs, 65534, 0)
+  const entry = launcherWithPlanner(t, null, 'qemu-rt-system-none')
+  const { received } = await start(t, entry, { args: ['-version'], env })
+  t.equal(received, null, "somebody else's, beside a file of root's without the newline")
+})
 
 function startOwned(
   t: Test,

@@ -63,8 +63,10 @@ t.test(
     const given = { config: domain('["fieldbus0"]'), pci: FOUR_NICS }
     t.strictSame(planOf(device(PASSED), given).warnings, [
       {
+        id: 'plan.other-device',
+        level: 'warn',
         kind: 'other-device',
-        text: "device 'hostdev0' is passed open (fd=27), and which device it is is unknown here: it may be a NIC that is given besides",
+        what: "device 'hostdev0' is passed open (fd=27), and which device it is is unknown here: it may be a NIC that is given besides",
       },
     ])
     t.throws(() => planOf(device(PASSED), { ...given, passed: {} }), {

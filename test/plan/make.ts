@@ -1,5 +1,6 @@
 import type { ReadConfig } from '../../src/argv/files.js'
 import { parsePolicy } from '../../src/config/parse.js'
+import { findingText } from '../../src/errors/finding.js'
 import type { HostCpus, HostFacts, PciDevice } from '../../src/host/facts.js'
 import { askOf } from '../../src/plan/ask.js'
 import type { HeldLease } from '../../src/plan/leases.js'
@@ -35,6 +36,7 @@ interface Given {
   readonly mayBeOpen?: HostFacts['mayBeOpen']
   /** Devices that are passed open; nobody can tell, unless said otherwise. */
   readonly passed?: HostFacts['passed']
+  readonly kernelThreads?: HostFacts['kernelThreads']
   readonly iommuNode?: HostFacts['iommuNode']
 }
 
@@ -57,6 +59,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     otherInterfaces: given.otherInterfaces ?? [],
     mayBeOpen: given.mayBeOpen ?? (() => false),
     passed: given.passed ?? null,
+    ...(given.kernelThreads === undefined ? {} : { kernelThreads: given.kernelThreads }),
     ...(given.iommuNode === undefined ? {} : { iommuNode: given.iommuNode }),
   }
   const defaultEmulator = `/usr/bin/qemu-system-${given.arch ?? 'x86_64'}`
@@ -81,7 +84,7 @@ export function argv(plan: Plan): string[] {
 
 /** The plan's warnings, as a person sees them. */
 export function warningsOf(plan: Plan): string[] {
-  return plan.warnings.map(({ text }) => text)
+  return plan.warnings.map(findingText)
 }
 
 /** `-name` with thread names on, so that a test sees only what it is about. */

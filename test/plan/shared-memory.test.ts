@@ -368,7 +368,7 @@ t.test('so is everything else whose back end maps guest RAM', async (t) => {
   t.match(never.warnings, [
     {
       kind: 'no-data',
-      text: /so guest RAM stays private and -blockdev virtio-blk-vhost-user will move no data$/,
+      what: /so guest RAM stays private and -blockdev virtio-blk-vhost-user will move no data$/,
     },
   ])
 })
@@ -430,13 +430,13 @@ t.test('stores with a memory backend are used by their device', async (t) => {
   t.strictSame(store('acpi-erst,memdev'), [])
   t.strictSame(store('nvme,serial=1,drive=d,pmrdev'), [])
   t.match(store('spapr-nvdimm,memdev'), [
-    { text: /left alone and stays private: spapr-nvdimm uses it; sharing it would/ },
+    { what: /left alone and stays private: spapr-nvdimm uses it; sharing it would/ },
   ])
 })
 
 t.test('memory that is plugged in later is for a person to share', async (t) => {
   const hint = (args: string[]) =>
-    planOf([...start, ...args]).warnings.some(({ text }) => /plugged in later/.test(text))
+    planOf([...start, ...args]).warnings.some(({ what }) => /plugged in later/.test(what))
   const dimm = ['-object', 'memory-backend-memfd,id=d,size=1G', '-device', 'pc-dimm,memdev=d']
   t.ok(hint(['-m', '1G,slots=1,maxmem=4G']))
   t.notOk(hint(['-m', '1G,slots=1,maxmem=4G', ...dimm]), 'every slot is taken')

@@ -78,6 +78,42 @@ t.test('checks are pure: they judge what was read, and read nothing', async (t) 
   )
 })
 
+t.test('judgements stand on their own: who imports one does not load the table of checks', async (t) => {
+  const ground = (one: string) =>
+    inFolder('checks/judge')(one) ||
+    inFolder('units')(one) ||
+    inFolder('errors')(one) ||
+    one === 'checks/fixes'
+  t.strictSame(
+    offenders(inFolder('checks/judge'), (one) => !ground(one)),
+    [],
+  )
+  t.strictSame(
+    offenders(
+      (name) => inFolder('plan')(name) || inFolder('tune')(name) || inFolder('jitter')(name),
+      (one) => inFolder('checks')(one) && !inFolder('checks/judge')(one) && one !== 'checks/fixes',
+    ),
+    [],
+  )
+})
+
+t.test('one fact is judged in one room', async (t) => {
+  // Advice and limits that rooms had of their own, and drifted apart by.
+  const facts: readonly (readonly [word: RegExp, rooms: readonly string[]])[] = [
+    [/isolcpus=\$/, ['checks/boot', 'checks/judge/isolation']],
+    [
+      /sched_rt_runtime_us=|'kernel\.sched_rt_runtime_us'/,
+      ['change/host/settings', 'checks/judge/throttling'],
+    ],
+    [/hugepagesz=/, ['checks/judge/huge-pages']],
+    [/intel_iommu=on/, ['checks/judge/iommu']],
+    [/LimitRTPRIO=\d|LimitMEMLOCK=[a-z]/, []],
+    [/linux-image-rt/, ['checks/judge/preempt-rt']],
+    [/PREEMPT\[_ \]RT/, ['checks/judge/preempt-rt']],
+  ]
+  for (const [word, rooms] of facts) t.strictSame(speakers(word).sort(), rooms, `${word}`)
+})
+
 t.test('who a VM is and which profile it has is answered in one place', async (t) => {
   t.strictSame(
     offenders(

@@ -42,7 +42,7 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
     [
       {},
       { realtimeLimit: 1 },
-      'vCPU 0 cannot have fifo 5: RLIMIT_RTPRIO of QEMU is 1 and CAP_SYS_NICE is missing; set LimitRTPRIO=5 for libvirtd or virtqemud (by hand: ulimit -r 5), or run as root: qemu-rt tune',
+      'vCPU 0 cannot have fifo 5: RLIMIT_RTPRIO of QEMU is 1 and CAP_SYS_NICE is missing; set LimitRTPRIO=99 for libvirtd or virtqemud (by hand: ulimit -r 5), or run as root: qemu-rt tune',
     ],
     [
       {},
@@ -72,7 +72,7 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
     [
       cpus,
       { online: [0, 4] },
-      'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; bring it online (chcpu -e), or plan others',
+      'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; run as root: chcpu -e 5; or plan others',
     ],
     [
       { ...cpus, reason: 'EPERM' },

@@ -7,6 +7,7 @@ import {
   type ApplyRecord,
   bootOf,
   type Change,
+  endsWithBoot,
   isRuntime,
   mergeChanges,
   RECORD_DIRECTORY,
@@ -79,10 +80,10 @@ function isOfUnit(change: Change): boolean {
   return change.kind === 'link' || (change.kind === 'written' && change.path === UNIT_FILE)
 }
 
-/** Values of another boot are gone, and so is what was before them. */
+/** Values of another boot are gone, and so is what was before them; a sysctl's counts on. */
 function ofThisBoot(record: ApplyRecord | null, boot: string): readonly Change[] {
   if (record === null) return []
-  return record.boot === boot ? record.changes : record.changes.filter((change) => !isRuntime(change))
+  return record.boot === boot ? record.changes : record.changes.filter((change) => !endsWithBoot(change))
 }
 
 /** The record says which directories were made for it. */

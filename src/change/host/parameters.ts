@@ -1,13 +1,15 @@
-import { parameterCpus } from '../../checks/boot.js'
+import { isolcpusWanted, parameterCpus, withThose } from '../../checks/boot.js'
 import type { Subject } from '../../checks/check.js'
-import { parameterValues, parseIsolcpus } from '../../checks/command-line.js'
+import { parameterValues } from '../../checks/command-line.js'
 import type { Result } from '../../checks/run.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 
 /** What a check wants on the kernel's command line. */
 const PARAMETERS: Readonly<Record<string, (subject: Subject) => string>> = {
-  'boot.nohz-full': (subject) => `nohz_full=${withThose(subject, cpusThere(subject, 'nohz_full'))}`,
-  'boot.rcu-nocbs': (subject) => `rcu_nocbs=${withThose(subject, cpusThere(subject, 'rcu_nocbs'))}`,
+  'boot.nohz-full': (subject) =>
+    `nohz_full=${formatCpuSet(withThose(subject.sets, cpusThere(subject, 'nohz_full')))}`,
+  'boot.rcu-nocbs': (subject) =>
+    `rcu_nocbs=${formatCpuSet(withThose(subject.sets, cpusThere(subject, 'rcu_nocbs')))}`,
   'boot.irqaffinity': ({ sets: { housekeeping } }) => `irqaffinity=${formatCpuSet(housekeeping)}`,
   'boot.skew-tick': () => 'skew_tick=1',
   'boot.tsc-reliable': () => 'tsc=reliable',
@@ -42,19 +44,8 @@ export function wantedParameters(
 
 /** One isolcpus= for all that it is for, with the flags that are there. What a partition isolates needs no `domain`. */
 function isolcpus(subject: Subject, ids: readonly string[]): string {
-  const there = (parameterValues(subject.facts, 'isolcpus') ?? []).flatMap(
-    (text) => parseIsolcpus(text) ?? [],
-  )
   const domain = ids.includes('cpu.isolated') ? ['domain'] : []
-  const flags = new Set(['managed_irq', ...there.flatMap((one) => one.flags), ...domain])
-  const cpus = there.flatMap((one) => one.cpus)
-  return `isolcpus=${[...flags].join(',')},${withThose(subject, cpus)}`
-}
-
-/** Real-time CPUs, and others that the host has been booted so with, such as a switch's: but for housekeeping CPUs they stay so. */
-function withThose({ sets }: Subject, there: CpuSet): string {
-  const cpus = new Set([...sets.realtime, ...subtractCpuSets(there, sets.housekeeping)])
-  return formatCpuSet([...cpus].sort((a, b) => a - b))
+  return isolcpusWanted(subject, ['managed_irq', ...domain])
 }
 
 function cpusThere({ facts, sets }: Subject, name: 'nohz_full' | 'rcu_nocbs'): CpuSet {

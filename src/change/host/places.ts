@@ -129,6 +129,11 @@ export function replaceFile(root: Root, path: string, { text, mode, uid, gid }: 
   }
 }
 
+/** Removes what a write that was cut off has left beside a file. */
+export function discardFresh(root: Root, path: string): void {
+  discard(`${root}${path}${FRESH}`)
+}
+
 /** A new file of this user's, which everybody may read: what is in it is no secret. */
 export function ownFile(text: string): FileBefore {
   return { text, mode: 0o644, uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }

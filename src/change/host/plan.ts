@@ -47,6 +47,8 @@ export interface PlanInput {
   readonly subject: Subject
   /** The launcher, for the unit; null when it may not run as root at boot. */
   readonly launcher: string | null
+  /** Whether systemd starts this host; for another init there is no unit. */
+  readonly hasSystemd: boolean
   /** The configuration, where it is not the default one. */
   readonly config: string | null
   /** Which of the files that tell bootloaders apart are there. */
@@ -54,7 +56,8 @@ export interface PlanInput {
 }
 
 /** Plans what to set on a host by what its checks find. Pure. */
-export function planHost({ subject, launcher, config, signs }: PlanInput): HostPlan {
+export function planHost(input: PlanInput): HostPlan {
+  const { subject, launcher, config, signs, hasSystemd } = input
   const results = runChecks(subject)
   const { runtime, lasting, left, covered } = wantedSettings(subject, results)
   const missed = new Set(results.filter(isMiss).map(({ id }) => id))
@@ -79,25 +82,42 @@ export function planHost({ subject, launcher, config, signs }: PlanInput): HostP
     files: [
       ...file(SYSCTL_FILE, lines('sysctl')),
       ...file(MODPROBE_FILE, lines('modprobe')),
-      ...(launcher === null ? [] : [{ path: UNIT_FILE, text: unit(launcher, config) }]),
+      ...(launcher === null || !hasSystemd ? [] : [{ path: UNIT_FILE, text: unit(launcher, config) }]),
     ],
     commandLine: { ...parameters, bootloader: name, advice },
-    left: [...left, ...rest.flatMap(ownedByTuned), ...(launcher === null ? [NO_UNIT] : [])],
+    left: [...left, ...rest.flatMap(ownedByTuned), ...whyNoUnit(input)],
     unmended: rest
       .filter(({ tunedProfile, fixedBy }) => tunedProfile === null && fixedBy !== null)
       .map(({ id }) => id),
   }
 }
 
-const NO_UNIT: LeftAlone = {
-  check: 'at boot',
-  why: `${UNIT} is not written: the launcher or a directory above it may be changed by others than root, or has an unusual name; install qemu-rt with install.sh`,
+function whyNoUnit({ launcher, config, hasSystemd }: PlanInput): LeftAlone[] {
+  if (launcher === null)
+    return [
+      {
+        check: 'at boot',
+        why: `${UNIT} is not written: the launcher or a directory above it may be changed by others than root, or has an unusual name; install qemu-rt with install.sh`,
+      },
+    ]
+  if (hasSystemd) return []
+  const command = atBoot(launcher, config)
+  return [
+    {
+      check: 'at boot',
+      why: `${UNIT} is not written: this host has no systemd; have its init run this as root, before VMs start: ${command}`,
+    },
+  ]
 }
 
-function ownedByTuned({ id, tunedProfile, found }: Result): LeftAlone[] {
+function atBoot(launcher: string, config: string | null): string {
+  return `${launcher} host apply --at-boot${config === null ? '' : ` --config ${config}`}`
+}
+
+function ownedByTuned({ id, tunedProfile, what }: Result): LeftAlone[] {
   return tunedProfile === null
     ? []
-    : [{ check: id, why: `${found}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
+    : [{ check: id, why: `${what}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
 }
 
 const TUNED_ADVICE = 'correct it there or in a profile of your own that includes it'
@@ -117,7 +137,6 @@ const HEADING = [
  * anew. It comes after what may set the same values and makes the files for them, and before VMs.
  */
 function unit(launcher: string, config: string | null): string {
-  const options = config === null ? '' : ` --config ${config}`
   return `# Written by qemu-rt host apply; qemu-rt host undo removes it.
 [Unit]
 Description=Set what real-time VMs need of this host
@@ -128,7 +147,7 @@ Before=libvirtd.service virtqemud.service libvirt-guests.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=${launcher} host apply --at-boot${options}
+ExecStart=${atBoot(launcher, config)}
 
 [Install]
 WantedBy=multi-user.target

@@ -4,7 +4,14 @@ import { errorCode, readAttribute } from '../../host/sysfs.js'
 import type { Root } from '../../host/sysroot.js'
 import { directoryOf } from '../../units/path.js'
 import type { Form } from './compare.js'
-import { type FileBefore, missingDirectories, ownFile, readPlain, replaceFile } from './places.js'
+import {
+  discardFresh,
+  type FileBefore,
+  missingDirectories,
+  ownFile,
+  readPlain,
+  replaceFile,
+} from './places.js'
 
 export const RECORD_FILE = '/var/lib/qemu-rt/host-apply.json'
 export const RECORD_DIRECTORY = directoryOf(RECORD_FILE)
@@ -59,6 +66,11 @@ export function isRuntime(change: Change): change is RuntimeChange {
   return change.kind === 'file' || change.kind === 'cpus' || change.kind === 'policy'
 }
 
+/** Whether a value is gone with the boot in which it was set. A sysctl is not: its file sets it again at each boot. */
+export function endsWithBoot(change: Change): boolean {
+  return isRuntime(change) && !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
+}
+
 function keyOf(change: Change): string {
   return isRuntime(change)
     ? `${change.kind} ${change.target} ${change.kind === 'file' ? '' : change.name}`
@@ -105,8 +117,14 @@ export function writeApplyRecord(root: Root, { boot, changes }: ApplyRecord): vo
   replaceFile(root, RECORD_FILE, ownFile(Buffer.from(text).toString('latin1')))
 }
 
+/** Removes what an apply has left that was killed while it wrote its first record: it has changed nothing yet. */
+export function discardUnwrittenRecord(root: Root): void {
+  if (missingDirectories(root, RECORD_DIRECTORY).length === 0) discardFresh(root, RECORD_FILE)
+}
+
 /** Removes the record, and its directory where apply made that. */
 export function removeApplyRecord(root: Root, { changes }: ApplyRecord): void {
+  discardUnwrittenRecord(root)
   try {
     rmSync(root + RECORD_FILE, { force: true })
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Subject } from '../../checks/check.js'
-import { DEFAULT_AFFINITY, interruptsToMove, RPS, RPS_DEFAULT } from '../../checks/interrupts.js'
+import { ASKED, DEFAULT_AFFINITY, interruptsToMove, RPS, RPS_DEFAULT } from '../../checks/interrupts.js'
 import { kernelThreadsToMove, WORK } from '../../checks/isolation.js'
 import { textOf, textsOf } from '../../checks/look.js'
 import { deepStateSwitches } from '../../checks/power.js'
@@ -7,7 +7,13 @@ import type { Result } from '../../checks/run.js'
 import { prioritiesToRaise } from '../../checks/threads.js'
 import type { ThreadFact } from '../../host/check/facts.js'
 import { formatCpuMask, parseCpuMask } from '../../units/cpu-mask.js'
-import { formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  parseCpuSet,
+  subtractCpuSets,
+} from '../../units/cpu-set.js'
 import type { Form } from './compare.js'
 
 /** What of the host is set while it runs: a file of /proc or /sys, or the CPUs or policy of a thread of the kernel's. */
@@ -65,15 +71,16 @@ function sysctlRow(id: string, name: string, value: number): Row {
 function filesRow(
   id: string,
   form: Form,
-  wanted: (subject: Subject) => string,
+  wanted: (subject: Subject, now: string | null) => string,
   paths: (subject: Subject) => readonly string[],
 ): Row {
   return {
     id,
     settings: (subject) => ({
-      runtime: paths(subject).map((path) =>
-        fileSetting(id, path, form, textOf(subject.facts, path), wanted(subject)),
-      ),
+      runtime: paths(subject).map((path) => {
+        const now = textOf(subject.facts, path)
+        return fileSetting(id, path, form, now, wanted(subject, now))
+      }),
       lasting: [],
     }),
   }
@@ -127,18 +134,36 @@ function threadSetting(check: string, { tid, name }: ThreadFact) {
 const forRealtime = (pattern: string) => (subject: Subject) =>
   subject.sets.realtime.map((cpu) => pattern.replace('*', `${cpu}`))
 const only = (path: string) => () => [path]
-const housekeepingMask = ({ sets }: Subject) => formatCpuMask(sets.housekeeping)
+
+/**
+ * What is left of a set of CPUs: without those for real time and for the switch. Others stay in it, whether they are in
+ * `[host]` or not; where none of them is online the housekeeping CPUs take their place.
+ */
+function withoutReserved(cpus: CpuSet | null, { sets, configured }: Subject): CpuSet {
+  const left = subtractCpuSets(subtractCpuSets(cpus ?? [], sets.realtime), configured.switch ?? [])
+  return intersectCpuSets(left, sets.online).length === 0 ? sets.housekeeping : left
+}
+
+const maskRow = (id: string, path: string): Row =>
+  filesRow(
+    id,
+    'mask',
+    (subject, now) => formatCpuMask(withoutReserved(parseCpuMask(now ?? ''), subject)),
+    only(path),
+  )
 
 const packetSteering: Row = {
   id: 'irq.packet-steering',
-  settings: ({ facts, sets }, id) => {
-    const mask = formatCpuMask(sets.housekeeping)
+  settings: (subject, id) => {
+    const { facts, sets } = subject
     const queues = RPS.flatMap((pattern) => textsOf(facts, pattern)).filter(
       ([, text]) => intersectCpuSets(parseCpuMask(text) ?? [], sets.realtime).length > 0,
     )
     const now = textOf(facts, RPS_DEFAULT)
     // The mask of no CPU is the default, and as good.
-    const isOff = (parseCpuMask(now ?? '') ?? []).length === 0
+    const cpus = parseCpuMask(now ?? '') ?? []
+    const isOff = cpus.length === 0
+    const mask = formatCpuMask(withoutReserved(cpus, subject))
     const general = isOff ? [] : [fileSetting(id, RPS_DEFAULT, 'mask', now, mask)]
     return {
       runtime: [...general, ...queues.map(([path, text]) => fileSetting(id, path, 'mask', text, '0'))],
@@ -156,14 +181,13 @@ const kernelThreads: Row = {
   id: 'isolation.kernel-threads',
   settings: (subject, id) => ({
     runtime: kernelThreadsToMove(subject).map((thread) => {
-      // Those of a NUMA node stay on it where they can.
-      const rest = subtractCpuSets(thread.cpus, subject.sets.realtime)
       return {
         ...threadSetting(id, thread),
         kind: 'cpus' as const,
         form: 'list' as const,
         now: formatCpuSet(thread.cpus),
-        wanted: formatCpuSet(rest.length === 0 ? subject.sets.housekeeping : rest),
+        // Those of a NUMA node stay on it where they can.
+        wanted: formatCpuSet(withoutReserved(thread.cpus, subject)),
       }
     }),
     lasting: [],
@@ -184,7 +208,7 @@ const ROWS: readonly Row[] = [
     () => '1',
     forRealtime('/sys/devices/system/machinecheck/machinecheck*/ignore_ce'),
   ),
-  filesRow('isolation.workqueues', 'mask', housekeepingMask, only(WORK)),
+  maskRow('isolation.workqueues', WORK),
   kernelThreads,
   sysctlRow('sched.rt-throttling', 'kernel.sched_rt_runtime_us', -1),
   {
@@ -206,10 +230,10 @@ const ROWS: readonly Row[] = [
   filesRow(
     'irq.affinity',
     'list',
-    ({ sets }) => formatCpuSet(sets.housekeeping),
-    (subject) => interruptsToMove(subject).map((number) => `/proc/irq/${number}/smp_affinity_list`),
+    (subject, now) => formatCpuSet(withoutReserved(parseCpuSet(now ?? ''), subject)),
+    (subject) => interruptsToMove(subject).map((number) => ASKED.replace('*', number)),
   ),
-  filesRow('irq.default-affinity', 'mask', housekeepingMask, only(DEFAULT_AFFINITY)),
+  maskRow('irq.default-affinity', DEFAULT_AFFINITY),
   packetSteering,
   filesRow(
     'memory.transparent-hugepages',
@@ -249,8 +273,8 @@ export interface WantedSettings extends Settings {
  * Whether a check wants something changed. A NOTE does only where a miss is one by the table; where it says more than that a
  * person decides.
  */
-export function isMiss({ level, severity, fix }: Result): boolean {
-  return level === 'warn' || level === 'fail' || (level === 'note' && severity === 'note' && fix !== null)
+export function isMiss({ level, severity, todo }: Result): boolean {
+  return level === 'warn' || level === 'fail' || (level === 'note' && severity === 'note' && todo != null)
 }
 
 /** Finds what to set by what the checks found. Pure. */
@@ -262,7 +286,7 @@ export function wantedSettings(subject: Subject, results: readonly Result[]): Wa
     if (result.tunedProfile !== null) return []
     const waits = (row.after ?? []).filter((id) => byId.get(id)?.level !== 'pass')
     if (waits.length === 0) return [{ id: row.id, ...row.settings(subject, row.id), why: null }]
-    const why = `${result.found}; not before ${waits.join(' and ')} pass`
+    const why = `${result.what}; not before ${waits.join(' and ')} pass`
     return isMiss(result) ? [{ id: row.id, runtime: [], lasting: [], why }] : []
   })
   return {

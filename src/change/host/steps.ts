@@ -6,7 +6,7 @@ import { directoryOf } from '../../units/path.js'
 import type { Step } from '../step.js'
 import { type Access, Refused } from './access.js'
 import { isSame, writable } from './compare.js'
-import { missingDirectories, ownFile, readPlain, replaceFile } from './places.js'
+import { discardFresh, missingDirectories, ownFile, readPlain, replaceFile } from './places.js'
 import type { PlannedFile } from './plan.js'
 import {
   type Change,
@@ -150,6 +150,7 @@ const MARK = 'qemu-rt host apply'
 /** Gives a file that is still what was written its old text, mode and owner; one that was not there is removed. */
 export function undoFile(root: Root, { path, before, set }: FileChange): Outcome {
   if (missingDirectories(root, directoryOf(path)).length > 0) return 'gone'
+  discardFresh(root, path)
   const now = readPlain(root, path)
   if (now === null && before === null) return 'was so already'
   if (now !== null && before !== null && now.text === before.text && now.mode === before.mode)

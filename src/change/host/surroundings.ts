@@ -51,6 +51,24 @@ export function configForUnit(path: string): string | null {
   }
 }
 
+/** Signs of systemd: it runs (sd_booted(3)), or it is installed in what is going to be booted. */
+const SYSTEMD = ['/run/systemd/system', '/usr/lib/systemd/systemd', '/lib/systemd/systemd']
+
+/** Whether systemd starts this host. Of a copy, whose programs are not looked at, it is assumed. */
+export function hasSystemd(root: Root): boolean {
+  return root !== '' || SYSTEMD.some(isThere)
+}
+
+/**
+ * Has systemd forget a unit that was removed: it is ended first, since one that has run counts as active.
+ * @returns as `reloadUnits`
+ */
+export async function forgetUnit(root: Root, unit: string): Promise<string | null> {
+  // One that has not run at this boot needs no end.
+  if (root === '' && isThere('/run/systemd/system')) await run(['systemctl', 'stop', unit])
+  return reloadUnits(root)
+}
+
 /** Has systemd read its units anew. @returns what it says when it cannot; null where it does not run */
 export async function reloadUnits(root: Root): Promise<string | null> {
   if (root !== '' || !isThere('/run/systemd/system')) return null

@@ -3,7 +3,7 @@ import {
   type ApplyRecord,
   bootOf,
   type Change,
-  isRuntime,
+  endsWithBoot,
   RECORD_DIRECTORY,
   removeApplyRecord,
   removeEmpty,
@@ -53,7 +53,7 @@ function isLeft(change: Change, kept: readonly Change[]): boolean {
 
 async function undoOne(host: Host, change: Change, isThisBoot: boolean): Promise<Undone> {
   try {
-    if (isRuntime(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
+    if (endsWithBoot(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
     return { change, outcome: await outcomeOf(host, change), error: null }
   } catch (error) {
     if (!(error instanceof UserError)) throw error

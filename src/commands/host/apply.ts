@@ -9,6 +9,7 @@ import { fileContent, type Host } from '../../change/host/steps.js'
 import {
   bootloaderSigns,
   configForUnit,
+  hasSystemd,
   launcherForUnit,
   reloadUnits,
 } from '../../change/host/surroundings.js'
@@ -88,7 +89,7 @@ async function readPlan(
   })
   if (subject.configured.realtime === null) throw hostCpusNotConfigured({ place: found.path })
   const cpus = runChecks(subject).find(({ id, level }) => id === 'config.cpus' && level === 'fail')
-  if (cpus !== undefined) throw hostCpusNotThere({ place: found.path, found: cpus.found })
+  if (cpus !== undefined) throw hostCpusNotThere({ place: found.path, found: cpus.what })
   const named = found.explicit ? configForUnit(found.path) : null
   const launcher = launcherForUnit(root, process.env.QEMU_RT_LAUNCHER)
   const plan = planHost({
@@ -96,6 +97,7 @@ async function readPlan(
     launcher: found.explicit && named === null ? null : launcher,
     config: named,
     signs: bootloaderSigns(root),
+    hasSystemd: hasSystemd(root),
   })
   return atBoot ? withoutWords(plan) : plan
 }

@@ -1,8 +1,15 @@
 import { accessTo } from '../../change/host/access.js'
 import { withHostLock } from '../../change/host/lock.js'
-import { UNIT_FILE } from '../../change/host/plan.js'
-import { bootOf, type Change, isRuntime, readApplyRecord } from '../../change/host/record.js'
-import { reloadUnits } from '../../change/host/surroundings.js'
+import { UNIT, UNIT_FILE } from '../../change/host/plan.js'
+import {
+  bootOf,
+  type Change,
+  discardUnwrittenRecord,
+  endsWithBoot,
+  isRuntime,
+  readApplyRecord,
+} from '../../change/host/record.js'
+import { forgetUnit } from '../../change/host/surroundings.js'
 import { changesToUndo, type Undone, undoHost } from '../../change/host/undo.js'
 import { EXIT } from '../../errors/user-error.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -22,24 +29,28 @@ export interface HostUndoOptions {
 export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<void> {
   const root = openSysroot(sysroot)
   checkRoot(root, 'host undo', dryRun)
-  const record = readApplyRecord(root)
-  if (record === null) return writeAll(1, 'Nothing to put back: host apply has changed nothing here.\n')
   if (dryRun) {
+    const record = readApplyRecord(root)
+    if (record === null) return writeAll(1, NOTHING)
     const isThisBoot = record.boot === bootOf(root)
-    const changes = changesToUndo(record).filter((change) => isThisBoot || !isRuntime(change))
+    const changes = changesToUndo(record).filter((change) => isThisBoot || !endsWithBoot(change))
     return writeAll(1, printableLines(changes.map((change) => `would put back ${nameOf(change)}\n`).join('')))
   }
   const done = await withHostLock(root, async () => {
-    // Another undo may have been faster.
-    const now = readApplyRecord(root)
-    return now === null ? [] : undoHost({ root, access: accessTo(root) }, now)
+    const record = readApplyRecord(root)
+    if (record !== null) return undoHost({ root, access: accessTo(root) }, record)
+    discardUnwrittenRecord(root)
+    return null
   })
+  if (done === null) return writeAll(1, NOTHING)
   const failure = done.some(({ change }) => 'path' in change && change.path === UNIT_FILE)
-    ? await reloadUnits(root)
+    ? await forgetUnit(root, UNIT)
     : null
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
   tell(done)
 }
+
+const NOTHING = 'Nothing to put back: host apply has changed nothing here.\n'
 
 function tell(done: readonly Undone[]): void {
   const of = (outcome: Undone['outcome']) => done.filter((one) => one.outcome === outcome)
@@ -53,7 +64,7 @@ function tell(done: readonly Undone[]): void {
     `${count} ${count === 1 ? 'change' : 'changes'} put back.`,
     ...(of('another boot').length === 0
       ? []
-      : ['This host has been booted since: values that files have set at this boot stay until the next.']),
+      : ['This host has been booted since: what was set in that boot alone ended with it.']),
     "What you added to the kernel's command line is yours to take out.",
   ]
   writeAll(1, `${lines.join('\n')}\n`)

@@ -18,7 +18,7 @@ export function formatCauses(report: CauseReport): string[] {
   ]
   const short = cannot.filter(({ count, microseconds }) => count || microseconds)
   return [
-    `what can explain the worst gap of vCPU ${vcpu}, ${formatMicroseconds(worstMicroseconds)} (${seconds.toFixed(0)} s, CPU ${cpus}):`,
+    `what can explain the worst of vCPU ${vcpu}, ${formatMicroseconds(worstMicroseconds)} (${seconds.toFixed(0)} s, CPU ${cpus}):`,
     ...(explained.length === 0 ? ['can:   nothing that was counted'] : explained),
     ...short.map(({ text }) => `cannot: ${text}`),
     ...(none.length === 0 ? [] : [`cannot, as there were none: ${none.map(causeName).join(', ')}`]),

@@ -9,8 +9,9 @@ import type { Thread } from '../../tune/threads.js'
 import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 import { type Children, hasEnded, how, startLoad, withChildren } from '../children.js'
 import { explainJitter } from '../explain.js'
+import { readExplainedHost } from '../explained-host.js'
 import type { GuestMachine } from '../guest.js'
-import { isPlaced, type Launched, launch, readHost, vcpuThread } from '../launched.js'
+import { isPlaced, type Launched, launch, vcpuThreads } from '../launched.js'
 import { type Frames, networkImage, networkMachine, type Role } from './guest.js'
 import { makeNetworkReader } from './record.js'
 import type { NetworkResult, NetworkVcpu } from './result.js'
@@ -132,9 +133,9 @@ function startGuest(
   const image = join(own, 'guest')
   const machine = run.machines[role]
   writeFileSync(image, networkImage(role, machine.vcpus - 1, run.frames))
-  const { launcher, emulator, config, accelerator } = run
+  const { launcher, emulator, config, accelerator, profiles } = run
   const args = [...networkMachine(machine, netdevs[role], image), '-accel', accelerator]
-  const launched = launch({ launcher, emulator, profile: run.profiles[role], config, args }, own)
+  const launched = launch({ launcher, emulator, profile: profiles[role], config, args }, own)
   add(launched.child)
 
   const read = makeNetworkReader()
@@ -234,12 +235,16 @@ function conclude(
   const { profiles, accelerator, frames, machines, online } = run
   const polling = (['sender', 'echo'] as const).map((role) => {
     const number = machines[role].vcpus - 1
-    return { role, number, thread: vcpuThread(guests[role], number) }
+    return { role, number, thread: vcpuThreads(guests[role], [number]).get(number) ?? null }
   })
   const trips = roundTrips(tally)
-  const host = readHost()
   const explanations = polling.flatMap(({ thread }) =>
-    explainJitter({ accelerator, worstMicroseconds: trips.worstMicroseconds, vcpu: thread, ...host }),
+    explainJitter({
+      accelerator,
+      worstMicroseconds: trips.worstMicroseconds,
+      vcpu: thread,
+      ...readExplainedHost('/', thread),
+    }),
   )
   const busy = [
     ...polling.map(({ role, thread }) => ({ what: `the ${role}'s vCPU`, cpus: thread?.cpus ?? null })),

@@ -4,7 +4,7 @@ import { ramSizeUnknown } from '../../errors/memory.js'
 import type { Bytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
-import type { Warning } from '../warnings.js'
+import { type Warning, warning } from '../warning.js'
 import { baseRamBytes, baseRamUses, machineType, memoryBackends } from './guest-ram.js'
 import { defaultRam, hasNoRam } from './machines.js'
 import { keepRamName } from './ram-name.js'
@@ -45,7 +45,7 @@ export function plainRam({ line, arch }: Pick<PassInput, 'line' | 'arch'>): Plai
     machine,
     bytes,
     path: findOptions(line, 'mem-path').at(-1)?.option.argument?.text ?? null,
-    warnings: known === null ? [{ kind: 'ram-name', text: unknown }] : [],
+    warnings: known === null ? [warning('ram-name', unknown)] : [],
   }
 }
 

@@ -1,3 +1,4 @@
+import { howToAddPages, howToHaveSize } from '../../checks/judge/huge-pages.js'
 import { hugePageSizeMissing, tooFewHugePages } from '../../errors/memory.js'
 import type { HugePages } from '../../host/facts.js'
 import { type Bytes, formatBytes } from '../../units/bytes.js'
@@ -27,12 +28,21 @@ export function checkHugePages(facts: {
   if (host === null || needs.length === 0) return
   const pool = host.find(({ size }) => size === facts.size)
   if (pool === undefined) {
-    throw hugePageSizeMissing({ profile, size: written, sizes: host.map(({ size }) => formatBytes(size)) })
+    const sizes = host.map(({ size }) => formatBytes(size))
+    throw hugePageSizeMissing({ profile, size: written, sizes, todo: howToHaveSize(facts.size) })
   }
   const { surplus } = pool
   const check = (needed: number, free: number, nodes: readonly number[]) => {
     if (needed > free + surplus)
-      throw tooFewHugePages({ profile, size: written, needed, free, surplus, nodes })
+      throw tooFewHugePages({
+        profile,
+        size: written,
+        needed,
+        free,
+        surplus,
+        nodes,
+        todo: howToAddPages(facts.size),
+      })
   }
   check(total(needs), pool.free, [])
   for (const nodes of new Map(needs.map((need) => [need.nodes.join(), need.nodes])).values()) {

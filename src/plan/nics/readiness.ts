@@ -1,3 +1,5 @@
+import { IOMMU_ID, TURN_ON_IOMMU } from '../../checks/judge/iommu.js'
+import type { Finding } from '../../errors/finding.js'
 import { EXIT, type ExitCode } from '../../errors/user-error.js'
 import type { PciDevice, VfioNode } from '../../host/facts.js'
 import type { UseOf } from '../../host/use/use.js'
@@ -10,8 +12,8 @@ import { NOTHING_KNOWN, wordsOf } from './uses.js'
 export { isOnVfio } from '../../units/pci-driver.js'
 
 /** Why a device cannot be given to a VM now, and the command that mends it. */
-export interface Obstacle {
-  readonly what: string
+export interface Obstacle extends Finding {
+  readonly level: 'fail'
   readonly todo: string
   readonly exitCode: ExitCode
 }
@@ -53,7 +55,11 @@ function toldLater(make: () => Obstacle): Obstacle {
     return made
   }
   return {
+    level: 'fail',
     exitCode: EXIT.unavailable,
+    get id() {
+      return told().id
+    },
     get what() {
       return told().what
     },
@@ -93,6 +99,8 @@ export function obstacleToBinding(
 function cdevUnknown({ address, cdev = null }: PciDevice): Obstacle | null {
   if (cdev !== null && cdev.access !== 'missing') return null
   return {
+    id: 'nic.iommufd-node',
+    level: 'fail',
     what: `${address} has no node in /dev/vfio/devices, and iommufd= opens it by that`,
     todo: `run as root: qemu-rt nics bind ${address}; or take iommufd= out (libvirt: iommufd='yes'), so that QEMU opens the IOMMU group`,
     exitCode: EXIT.unavailable,
@@ -125,6 +133,8 @@ export function obstaclesOfUse(device: PciDevice, useOf: UseOf): Obstacle[] {
     const { what, todo } = wordsOf(first, device.address)
     return [
       {
+        id: 'nic.used-by-host',
+        level: 'fail',
         what: more.length === 0 ? what : `${what}, and ${more.length} more`,
         todo,
         exitCode: EXIT.unavailable,
@@ -141,6 +151,8 @@ function notBound({ address, driver, interfaces }: PciDevice): Obstacle {
   const names = interfaces.map(({ name }) => name).join(', ')
   const holder = driver === null ? 'no driver' : `${driver}${names === '' ? '' : ` (${names})`}`
   return {
+    id: 'nic.driver',
+    level: 'fail',
     what: `${address} is bound to ${holder}, not to vfio-pci`,
     todo: `run as root: qemu-rt nics bind ${address}`,
     exitCode: EXIT.unavailable,
@@ -151,8 +163,10 @@ function notBound({ address, driver, interfaces }: PciDevice): Obstacle {
 export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
   if (iommuGroup !== null) return null
   return {
+    id: IOMMU_ID,
+    level: 'fail',
     what: `${address} is in no IOMMU group`,
-    todo: 'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt',
+    todo: TURN_ON_IOMMU,
     exitCode: EXIT.unavailable,
   }
 }
@@ -161,8 +175,10 @@ export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
 function noIommu({ address, vfioNode }: PciDevice): Obstacle | null {
   if (vfioNode?.path.startsWith(`${VFIO_NODES}/noiommu-`) !== true) return null
   return {
+    id: IOMMU_ID,
+    level: 'fail',
     what: `${address} has no IOMMU behind it (${vfioNode.path}), and QEMU opens no such device`,
-    todo: 'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt, without enable_unsafe_noiommu_mode',
+    todo: `${TURN_ON_IOMMU}, without enable_unsafe_noiommu_mode`,
     exitCode: EXIT.unavailable,
   }
 }
@@ -180,6 +196,8 @@ function tokenMissing(device: PciDevice, pci: readonly PciDevice[], { hasToken }
   const willShare = pf !== undefined && isOnVfio(pf) && (!isOnVfio(device) || pf.driver === device.driver)
   if (!willShare) return null
   return {
+    id: 'nic.vf-token',
+    level: 'fail',
     what: `${address} is a virtual function of ${pf.address}, which ${pf.driver} has, so it opens only with the token of that one's user`,
     todo: `give ${pf.address} back to the host (qemu-rt nics unbind ${pf.address}), or write vf-token=UUID beside the NIC's name, and on the device that has ${pf.address}`,
     exitCode: EXIT.unavailable,
@@ -198,6 +216,8 @@ function foreignInGroup(device: PciDevice, pci: readonly PciDevice[], useOf: Use
   if (foreign.length === 0) return null
   const names = foreign.map(({ address, driver }) => `${address} (${driver})`).join(', ')
   return {
+    id: 'nic.shared-group',
+    level: 'fail',
     what: `IOMMU group ${device.iommuGroup} of ${device.address} also holds ${names}`,
     get todo() {
       return `move the card to a slot of its own, or ${otherwise(foreign, useOf)}`
@@ -228,6 +248,8 @@ function iommuTrouble(node: VfioNode | null): Obstacle | null {
   if (node === null || node.access === 'ok') return null
   const isMissing = node.access === 'missing'
   return {
+    id: 'nic.iommufd-node',
+    level: 'fail',
     what: `${node.path}, which iommufd= uses, ${isMissing ? 'is missing' : 'cannot be opened by this user'}`,
     todo: isMissing
       ? 'run as root: modprobe iommufd (CONFIG_IOMMUFD); or take iommufd= out, so that QEMU opens the IOMMU group'
@@ -240,12 +262,16 @@ function cdevTrouble({ address, cdev = null }: PciDevice): Obstacle | null {
   if (cdev?.access === 'ok') return null
   if (cdev?.access === 'denied') {
     return {
+      id: 'nic.iommufd-node',
+      level: 'fail',
       what: `${cdev.path} of ${address} cannot be opened by this user, and iommufd= opens it by that`,
       todo: `run as root: chown USER ${cdev.path}, or take iommufd= out, so that QEMU opens the IOMMU group`,
       exitCode: EXIT.permission,
     }
   }
   return {
+    id: 'nic.iommufd-node',
+    level: 'fail',
     what: `${address} has no node in /dev/vfio/devices, and iommufd= opens it by that`,
     todo: "take iommufd= out (libvirt: iommufd='yes'), so that QEMU opens the IOMMU group; or use a kernel with CONFIG_VFIO_DEVICE_CDEV",
     exitCode: EXIT.unavailable,
@@ -256,6 +282,8 @@ function groupNodeTrouble({ address, vfioNode, cdev = null }: PciDevice): Obstac
   if (vfioNode === null || vfioNode.access === 'ok') return null
   if (vfioNode.access === 'missing' && cdev?.access === 'ok') {
     return {
+      id: 'nic.node',
+      level: 'fail',
       what: `${vfioNode.path} of ${address} is missing, and there is ${cdev.path}`,
       todo: 'this kernel has no VFIO groups (CONFIG_VFIO_GROUP): add -object iommufd,id=iommufd0 and iommufd=iommufd0 to the device',
       exitCode: EXIT.unavailable,
@@ -263,6 +291,8 @@ function groupNodeTrouble({ address, vfioNode, cdev = null }: PciDevice): Obstac
   }
   if (vfioNode.access === 'missing') {
     return {
+      id: 'nic.node',
+      level: 'fail',
       what: `${vfioNode.path} of ${address} is missing`,
       todo:
         `run as root: modprobe vfio-pci && qemu-rt nics bind ${address}; if it is there on the host, libvirt hides it: ` +
@@ -271,6 +301,8 @@ function groupNodeTrouble({ address, vfioNode, cdev = null }: PciDevice): Obstac
     }
   }
   return {
+    id: 'nic.node',
+    level: 'fail',
     what: `${vfioNode.path} of ${address} cannot be opened by this user`,
     todo: `run as root: chown USER ${vfioNode.path} (libvirt's QEMU user is libvirt-qemu or qemu), or install libvirt's hook`,
     exitCode: EXIT.permission,

@@ -17,7 +17,7 @@ import { checkHugePages, type HugePageNeed } from '../memory/hugepage-supply.js'
 import { asMemfd } from '../memory/ram-name.js'
 import { type VirtioMem, virtioMemDevices } from '../memory/virtio-mem.js'
 import type { Pass } from '../pass.js'
-import type { Warning } from '../warnings.js'
+import { type Warning, warning } from '../warning.js'
 
 /** What pages are wanted, and for which guest. */
 interface Wanted {
@@ -154,7 +154,7 @@ function requestedPages({ user, block, requested }: VirtioMem, wanted: Wanted): 
 }
 
 function kept(text: string): Warning {
-  return { kind: 'kept', text }
+  return warning('kept', text)
 }
 
 function reason(written: string): string {

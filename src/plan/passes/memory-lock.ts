@@ -1,5 +1,6 @@
 import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
 import { parseSwitch } from '../../argv/properties.js'
+import { daemonLimit } from '../../checks/judge/limits.js'
 import { lockExcludesVirtioMem, lockLimitTooLow } from '../../errors/memory.js'
 import type { HostFacts } from '../../host/facts.js'
 import { type Bytes, formatBytes } from '../../units/bytes.js'
@@ -80,6 +81,7 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
   throw lockLimitTooLow({
     needed: told.map(({ what }) => what).join(', and '),
     limit: formatBytes(limit),
+    daemonLimit: daemonLimit('LimitMEMLOCK'),
     where: locks && short === accounts[0] ? `lock-memory of profile '${profile.name}'` : BY_DEVICES,
   })
 }

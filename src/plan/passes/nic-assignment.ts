@@ -8,7 +8,7 @@ import { describeDevice } from '../nics/describe.js'
 import { obstacle } from '../nics/readiness.js'
 import { collectRequests, IDENTITY, openingOf, type VfioDevice, vfioDevices } from '../nics/requests.js'
 import type { Pass, PassInput, PlannedNic } from '../pass.js'
-import type { Warning } from '../warnings.js'
+import { type Warning, warning } from '../warning.js'
 
 /**
  * Turns every named NIC request into the PCI address that it means on this host: `host=nic:NAME`, `--nic`, and the
@@ -28,7 +28,7 @@ export const nicAssignment: Pass = {
       edits: assignments.flatMap(edit),
       nics: plannedNics(assignments, pci),
       warnings: [
-        ...inventoryWarnings.map((text): Warning => ({ kind: 'stale-entry', text })),
+        ...inventoryWarnings.map((text) => warning('stale-entry', text)),
         ...aboutUnknown(kept, input),
       ],
     }
@@ -107,7 +107,7 @@ function aboutUnknown(devices: readonly VfioDevice[], { host }: PassInput): Warn
       const facts = { other: label(device), fd: device.passed ?? '' }
       if (host.passed != null) throw passedDeviceUnknown(facts)
       const text = `${facts.other} is passed open (fd=${facts.fd}), and which device it is is unknown here: it may be a NIC that is given besides`
-      return { kind: 'other-device', text }
+      return warning('other-device', text)
     })
 }
 

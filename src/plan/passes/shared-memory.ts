@@ -13,7 +13,7 @@ import {
 import { isShared, shareBackend } from '../memory/sharing.js'
 import { vhostUserDevices } from '../memory/vhost-user-devices.js'
 import type { Pass, PassInput, PassResult } from '../pass.js'
-import type { Warning } from '../warnings.js'
+import { type Warning, warning } from '../warning.js'
 
 /**
  * Makes all guest RAM shared, with a descriptor, when a vhost-user device is there: its back end (a switch, a storage
@@ -108,12 +108,12 @@ function aloneWarnings(label: string, backend: Backend, uses: readonly BackendUs
   if (isShared(backend)) return []
   if (uses.length === 0) {
     const text = `${label} is used by nothing here and stays private; a memory device plugged in later needs it shared`
-    return [{ kind: 'private-later', text }]
+    return [warning('private-later', text)]
   }
   return uses.flatMap(({ user, because }): Warning[] =>
     because === null
       ? []
-      : [{ kind: 'kept', text: `${label} is left alone and stays private: ${user} uses it; ${because}` }],
+      : [warning('kept', `${label} is left alone and stays private: ${user} uses it; ${because}`)],
   )
 }
 
@@ -126,14 +126,14 @@ function laterWarning(line: CommandLine): Warning[] {
   if (!(slots > dimms.length)) return []
   const text =
     "-m has slots left: a DIMM that is plugged in later must be shared, too; in a domain by <access mode='shared'/>, by hand with object_add memory-backend-memfd,share=on"
-  return [{ kind: 'private-later', text }]
+  return [warning('private-later', text)]
 }
 
 const SLOTTED: readonly string[] = ['pc-dimm', 'nvdimm', 'spapr-nvdimm']
 
 /** A vhost-user device may move no packet. */
 function noData(text: string): Warning {
-  return { kind: 'no-data', text }
+  return warning('no-data', text)
 }
 
 function missing(uses: readonly BackendUse[], backends: readonly Backend[]): Warning[] {

@@ -22,7 +22,7 @@ export interface Launched extends Ended {
 let launched = 0
 
 /** What a launch that goes well says: nothing, or that the host is not prepared for real time. */
-export const GOES_WELL = /^(qemu-rt: warning: [^\n]* of real-time vCPUs [^\n]*\n)?$/
+export const GOES_WELL = /^(qemu-rt: warning: [^\n]*real-time vCPUs [^\n]*\n)?$/
 
 /**
  * Launches a QEMU by hand, as root or behind `user`.

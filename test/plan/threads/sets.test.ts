@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { KernelThread } from '../../../src/host/kernel-threads.js'
 import { parseCpuSet } from '../../../src/units/cpu-set.js'
 import { cpusOf, NAMED, planOf, warningsOf } from '../make.js'
 
@@ -55,6 +56,53 @@ t.test("priorities above the kernel's own threads are a warning where they are k
   ])
   t.strictSame(fifo(1, { rcuPriority: 'default' }), [])
   t.strictSame(fifo(99, {}), [], 'a host that does not say')
+})
+
+t.test("vCPUs that keep the kernel's own threads of their CPUs waiting are a warning", async (t) => {
+  const at = (priority: number | null, threads: readonly KernelThread[] | null, cpus = 'auto') =>
+    warningsOf(
+      planOf(NAMED, {
+        cpus: cpusOf('0-7', { isolated: set('4-7'), rcuPriority: 'default' }),
+        config: `${HOST}[profile.rt]\nvcpus = { cpus = "${cpus}", policy = "fifo"${priority === null ? '' : `, priority = ${priority}`} }`,
+        options: ['--profile', 'rt'],
+        kernelThreads: (asked) => threads?.filter(({ cpu }) => cpu === null || asked.includes(cpu)) ?? null,
+      }),
+    )
+  const threads = (priority: number): KernelThread[] => [
+    { name: 'rcub/0', cpu: null, priority: priority + 2 },
+    ...[3, 4, 5].flatMap((cpu) => [
+      { name: `ksoftirqd/${cpu}`, cpu, priority },
+      { name: `ktimers/${cpu}`, cpu, priority: priority + 1 },
+      { name: `rcuc/${cpu}`, cpu, priority: priority + 2 },
+    ]),
+  ]
+  const start = (priority: number) =>
+    `real-time vCPUs at priority ${priority} keep the kernel's own threads from running while they are busy: `
+  const apply = 'run as root: qemu-rt host apply, which puts such threads above vCPUs'
+  t.strictSame(at(2, threads(3)), [], 'all above')
+  t.strictSame(at(3, threads(3)), [
+    `${start(3)}ksoftirqd/4 (priority 3); ${apply}, or give the vCPUs a priority of 2 at most`,
+  ])
+  t.strictSame(at(50, threads(3)), [
+    `${start(50)}ksoftirqd/4 (priority 3) and 3 more; ${apply}, or give the vCPUs a priority of 2 at most`,
+  ])
+  t.strictSame(at(null, threads(0)), [`${start(1)}ksoftirqd/4 (best effort) and 1 more; ${apply}`])
+  t.strictSame(at(99, threads(97)), [
+    `${start(99)}ksoftirqd/4 (priority 97) and 3 more; give the vCPUs a priority of 95 at most, then run as root: qemu-rt host apply`,
+  ])
+  t.strictSame(at(50, [{ name: 'ksoftirqd/4', cpu: 4, priority: 51 }]), [], 'a kernel without the others')
+  t.match(at(50, null), [/at most 1 without rcutree.kthread_prio=/], 'a host that does not tell')
+  t.strictSame(
+    warningsOf(
+      planOf(NAMED, {
+        cpus: cpusOf('0-7', { isolated: set('4-7') }),
+        config: `${HOST}[profile.rt]\nvcpus = { cpus = "auto" }`,
+        options: ['--profile', 'rt'],
+        kernelThreads: () => t.fail('best-effort vCPUs do not have the host looked at') as never,
+      }),
+    ),
+    [],
+  )
 })
 
 t.test('what is not isolated beside a partition is added to the partition, not to the boot', async (t) => {

@@ -1,0 +1,8 @@
+export const IOMMU_ID = 'devices.iommu'
+
+/** Without an IOMMU VFIO gives no device to a VM (Linux Documentation/driver-api/vfio.rst). */
+export const TURN_ON_IOMMU =
+  'turn on VT-d or AMD-Vi in the firmware and boot with intel_iommu=on (Intel) iommu=pt'
+
+/** Groups that the kernel makes up with enable_unsafe_noiommu_mode; no device of theirs is confined (drivers/vfio/group.c). */
+export const NO_IOMMU_GROUP = 'vfio-noiommu'
