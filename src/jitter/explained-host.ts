@@ -1,10 +1,13 @@
 import { parseTickless } from '../checks/judge/isolation.js'
 import { isPreemptRt } from '../checks/judge/preempt-rt.js'
-import { fairServerOf } from '../checks/judge/throttling.js'
+import { fairServerOf, type ThrottlingFacts } from '../checks/judge/throttling.js'
 import { readCpus } from '../host/cpus.js'
+import type { HostCpus } from '../host/facts.js'
 import { readAttribute, readNumber } from '../host/sysfs.js'
 import { openSysroot } from '../host/sysroot.js'
 import type { JitterFacts } from './explain.js'
+
+const RELEASE = '/proc/sys/kernel/osrelease'
 
 /** Reads what of a host may explain jitter. @param vcpu null when its thread was not found */
 export function readExplainedHost(
@@ -13,17 +16,13 @@ export function readExplainedHost(
 ): Omit<JitterFacts, 'accelerator' | 'worstMicroseconds' | 'vcpu'> {
   const root = openSysroot(sysroot)
   const cpus = readCpus(root, true)
-  const release = readAttribute(`${root}/proc/sys/kernel/osrelease`)
+  const release = readAttribute(root + RELEASE)
   const [cpu] = vcpu?.cpus ?? []
   const runtime = readNumber(`${root}/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`)
   return {
     isolated: cpus?.isolated ?? null,
     ...(cpus?.isolatedByGroups === undefined ? {} : { isolatedByGroups: cpus.isolatedByGroups }),
-    throttling: {
-      runtime: cpus?.realtimeRuntime ?? null,
-      release,
-      hasGroups: cpus?.kernel?.hasRealtimeGroups ?? null,
-    },
+    throttling: throttlingOf(cpus, release),
     // A kernel without the file has no CPU without the tick (kernel/time/tick-sched.c, CONFIG_NO_HZ_FULL).
     fullDynticks: parseTickless(readAttribute(`${root}/sys/devices/system/cpu/nohz_full`) ?? ''),
     fairServer: fairServerOf(release, runtime),
@@ -31,5 +30,19 @@ export function readExplainedHost(
       readAttribute(`${root}/sys/kernel/realtime`),
       readAttribute(`${root}/proc/version`),
     ),
+  }
+}
+
+/** Reads what decides whether real-time threads are throttled. */
+export function readThrottling(sysroot: string): ThrottlingFacts {
+  const root = openSysroot(sysroot)
+  return throttlingOf(readCpus(root, true), readAttribute(root + RELEASE))
+}
+
+function throttlingOf(cpus: HostCpus | null, release: string | null): ThrottlingFacts {
+  return {
+    runtime: cpus?.realtimeRuntime ?? null,
+    release,
+    hasGroups: cpus?.kernel?.hasRealtimeGroups ?? null,
   }
 }

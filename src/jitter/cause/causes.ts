@@ -1,3 +1,5 @@
+import { judgeThrottling, type ThrottlingFacts } from '../../checks/judge/throttling.js'
+import { isBad } from '../../errors/finding.js'
 import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 import { formatMicroseconds } from '../microseconds.js'
 import { type Counters, grown, TICK_MICROSECONDS } from './counters.js'
@@ -25,8 +27,8 @@ export interface Snapshot {
   readonly steal: number | null
   /** Of QEMU's control group: how often its quota ended, and microseconds that it had to wait. */
   readonly quota: { readonly times: number; readonly waited: number } | null
-  /** kernel.sched_rt_runtime_us; -1 for no limit. */
-  readonly realtimeRuntime: number | null
+  /** What decides whether real-time threads are throttled. */
+  readonly throttling: ThrottlingFacts
   /** Every other thread of the host that may have run there, by what tells it apart. */
   readonly threads: ReadonlyMap<string, OtherThread> | null
 }
@@ -229,10 +231,11 @@ const SUBJECTS: readonly Subject[] = [
   },
   {
     id: 'throttling',
-    look: ({ after: { realtimeRuntime }, policy }) => {
-      if (realtimeRuntime === null) return null
-      if (realtimeRuntime === -1 || (policy !== 'fifo' && policy !== 'rr')) return { count: 0, text: '' }
-      const text = `real-time throttling is on (kernel.sched_rt_runtime_us=${realtimeRuntime}); the kernel does not count it, it is part of the waits`
+    look: ({ after: { throttling }, policy }) => {
+      const finding = judgeThrottling(throttling)
+      if (finding.level === 'unknown') return null
+      if (!isBad(finding) || (policy !== 'fifo' && policy !== 'rr')) return { count: 0, text: '' }
+      const text = `${finding.what}; the kernel does not count it, it is part of the waits`
       return { text }
     },
   },

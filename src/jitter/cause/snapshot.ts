@@ -3,6 +3,7 @@ import { parseStat, readProc } from '../../host/proc.js'
 import { listDirectory, readNumber } from '../../host/sysfs.js'
 import { listPids } from '../../tune/processes.js'
 import { type CpuSet, parseCpuSet } from '../../units/cpu-set.js'
+import { readThrottling } from '../explained-host.js'
 import type { OtherThread, Snapshot } from './causes.js'
 import { type Counters, parseNamed, parsePerCpu, parseSchedstat, parseSteal } from './counters.js'
 
@@ -40,7 +41,7 @@ export function takeSnapshot({ pid, tid, cpus }: Subject): Snapshot {
     hot: sum(cpus, (cpu) => readNumber(`${CPUS}/cpu${cpu}/thermal_throttle/core_throttle_count`)),
     steal: parseSteal(readProc('/proc/stat') ?? '', cpus),
     quota: times === undefined || waited === undefined ? null : { times, waited },
-    realtimeRuntime: readNumber('/proc/sys/kernel/sched_rt_runtime_us'),
+    throttling: readThrottling('/'),
     threads: readOthers(tid, cpus),
   }
 }

@@ -133,9 +133,9 @@ function startGuest(
   const image = join(own, 'guest')
   const machine = run.machines[role]
   writeFileSync(image, networkImage(role, machine.vcpus - 1, run.frames))
-  const { launcher, emulator, config, accelerator } = run
+  const { launcher, emulator, config, accelerator, profiles } = run
   const args = [...networkMachine(machine, netdevs[role], image), '-accel', accelerator]
-  const launched = launch({ launcher, emulator, profile: run.profiles[role], config, args }, own)
+  const launched = launch({ launcher, emulator, profile: profiles[role], config, args }, own)
   add(launched.child)
 
   const read = makeNetworkReader()

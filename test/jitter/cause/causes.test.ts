@@ -123,7 +123,7 @@ const BEFORE: Snapshot = {
   hot: 0,
   steal: 40_000,
   quota: { times: 0, waited: 0 },
-  realtimeRuntime: -1,
+  throttling: { runtime: -1, release: '6.1.0', hasGroups: null },
   threads: new Map(),
 }
 
@@ -202,9 +202,13 @@ t.test('what is short in all is said with its length', async (t) => {
 })
 
 t.test('throttling is as it is set; a guest that halts sleeps by design; no KVM, no exits', async (t) => {
-  const { causes } = causesOf({ realtimeRuntime: 950_000 })
+  const throttling = { runtime: 950_000, release: '6.1.0', hasGroups: null }
+  const { causes } = causesOf({ throttling })
   t.equal(verdicts(causes).throttling, 'may')
-  t.equal(verdicts(causesOf({ realtimeRuntime: 950_000 }, { policy: 'other' }).causes).throttling, 'cannot')
+  t.equal(verdicts(causesOf({ throttling }, { policy: 'other' }).causes).throttling, 'cannot')
+  // A kernel with the fair server throttles groups alone.
+  const withFairServer = { ...throttling, release: '6.12.0', hasGroups: false }
+  t.equal(verdicts(causesOf({ throttling: withFairServer }).causes).throttling, 'cannot')
   t.equal(verdicts(causesOf({ voluntary: 99 }).causes).sleep, 'may')
   t.equal(verdicts(causesOf({ voluntary: 99 }, { sleeps: true }).causes).sleep, undefined)
   const emulated = causesOf({ exits: null }, { accelerator: 'tcg' })
@@ -213,7 +217,9 @@ t.test('throttling is as it is set; a guest that halts sleeps by design; no KVM,
 
 t.test('nothing is claimed that was not read', async (t) => {
   const nothing = Object.fromEntries(Object.keys(BEFORE).map((key) => [key, null]))
-  const { causes, notRead } = findCauses(QUESTION, BEFORE, { ...BEFORE, ...nothing, atMs: 2000, cpus: [1] })
+  const throttling = { ...BEFORE.throttling, runtime: null }
+  const after = { ...BEFORE, ...nothing, atMs: 2000, cpus: [1], throttling }
+  const { causes, notRead } = findCauses(QUESTION, BEFORE, after)
   t.strictSame(causes, [])
   t.equal(notRead.length, 12)
   const lines = formatCauses({ ...causesOf({}), causes, notRead })

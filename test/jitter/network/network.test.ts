@@ -152,8 +152,8 @@ t.test('two runs side by side, with what became of the frames', async (t) => {
   echo: vCPU 0 on CPU 0-7, other
   switch: testpmd on CPU 3, in huge pages
   frames of 64 bytes, one each 1 ms: 9002 sent, 9001 back, 1 lost, 0 reordered
-  also: 1 back after they were counted as lost, 12 not sent, since the sender did
-    not run
+  also: 1 back after they were counted as lost, 12 not sent, since the sender
+    did not run
   round trips: 1 over 100 us, 1 over 1 ms, 0 over 10 ms
 Profile 'rt', KVM, 10 s: worst round trip 38 us
   sender: vCPU 1 on CPU 4, fifo 1
