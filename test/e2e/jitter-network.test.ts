@@ -143,7 +143,17 @@ t.test('wrong usage, and what is not there', async (t) => {
     [[], 64, /^qemu-rt: --mode network needs a switch with two ports; give --switch testpmd, or /],
     [['--socket', '/a'], 64, /two ports, and --socket was given once; /],
     [['--socket', '/a', '--socket', '/a,server'], 64, /--socket was given 2 times; .*two different paths/],
-    [['--switch', 'testpmd', '--socket', '/a'], 64, /^qemu-rt: --mode network needs a switch/],
+    [
+      ['--switch', 'testpmd', '--socket', '/a', '--socket', '/b'],
+      64,
+      /^qemu-rt: --switch starts a switch, and --socket names one that runs: .*; leave out one of the two$/m,
+    ],
+    [
+      ['--switch', 'testpmd', '--floor', 'none'],
+      64,
+      /^qemu-rt: --mode network has no such option: --floor; leave it out$/m,
+    ],
+    [['--switch', 'testpmd', '--floor', 'auto'], 64, /: --floor; /],
     [
       ['--switch', 'testpmd', '--frame-size', '59'],
       64,
@@ -154,7 +164,11 @@ t.test('wrong usage, and what is not there', async (t) => {
       64,
       /^qemu-rt: '10us' is not from 20us to 100ms: --interval; /,
     ],
-    [['--mode', 'spin', '--switch', 'testpmd'], 64, /^qemu-rt: --mode spin has no such option: --switch; /],
+    [
+      ['--mode', 'spin', '--switch', 'testpmd'],
+      64,
+      /^qemu-rt: --mode spin has no such option: --switch; add --mode network, or leave it out$/m,
+    ],
     [['--mode', 'spin', '--socket', '/a'], 64, /: --socket; /],
     [
       ['--socket', nowhere, '--socket', '/b'],
