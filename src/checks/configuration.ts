@@ -14,7 +14,7 @@ import { met, missed, noted, notHere, unknown } from './verdicts.js'
 const SOURCE = 'docs/configuration.md'
 
 /** What [host] may be on this host: the CPUs that are isolated, else all but the first two, or the first. */
-function example({ realtime: isolated, housekeeping, online }: Sets): string {
+export function exampleOfHost({ realtime: isolated, housekeeping, online }: Sets): string {
   const kept = isolated.length > 0 ? housekeeping : online.slice(0, online.length > 3 ? 2 : 1)
   const given = isolated.length > 0 ? isolated : subtractCpuSets(online, kept)
   return `housekeeping = "${formatCpuSet(kept)}", realtime = "${formatCpuSet(given)}"`
@@ -44,7 +44,7 @@ const realtime: Check = {
   },
   why: 'Only the configuration says what each CPU is for; checks, plans and leases go by it.',
   fixedBy: 'configuration',
-  fix: (sets) => `write [host] into /etc/qemu-rt/qemu-rt.toml, such as: ${example(sets)}`,
+  fix: (sets) => `write [host] into /etc/qemu-rt/qemu-rt.toml, such as: ${exampleOfHost(sets)}`,
   source: SOURCE,
 }
 

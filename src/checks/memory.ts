@@ -40,7 +40,7 @@ const samePages = value({
   wanted: '0 or 2',
   why: 'A guest that writes to a merged page waits for a copy of it.',
   fixedBy: 'boot',
-  fix: `${byWrite(KSM, 2)} (2 takes merged pages apart, for which there must be memory)`,
+  fix: `${byWrite(KSM, 0)} (pages that are merged stay so; writing 2 takes them apart at once, for which there must be memory)`,
   source: "tuned's profile realtime-virtual-host; Linux Documentation/admin-guide/mm/ksm.rst",
   whenMissing: 'this kernel has no such merging',
 })

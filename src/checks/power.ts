@@ -41,8 +41,9 @@ const STATE_DISABLED = `${CPUS}/cpu*/cpuidle/state*/disable`
 const RESUME = `${CPUS}/cpu*/power/pm_qos_resume_latency_us`
 
 /** States that a CPU leaves at once, by the names that drivers give them (intel_idle, acpi_idle, arm and haltpoll). */
-const SHALLOW =
-  /^(POLL|C0|C1|C1E|C1_ACPI|C1E_ACPI|WFI|ARM WFI|haltpoll idle|ACPI HLT|ACPI FFH MWAIT 0x[01])$/i
+const SHALLOW_NAMES =
+  'POLL|C0|C1|C1E|C1_ACPI|C1E_ACPI|WFI|ARM WFI|haltpoll idle|ACPI HLT|ACPI FFH MWAIT 0x[01]'
+const SHALLOW = new RegExp(`^(${SHALLOW_NAMES})$`, 'i')
 
 /** The files that switch deeper idle states of real-time CPUs off. */
 export function deepStateSwitches({ facts, sets }: Subject): string[] {
@@ -63,6 +64,11 @@ function deepStates({ facts }: Subject): ReadonlyMap<number, readonly string[]> 
     if (!isOff && !isHeld && !SHALLOW.test(name)) states.set(cpu, [...(states.get(cpu) ?? []), name])
   }
   return states
+}
+
+/** Switches off what is deeper than C1, as host apply does: C1 and above stay, so that CPUs need not poll. */
+function byDisabling(cpus: CpuSet): string {
+  return `run as root: for c in ${cpus.join(' ')}; do for s in ${CPUS}/cpu$c/cpuidle/state*; do grep -qixE '${SHALLOW_NAMES}' $s/name || echo 1 >$s/disable; done; done; to keep it, have a unit do so at boot; or boot with processor.max_cstate=1 intel_idle.max_cstate=1 for all CPUs`
 }
 
 const idleStates: Check = {
@@ -93,12 +99,12 @@ const idleStates: Check = {
       return met(
         `${names} are there, and tuned's profile '${forced.profile}' keeps CPUs out of them (force_latency=${forced.value})`,
       )
-    return missed(idleStates, `${names} on ${cpusText(deep.map(({ cpu }) => cpu))}`)
+    const cpus = deep.map(({ cpu }) => cpu)
+    return missed(idleStates, `${names} on ${cpusText(cpus)}`, byDisabling(cpus))
   },
   why: 'A CPU takes up to hundreds of microseconds to leave a deep state. A guest with cpu-pm enters them itself.',
   fixedBy: 'boot',
-  fix: ({ realtime }) =>
-    `run as root: for c in ${realtime.join(' ')}; do echo n/a >${CPUS}/cpu$c/power/pm_qos_resume_latency_us; done (these CPUs then poll); to keep it, have a unit do so at boot; or boot with processor.max_cstate=1 intel_idle.max_cstate=1 for all CPUs`,
+  fix: ({ realtime }) => byDisabling(realtime),
   source:
     "Linux Documentation/core-api/real-time/kernel-configuration.rst, CONFIG_CPU_IDLE; tuned's profile latency-performance",
   tuned: [['cpu', 'force_latency']],

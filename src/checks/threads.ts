@@ -41,7 +41,7 @@ function priorityCheck(kind: Kind): Check {
       const vcpu = priorityOf(sets)
       return vcpu > HIGHEST_VCPU
         ? `give vCPUs a priority of ${HIGHEST_VCPU} at most in [profile.…]: the kernel's threads have to be above`
-        : `run as root: for t in $(pgrep -P 2 '^(${names})'); do chrt -f -p ${vcpu + above} $t; done; to keep it, have a unit do so at boot`
+        : `run as root: for t in $(pgrep -P 2 '${patternFor(kind, sets)}'); do chrt -f -p ${vcpu + above} $t; done; to keep it, have a unit do so at boot`
     },
     source: SOURCE,
     tuned: names.split('|').map((name) => ['scheduler', `group.${name}`] as const),
@@ -56,6 +56,11 @@ function priorityCheck(kind: Kind): Check {
     return missed(check, `not above the vCPUs' ${priorityOf(sets)}: ${few(below.map(described))}`)
   }
   return check
+}
+
+/** For pgrep: of threads that each have a CPU, those of the real-time CPUs, as host apply sets them. */
+function patternFor({ names, isPerCpu }: Kind, { realtime }: Sets): string {
+  return isPerCpu ? `^(${names})/(${realtime.join('|')})$` : `^(${names})`
 }
 
 function threadsOfKind(

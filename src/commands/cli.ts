@@ -140,10 +140,10 @@ function addJitter(root: Command): void {
     .option('--seconds <n>', 'how long to measure', '10')
     .option('--load <command>', 'a shell command to run beside it, such as "stress-ng --cpu 4"')
     .option('--compare', 'best effort and the profile, one after the other')
+    // No default of commander's: the network mode refuses it only when it was given.
     .option(
       '--floor <seconds>',
-      'how long to measure the host without a VM afterwards: auto (as long, 60 at most), none, or seconds',
-      'auto',
+      'how long to measure the host without a VM afterwards: auto (as long, 60 at most), none, or 2 to 86400 seconds (default: auto)',
     )
     .option('--report <file>', 'write a page of HTML with pictures, too')
     .addOption(new Option('--accel <name>', 'default: KVM where it works').choices(['kvm', 'tcg']))

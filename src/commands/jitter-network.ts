@@ -2,7 +2,13 @@ import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import { emulatorOfArch } from '../emulator/names.js'
 import { badInterval, badSeconds, compareNeedsProfile } from '../errors/jitter.js'
-import { badFrameSize, notInThisMode, whichSwitch } from '../errors/jitter-network.js'
+import {
+  badFrameSize,
+  needsNetworkMode,
+  notInThisMode,
+  switchNamedTwice,
+  whichSwitch,
+} from '../errors/jitter-network.js'
 import { EXIT } from '../errors/user-error.js'
 import { readCpus } from '../host/cpus.js'
 import { readHugePages } from '../host/hugepages.js'
@@ -36,6 +42,8 @@ export interface JitterNetworkOptions extends NetworkOptions {
   readonly vcpus: string
   readonly failOver?: string
   readonly report?: string
+  /** Absent unless it was given. */
+  readonly floor?: string
   readonly seconds: string
   readonly load?: string
   readonly compare?: boolean
@@ -62,7 +70,7 @@ export function refuseNetworkOptions(mode: string, options: NetworkOptions): voi
     ['--frame-size', options.frameSize !== undefined],
     ['--echo-profile', options.echoProfile !== undefined],
   ]
-  for (const [option, isGiven] of given) if (isGiven) throw notInThisMode({ option, mode })
+  for (const [option, isGiven] of given) if (isGiven) throw needsNetworkMode({ option, mode })
 }
 
 /**
@@ -77,6 +85,7 @@ export async function jitterNetworkCommand(options: JitterNetworkOptions): Promi
   const mode = 'network'
   if (options.vcpus !== '1') throw notInThisMode({ option: '--vcpus', mode })
   if (options.report !== undefined) throw notInThisMode({ option: '--report', mode })
+  if (options.floor !== undefined) throw notInThisMode({ option: '--floor', mode })
   const limit = readLimit(options.failOver)
   const frames = readFrames(options)
   const seconds = readSeconds(options.seconds)
@@ -149,7 +158,7 @@ function readSeconds(seconds: string): number {
 /** @returns null for testpmd */
 function readSockets({ switch: name, socket }: JitterNetworkOptions) {
   if (name !== undefined) {
-    if (socket.length > 0) throw whichSwitch({ sockets: socket.length })
+    if (socket.length > 0) throw switchNamedTwice()
     return null
   }
   const [sender, echo, ...more] = socket.map(parseSocket)

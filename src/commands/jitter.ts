@@ -44,7 +44,8 @@ export interface JitterOptions extends NetworkOptions {
   readonly failOver?: string
   readonly load?: string
   readonly compare?: boolean
-  readonly floor: string
+  /** `auto` unless it was given. */
+  readonly floor?: string
   readonly report?: string
   readonly accel?: 'kvm' | 'tcg'
   readonly format: 'text' | 'json'
@@ -71,7 +72,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   const limit = readLimit(options.failOver)
   const task = { mode, intervalMicroseconds: readInterval(options), seconds: readSeconds(options.seconds) }
   const wanted = options.vcpus === 'all' ? 'all' : readCount(options.vcpus)
-  const hostSeconds = readFloor(options.floor, task.seconds)
+  const hostSeconds = readFloor(options.floor ?? 'auto', task.seconds)
   if (options.report !== undefined) checkReport(options.report)
   const policy = await readPolicy(options.config)
   const settings = profile === null ? null : profileNamed(policy, profile).settings

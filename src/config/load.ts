@@ -42,7 +42,7 @@ export async function loadPolicy({
     const code = errorCode(error)
     if (code === null) throw error
     if (code === 'ENOENT' && !explicit && !isThere(path)) return EMPTY_POLICY
-    throw readError(path, code)
+    throw readError(path, code, emulatorMode)
   }
   // The schema takes a tenth of a launch, which one without a configuration is spared.
   const { parsePolicy } = await import('./parse.js')
@@ -94,8 +94,9 @@ function tooLong(size: number): string {
   return size < MAX_BYTES ? 'it grows while it is read' : 'it is longer than 1 MiB'
 }
 
-function readError(file: string, code: string): UserError {
-  if (code === 'ENOENT' || code === 'ENOTDIR') return configMissing({ file })
+function readError(file: string, code: string, emulatorMode: boolean): UserError {
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return configMissing({ file, options: emulatorMode ? '--config, --rt-config' : '--config' })
   if (code === 'EACCES' || code === 'EPERM')
     return configNotReadable({ file, user: process.getuid?.() ?? null, isRegular: isRegular(file) })
   return configUnusable({ file, reason: code })

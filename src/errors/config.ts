@@ -1,12 +1,13 @@
 import { quoteIfNeeded } from '../argv/shell.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
-export function configMissing(facts: { readonly file: string }): UserError {
+/** `options`: those that name a configuration where this one was named. */
+export function configMissing(facts: { readonly file: string; readonly options: string }): UserError {
   return userError({
     exitCode: EXIT.config,
     what: 'the configuration does not exist',
     where: facts.file,
-    todo: 'create it, or name another with --config, --rt-config or QEMU_RT_CONFIG',
+    todo: `create it, or name another with ${facts.options} or QEMU_RT_CONFIG`,
   })
 }
 

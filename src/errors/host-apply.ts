@@ -3,22 +3,30 @@ import { EXIT, type UserError, userError } from './user-error.js'
 const PERMISSION = ['EACCES', 'EPERM', 'EROFS']
 
 /** `[host] realtime` is missing, and nothing is set for CPUs that nobody has named. */
-export function hostCpusNotConfigured(facts: { readonly place: string }): UserError {
+export function hostCpusNotConfigured(facts: {
+  readonly place: string
+  /** What `[host]` may be on this host. */
+  readonly example: string
+}): UserError {
   return userError({
     exitCode: EXIT.config,
     what: 'the configuration does not say which CPUs are for real time, and host apply sets nothing for others',
     where: facts.place,
-    todo: 'write realtime and housekeeping into [host], such as: realtime = "4-15"',
+    todo: `write into [host], such as: ${facts.example}`,
   })
 }
 
 /** `[host]` names CPUs that this host does not have, or that are off. */
-export function hostCpusNotThere(facts: { readonly place: string; readonly found: string }): UserError {
+export function hostCpusNotThere(facts: {
+  readonly place: string
+  readonly found: string
+  readonly todo: string
+}): UserError {
   return userError({
     exitCode: EXIT.config,
-    what: `[host] does not fit this host: ${facts.found}`,
+    what: `[host] does not fit this host (${facts.found})`,
     where: facts.place,
-    todo: 'correct [host], or bring the CPUs online: echo 1 >/sys/devices/system/cpu/cpuN/online',
+    todo: facts.todo,
   })
 }
 

@@ -39,7 +39,7 @@ export function noSocketDirectory(facts: { readonly path: string }): UserError {
   })
 }
 
-/** Neither or both ways to name the switch, or one socket for two guests. */
+/** No way to name the switch, or one socket for two guests. */
 export function whichSwitch(facts: { readonly sockets: number }): UserError {
   return userError({
     exitCode: EXIT.usage,
@@ -61,7 +61,27 @@ export function badFrameSize(facts: {
   })
 }
 
-/** `option`: one of the network mode's; or another mode's that this one has not. */
+/** An option of the network mode, and another mode. */
+export function needsNetworkMode(facts: { readonly option: string; readonly mode: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `--mode ${facts.mode} has no such option`,
+    where: facts.option,
+    todo: 'add --mode network, or leave it out',
+  })
+}
+
+/** Both ways to name the switch. */
+export function switchNamedTwice(): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: '--switch starts a switch, and --socket names one that runs',
+    where: '--mode network',
+    todo: 'leave out one of the two',
+  })
+}
+
+/** `option`: another mode's that the network mode has not. */
 export function notInThisMode(facts: { readonly option: string; readonly mode: string }): UserError {
   return userError({
     exitCode: EXIT.usage,

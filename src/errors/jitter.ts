@@ -41,7 +41,7 @@ export function intervalNeedsTimer(): UserError {
     exitCode: EXIT.usage,
     what: 'a guest that spins has no timer',
     where: '--interval',
-    todo: 'add --mode timer',
+    todo: 'add --mode timer, or --mode network',
   })
 }
 

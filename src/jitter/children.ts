@@ -39,9 +39,15 @@ export async function withChildren<T>(
   }
 }
 
-/** Starts a shell command, in a process group of its own, so that all of it can be ended. */
+/**
+ * Starts a shell command, in a process group of its own, so that all of it can be ended. What it leaves running ends with
+ * the shell.
+ */
 export function startLoad(command: string): ChildProcess {
-  return spawn('sh', ['-c', command], { stdio: 'ignore', detached: true })
+  const shell = spawn('sh', ['-c', command], { stdio: 'ignore', detached: true })
+  // The group's number is not given again before all of the group has ended.
+  shell.once('exit', () => kill(-(shell.pid ?? 0)))
+  return shell
 }
 
 export function hasEnded(child: ChildProcess): boolean {
@@ -54,12 +60,20 @@ export function how(child: ChildProcess): string {
   return child.signalCode ?? `exit code ${child.exitCode}`
 }
 
-/** Ends a child; the load with all that it has started. */
+/**
+ * Ends a child; the load with all that it has started. One that has ended is left alone: its number may be another
+ * process's by now.
+ */
 export function stop(child: ChildProcess): void {
-  if (child.pid === undefined) return
+  if (child.pid === undefined || hasEnded(child)) return
   const isGroup = child.spawnargs[0] === 'sh'
+  kill(isGroup ? -child.pid : child.pid)
+}
+
+function kill(pid: number): void {
+  if (pid === 0) return
   try {
-    process.kill(isGroup ? -child.pid : child.pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch {
     // It has ended.
   }

@@ -73,13 +73,17 @@ function whyEnded(child: ChildProcess, line: string, hasReported: boolean): Erro
   const exitCode = Object.values(EXIT).find((code) => code === child.exitCode)
   if (exitCode !== undefined && line !== '') return launchRefused({ exitCode, said: ourWords(line) })
   // The tuner stops a VM whose profile is strict; another accelerator would not help.
-  if (hasReported || line !== ourWords(line)) return guestEnded({ how: how(child), said: ourWords(line) })
+  if (hasReported || line.startsWith('qemu-rt: '))
+    return guestEnded({ how: how(child), said: ourWords(line) })
   return guestSilent({ reason: `QEMU ended: ${how(child)}`, said: line })
 }
 
-/** The launcher and the tuner begin a line with their name. */
+/** The launcher and the tuner begin a line with their name; what `jitter` gives to `run` has its options' names here, too. */
 function ourWords(line: string): string {
-  return line.replace(/^qemu-rt: /, '')
+  return line
+    .replace(/^qemu-rt: /, '')
+    .replaceAll(/--rt-(config|emulator|profile)\b/g, '--$1')
+    .replaceAll("'qemu-rt run --help'", "'qemu-rt jitter --help'")
 }
 
 /** Whether the tuner has placed the vCPUs; without a plan there is nothing to place. */

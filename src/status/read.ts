@@ -5,7 +5,6 @@ import { NEW_VM } from '../record/vm.js'
 import { findRecorded, readQemuThreads } from '../tune/processes.js'
 import { findUnrecorded } from '../tune/targets.js'
 import { foundThreads } from './found.js'
-import { makeInterruptReader } from './read-interrupts.js'
 import type { Snapshot, VmSnapshot } from './snapshot.js'
 import { readUsage } from './usage.js'
 
@@ -28,14 +27,12 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
   const others = sysroot === '/' ? findUnrecorded(recorded) : []
   const pids = [...recorded.map(({ process }) => process.pid), ...others.map(({ pid }) => pid)]
   const usage = await readUsage(pids, intervalMs)
-  const interruptsOf = makeInterruptReader()
   const at = performance.now()
   const vms = recorded.flatMap((plan) => {
     const { pid } = plan.process
     // Before Linux 6.4 looking for the kernel's vhost threads takes a file for each of its threads.
     const threads = readQemuThreads(pid, { kernels: plan.threads?.vhost ? 'vhost' : 'none' }) ?? []
-    if (threads.length === 0) return []
-    return [{ pid, plan, threads, usage: usage.get(pid) ?? null, interrupts: interruptsOf(pid, plan) }]
+    return threads.length === 0 ? [] : [{ pid, plan, threads, usage: usage.get(pid) ?? null }]
   })
   const unrecorded = others.flatMap(({ pid, guest, line }): VmSnapshot[] => {
     const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
@@ -48,7 +45,6 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
         found: foundThreads(threads, unnamedObjects(line), cpus?.online ?? null),
         threads,
         usage: usage.get(pid) ?? null,
-        interrupts: interruptsOf(pid, null),
       },
     ]
   })

@@ -65,9 +65,10 @@ export async function tuneLaunch(plan: VmRecord, threads: ThreadPlan, launcher: 
     if (pid === 'ended') return { kind: 'ended', pid: null }
     if (pid !== 'not yet') {
       const startTicks = startOf(pid)
-      // Between the two looks it may have ended, and another process may have its number.
-      if (startTicks === null || findQemu(launcher, plan) !== pid) return { kind: 'ended', pid: null }
-      return tuneQemu(plan, threads, { pid, startTicks }, started)
+      // Between the two looks it may have ended, and another process may have its number; or it is about to run another
+      // program, as a script does, and is looked at again.
+      if (startTicks !== null && findQemu(launcher, plan) === pid)
+        return tuneQemu(plan, threads, { pid, startTicks }, started)
     }
     await sleep(pause(Date.now() - started))
   }

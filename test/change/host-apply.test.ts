@@ -1,6 +1,7 @@
 import {
   chmodSync,
   cpSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -23,7 +24,7 @@ import {
   UNIT_LINK,
 } from '../../src/change/host/plan.js'
 import { type Change, readApplyRecord } from '../../src/change/host/record.js'
-import { undoHost } from '../../src/change/host/undo.js'
+import { lookAtUndo, undoHost } from '../../src/change/host/undo.js'
 import type { Step } from '../../src/change/step.js'
 import type { Subject } from '../../src/checks/check.js'
 import { readSubject } from '../../src/commands/host/subject.js'
@@ -313,7 +314,8 @@ t.test('what somebody else has changed since is left and told', async (t) => {
   await applyHost(host, await host.plan())
   writeFileSync(host.root + THP, 'madvise\n')
   const own = readFileSync(host.root + SYSCTL_FILE, 'utf8')
-  writeFileSync(host.root + SYSCTL_FILE, `${own}vm.overcommit_memory = 1\n`)
+  const [line = ''] = /^vm\.stat_interval = .*$/m.exec(own) ?? []
+  writeFileSync(host.root + SYSCTL_FILE, `${own.replace(line, '# mine')}\nvm.overcommit_memory = 1\n`)
   await t.rejects(applyHost(host, await host.plan()), { exitCode: 69, message: /91-qemu-rt\.conf; move/ })
   const left = (await undo(host)).filter(({ outcome }) => outcome === 'changed since')
   t.strictSame(left.map(({ change }) => (change.kind === 'file' ? change.target : change.kind)).sort(), [
@@ -328,6 +330,27 @@ t.test('what somebody else has changed since is left and told', async (t) => {
   t.equal(readApplyRecord(host.root), null)
   t.equal(readFileSync(host.root + SYSCTL_FILE, 'utf8'), 'vm.overcommit_memory = 1\n')
 })
+
+t.test(
+  'lines that somebody has added above and below stay, and a look says what the undo then does',
+  async (t) => {
+    const host = made(t, 'unprepared')
+    await applyHost(host, await host.plan())
+    const own = readFileSync(host.root + SYSCTL_FILE, 'utf8')
+    writeFileSync(host.root + SYSCTL_FILE, `kernel.panic = 9\n${own}vm.overcommit_memory = 1\n`)
+    writeFileSync(host.root + MODPROBE_FILE, '\n')
+    const outcomes = (done: Awaited<ReturnType<typeof undo>>) => done.map(({ outcome }) => outcome)
+    const before = snapshot(host)
+    const record = readApplyRecord(host.root)
+    const seen = outcomes(record === null ? [] : await lookAtUndo(host, record))
+    t.strictSame(snapshot(host), before)
+    t.strictSame(outcomes(await undo(host)), seen)
+    t.ok(seen.includes('in use'), 'the directory of the file that stays')
+    t.equal(readFileSync(host.root + SYSCTL_FILE, 'utf8'), 'kernel.panic = 9\nvm.overcommit_memory = 1\n')
+    t.notOk(existsSync(host.root + MODPROBE_FILE), 'nothing is left in it')
+    t.equal(readApplyRecord(host.root), null)
+  },
+)
 
 t.test('what the kernel refuses is told, keeps nothing else, and is not undone', async (t) => {
   const host = made(t, 'unprepared')

@@ -330,7 +330,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       ...withThread('ksoftirqd/3', '3', { isBound: true }),
       level: 'warn',
       found: /ksoftirqd\/3 other/,
-      fix: /pgrep -P 2 '\^\(ksoftirqd\)'\); do chrt -f -p 2 /,
+      fix: /pgrep -P 2 '\^\(ksoftirqd\)\/\(2\|3\)\$'\); do chrt -f -p 2 /,
     },
     {
       subject: { profiles: rtProfile(2) },

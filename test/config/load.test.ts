@@ -45,7 +45,10 @@ t.test('a missing file is the empty policy at the default place only', async (t)
   t.equal(await load({ path, explicit: false }), EMPTY_POLICY)
   t.same(await failure({ path }), {
     exitCode: 78,
-    message: `the configuration does not exist: ${path}; create it, or name another with --config, --rt-config or QEMU_RT_CONFIG`,
+    message: `the configuration does not exist: ${path}; create it, or name another with --config or QEMU_RT_CONFIG`,
+  })
+  t.match(await failure({ path, emulatorMode: true }), {
+    message: / with --config, --rt-config or QEMU_RT_CONFIG$/,
   })
   t.equal(DEFAULT_CONFIG_PATH, '/etc/qemu-rt/qemu-rt.toml')
 })

@@ -43,6 +43,14 @@ t.test('frames go through testpmd and come back, and nothing is left', async (t)
   await nothingIsLeft()
 })
 
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
 /** testpmd as the product starts it, with its PID in a file. */
 function observedTestpmd(pidFile: string): Wire {
   const wire = testpmdWire({ pollCpu: 1, mainCpu: 0, memory: '4 KiB pages' })
@@ -80,7 +88,9 @@ t.test('a switch that is stopped loses frames, and those that it had come late',
   t.ok(frames.lost > 0, `${frames.lost} lost`)
   t.ok(frames.late > 0, `${frames.late} of them late`)
   t.equal(frames.sent, frames.received + frames.lost)
-  t.throws(() => process.kill(Number(readFileSync(pidFile, 'utf8')), 0), { code: 'ESRCH' }, 'it has ended')
+  const pid = Number(readFileSync(pidFile, 'utf8'))
+  // Killed, it is there until it is waited for.
+  await waitFor('testpmd to end', 20, () => !isThere(pid))
 })
 
 t.test("a switch of the user's, which connects to QEMU's sockets", async (t) => {
@@ -133,7 +143,17 @@ t.test('wrong usage, and what is not there', async (t) => {
     [[], 64, /^qemu-rt: --mode network needs a switch with two ports; give --switch testpmd, or /],
     [['--socket', '/a'], 64, /two ports, and --socket was given once; /],
     [['--socket', '/a', '--socket', '/a,server'], 64, /--socket was given 2 times; .*two different paths/],
-    [['--switch', 'testpmd', '--socket', '/a'], 64, /^qemu-rt: --mode network needs a switch/],
+    [
+      ['--switch', 'testpmd', '--socket', '/a', '--socket', '/b'],
+      64,
+      /^qemu-rt: --switch starts a switch, and --socket names one that runs: .*; leave out one of the two$/m,
+    ],
+    [
+      ['--switch', 'testpmd', '--floor', 'none'],
+      64,
+      /^qemu-rt: --mode network has no such option: --floor; leave it out$/m,
+    ],
+    [['--switch', 'testpmd', '--floor', 'auto'], 64, /: --floor; /],
     [
       ['--switch', 'testpmd', '--frame-size', '59'],
       64,
@@ -144,7 +164,11 @@ t.test('wrong usage, and what is not there', async (t) => {
       64,
       /^qemu-rt: '10us' is not from 20us to 100ms: --interval; /,
     ],
-    [['--mode', 'spin', '--switch', 'testpmd'], 64, /^qemu-rt: --mode spin has no such option: --switch; /],
+    [
+      ['--mode', 'spin', '--switch', 'testpmd'],
+      64,
+      /^qemu-rt: --mode spin has no such option: --switch; add --mode network, or leave it out$/m,
+    ],
     [['--mode', 'spin', '--socket', '/a'], 64, /: --socket; /],
     [
       ['--socket', nowhere, '--socket', '/b'],

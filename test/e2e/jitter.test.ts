@@ -244,6 +244,8 @@ t.test('wrong usage, and a guest that does not run', async (t) => {
     status: 69,
     stderr: /^qemu-rt: the guest reported nothing \(QEMU ended: exit code 1\): qemu: no such machine; /,
   })
+  // The launcher's advice, with the options that this command has.
+  t.match(jitter('--emulator', '/nowhere/qemu').stderr, / under \[emulators\] or --emulator$/m)
   t.match(jitter('--emulator', '/nowhere/qemu'), {
     status: 69,
     stderr: /^qemu-rt: [^\n]*\/nowhere\/qemu[^\n]*\n$/,

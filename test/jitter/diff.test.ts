@@ -89,6 +89,39 @@ Worst: 4.0 times lower than before.
   t.match(formatDiff(compareResults(read(FILE), read(FILE))), /^Host:\n {2}no difference\nRun:\n/)
 })
 
+t.test('the worst is told as it differs', async (t) => {
+  const worst = (worstMicroseconds: number) => read({ ...FILE, runs: [{ ...RUN, worstMicroseconds }] })
+  const cases: [after: number, verdict: string][] = [
+    [80, 'the same as before'],
+    [80.3, 'the same as before'],
+    [82, '3 % HIGHER than before'],
+    [72, '10 % lower than before'],
+    [120, '1.5 times HIGHER than before'],
+    [40, '2.0 times lower than before'],
+  ]
+  for (const [after, verdict] of cases)
+    t.equal(
+      formatDiff(compareResults(worst(80), worst(after)))
+        .trimEnd()
+        .split('\n')
+        .at(-1),
+      `Worst: ${verdict}.`,
+    )
+  t.match(formatDiff(compareResults(worst(0), worst(1))), /\nNothing was measured in the first\.\n$/)
+  t.match(formatDiff(compareResults(worst(1), worst(0))), /\nNothing was measured in the second\.\n$/)
+})
+
+t.test('results of the network are compared with such alone, and of frames of one length', async (t) => {
+  const { mode: _, timer: _timer, missed: _missed, ...run } = RUN
+  const network = (frameBytes: number) => ({ version: 1, mode: 'network', runs: [{ ...run, frameBytes }] })
+  const one = read(network(64))
+  t.match(compareResults(one, one), { worstRatio: 1 })
+  t.throws(() => compareResults(one, read(FILE)), { message: /: mode network and mode timer; / })
+  t.throws(() => compareResults(one, read(network(128))), {
+    message: /: frame size 64 bytes and frame size 128 bytes; /,
+  })
+})
+
 t.test('a result of version 1 is one of a spinning guest on a host that is not known', async (t) => {
   const { profile, accelerator, seconds, worstMicroseconds, histogram } = RUN
   const old = {
@@ -130,9 +163,18 @@ t.test('what is no result is refused, whatever it is', async (t) => {
     [write('empty', ''), /\(it is not JSON\)/],
     [write('long', ' '.repeat((1 << 20) + 1)), /\(it is longer than 1 MiB\)/],
     [write('new', '{"version": 3}'), /^this is a result of version 3, and up to 2 are known here: /],
-    [write('none', '{"version": 2, "runs": []}'), /\(runs: /],
+    [write('none', '{"version": 2, "runs": []}'), /\(runs is not what jitter prints\)/],
+    [
+      write('other', '{}'),
+      /\(it has no version\): .*other; name a file that holds what qemu-rt jitter --format json/,
+    ],
+    [write('half', '{"version": 2, "runs": [{}]}'), /\(it has no runs\.0\.profile\)/],
+    [write('word', '"x"'), /\(it is not a JSON object\)/],
     [write('array', '[]'), /^this is no result/],
-    [write('negative', JSON.stringify({ ...FILE, runs: [{ ...RUN, seconds: -1 }] })), /\(runs\.0\.seconds: /],
+    [
+      write('negative', JSON.stringify({ ...FILE, runs: [{ ...RUN, seconds: -1 }] })),
+      /\(runs\.0\.seconds is not what jitter prints\)/,
+    ],
   ]
   for (const [path, message] of cases) t.throws(() => readResult(path), { exitCode: 65, message })
   fc.assert(

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import type { CauseReport } from '../../src/jitter/cause/causes.js'
 import { modelOf } from '../../src/jitter/report/from-results.js'
 import { formatPage } from '../../src/jitter/report/page.js'
-import { checkReport } from '../../src/jitter/report/write.js'
+import { checkReport, writeReport } from '../../src/jitter/report/write.js'
 import type { JitterResult } from '../../src/jitter/result.js'
 import { needs } from '../e2e/needs.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
@@ -114,7 +114,15 @@ t.test('a page that cannot be written is said before anything is measured', asyn
     message:
       'the page cannot be written (ENOENT): --report /nowhere/page.html; name a file in a directory that is there and that you can write',
   })
-  checkReport(join(temporaryDirectory(t), 'page.html'))
+  const directory = temporaryDirectory(t)
+  checkReport(join(directory, 'page.html'))
+  const target = join(directory, 'target')
+  writeFileSync(target, 'as it was')
+  symlinkSync(target, join(directory, 'link.html'))
+  t.throws(() => checkReport(join(directory, 'link.html')), { exitCode: 64, message: /it is no plain file/ })
+  await writeReport(join(directory, 'link.html'), [RESULT], HOST)
+  t.equal(readFileSync(target, 'utf8'), 'as it was', 'a link that came meanwhile is replaced')
+  t.match(readFileSync(join(directory, 'link.html'), 'utf8'), /^<!doctype html>/i)
 })
 
 for (const [device, width, height] of [

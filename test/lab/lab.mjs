@@ -55,9 +55,6 @@ const MODULES = [
 /** How a module that is compressed is read, by the end of its file's name; Debian has xz since 13. */
 const UNPACKERS = { '.gz': 'gzip', '.xz': 'xz', '.zst': 'zstd' }
 
-/** Nested guests, each of one file. */
-const GUESTS = ['mac-guest', 'irq-guest']
-
 /** NICs of one model, each on a network of its own. */
 const NICS = [0, 1, 2, 3].flatMap((n) => [
   ...['-netdev', `hubport,id=net${n},hubid=${n}`],
@@ -101,7 +98,7 @@ const work = mkdtempSync(join(tmpdir(), 'qemu-rt-lab-'))
 let status = 1
 try {
   const kernel = fetchKernel()
-  for (const guest of GUESTS) assemble(guest)
+  assembleGuest()
   status = await bootAll(kernel, makeInitramfs(kernel))
 } catch (error) {
   console.error(`lab: ${error.message}`)
@@ -203,19 +200,13 @@ function copyModule(path, directory) {
   return name
 }
 
-/** A nested guest's BIOS. */
-function assemble(guest) {
-  const object = join(work, `${guest}.o`)
-  execFileSync('as', ['--32', '-o', object, join(here, `${guest}.S`)])
-  execFileSync('ld', [
-    '-m',
-    'elf_i386',
-    '-Ttext=0',
-    '--oformat=binary',
-    '-o',
-    join(kept, `${guest}.bin`),
-    object,
-  ])
+/** The nested guest's BIOS. */
+function assembleGuest() {
+  const object = join(work, 'mac.o')
+  const image = join(kept, 'mac-guest.bin')
+  execFileSync('as', ['--32', '-o', object, join(here, 'mac-guest.S')])
+  execFileSync('ld', ['-m', 'elf_i386', '-Ttext=0', '--oformat=binary', '-o', image, object])
+  return image
 }
 
 /** igb is in QEMU since 8.0. */

@@ -35,7 +35,6 @@ t.test('numbers are numbers, CPUs are lists as the kernel writes them', async (t
         drifted: 1,
         missing: [],
         unplaced: [],
-        interrupts: [],
         threads: [
           {
             tid: 11,

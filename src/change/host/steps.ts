@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs'
 import { fileChangedSince, hostNotChanged, placeUnsafe } from '../../errors/host-apply.js'
 import { errorCode } from '../../host/sysfs.js'
 import type { Root } from '../../host/sysroot.js'
@@ -6,7 +6,14 @@ import { directoryOf } from '../../units/path.js'
 import type { Step } from '../step.js'
 import { type Access, Refused } from './access.js'
 import { isSame, writable } from './compare.js'
-import { discardFresh, missingDirectories, ownFile, readPlain, replaceFile } from './places.js'
+import {
+  discardFresh,
+  type FileBefore,
+  missingDirectories,
+  ownFile,
+  readPlain,
+  replaceFile,
+} from './places.js'
 import type { PlannedFile } from './plan.js'
 import {
   type Change,
@@ -19,8 +26,19 @@ import {
 } from './record.js'
 import type { RuntimeSetting } from './settings.js'
 
-/** How a change was put back: as it was before, or left because somebody else has changed it since, or it is gone. */
-export type Outcome = 'undone' | 'was so already' | 'changed since' | 'gone'
+/**
+ * How a change is put back: as it was before, or left because somebody else has changed it since, or it is gone. A directory is
+ * in use that has something in it.
+ */
+export type Outcome = 'undone' | 'was so already' | 'changed since' | 'gone' | 'in use'
+
+/** What becomes of a change, and how: a dry run tells the first and leaves the second. */
+export interface Undoing {
+  readonly outcome: Outcome
+  /** The path that is not there afterwards. */
+  readonly removes?: string
+  readonly make?: () => Promise<void> | void
+}
 
 /** What the steps work on. */
 export interface Host {
@@ -56,7 +74,7 @@ export function runtimeStep(
       }
     },
     undo: async (before) => {
-      await undoRuntime(host, before as RuntimeChange)
+      await undoRuntime(host, before as RuntimeChange).make?.()
     },
   }
 }
@@ -69,22 +87,24 @@ function isAsTheKernelMadeIt(fresh: RuntimeChange, now: string, known: readonly 
   return fresh.set.every(has) && has(now)
 }
 
-/** Puts a value back that is still what was set. */
-export async function undoRuntime({ root, access }: Host, change: RuntimeChange): Promise<Outcome> {
+/** Looks how a value that is still what was set is put back. */
+export function undoRuntime({ root, access }: Host, change: RuntimeChange): Undoing {
   const { form, before, set } = change
   const now = access.read(change)
-  if (now === null) return 'gone'
-  if (now === before || (root === '' && isSame(form, now, before))) return 'was so already'
-  if (!set.some((one) => isSame(form, now, one))) return 'changed since'
-  try {
-    // A copy of a host gets the text of its file back, brackets and all.
-    await access.write(change, root === '' ? `${writable(form, before)}\n` : before)
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error
-    if (!(await undoCpusOfGroup(access, change, error.message)))
-      throw hostNotChanged({ path: change.name, reason: error.message })
+  if (now === null) return { outcome: 'gone' }
+  if (now === before || (root === '' && isSame(form, now, before))) return { outcome: 'was so already' }
+  if (!set.some((one) => isSame(form, now, one))) return { outcome: 'changed since' }
+  const make = async () => {
+    try {
+      // A copy of a host gets the text of its file back, brackets and all.
+      await access.write(change, root === '' ? `${writable(form, before)}\n` : before)
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      if (!(await undoCpusOfGroup(access, change, error.message)))
+        throw hostNotChanged({ path: change.name, reason: error.message })
+    }
   }
-  return 'undone'
+  return { outcome: 'undone', make }
 }
 
 /**
@@ -105,6 +125,24 @@ export function directoryStep(root: Root, path: string): Step<Change> {
     look: () => (missingDirectories(root, path).includes(path) ? { kind: 'directory', path } : null),
     make: () => makeDirectory(root, path),
     undo: (before) => removeEmpty(root, (before as DirectoryMade).path),
+  }
+}
+
+/**
+ * Looks how a directory that was made is removed.
+ * @param removed what is not there any more by then, or would not be
+ */
+export function undoDirectory(root: Root, { path }: DirectoryMade, removed: ReadonlySet<string>): Undoing {
+  if (missingDirectories(root, path).length > 0) return { outcome: 'gone' }
+  if (namesIn(root, path).some((name) => !removed.has(`${path}/${name}`))) return { outcome: 'in use' }
+  return { outcome: 'undone', removes: path, make: () => removeEmpty(root, path) }
+}
+
+function namesIn(root: Root, path: string): string[] {
+  try {
+    return readdirSync(root + path)
+  } catch (error) {
+    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
   }
 }
 
@@ -153,8 +191,8 @@ export function fileStep(root: Root, file: PlannedFile, known: readonly Change[]
       const { now, wanted } = fileContent(root, file, known)
       replaceFile(root, path, { ...(now ?? ownFile('')), text: wanted })
     },
-    undo: (before) => {
-      undoFile(root, before as FileChange)
+    undo: async (before) => {
+      await undoFile(root, before as FileChange).make?.()
     },
   }
 }
@@ -162,18 +200,53 @@ export function fileStep(root: Root, file: PlannedFile, known: readonly Change[]
 /** Stands in every text of ours: a file without it has become somebody else's. */
 const MARK = /qemu-rt host (apply|isolate)/
 
-/** Gives a file that is still what was written its old text, mode and owner; one that was not there is removed. */
-export function undoFile(root: Root, { path, before, set }: FileChange): Outcome {
-  if (missingDirectories(root, directoryOf(path)).length > 0) return 'gone'
-  discardFresh(root, path)
+/**
+ * Looks how a file gets its old text, mode and owner. Of a file into which somebody else has written since, only what apply has
+ * written is taken out. One that was not there before is removed when nothing is left in it.
+ */
+export function undoFile(root: Root, { path, before, set }: FileChange): Undoing {
+  if (missingDirectories(root, directoryOf(path)).length > 0) return { outcome: 'gone' }
+  const discard = () => discardFresh(root, path)
+  const asItIs: Undoing = { outcome: 'was so already', make: discard }
   const now = readPlain(root, path)
-  if (now === null && before === null) return 'was so already'
-  if (now !== null && before !== null && now.text === before.text && now.mode === before.mode)
-    return 'was so already'
-  if (now !== null && !set.includes(now.text)) return MARK.test(now.text) ? 'changed since' : 'was so already'
-  if (before === null) remove(root, path)
-  else replaceFile(root, path, before)
-  return 'undone'
+  if (now === null && before === null) return asItIs
+  if (now !== null && before !== null && now.text === before.text && now.mode === before.mode) return asItIs
+  const old = now === null || set.includes(now.text) ? before : withoutOurs(now, before, set)
+  if (old === undefined)
+    return now !== null && MARK.test(now.text) ? { outcome: 'changed since', make: discard } : asItIs
+  const make = () => {
+    discard()
+    if (old === null) remove(root, path)
+    else replaceFile(root, path, old)
+  }
+  return { outcome: 'undone', make, ...(old === null ? { removes: path } : {}) }
+}
+
+/** A file without what apply has written into it: null when nothing is left, undefined when that does not stand there as it was. */
+function withoutOurs(
+  now: FileBefore,
+  before: FileBefore | null,
+  set: readonly string[],
+): FileBefore | null | undefined {
+  if (before === null && now.text.trim() === '') return null
+  const ours = set.map((text) => oursOf(text, before)).find((text) => now.text.includes(text))
+  if (ours === undefined) return undefined
+  const at = now.text.indexOf(ours)
+  const text = now.text.slice(0, at) + now.text.slice(at + ours.length)
+  return before === null && text.trim() === '' ? null : { ...now, text }
+}
+
+/** What of a text that was written is ours: what others had written stands before it. */
+function oursOf(text: string, before: FileBefore | null): string {
+  const others = before?.text ?? ''
+  return text.startsWith(others) ? text.slice(others.length).replace(/^\n/, '') : text
+}
+
+/** Lines of ours that still stand in a file that somebody else has changed since. */
+export function linesOfOurs(root: Root, { path, before, set }: FileChange): string[] {
+  const ours = new Set(set.flatMap((text) => oursOf(text, before).split('\n')))
+  const now = readPlain(root, path)?.text.split('\n') ?? []
+  return now.filter((line) => line !== '' && ours.has(line))
 }
 
 /** Makes a link, as `systemctl enable` does. */
@@ -192,8 +265,8 @@ export function linkStep(root: Root, path: string, to: string): Step<Change> {
         throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
       }
     },
-    undo: (before) => {
-      undoLink(root, before as LinkMade)
+    undo: async (before) => {
+      await undoLink(root, before as LinkMade).make?.()
     },
   }
 }
@@ -206,12 +279,11 @@ function linkAt(root: Root, path: string): string | null {
   return stats.isSymbolicLink() ? readlinkSync(root + path) : ''
 }
 
-export function undoLink(root: Root, { path, to }: LinkMade): Outcome {
+export function undoLink(root: Root, { path, to }: LinkMade): Undoing {
   const there = linkAt(root, path)
-  if (there === null) return 'was so already'
-  if (there !== to) return 'changed since'
-  remove(root, path)
-  return 'undone'
+  if (there === null) return { outcome: 'was so already' }
+  if (there !== to) return { outcome: 'changed since' }
+  return { outcome: 'undone', removes: path, make: () => remove(root, path) }
 }
 
 function remove(root: Root, path: string): void {

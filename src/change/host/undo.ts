@@ -9,10 +9,17 @@ import {
   RECORD_DIRECTORY,
   RECORD_FILE,
   removeApplyRecord,
-  removeEmpty,
   writeApplyRecord,
 } from './record.js'
-import { type Host, type Outcome, undoFile, undoLink, undoRuntime } from './steps.js'
+import {
+  type Host,
+  type Outcome,
+  type Undoing,
+  undoDirectory,
+  undoFile,
+  undoLink,
+  undoRuntime,
+} from './steps.js'
 
 /** What became of one change. */
 export interface Undone {
@@ -22,8 +29,8 @@ export interface Undone {
   readonly error: UserError | null
 }
 
-/** What `undoHost` goes by, in the order in which it undoes. Those of the record's own directory end with the record. */
-export function changesToUndo({ changes }: ApplyRecord): Change[] {
+/** In the order in which they are undone. Those of the record's own directory end with the record. */
+function changesToUndo({ changes }: ApplyRecord): Change[] {
   return changes.filter((change) => change.kind !== 'directory' || !isOfRecord(change.path)).reverse()
 }
 
@@ -37,9 +44,7 @@ function isOfRecord(path: string): boolean {
  * nowhere else.
  */
 export async function undoHost(host: Host, record: ApplyRecord, recordFile = RECORD_FILE): Promise<Undone[]> {
-  const isThisBoot = record.boot === bootOf(host.root)
-  const done: Undone[] = []
-  for (const change of changesToUndo(record)) done.push(await undoOne(host, change, isThisBoot))
+  const done = await undoEach(host, record, async ({ make }) => make?.())
   const kept = done.filter(isKept).map(({ change }) => change)
   if (kept.length === 0) removeApplyRecord(host.root, record, recordFile)
   else
@@ -51,6 +56,37 @@ export async function undoHost(host: Host, record: ApplyRecord, recordFile = REC
   return done
 }
 
+/** Looks what `undoHost` would do, and changes nothing. */
+export function lookAtUndo(host: Host, record: ApplyRecord): Promise<Undone[]> {
+  return undoEach(host, record, async () => undefined)
+}
+
+async function undoEach(
+  host: Host,
+  record: ApplyRecord,
+  act: (undoing: Undoing) => Promise<void>,
+): Promise<Undone[]> {
+  const isThisBoot = record.boot === bootOf(host.root)
+  const removed = new Set<string>()
+  const done: Undone[] = []
+  for (const change of changesToUndo(record)) {
+    if (endsWithBoot(change) && !isThisBoot) {
+      done.push({ change, outcome: 'another boot', error: null })
+      continue
+    }
+    try {
+      const undoing = undoingOf(host, change, removed)
+      await act(undoing)
+      if (undoing.removes !== undefined) removed.add(undoing.removes)
+      done.push({ change, outcome: undoing.outcome, error: null })
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      done.push({ change, outcome: 'failed', error })
+    }
+  }
+  return done
+}
+
 function isKept({ change, outcome }: Undone): boolean {
   return outcome === 'failed' || (outcome === 'changed since' && change.kind === 'written')
 }
@@ -59,17 +95,7 @@ function isLeft(change: Change, kept: readonly Change[]): boolean {
   return kept.includes(change) || change.kind === 'directory'
 }
 
-async function undoOne(host: Host, change: Change, isThisBoot: boolean): Promise<Undone> {
-  try {
-    if (endsWithBoot(change) && !isThisBoot) return { change, outcome: 'another boot', error: null }
-    return { change, outcome: await outcomeOf(host, change), error: null }
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    return { change, outcome: 'failed', error }
-  }
-}
-
-async function outcomeOf(host: Host, change: Change): Promise<Outcome> {
+function undoingOf(host: Host, change: Change, removed: ReadonlySet<string>): Undoing {
   switch (change.kind) {
     case 'written':
       return undoFile(host.root, change)
@@ -80,8 +106,7 @@ async function outcomeOf(host: Host, change: Change): Promise<Outcome> {
     case 'controller':
       return undoController(host.root, change)
     case 'directory':
-      removeEmpty(host.root, change.path)
-      return 'undone'
+      return undoDirectory(host.root, change, removed)
     default:
       return undoRuntime(host, change)
   }

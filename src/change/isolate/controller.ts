@@ -3,7 +3,7 @@ import { errorCode, readAttribute } from '../../host/sysfs.js'
 import type { Root } from '../../host/sysroot.js'
 import { type WriteSysfs, writeSysfs } from '../driver.js'
 import type { Change, ControllerOn } from '../host/record.js'
-import type { Outcome } from '../host/steps.js'
+import type { Undoing } from '../host/steps.js'
 import type { Step } from '../step.js'
 
 /** Where cgroup v2 is mounted when it has the cpuset controller (https://systemd.io/CGROUP_DELEGATION). */
@@ -22,9 +22,7 @@ export function controllerStep(root: Root, write: WriteSysfs): Step<Change> {
         throw hostNotChanged({ path: BELOW, reason: errorCode(error) ?? String(error) })
       }
     },
-    undo() {
-      undoController(root, change, write)
-    },
+    undo: () => undoController(root, change, write).make?.(),
   }
 }
 
@@ -36,15 +34,16 @@ function isOn(root: Root): boolean {
   )
 }
 
-/** Turns it off again. @returns `gone` where groups below use it meanwhile: the kernel says EBUSY, and it is theirs now */
-export function undoController(root: Root, { path }: ControllerOn, write: WriteSysfs = writeSysfs): Outcome {
-  if (!isOn(root)) return 'was so already'
-  try {
-    write(root + path, '-cpuset\n')
-    return 'undone'
-  } catch (error) {
-    const reason = errorCode(error) ?? String(error)
-    if (reason === 'EBUSY') return 'gone'
-    throw hostNotChanged({ path, reason })
+/** Looks how it is turned off again. Where groups below use it meanwhile, the kernel says EBUSY: then it is theirs. */
+export function undoController(root: Root, { path }: ControllerOn, write: WriteSysfs = writeSysfs): Undoing {
+  if (!isOn(root)) return { outcome: 'was so already' }
+  const make = () => {
+    try {
+      write(root + path, '-cpuset\n')
+    } catch (error) {
+      const reason = errorCode(error) ?? String(error)
+      if (reason !== 'EBUSY') throw hostNotChanged({ path, reason })
+    }
   }
+  return { outcome: 'undone', make }
 }

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
 import { hostNotChanged } from '../../errors/host-apply.js'
 import { cpusNotIsolated } from '../../errors/host-isolate.js'
 import { errorCode } from '../../host/sysfs.js'
@@ -6,7 +6,7 @@ import type { Root } from '../../host/sysroot.js'
 import { type CpuSet, formatCpuSet, parseCpuSet, RESERVE, subtractCpuSets } from '../../units/cpu-set.js'
 import type { WriteSysfs } from '../driver.js'
 import { type Change, ISOLATE_RECORD_FILE, type ReserveMade, readApplyRecord } from '../host/record.js'
-import type { Outcome } from '../host/steps.js'
+import type { Undoing } from '../host/steps.js'
 import { clearExclusive, type Hierarchy, lentCpus, reserveOf, setReserve } from '../reserve.js'
 import type { Step } from '../step.js'
 import { CGROUPS } from './controller.js'
@@ -36,9 +36,7 @@ export function reserveStep(root: Root, cpus: CpuSet, write: WriteSysfs): Step<C
         throw code === null ? error : hostNotChanged({ path: RESERVE_PATH, reason: code })
       }
     },
-    undo() {
-      undoReserve(root, change)
-    },
+    undo: () => undoReserve(root, change).make?.(),
   }
 }
 
@@ -57,15 +55,17 @@ function isPartition(root: Root, cpus: CpuSet): boolean {
   return subtractCpuSets(subtractCpuSets(cpus, lentCpus(at)), own).length === 0
 }
 
-/** Removes the reserve, which gives its CPUs to all groups. Those of VMs that run stay theirs. */
-export function undoReserve(root: Root, { path }: ReserveMade): Outcome {
-  if (lstatSync(root + path, { throwIfNoEntry: false }) === undefined) return 'was so already'
-  try {
-    // In a copy of a host what a group is like are files, which stand in its directory's way.
-    if (root === '') rmdirSync(path)
-    else rmSync(root + path, { recursive: true })
-    return 'undone'
-  } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+/** Looks how the reserve is removed, which gives its CPUs to all groups. Those of VMs that run stay theirs. */
+export function undoReserve(root: Root, { path }: ReserveMade): Undoing {
+  if (!existsSync(root + path)) return { outcome: 'was so already' }
+  const make = () => {
+    try {
+      // In a copy of a host what a group is like are files, which stand in its directory's way.
+      if (root === '') rmdirSync(path)
+      else rmSync(root + path, { recursive: true })
+    } catch (error) {
+      throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    }
   }
+  return { outcome: 'undone', removes: path, make }
 }

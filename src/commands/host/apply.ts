@@ -14,6 +14,7 @@ import {
   reloadUnits,
 } from '../../change/host/surroundings.js'
 import { type FileOutlook, planText } from '../../change/host/text.js'
+import { exampleOfHost } from '../../checks/configuration.js'
 import { runChecks } from '../../checks/run.js'
 import { findConfig } from '../../config/find.js'
 import { hostCpusNotConfigured, hostCpusNotThere, nobodyToAsk, notRoot } from '../../errors/host-apply.js'
@@ -56,8 +57,6 @@ export async function hostApply(options: HostApplyOptions): Promise<void> {
   if (isAsked && !(await saysYes())) return report('nothing was changed')
   const host: Host = { root, access: accessTo(root) }
   const { changed, hasNewUnit, refused } = await withHostLock(root, () => applyHost(host, plan))
-  if (root !== '' && plan.runtime.some(({ kind }) => kind !== 'file'))
-    report('a copy of a host has no threads: theirs was not set')
   for (const line of refused) report(`the kernel refused ${line}`)
   const failure = hasNewUnit ? await reloadUnits(root) : null
   if (failure !== null)
@@ -87,9 +86,11 @@ async function readPlan(
     isRoots: root === '' && !dryRun,
     ...(config === undefined ? {} : { config }),
   })
-  if (subject.configured.realtime === null) throw hostCpusNotConfigured({ place: found.path })
+  if (subject.configured.realtime === null)
+    throw hostCpusNotConfigured({ place: found.path, example: exampleOfHost(subject.sets) })
   const cpus = runChecks(subject).find(({ id, level }) => id === 'config.cpus' && level === 'fail')
-  if (cpus !== undefined) throw hostCpusNotThere({ place: found.path, found: cpus.what })
+  if (cpus !== undefined)
+    throw hostCpusNotThere({ place: found.path, found: cpus.what, todo: cpus.todo ?? 'correct [host]' })
   const named = found.explicit ? configForUnit(found.path) : null
   const launcher = launcherForUnit(root, process.env.QEMU_RT_LAUNCHER)
   const plan = planHost({
@@ -99,7 +100,20 @@ async function readPlan(
     signs: bootloaderSigns(root),
     hasSystemd: hasSystemd(root),
   })
-  return atBoot ? withoutWords(plan) : plan
+  const planned = root === '' ? plan : withoutThreads(plan)
+  return atBoot ? withoutWords(planned) : planned
+}
+
+/** A copy of a host has no threads that could be set. */
+function withoutThreads(plan: HostPlan): HostPlan {
+  const threads = plan.runtime.filter(({ kind }) => kind !== 'file')
+  if (threads.length === 0) return plan
+  const why = `a copy of a host has no threads: those of ${threads.length} settings are set when the host itself runs host apply`
+  return {
+    ...plan,
+    runtime: plan.runtime.filter(({ kind }) => kind === 'file'),
+    left: [...plan.left, { check: 'threads', why }],
+  }
 }
 
 /** Values alone: the rest has been said to the person who ran `host apply`, and need not be in the log of each boot. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { writeSysfs } from '../../change/driver.js'
 import { accessTo } from '../../change/host/access.js'
 import { withHostLock } from '../../change/host/lock.js'
-import { bootOf, endsWithBoot, ISOLATE_RECORD_FILE, readApplyRecord } from '../../change/host/record.js'
+import { discardUnwrittenRecord, ISOLATE_RECORD_FILE, readApplyRecord } from '../../change/host/record.js'
 import { fileContent, type Host } from '../../change/host/steps.js'
 import {
   configForUnit,
@@ -11,7 +11,7 @@ import {
   launcherForUnit,
   reloadUnits,
 } from '../../change/host/surroundings.js'
-import { changesToUndo, undoHost } from '../../change/host/undo.js'
+import { lookAtUndo, undoHost } from '../../change/host/undo.js'
 import { CGROUPS } from '../../change/isolate/controller.js'
 import { isolateHost } from '../../change/isolate/isolate.js'
 import {
@@ -23,8 +23,9 @@ import {
 import { RESERVE_PATH } from '../../change/isolate/reserve-step.js'
 import { isolationText } from '../../change/isolate/text.js'
 import { lentCpus } from '../../change/reserve.js'
+import { exampleOfHost } from '../../checks/configuration.js'
+import { runChecks } from '../../checks/run.js'
 import { findConfig } from '../../config/find.js'
-import { loadPolicy } from '../../config/load.js'
 import { hostCpusNotConfigured, hostCpusNotThere } from '../../errors/host-apply.js'
 import { cpusHaveVm, noCpusets, noRemotePartitions, nothingLeft } from '../../errors/host-isolate.js'
 import { EXIT } from '../../errors/user-error.js'
@@ -33,16 +34,11 @@ import { openSysroot, type Root } from '../../host/sysroot.js'
 import { describeHolder } from '../../plan/leases.js'
 import { readLeases } from '../../record/leases/read.js'
 import { report, writeAll } from '../../report/output.js'
-import {
-  type CpuSet,
-  formatCpuSet,
-  intersectCpuSets,
-  parseCpuSet,
-  subtractCpuSets,
-} from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
 import { printableLines } from '../../units/printable.js'
 import { checkRoot } from './apply.js'
-import { nameOf, tell } from './undo.js'
+import { readSubject } from './subject.js'
+import { tell } from './undo.js'
 
 export interface HostIsolateOptions {
   readonly config?: string
@@ -95,19 +91,21 @@ async function isolate(root: Root, options: HostIsolateOptions): Promise<void> {
 
 async function readPlan(
   root: Root,
-  { config, dryRun, atBoot }: HostIsolateOptions,
+  { config, sysroot, dryRun, atBoot }: HostIsolateOptions,
 ): Promise<{ plan: IsolationPlan; hasUnit: boolean }> {
   const found = findConfig(config, process.env)
-  const policy = await loadPolicy({ ...found, emulatorMode: root === '' && !dryRun })
-  const { realtime } = policy.host
-  if (realtime === null) throw hostCpusNotConfigured({ place: found.path })
-  const online = parseCpuSet(readAttribute(`${root}/sys/devices/system/cpu/online`) ?? '') ?? []
-  const absent = subtractCpuSets(realtime, online)
-  if (absent.length > 0)
-    throw hostCpusNotThere({
-      place: found.path,
-      found: `CPU ${formatCpuSet(absent)} of realtime is not online`,
-    })
+  const subject = await readSubject({
+    sysroot,
+    isRoots: root === '' && !dryRun,
+    ...(config === undefined ? {} : { config }),
+  })
+  const { configured, sets } = subject
+  const { realtime } = configured
+  if (realtime === null) throw hostCpusNotConfigured({ place: found.path, example: exampleOfHost(sets) })
+  const cpus = runChecks(subject).find(({ id, level }) => id === 'config.cpus' && level === 'fail')
+  if (cpus !== undefined)
+    throw hostCpusNotThere({ place: found.path, found: cpus.what, todo: cpus.todo ?? 'correct [host]' })
+  const { online } = sets
   if (subtractCpuSets(online, realtime).length === 0) throw nothingLeft({ place: found.path })
   const named = found.explicit ? configForUnit(found.path) : null
   const launcher = launcherForUnit(root, process.env.QEMU_RT_LAUNCHER)
@@ -141,19 +139,21 @@ function checkHost(root: Root, sysroot: string, realtime: CpuSet): void {
 }
 
 async function undo(root: Root, dryRun: boolean): Promise<void> {
-  const read = () => readApplyRecord(root, ISOLATE_RECORD_FILE)
-  const record = read()
-  if (record === null) return writeAll(1, 'Nothing to put back: host isolate has changed nothing here.\n')
+  const host: Host = { root, access: accessTo(root) }
+  const command = 'host isolate'
+  const nothing = () => writeAll(1, 'Nothing to put back: host isolate has changed nothing here.\n')
   if (dryRun) {
-    const isThisBoot = record.boot === bootOf(root)
-    const changes = changesToUndo(record).filter((change) => isThisBoot || !endsWithBoot(change))
-    return writeAll(1, printableLines(changes.map((change) => `would put back ${nameOf(change)}\n`).join('')))
+    const record = readApplyRecord(root, ISOLATE_RECORD_FILE)
+    return record === null ? nothing() : tell(root, await lookAtUndo(host, record), true, command)
   }
   const done = await withHostLock(root, async () => {
-    const now = read()
-    return now === null ? [] : undoHost({ root, access: accessTo(root) }, now, ISOLATE_RECORD_FILE)
+    const record = readApplyRecord(root, ISOLATE_RECORD_FILE)
+    if (record !== null) return undoHost(host, record, ISOLATE_RECORD_FILE)
+    discardUnwrittenRecord(root, ISOLATE_RECORD_FILE)
+    return null
   })
+  if (done === null) return nothing()
   const failure = await forgetUnit(root, ISOLATE_UNIT)
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
-  tell(done, 'host isolate')
+  tell(root, done, false, command)
 }

@@ -1,18 +1,12 @@
 import { accessTo } from '../../change/host/access.js'
 import { withHostLock } from '../../change/host/lock.js'
 import { UNIT, UNIT_FILE } from '../../change/host/plan.js'
-import {
-  bootOf,
-  type Change,
-  discardUnwrittenRecord,
-  endsWithBoot,
-  isRuntime,
-  readApplyRecord,
-} from '../../change/host/record.js'
+import { type Change, discardUnwrittenRecord, isRuntime, readApplyRecord } from '../../change/host/record.js'
+import { linesOfOurs } from '../../change/host/steps.js'
 import { forgetUnit } from '../../change/host/surroundings.js'
-import { changesToUndo, type Undone, undoHost } from '../../change/host/undo.js'
+import { lookAtUndo, type Undone, undoHost } from '../../change/host/undo.js'
 import { EXIT } from '../../errors/user-error.js'
-import { openSysroot } from '../../host/sysroot.js'
+import { openSysroot, type Root } from '../../host/sysroot.js'
 import { report, writeAll } from '../../report/output.js'
 import { printableLines } from '../../units/printable.js'
 import { checkRoot } from './apply.js'
@@ -32,9 +26,7 @@ export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<vo
   if (dryRun) {
     const record = readApplyRecord(root)
     if (record === null) return writeAll(1, NOTHING)
-    const isThisBoot = record.boot === bootOf(root)
-    const changes = changesToUndo(record).filter((change) => isThisBoot || !endsWithBoot(change))
-    return writeAll(1, printableLines(changes.map((change) => `would put back ${nameOf(change)}\n`).join('')))
+    return tell(root, await lookAtUndo({ root, access: accessTo(root) }, record), true)
   }
   const done = await withHostLock(root, async () => {
     const record = readApplyRecord(root)
@@ -47,40 +39,44 @@ export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<vo
     ? await forgetUnit(root, UNIT)
     : null
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
-  tell(done)
+  tell(root, done, false)
 }
 
 const NOTHING = 'Nothing to put back: host apply has changed nothing here.\n'
 
 /** Says what became of each change, of which command's. */
-export function tell(done: readonly Undone[], command = 'host apply'): void {
+export function tell(root: Root, done: readonly Undone[], isDry: boolean, command = 'host apply'): void {
   const of = (outcome: Undone['outcome']) => done.filter((one) => one.outcome === outcome)
   for (const { error } of of('failed')) if (error !== null) report(error.message)
   for (const { change } of of('changed since'))
     report(
-      `left as it is, since somebody else has changed it after ${command}: ${nameOf(change)}${advice(change, command)}`,
+      `${isDry ? 'would be left' : 'left'} as it is, since somebody else has changed it after ${command}: ${nameOf(change)}${advice(root, change, command)}`,
     )
-  const count = of('undone').length
-  const lines = [
-    `${count} ${count === 1 ? 'change' : 'changes'} put back.`,
-    ...(of('another boot').length === 0
-      ? []
-      : ['This host has been booted since: what was set in that boot alone ended with it.']),
-    ...(command === 'host apply'
-      ? ["What you added to the kernel's command line is yours to take out."]
-      : []),
-  ]
-  writeAll(1, `${lines.join('\n')}\n`)
+  const undone = of('undone')
+  const lines = isDry
+    ? undone.map(({ change }) => `would put back ${nameOf(change)}`)
+    : [
+        `${undone.length} ${undone.length === 1 ? 'change' : 'changes'} put back.`,
+        ...(of('another boot').length === 0
+          ? []
+          : ['This host has been booted since: what was set in that boot alone ended with it.']),
+        ...(command === 'host apply'
+          ? ["What you added to the kernel's command line is yours to take out."]
+          : []),
+      ]
+  writeAll(1, printableLines(lines.map((line) => `${line}\n`).join('')))
   if (of('failed').length + of('changed since').length > 0) process.exitCode = EXIT.unavailable
 }
 
-function advice(change: Change, command: string): string {
-  return change.kind === 'written'
-    ? `; take out what stands there below "qemu-rt ${command}${command === 'host apply' ? ' has written", then run qemu-rt host undo' : '", then run qemu-rt host isolate --undo'} again`
-    : ''
+/** Names the lines of ours alone: the file may have others above them and below. */
+function advice(root: Root, change: Change, command: string): string {
+  if (change.kind !== 'written') return ''
+  const lines = linesOfOurs(root, change).map((line) => `"${line}"`)
+  const undo = command === 'host apply' ? 'host undo' : `${command} --undo`
+  return `; take out these lines of qemu-rt: ${lines.join(', ')}; then run qemu-rt ${undo} again`
 }
 
-export function nameOf(change: Change): string {
+function nameOf(change: Change): string {
   if (!isRuntime(change)) return change.path
   return { file: change.name, cpus: `CPUs of ${change.name}`, policy: `policy of ${change.name}` }[
     change.kind

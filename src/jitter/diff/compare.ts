@@ -63,6 +63,7 @@ const MUST_AGREE: Facts<ReadRun> = [
   ['mode', ({ mode }) => mode],
   ['accelerator', ({ accelerator }) => accelerator],
   ['interval', ({ intervalMicroseconds: us }) => (us === null ? null : `${us} us`)],
+  ['frame size', ({ frameBytes }) => (frameBytes === undefined ? null : `${frameBytes} bytes`)],
 ]
 
 const HOST_FACTS: Facts<ReadResult> = [

@@ -36,11 +36,14 @@ const RUN = v.object({
   seconds: number,
   worstMicroseconds: number,
   missed: v.optional(count, 0),
+  frameBytes: v.optional(count),
   histogram: v.pipe(v.array(BUCKET), v.maxLength(256)),
   vcpus: v.optional(v.pipe(v.array(v.object({ number: count })), v.maxLength(1024))),
 })
 
 const FILE = v.object({
+  // The network mode says it here, for all of its runs.
+  mode: v.optional(v.literal('network')),
   version: v.pipe(v.number(), v.integer(), v.minValue(1)),
   time: v.optional(v.nullable(name), null),
   host: v.optional(v.nullable(HOST), null),
@@ -49,7 +52,7 @@ const FILE = v.object({
 })
 
 /** A result that `jitter --format json` has printed; `host` is null for one of version 1. */
-export type ReadResult = v.InferOutput<typeof FILE>
+export type ReadResult = Omit<v.InferOutput<typeof FILE>, 'mode'>
 export type ReadRun = v.InferOutput<typeof RUN>
 
 /**
@@ -67,9 +70,23 @@ export function parseResult(text: string, path: string): ReadResult {
   if (version.success && version.output.version > JSON_VERSION)
     throw resultTooNew({ path, version: version.output.version, known: JSON_VERSION })
   const parsed = v.safeParse(FILE, value)
-  if (parsed.success) return parsed.output
+  if (parsed.success) {
+    const { mode, runs, ...rest } = parsed.output
+    return { ...rest, runs: runs.map((run) => ({ ...run, mode: mode ?? run.mode })) }
+  }
   const [issue] = parsed.issues
-  throw badResult({ path, why: `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message.slice(0, 200)}` })
+  throw badResult({ path, why: whyNoResult(value, v.getDotPath(issue)) })
+}
+
+/** @param at the first value that is not as a result has it, as `runs.0.seconds`; null for the whole */
+function whyNoResult(value: unknown, at: string | null): string {
+  if (at === null) return 'it is not a JSON object'
+  const isMissing = at.split('.').reduce<unknown>(member, value) === undefined
+  return isMissing ? `it has no ${at}` : `${at} is not what jitter prints`
+}
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined
 }
 
 function parseJson(text: string, path: string): unknown {

@@ -3,6 +3,9 @@ import { formatMicroseconds } from '../microseconds.js'
 import { PERCENTILES } from '../percentiles.js'
 import type { Difference, JitterDiff } from './compare.js'
 
+/** Below it a ratio is told as a percentage. */
+const LEAST_TIMES = 1.5
+
 const NAMES: Readonly<Record<string, string>> = { cpuModel: 'CPU', vcpus: 'vCPUs' }
 
 /** How two results differ, for people. */
@@ -15,7 +18,9 @@ export function formatDiff(diff: JitterDiff): string {
   ]
   const lines = [
     'Host:',
-    ...(diff.isHostKnown ? [] : ['  not known: one of the two is of a version that does not say it']),
+    ...(diff.isHostKnown
+      ? []
+      : ['  not known: one of the two is of a version or a mode that does not say it']),
     ...(host.length === 0 && diff.isHostKnown ? ['  no difference'] : host),
     'Run:',
     ...facts(diff.run),
@@ -56,9 +61,14 @@ function table({ before, after }: JitterDiff): string[] {
 }
 
 function verdict({ worstRatio }: JitterDiff): string {
+  if (worstRatio === 0) return 'Nothing was measured in the first.'
   if (worstRatio === null) return 'Nothing was measured in the second.'
   const times = (ratio: number) => (ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1))
-  return worstRatio >= 1
-    ? `Worst: ${times(worstRatio)} times lower than before.`
-    : `Worst: ${times(1 / worstRatio)} times HIGHER than before.`
+  // By how much the later is above or below the earlier.
+  const percent = Math.round(Math.abs(1 - 1 / worstRatio) * 100)
+  if (percent === 0) return 'Worst: the same as before.'
+  const isFew = Math.max(worstRatio, 1 / worstRatio) < LEAST_TIMES
+  if (worstRatio > 1)
+    return `Worst: ${isFew ? `${percent} %` : `${times(worstRatio)} times`} lower than before.`
+  return `Worst: ${isFew ? `${percent} %` : `${times(1 / worstRatio)} times`} HIGHER than before.`
 }

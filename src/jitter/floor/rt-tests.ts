@@ -59,10 +59,13 @@ interface Found {
   readonly threads: readonly Thread[]
 }
 
+/** One is asked for; the programs make at most one a CPU. */
+const MOST_THREADS = 1024
+
 function parseFile(text: string): Found | null {
   const file = object(parseJson(text))
   const threads = Object.values(object(file?.thread) ?? {}).flatMap((one) => readThread(one) ?? [])
-  if (threads.length === 0) return null
+  if (threads.length === 0 || threads.length > MOST_THREADS) return null
   // The colon is the programs' own.
   const version = file?.['rt_test_version:'] ?? file?.rt_test_version
   return { version: typeof version === 'string' ? version : null, threads }

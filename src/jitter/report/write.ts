@@ -1,5 +1,5 @@
-import { accessSync, constants, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { reportUnwritable } from '../../errors/jitter.js'
 import { errorCode } from '../../host/sysfs.js'
 import type { JitterHost } from '../host.js'
@@ -16,10 +16,12 @@ export function checkReport(file: string): void {
   } catch (error) {
     throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
   }
+  const there = lstatSync(file, { throwIfNoEntry: false })
+  if (there !== undefined && !there.isFile()) throw reportUnwritable({ file, reason: 'it is no plain file' })
 }
 
 /**
- * Writes the page.
+ * Writes the page, whole or not at all. Nothing is written through a link that somebody may have put there meanwhile.
  * @throws {UserError} exit 64 when it cannot be written
  */
 export async function writeReport(
@@ -30,9 +32,12 @@ export async function writeReport(
   // The library that draws is loaded when all has been measured.
   const { formatPage } = await import('./page.js')
   const page = formatPage(modelOf(results, host, new Date()))
+  const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
   try {
-    writeFileSync(file, page)
+    writeFileSync(fresh, page, { flag: 'wx' })
+    renameSync(fresh, file)
   } catch (error) {
+    rmSync(fresh, { force: true })
     throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
   }
 }

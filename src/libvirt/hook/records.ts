@@ -1,14 +1,13 @@
 import { giveDevicesBack } from '../../change/claim.js'
-import { banInterrupts } from '../../change/irqbalance.js'
 import { RESERVE_PATH, reserveAt } from '../../change/isolate/reserve-step.js'
 import { takeBack } from '../../change/reserve.js'
 import { cpusNotIsolated } from '../../errors/host-isolate.js'
+import type { UserError } from '../../errors/user-error.js'
 import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import { ageOfRecord, readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
-import { interruptsSetFor } from '../../tune/interrupts.js'
 import { formatCpuSet } from '../../units/cpu-set.js'
 import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
@@ -46,43 +45,35 @@ export function hasEnded(record: VmRecord, sysroot: string): boolean {
  * @param isDone which records, as they are then
  * @returns what could not be given back
  */
-export async function releaseRecords(
+export function releaseRecords(
   isDone: (record: VmRecord) => boolean,
   { sysroot, write }: HookHost,
   patienceSeconds?: number,
-): Promise<Error[]> {
-  const root = openSysroot(sysroot)
+): UserError[] {
   const giveBack = () =>
     readRootsRecords(sysroot, () => {})
       .filter(isDone)
-      .map((record) => {
-        const errors = giveDevicesBack(root, record.undo, write)
+      .flatMap((record) => {
+        const errors = giveDevicesBack(openSysroot(sysroot), record.undo, write)
         removeRootsRecord(sysroot, record)
-        return { errors, irqs: interruptsSetFor(record) }
+        return errors
       })
-  const released = withRootsLock(sysroot, giveBack, patienceSeconds)
-  const irqs = released.flatMap((one) => one.irqs)
-  const untold = await banInterrupts(root, [], irqs)
-  return [...released.flatMap(({ errors }) => errors), ...untold.map((text) => new Error(text))]
+  return withRootsLock(sysroot, giveBack, patienceSeconds)
 }
 
 /**
  * Releases what is left of a domain, and of VMs that have ended without anybody being told.
  * @returns what could not be given back
  */
-export async function releaseDomain(
-  call: HookCall,
-  host: HookHost,
-  patienceSeconds?: number,
-): Promise<Error[]> {
+export function releaseDomain(call: HookCall, host: HookHost, patienceSeconds?: number): UserError[] {
   const own = recordsOf(host.sysroot, call).map(({ id }) => id)
   const isDone = (record: VmRecord) => own.includes(record.id) || hasEnded(record, host.sysroot)
-  const errors = await releaseRecords(isDone, host, patienceSeconds)
+  const errors = releaseRecords(isDone, host, patienceSeconds)
   return [...errors, ...takeCpusBack(host, patienceSeconds)]
 }
 
 /** Gives the reserve of `host isolate` the CPUs that no VM has any more: their groups are gone with their QEMU. */
-function takeCpusBack({ sysroot, write }: HookHost, patienceSeconds?: number): Error[] {
+function takeCpusBack({ sysroot, write }: HookHost, patienceSeconds?: number): UserError[] {
   const at = reserveAt(openSysroot(sysroot))
   if (at === null) return []
   const reason = withRootsLock(sysroot, () => takeBack(at, at.cpus, write), patienceSeconds)

@@ -366,8 +366,8 @@ t.test("auto prefers the NIC's node", async (t) => {
 t.test('throttling and CPUs that are not isolated are a warning for real-time vCPUs alone', async (t) => {
   const cpus = cpusOf('0-7', { isolated: set('5-7'), realtimeRuntime: 950000 })
   t.strictSame(threadsOf(FIFO, ['-smp', '2'], { cpus }).warnings, [
-    'real-time throttling is on (kernel.sched_rt_runtime_us is 950000): a vCPU that is busy is stopped for the rest of each period; run as root: sysctl kernel.sched_rt_runtime_us=-1',
-    'CPU 4 of real-time vCPUs is not isolated: the kernel puts other threads there; boot with isolcpus=4-7 nohz_full=4-7 rcu_nocbs=4-7',
+    'real-time throttling is on (kernel.sched_rt_runtime_us is 950000): a vCPU that is busy is stopped for the rest of each period; run as root: sysctl -w kernel.sched_rt_runtime_us=-1; to keep it, write "kernel.sched_rt_runtime_us = -1" into /etc/sysctl.d/90-qemu-rt.conf',
+    'CPU 4 of real-time vCPUs is not isolated: the kernel puts other threads there; boot with isolcpus=managed_irq,domain,4-7 nohz_full=4-7 rcu_nocbs=4-7',
   ])
   t.strictSame(threadsOf('vcpus = { cpus = "auto" }', [], { cpus }).warnings, [])
 })
