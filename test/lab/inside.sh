@@ -76,7 +76,7 @@ END
 # Parts that take long have no number: they run alone, by their name.
 wanted=$(sed -n 's/.*lab\.part=\([^ ]*\).*/\1/p' /proc/cmdline)
 cp /etc/qemu-rt/qemu-rt.toml /tmp/qemu-rt.toml
-# shellcheck disable=SC2086
+# shellcheck disable=SC2231
 for part in "$lab"/inside/${wanted:-[0-9]}*.sh; do
   # What a part adds to the configuration is its own.
   cat /tmp/qemu-rt.toml >/etc/qemu-rt/qemu-rt.toml
