@@ -73,9 +73,13 @@ END
 # shellcheck source=/dev/null
 . "$lab/libvirt.sh"
 
+# Parts that take long have no number: they run alone, by their name.
 wanted=$(sed -n 's/.*lab\.part=\([^ ]*\).*/\1/p' /proc/cmdline)
 cp /etc/qemu-rt/qemu-rt.toml /tmp/qemu-rt.toml
-for part in "$lab/$(sed -n 's/.*lab\.parts=\([^ ]*\).*/\1/p' /proc/cmdline)/$wanted"*.sh; do
+parts=$(sed -n 's/.*lab\.parts=\([^ ]*\).*/for part in "$lab/$(sed -n 's/.*lab\.parts=\([^ ]*\).*/\1/p' /proc/cmdline)/$wanted"*.sh; do
+/p' /proc/cmdline)
+# shellcheck disable=SC2231
+for part in "$lab/$parts"/${wanted:-[0-9]}*.sh; do
   # What a part adds to the configuration is its own.
   cat /tmp/qemu-rt.toml >/etc/qemu-rt/qemu-rt.toml
   echo "# $(basename "$part" .sh), $(cut -d. -f1 /proc/uptime) s"

@@ -74,10 +74,13 @@ passes_now() {
   is "$1" "" "$(cat "$where/missed")"
 }
 
-# Like what a kernel without isolcpus= has, and what an administrator set.
+# Like what a kernel without isolcpus= has, and what an administrator set. The next part has the node as it was.
+cat /sys/devices/virtual/workqueue/cpumask >"$where/work-mask"
+cat /proc/irq/default_smp_affinity >"$where/default-mask"
 echo f >/sys/devices/virtual/workqueue/cpumask
 echo f >/proc/irq/default_smp_affinity
 irq=$(sed -n 's/^ *\([0-9]*\):.*virtio.*/\1/p' /proc/interrupts | head -n 1)
+cat "/proc/irq/$irq/smp_affinity_list" >"$where/irq-list"
 echo 1-2 >"/proc/irq/$irq/smp_affinity_list"
 until_true 10 sh -c "ls / >/dev/null; grep -q '[12]' /proc/irq/$irq/effective_affinity_list"
 echo 2 >"/proc/irq/$irq/smp_affinity_list"
@@ -99,7 +102,7 @@ liars() {
     echo "$(cat "/proc/$pid/comm") $(chrt -p "$pid" | sed -n 's/.*policy: //p; s/.*priority: //p' | tr '\n' ' ') $(sed -n 's/^Cpus_allowed_list:\s*//p' "/proc/$pid/status")"
   done <"$where/liars"
 }
-until_true 20 sh -c "! grep -l setpriv \$(sed 's,.*,/proc/&/comm,' $where/liars)" >/dev/null
+until_true 60 sh -c "! grep -lx -e setpriv -e taskset -e sh \$(sed 's,.*,/proc/&/comm,' $where/liars)" >/dev/null
 like "programs can call themselves like threads of the kernel" '^ktimers/3 SCHED_OTHER 0  2-3$' "$(liars)"
 liars >"$where/liars-before"
 
@@ -272,5 +275,12 @@ cp -r "$project/fixtures/hosts/check-unprepared" "$where/other"
 chmod -R go-w "$where/other"
 qemu-rt host apply --yes --sysroot "$where/other" --config "$project/fixtures/checks/unprepared/qemu-rt.toml" >"$where/out" 2>&1
 like "modprobe reads its file" '^options kvm kvmclock_periodic_sync=0$' "$(modprobe -C "$where/other/etc/modprobe.d" -c)"
-while read -r pid; do kill "$pid"; done <"$where/liars"
+while read -r pid; do
+  sleeps=$(cat "/proc/$pid/task/$pid/children")
+  # shellcheck disable=SC2086
+  kill "$pid" $sleeps
+done <"$where/liars"
+cat "$where/work-mask" >/sys/devices/virtual/workqueue/cpumask
+cat "$where/default-mask" >/proc/irq/default_smp_affinity
+cat "$where/irq-list" >"/proc/irq/$irq/smp_affinity_list"
 rm /etc/sysctl.d/50-site.conf
