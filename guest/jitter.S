@@ -473,14 +473,8 @@ descriptors_copy:
 	.long	table
 trampoline_end:
 
-	# None, all memory for code, all memory for data.
 	.balign	8, 0
-table:	.quad	0
-	.quad	0x00cf9a000000ffff
-	.quad	0x00cf92000000ffff
-descriptors:
-	.word	descriptors - table - 1
-	.long	table
+	.include "segments.S"
 gates:	.word	256 * 8 - 1
 	.long	interrupts
 	.balign	4, 0

@@ -428,13 +428,7 @@ print:
 	.include "virtio-net.S"
 
 	.balign	8
-	# None, all memory for code, all memory for data.
-table:	.quad	0
-	.quad	0x00cf9a000000ffff
-	.quad	0x00cf92000000ffff
-descriptors:
-	.word	descriptors - table - 1
-	.long	table
+	.include "segments.S"
 
 	.balign	8
 	# Since when the next frame is to be sent.

@@ -257,19 +257,25 @@ receive:
 	addl	$RX_BUFFERS, %eax
 1:	ret
 
-# Gives a received buffer to the device again. In: %ebx its number. Changes %eax.
-give_back:
-	movzwl	RX_RING + AVAILABLE + 2, %eax
+# Gives buffer %ebx of a queue to the device, and tells it unless it looks by itself. Changes %eax.
+	.macro	give queue, number
+	movzwl	\queue\()_RING + AVAILABLE + 2, %eax
 	movzbl	%al, %eax
-	movw	%bx, RX_RING + AVAILABLE + 4(, %eax, 2)
-	incw	RX_RING + AVAILABLE + 2
+	movw	%bx, \queue\()_RING + AVAILABLE + 4(, %eax, 2)
+	incw	\queue\()_RING + AVAILABLE + 2
 	# Written before the flags are read.
 	lock addl $0, (%esp)
-	testb	$DO_NOT_NOTIFY, RX_RING + USED
+	testb	$DO_NOT_NOTIFY, \queue\()_RING + USED
 	jnz	1f
-	movl	RX_NOTIFY, %eax
-	movw	$0, (%eax)
-1:	ret
+	movl	\queue\()_NOTIFY, %eax
+	movw	$\number, (%eax)
+1:
+	.endm
+
+# Gives a received buffer to the device again. In: %ebx its number. Changes %eax.
+give_back:
+	give	RX, 0
+	ret
 
 # Takes a buffer to send. Out: %eax its address, 0 when the device has all; %ebx its number. Changes %ecx.
 take_buffer:
@@ -300,16 +306,8 @@ send:
 	movl	%ebx, %eax
 	shll	$4, %eax
 	movl	%ecx, TX_RING + 8(%eax)
-	movzwl	TX_RING + AVAILABLE + 2, %eax
-	movzbl	%al, %eax
-	movw	%bx, TX_RING + AVAILABLE + 4(, %eax, 2)
-	incw	TX_RING + AVAILABLE + 2
-	lock addl $0, (%esp)
-	testb	$DO_NOT_NOTIFY, TX_RING + USED
-	jnz	1f
-	movl	TX_NOTIFY, %eax
-	movw	$1, (%eax)
-1:	ret
+	give	TX, 1
+	ret
 
 	.balign	4
 COMMON:	.long	0

@@ -1,21 +1,14 @@
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { emulatorOfArch } from '../emulator/names.js'
-import { badInterval, badSeconds, compareNeedsProfile } from '../errors/jitter.js'
-import {
-  badFrameSize,
-  needsNetworkMode,
-  notInThisMode,
-  switchNamedTwice,
-  whichSwitch,
-} from '../errors/jitter-network.js'
+import { compareNeedsProfile } from '../errors/jitter.js'
+import { badFrameSize, notInThisMode, switchNamedTwice, whichSwitch } from '../errors/jitter-network.js'
 import { EXIT } from '../errors/user-error.js'
 import { readCpus } from '../host/cpus.js'
 import { readHugePages } from '../host/hugepages.js'
 import { openSysroot } from '../host/sysroot.js'
 import { type Accelerator, measureEach } from '../jitter/accelerator.js'
 import { guestFor } from '../jitter/guest.js'
-import { FRAME_BYTES, type Frames, INTERVAL_MICROSECONDS } from '../jitter/network/guest.js'
+import { FRAME_BYTES, type Frames } from '../jitter/network/guest.js'
 import { networkToJson } from '../jitter/network/json.js'
 import { parseSocket } from '../jitter/network/port.js'
 import { networkProfiles } from '../jitter/network/profiles.js'
@@ -24,9 +17,8 @@ import { planSwitch } from '../jitter/network/switch-plan.js'
 import { formatNetwork } from '../jitter/network/text.js'
 import { socketsWire, testpmdWire } from '../jitter/network/wires.js'
 import { report, writeAll } from '../report/output.js'
-import { parseDuration } from '../units/duration.js'
 import { printableJson } from '../units/printable.js'
-import { readLimit } from './jitter-limit.js'
+import { programsFor, readInterval, readLimit, readSeconds } from './jitter-options.js'
 
 /** Options that only this mode has. */
 export interface NetworkOptions {
@@ -53,10 +45,6 @@ export interface JitterNetworkOptions extends NetworkOptions {
   readonly emulator?: string
 }
 
-/** The guests are of one architecture, whatever the host is. */
-const GUEST_ARCH = 'x86_64'
-
-const DEFAULT_INTERVAL = '1ms'
 const DEFAULT_FRAME_BYTES = '64'
 
 /**
@@ -70,7 +58,7 @@ export function refuseNetworkOptions(mode: string, options: NetworkOptions): voi
     ['--frame-size', options.frameSize !== undefined],
     ['--echo-profile', options.echoProfile !== undefined],
   ]
-  for (const [option, isGiven] of given) if (isGiven) throw needsNetworkMode({ option, mode })
+  for (const [option, isGiven] of given) if (isGiven) throw notInThisMode({ option, mode })
 }
 
 /**
@@ -107,9 +95,7 @@ export async function jitterNetworkCommand(options: JitterNetworkOptions): Promi
     report('too few huge pages are free for testpmd: it runs with --no-huge')
   const wire: Wire = sockets === null ? testpmdWire(plan) : socketsWire(...sockets)
   const run = {
-    launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
-    emulator:
-      options.emulator ?? (process.env.QEMU_RT_EMULATOR || emulatorOfArch(GUEST_ARCH, policy.emulators)),
+    ...programsFor(options.emulator, policy),
     machines,
     config: options.config ?? null,
     frames,
@@ -135,24 +121,12 @@ export async function jitterNetworkCommand(options: JitterNetworkOptions): Promi
   if (limit !== null && (results.at(-1)?.worstMicroseconds ?? 0) > limit) process.exitCode = EXIT.exceeded
 }
 
-function readFrames({
-  interval = DEFAULT_INTERVAL,
-  frameSize = DEFAULT_FRAME_BYTES,
-}: JitterNetworkOptions): Frames {
-  const intervalMicroseconds = parseDuration(interval)
-  const { least, most } = INTERVAL_MICROSECONDS
-  if (intervalMicroseconds === null || intervalMicroseconds < least || intervalMicroseconds > most)
-    throw badInterval({ interval })
+function readFrames({ interval, frameSize = DEFAULT_FRAME_BYTES }: JitterNetworkOptions): Frames {
+  const intervalMicroseconds = readInterval(interval)
   const bytes = /^\d{1,4}$/.test(frameSize) ? Number(frameSize) : 0
   if (bytes < FRAME_BYTES.least || bytes > FRAME_BYTES.most)
     throw badFrameSize({ size: frameSize, ...FRAME_BYTES })
   return { bytes, intervalMicroseconds: Math.round(intervalMicroseconds) }
-}
-
-function readSeconds(seconds: string): number {
-  const number = Number(seconds)
-  if (!(number >= 2 && number <= 604_800)) throw badSeconds({ seconds })
-  return number
 }
 
 /** @returns null for testpmd */

@@ -1,11 +1,8 @@
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import type { Policy, Profile } from '../config/policy.js'
-import { emulatorOfArch } from '../emulator/names.js'
 import {
   badFloor,
-  badInterval,
-  badSeconds,
   badVcpus,
   compareNeedsProfile,
   intervalNeedsTimer,
@@ -29,11 +26,10 @@ import { runJitter } from '../jitter/run.js'
 import { formatJitter } from '../jitter/text.js'
 import { profileNamed } from '../plan/ask.js'
 import { writeAll } from '../report/output.js'
-import { parseDuration } from '../units/duration.js'
 import { printableJson } from '../units/printable.js'
 import { summarizeChecks } from './host/summary.js'
-import { readLimit } from './jitter-limit.js'
 import { type NetworkOptions, refuseNetworkOptions } from './jitter-network.js'
+import { programsFor, readInterval, readLimit, readSeconds } from './jitter-options.js'
 
 export interface JitterOptions extends NetworkOptions {
   readonly profile?: string
@@ -53,12 +49,6 @@ export interface JitterOptions extends NetworkOptions {
   readonly emulator?: string
 }
 
-/** The guest is of one architecture, whatever the host is. */
-const GUEST_ARCH = 'x86_64'
-
-/** As cyclictest has it. */
-const DEFAULT_INTERVAL = '1ms'
-
 /**
  * Measures how long a guest's vCPUs are kept from running, and prints it. The exit code is 79 when the worst is above
  * `--fail-over`.
@@ -70,7 +60,12 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   refuseNetworkOptions(mode, options)
   if (compare && profile === null) throw compareNeedsProfile()
   const limit = readLimit(options.failOver)
-  const task = { mode, intervalMicroseconds: readInterval(options), seconds: readSeconds(options.seconds) }
+  if (options.interval !== undefined && mode !== 'timer') throw intervalNeedsTimer()
+  const task = {
+    mode,
+    intervalMicroseconds: readInterval(options.interval),
+    seconds: readSeconds(options.seconds),
+  }
   const wanted = options.vcpus === 'all' ? 'all' : readCount(options.vcpus)
   const hostSeconds = readFloor(options.floor ?? 'auto', task.seconds)
   if (options.report !== undefined) checkReport(options.report)
@@ -78,13 +73,11 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
   const settings = profile === null ? null : profileNamed(policy, profile).settings
   const run = {
     ...task,
-    launcher: process.env.QEMU_RT_LAUNCHER ?? 'qemu-rt',
+    ...programsFor(options.emulator, policy),
     // The same machine for both: only the profile is to make a difference.
     machine: machineFor(settings, wanted, policy),
     load: options.load ?? null,
     config: options.config ?? null,
-    emulator:
-      options.emulator ?? (process.env.QEMU_RT_EMULATOR || emulatorOfArch(GUEST_ARCH, policy.emulators)),
   }
   const profiles = compare ? [null, profile] : [profile]
   const results = await measureEach(profiles, accel, (profileOfRun, accelerator) => {
@@ -98,15 +91,15 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
       runJitter({ ...run, profile: profileOfRun, accelerator, observers, onProgress }),
     )
   })
-  const readHost = async () => readJitterHost(await summarizeChecks(options.config, profile))
+  const isHostAsked = options.format === 'json' || options.report !== undefined
+  const host = readJitterHost(isHostAsked ? await summarizeChecks(options.config, profile) : null)
   if (options.format === 'json') {
-    const host = await readHost()
     const { path } = findConfig(options.config, process.env)
     const configuration = profile === null ? null : configurationHash(path)
     const json = jitterToJson(results, { host, configuration, limit, time: new Date() })
     writeAll(1, `${printableJson(json, 2)}\n`)
   } else writeAll(1, formatJitter(results, limit))
-  if (options.report !== undefined) await writeReport(options.report, results, await readHost())
+  if (options.report !== undefined) await writeReport(options.report, results, host)
   if (limit !== null && isOver(results, limit)) process.exitCode = EXIT.exceeded
 }
 
@@ -119,25 +112,11 @@ function machineFor(settings: Profile | null, wanted: number | 'all', policy: Po
   return machine
 }
 
-function readSeconds(seconds: string): number {
-  const number = Number(seconds)
-  if (!(number >= 2 && number <= 604_800)) throw badSeconds({ seconds })
-  return number
-}
-
 /** @returns for how long the host is measured; null for not at all */
 function readFloor(floor: string, seconds: number): number | null {
   const option = parseFloorOption(floor)
   if (option === null) throw badFloor({ floor })
   return floorSeconds(option, seconds)
-}
-
-function readInterval({ mode, interval }: JitterOptions): number {
-  if (interval !== undefined && mode !== 'timer') throw intervalNeedsTimer()
-  const microseconds = parseDuration(interval ?? DEFAULT_INTERVAL)
-  if (microseconds === null || microseconds < 20 || microseconds > 100_000)
-    throw badInterval({ interval: interval ?? '' })
-  return microseconds
 }
 
 function readCount(vcpus: string): number {

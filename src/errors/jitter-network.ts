@@ -61,16 +61,6 @@ export function badFrameSize(facts: {
   })
 }
 
-/** An option of the network mode, and another mode. */
-export function needsNetworkMode(facts: { readonly option: string; readonly mode: string }): UserError {
-  return userError({
-    exitCode: EXIT.usage,
-    what: `--mode ${facts.mode} has no such option`,
-    where: facts.option,
-    todo: 'add --mode network, or leave it out',
-  })
-}
-
 /** Both ways to name the switch. */
 export function switchNamedTwice(): UserError {
   return userError({
@@ -81,13 +71,13 @@ export function switchNamedTwice(): UserError {
   })
 }
 
-/** `option`: another mode's that the network mode has not. */
+/** `option`: another mode's than the one that is given. */
 export function notInThisMode(facts: { readonly option: string; readonly mode: string }): UserError {
   return userError({
     exitCode: EXIT.usage,
     what: `--mode ${facts.mode} has no such option`,
     where: facts.option,
-    todo: 'leave it out',
+    todo: facts.mode === 'network' ? 'leave it out' : 'add --mode network, or leave it out',
   })
 }
 

@@ -42,8 +42,11 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   }
 }
 
-/** The build configuration is hundreds of kilobytes: it is read only where the answer hangs on it. */
-function readRealtimeRuntime(root: Root): Pick<HostCpus, 'realtimeRuntime' | 'kernel'> {
+/**
+ * Reads what limits real-time threads. The build configuration is hundreds of kilobytes: it is read only where the answer hangs
+ * on it.
+ */
+export function readRealtimeRuntime(root: Root): Pick<HostCpus, 'realtimeRuntime' | 'kernel'> {
   const realtimeRuntime = readNumber(`${root}/proc/sys/kernel/sched_rt_runtime_us`)
   if (realtimeRuntime === null || realtimeRuntime === -1) return { realtimeRuntime }
   const release = readAttribute(`${root}/proc/sys/kernel/osrelease`)

@@ -1,4 +1,4 @@
-import { parseStat, readProc } from './proc.js'
+import { PF_KTHREAD, parseStat, policyOf, readProc, STAT } from './proc.js'
 import type { Root } from './sysroot.js'
 
 /** A thread of the kernel's that a vCPU above it keeps waiting. */
@@ -16,13 +16,8 @@ export const KTHREADD_CHILDREN = '/proc/2/task/2/children'
 /** Of the kernel's threads, those that must run before vCPUs: softirqs, timers, and RCU's callbacks and boosting. */
 const NAMED = /^(?:(?:ksoftirqd|ktimers|ktimersoftd|rcuc)\/(\d{1,6})|rcub\/\d{1,6})$/
 
-/** Places in proc(5)'s stat, and the flag of the kernel's own threads (include/linux/sched.h). */
-const FLAGS = 9
-const PRIORITY = 40
-const POLICY = 41
-const PF_KTHREAD = 0x0020_0000
-/** SCHED_DEADLINE, before all priorities. */
-const DEADLINE = 6
+/** SCHED_DEADLINE is before all priorities. */
+const BEFORE_ALL = 100
 
 /** The kernel makes those of a CPU one after the other, the last of all CPUs' is followed by few more. */
 const FEW = 64
@@ -49,8 +44,8 @@ function readKernelThreads(root: Root, isEnough: (found: readonly KernelThread[]
 export function readKernelThread(root: Root, tid: string): KernelThread | null {
   const stat = parseStat(readProc(`${root}/proc/${tid}/stat`) ?? '')
   const name = NAMED.exec(stat?.name ?? '')
-  if (stat === null || name === null || (stat.field(FLAGS) & PF_KTHREAD) === 0) return null
-  const priority = stat.field(POLICY) === DEADLINE ? 100 : stat.field(PRIORITY)
+  if (stat === null || name === null || (stat.field(STAT.flags) & PF_KTHREAD) === 0) return null
+  const priority = policyOf(stat) === 'deadline' ? BEFORE_ALL : stat.field(STAT.priority)
   return { name: stat.name, cpu: name[1] === undefined ? null : Number(name[1]), priority }
 }
 

@@ -9,6 +9,21 @@ export interface Stat {
   readonly field: (place: number) => number
 }
 
+/** Places in proc(5)'s stat. */
+export const STAT = { flags: 9, startTime: 22, lastCpu: 39, priority: 40, policy: 41 } as const
+
+/** Flags of a thread (include/linux/sched.h): one of the kernel's own, and one whose CPUs nobody may change. */
+export const PF_KTHREAD = 0x0020_0000
+export const PF_NO_SETAFFINITY = 0x0400_0000
+
+/** Numbers of policies (linux/sched.h). */
+const POLICIES = ['other', 'fifo', 'rr', 'batch', 'other', 'idle', 'deadline'] as const
+
+/** A thread's policy. */
+export function policyOf({ field }: Stat): (typeof POLICIES)[number] {
+  return POLICIES[field(STAT.policy)] ?? 'other'
+}
+
 /** Reads a stat file's text; null when it is none. The name may have blanks and parentheses in it. */
 export function parseStat(text: string): Stat | null {
   const start = text.indexOf(' (')

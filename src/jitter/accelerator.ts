@@ -30,7 +30,8 @@ export async function measureEach<Result>(
   return results
 }
 
-function hasKvm(): boolean {
+/** Whether this user may use KVM. */
+export function hasKvm(): boolean {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
     return true

@@ -1,7 +1,7 @@
 import { parseTickless } from '../checks/judge/isolation.js'
 import { isPreemptRt } from '../checks/judge/preempt-rt.js'
 import { fairServerOf, type ThrottlingFacts } from '../checks/judge/throttling.js'
-import { readCpus } from '../host/cpus.js'
+import { readCpus, readRealtimeRuntime } from '../host/cpus.js'
 import type { HostCpus } from '../host/facts.js'
 import { readAttribute, readNumber } from '../host/sysfs.js'
 import { openSysroot } from '../host/sysroot.js'
@@ -36,10 +36,13 @@ export function readExplainedHost(
 /** Reads what decides whether real-time threads are throttled. */
 export function readThrottling(sysroot: string): ThrottlingFacts {
   const root = openSysroot(sysroot)
-  return throttlingOf(readCpus(root, true), readAttribute(root + RELEASE))
+  return throttlingOf(readRealtimeRuntime(root), readAttribute(root + RELEASE))
 }
 
-function throttlingOf(cpus: HostCpus | null, release: string | null): ThrottlingFacts {
+function throttlingOf(
+  cpus: Pick<HostCpus, 'realtimeRuntime' | 'kernel'> | null,
+  release: string | null,
+): ThrottlingFacts {
   return {
     runtime: cpus?.realtimeRuntime ?? null,
     release,

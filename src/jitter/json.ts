@@ -1,6 +1,5 @@
 import type { JitterHost } from './host.js'
-import { gapsOver, type JitterResult } from './result.js'
-import { worstRatio } from './text.js'
+import { type JitterResult, lengthsOver, worstRatio } from './result.js'
 
 /** What is said of the whole command beside its runs. */
 export interface Circumstances {
@@ -28,11 +27,7 @@ export function jitterToJson(
     failOver: limit === null ? null : { microseconds: limit, exceeded: isOver(results, limit) },
     runs: results.map((result) => ({
       ...result,
-      gapsOver: {
-        '100us': gapsOver(result, 100),
-        '1ms': gapsOver(result, 1000),
-        '10ms': gapsOver(result, 10_000),
-      },
+      gapsOver: lengthsOver(result),
     })),
     worstRatio: worstRatio(results),
   }

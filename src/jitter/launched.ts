@@ -1,12 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { guestEnded, guestSilent, launchRefused } from '../errors/jitter.js'
-import { EXIT } from '../errors/user-error.js'
+import { EXIT, type UserError } from '../errors/user-error.js'
 import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
+import { formatCpuSet } from '../units/cpu-set.js'
 import { hasEnded, how } from './children.js'
+import type { PlacedVcpu } from './result.js'
+
+/** How long the firmware may take until a guest runs; emulated on a busy machine it is slow. */
+export const BOOT_MS = 60_000
+
+/** How long until the threads must be as planned. */
+export const PLACE_MS = 15_000
+
+/** How often a guest is looked after. Seldom, since whoever looks may be what keeps it from running. */
+export const LOOK_MS = 200
 
 /** How a guest is started, whatever it does. */
 export interface Launch {
@@ -105,4 +117,31 @@ export function vcpuThreads({ child }: Launched, vcpus: readonly number[]): Map<
       return thread === undefined ? [] : [[vcpu, thread]]
     }),
   )
+}
+
+/** What a vCPU's thread has, for a result. */
+export function placeOf(number: number, thread: Thread | null): PlacedVcpu {
+  return {
+    number,
+    cpus: thread === null ? null : formatCpuSet(thread.cpus),
+    policy: thread?.policy ?? null,
+    priority: thread?.priority ?? null,
+  }
+}
+
+/**
+ * Waits until something is so.
+ * @param look throws what has gone wrong meanwhile
+ * @param otherwise makes the error when it has taken too long
+ */
+export async function until(
+  look: () => void,
+  patienceMs: number,
+  isSo: () => boolean,
+  otherwise: () => UserError,
+): Promise<void> {
+  for (const end = performance.now() + patienceMs; !isSo(); await sleep(50)) {
+    look()
+    if (performance.now() > end) throw otherwise()
+  }
 }

@@ -3,6 +3,12 @@ export const MODES = ['spin', 'timer'] as const
 
 export type Mode = (typeof MODES)[number]
 
+/**
+ * From one wake-up, or frame, to the next. The sender of frames keeps the latest 65,536 in mind and gives one up after about a
+ * second; ticks of a tenth of that are to fit into 32 bits, see guest/network.S.
+ */
+export const INTERVAL_MICROSECONDS = { least: 20, most: 100_000 } as const
+
 /** The timer that wakes the guest. */
 export type Timer = 'tsc-deadline' | 'local-apic'
 

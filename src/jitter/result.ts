@@ -105,7 +105,11 @@ function seen({ largest, missed, counts }: Pick<Tally, 'largest' | 'missed' | 'c
   }
 }
 
-function histogram(counts: readonly number[], speed: number): Bucket[] {
+/**
+ * Turns counts by powers of two of ticks into lengths. @param speed ticks per microsecond
+ * @returns from the shortest that was seen to the longest, without holes; none where nothing was
+ */
+export function histogram(counts: readonly number[], speed: number): Bucket[] {
   const first = counts.findIndex((count) => count > 0)
   const last = counts.findLastIndex((count) => count > 0)
   return counts
@@ -120,6 +124,27 @@ function histogram(counts: readonly number[], speed: number): Bucket[] {
 /** How many gaps were certainly as long as a limit: those of buckets that begin there or later. */
 export function gapsOver({ histogram }: Pick<JitterResult, 'histogram'>, microseconds: number): number {
   return sum(histogram.filter((one) => one.fromMicroseconds >= microseconds).map(({ count }) => count))
+}
+
+/** The same for programs, by the limits that docs/jitter.md names. */
+export function lengthsOver(result: Pick<JitterResult, 'histogram'>) {
+  return {
+    '100us': gapsOver(result, 100),
+    '1ms': gapsOver(result, 1000),
+    '10ms': gapsOver(result, 10_000),
+  }
+}
+
+/**
+ * How many times lower the second run's worst is than the first's.
+ * @returns null unless there are two runs, each with a length
+ */
+export function worstRatio([first, second]: readonly Pick<JitterResult, 'worstMicroseconds'>[]):
+  | number
+  | null {
+  if (first === undefined || second === undefined) return null
+  const ratio = first.worstMicroseconds / second.worstMicroseconds
+  return Number.isFinite(ratio) ? ratio : null
 }
 
 function sum(numbers: readonly number[]): number {

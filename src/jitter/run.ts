@@ -5,17 +5,25 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { guestNotPlaced, guestSilent, loadEnded } from '../errors/jitter.js'
 import { UserError } from '../errors/user-error.js'
-import type { Thread } from '../tune/threads.js'
-import { formatCpuSet } from '../units/cpu-set.js'
 import { hasEnded, how, startLoad, stop, withChildren } from './children.js'
 import { explainJitter } from './explain.js'
 import { readExplainedHost } from './explained-host.js'
 import { type GuestMachine, type GuestTask, guestImage, machineArguments } from './guest.js'
-import { isPlaced, type Launched, launch, vcpuThreads } from './launched.js'
+import {
+  BOOT_MS,
+  isPlaced,
+  type Launched,
+  LOOK_MS,
+  launch,
+  PLACE_MS,
+  placeOf,
+  until,
+  vcpuThreads,
+} from './launched.js'
 import { coveredMs, haveReported, type Meter, newMeter, take } from './meter.js'
 import { finish, type Observer, type Watched } from './observer.js'
 import { makeRecordReader } from './record.js'
-import { type JitterResult, type PlacedVcpu, summarize } from './result.js'
+import { type JitterResult, summarize } from './result.js'
 
 export interface JitterRun extends GuestTask {
   /** Path of the launcher. */
@@ -40,15 +48,6 @@ export interface Progress {
   readonly seconds: number
   readonly worstMicroseconds: number
 }
-
-/** How long the firmware may take until the guest runs; emulated on a busy machine it is slow. */
-const BOOT_MS = 60_000
-
-/** How long until the threads must be as planned. */
-const PLACE_MS = 15_000
-
-/** How often the guest is looked after. Seldom, since whoever looks may be what keeps it from running. */
-const LOOK_MS = 200
 
 /**
  * Runs the guest once, through the launcher, and says what it has seen.
@@ -112,19 +111,20 @@ function startGuest(run: JitterRun, directory: string): Guest {
 
 /** Waits until the guest runs and its vCPU is as planned. */
 async function placed({ profile }: JitterRun, guest: Guest): Promise<void> {
-  const bootEnd = performance.now() + BOOT_MS
-  for (; !haveReported(guest.meter, 2); await sleep(50)) {
-    checkRuns(guest)
-    if (performance.now() > bootEnd) {
-      throw guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: guest.launched.said() })
-    }
-  }
-  const placeEnd = performance.now() + PLACE_MS
-  for (; !isPlaced(guest.launched); await sleep(50)) {
-    checkRuns(guest)
-    if (performance.now() > placeEnd)
-      throw guestNotPlaced({ profile: profile ?? '', said: guest.launched.said() })
-  }
+  const { said } = guest.launched
+  const look = () => checkRuns(guest)
+  await until(
+    look,
+    BOOT_MS,
+    () => haveReported(guest.meter, 2),
+    () => guestSilent({ reason: `for ${BOOT_MS / 1000} s`, said: said() }),
+  )
+  await until(
+    look,
+    PLACE_MS,
+    () => isPlaced(guest.launched),
+    () => guestNotPlaced({ profile: profile ?? '', said: said() }),
+  )
 }
 
 /** @throws {UserError} when QEMU has ended, was never started, or reports what cannot be */
@@ -162,34 +162,27 @@ async function measure(
   // Before anything else is looked at: what is looked at takes time.
   const summary = summarize(meter)
   const threads = vcpuThreads(launched, run.machine.measured)
-  const vcpus = summary.vcpus.map((one) => ({ ...place(one.number, threads), ...one }))
+  const vcpus = summary.vcpus.map((one) => ({
+    ...placeOf(one.number, threads.get(one.number) ?? null),
+    ...one,
+  }))
   const worst = vcpus.reduce((a, b) => (b.worstMicroseconds > a.worstMicroseconds ? b : a)).number
+  const thread = threads.get(worst) ?? null
   const result = {
     profile: run.profile,
     accelerator: run.accelerator,
     mode: run.mode,
     intervalMicroseconds: run.mode === 'timer' ? run.intervalMicroseconds : null,
-    vcpu: place(worst, threads),
+    vcpu: placeOf(worst, thread),
     warmUpSeconds: (beganMs - (firstMs() ?? beganMs)) / 1000,
     ...summary,
     vcpus,
     explanations: explainJitter({
       accelerator: run.accelerator,
       worstMicroseconds: summary.worstMicroseconds,
-      vcpu: threads.get(worst) ?? null,
-      ...readExplainedHost('/', threads.get(worst) ?? null),
+      vcpu: thread,
+      ...readExplainedHost('/', thread),
     }),
   }
   return finish(run.observers, 'after', watched, result)
-}
-
-/** What a vCPU's thread has. */
-function place(number: number, threads: ReadonlyMap<number, Thread>): PlacedVcpu {
-  const thread = threads.get(number)
-  return {
-    number,
-    cpus: thread === undefined ? null : formatCpuSet(thread.cpus),
-    policy: thread?.policy ?? null,
-    priority: thread?.priority ?? null,
-  }
 }

@@ -2,14 +2,10 @@ import { printable } from '../units/printable.js'
 import { formatBars } from './bars.js'
 import { formatCauses } from './cause/text.js'
 import { floorHeadline, formatFloor } from './floor/text.js'
+import { describeRatio, lineOver, nameOf, scheduling, WIDTH, wrap } from './lines.js'
 import { formatMicroseconds } from './microseconds.js'
 import { TIMERS, WORDS } from './mode.js'
-import { gapsOver, type JitterResult, type PlacedVcpu } from './result.js'
-
-/** A terminal's. */
-const WIDTH = 80
-
-const LIMITS_MICROSECONDS = [100, 1000, 10_000]
+import { type JitterResult, type PlacedVcpu, worstRatio } from './result.js'
 
 /**
  * One or two results for people: what the guest saw as a histogram, two side by side, and what explains it. 80 columns at
@@ -31,7 +27,7 @@ export function formatJitter(results: readonly JitterResult[], limit: number | n
       WORDS[mode].from,
     ),
     ...(explained.length === 0 ? [] : ['', ...explained.flatMap((text) => wrap(`- ${text}`))]),
-    ...(last?.causes ?? []).flatMap((one) => ['', ...formatCauses(one).flatMap(wrap)]),
+    ...(last?.causes ?? []).flatMap((one) => ['', ...formatCauses(one).flatMap((line) => wrap(line))]),
     ...(ratio === null ? [] : ['', describeRatio(ratio, capital(WORDS[mode].worst))]),
     ...(last === undefined || limit === null ? [] : ['', describeLimit(last, limit)]),
     '',
@@ -39,41 +35,20 @@ export function formatJitter(results: readonly JitterResult[], limit: number | n
   return lines.map(printable).join('\n')
 }
 
-/** How many times lower the second run's worst gap is than the first's; null unless there are two runs. */
-export function worstRatio([first, second]: readonly JitterResult[]): number | null {
-  return first === undefined || second === undefined
-    ? null
-    : first.worstMicroseconds / second.worstMicroseconds
-}
-
-function describeRatio(ratio: number, what: string): string {
-  const times = (number: number) => (number >= 10 ? number.toFixed(0) : number.toFixed(1))
-  return ratio >= 1
-    ? `${what} with the profile: ${times(ratio)} times lower than best effort.`
-    : `${what} with the profile: ${times(1 / ratio)} times HIGHER than best effort.`
-}
-
 function describeLimit({ mode, worstMicroseconds }: JitterResult, limit: number): string {
   const verdict = worstMicroseconds > limit ? 'OVER' : 'within'
   return `${capital(WORDS[mode].worst)}: ${verdict} the limit of ${formatMicroseconds(limit)}.`
 }
 
-function nameOf({ profile }: JitterResult): string {
-  return profile === null ? 'Best effort' : `Profile '${profile}'`
-}
-
 function summary(result: JitterResult): string[] {
   const { accelerator, mode, seconds, worstMicroseconds, vcpu, vcpus, missed, floor } = result
   const headline = floor === undefined ? null : floorHeadline(floor)
-  const over = LIMITS_MICROSECONDS.map(
-    (limit) => `${gapsOver(result, limit)} over ${formatMicroseconds(limit)}`,
-  )
   const how = [nameOf(result), accelerator.toUpperCase(), ...timer(result), `${seconds.toFixed(0)} s`]
   return [
     `${how.join(', ')}: ${WORDS[mode].worst} ${formatMicroseconds(worstMicroseconds)}${headline === null ? '' : `, ${headline}`}`,
     ...(vcpus.length > 1 ? vcpus.map(row) : vcpu.cpus === null ? [] : [`  ${where(vcpu)}`]),
-    `  ${WORDS[mode].many}: ${over.join(', ')}${missed > 0 ? `; intervals missed: ${missed}` : ''}`,
-    ...(floor === undefined ? [] : formatFloor(floor).flatMap(wrap)),
+    `  ${WORDS[mode].many}: ${lineOver(result)}${missed > 0 ? `; intervals missed: ${missed}` : ''}`,
+    ...(floor === undefined ? [] : formatFloor(floor).flatMap((line) => wrap(line))),
   ]
 }
 
@@ -95,21 +70,6 @@ function where(vcpu: PlacedVcpu): string {
     : `vCPU ${vcpu.number} on CPU ${vcpu.cpus}, ${scheduling(vcpu)}`
 }
 
-function scheduling({ policy, priority }: PlacedVcpu): string {
-  return priority ? `${policy} ${priority}` : `${policy}`
-}
-
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-function wrap(text: string): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)
-    if (line !== undefined && line.length + 1 + word.length <= WIDTH)
-      lines[lines.length - 1] = `${line} ${word}`
-    else lines.push(line === undefined ? `  ${word}` : `    ${word}`)
-  }
-  return lines
 }

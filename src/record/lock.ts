@@ -1,5 +1,8 @@
+import { constants, openSync } from 'node:fs'
 import { flockMissing } from '../errors/leases.js'
+import type { UserError } from '../errors/user-error.js'
 import { runWithStdin } from '../host/program.js'
+import { errorCode } from '../host/sysfs.js'
 
 /**
  * Locks an open file for this process.
@@ -16,4 +19,21 @@ export function lock(file: number, kind: 'exclusive' | 'shared', patienceSeconds
   const ended = runWithStdin(['flock', kind === 'shared' ? '-s' : '-x', ...wait, '0'], file)
   if (typeof ended === 'object' && ended !== null) throw flockMissing({ reason: ended.failure })
   return ended === 0
+}
+
+/**
+ * Opens the file of a lock that is root's alone: it is closed to everybody else, since who can open a file can lock it
+ * (flock(2)).
+ * @param refused makes the error of what is wrong
+ * @returns a descriptor
+ */
+export function openLockFile(
+  path: string,
+  refused: (facts: { readonly path: string; readonly reason: string }) => UserError,
+): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  } catch (error) {
+    throw refused({ path, reason: errorCode(error) ?? String(error) })
+  }
 }

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import type { SchedPolicy } from '../config/policy.js'
-import { parseStat, readProc } from '../host/proc.js'
+import { PF_NO_SETAFFINITY, parseStat, policyOf, readProc, STAT } from '../host/proc.js'
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
 
 /** A thread as the kernel shows it. */
@@ -24,12 +24,6 @@ export interface Thread {
   /** Clock ticks after boot: another thread with the same number has others. Absent where nobody has looked. */
   readonly startTicks?: number
 }
-
-/** Flag of a thread of the kernel's whose CPUs nobody may change (linux/sched.h, PF_NO_SETAFFINITY): sched_setaffinity gives EINVAL. */
-const NO_SETAFFINITY = 0x04000000
-
-/** Numbers of policies (linux/sched.h). */
-const POLICIES = ['other', 'fifo', 'rr', 'batch', undefined, 'idle', 'deadline'] as const
 
 /** Threads of a process, oldest first; null when it has ended. */
 export function readThreads(pid: number): Thread[] | null {
@@ -64,12 +58,13 @@ function readThread(directory: string, tid: number): (Thread & { readonly startT
     tid,
     name: stat.name,
     cpus: parseCpuSet(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '') ?? [],
-    policy: POLICIES[stat.field(41)] ?? 'other',
-    priority: stat.field(40),
-    lastCpu: stat.field(39),
+    policy: policyOf(stat),
+    priority: stat.field(STAT.priority),
+    lastCpu: stat.field(STAT.lastCpu),
     ticks: stat.field(14) + stat.field(15),
     involuntarySwitches: Number(/^nonvoluntary_ctxt_switches:\s*(\d+)$/m.exec(status)?.[1] ?? 0),
-    ...((stat.field(9) & NO_SETAFFINITY) === 0 ? {} : { isBound: true }),
-    startTicks: stat.field(22),
+    // sched_setaffinity gives EINVAL for it.
+    ...((stat.field(STAT.flags) & PF_NO_SETAFFINITY) === 0 ? {} : { isBound: true }),
+    startTicks: stat.field(STAT.startTime),
   }
 }

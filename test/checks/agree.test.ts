@@ -13,6 +13,7 @@ import { readExplainedHost } from '../../src/jitter/explained-host.js'
 import { obstacles } from '../../src/plan/nics/readiness.js'
 import { causeOf } from '../../src/tune/explain.js'
 import { NAMED, planOf, withNic } from '../plan/make.js'
+import { UNSET } from '../tune/thread.js'
 
 /*
  * A fact of a host is judged in several rooms: by `host check`, by a plan that warns or refuses, by jitter and tune, which
@@ -340,16 +341,7 @@ t.test(
           reason: 'EPERM',
           message: '',
           deviation: {
-            thread: {
-              tid: 7,
-              name: '',
-              cpus: [],
-              policy: 'other',
-              priority: 0,
-              lastCpu: 0,
-              ticks: 0,
-              involuntarySwitches: 0,
-            },
+            thread: UNSET,
             role: { kind: 'vcpu', vcpu: 0 },
             setting: { cpus: [3], policy: 'fifo', priority: 5 },
             differs: ['policy'],

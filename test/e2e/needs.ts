@@ -1,6 +1,6 @@
-import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
+import { isExecutable } from '../../src/host/executable.js'
 
 /** Programs such as libvirtd are there, where a user's PATH often does not look. */
 const SYSTEM_DIRECTORIES = ['/usr/local/sbin', '/usr/sbin', '/sbin']
@@ -31,13 +31,4 @@ function isInstalled(program: string): boolean {
   if (program.startsWith('/')) return isExecutable(program)
   const path = (process.env.PATH ?? '').split(delimiter)
   return [...path, ...SYSTEM_DIRECTORIES].some((directory) => isExecutable(join(directory, program)))
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

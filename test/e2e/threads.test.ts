@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
 import {
-  accessSync,
   chmodSync,
   chownSync,
-  constants,
   existsSync,
   mkdirSync,
   openSync,
@@ -19,6 +17,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { readProc } from '../../src/host/proc.js'
+import { hasKvm } from '../../src/jitter/accelerator.js'
 import { readThreads, type Thread } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { writeFiles } from '../host/made-host.js'
@@ -168,16 +167,6 @@ const tuners = ({ pid }: Vm) =>
     const command = readProc(`/proc/${tuner}/cmdline`)
     return command?.endsWith(`\0tuner\0${pid}\0`) === true
   })
-
-/** Whether this user may use KVM; firmware runs wherever that is so. */
-function hasKvm(): boolean {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Two CPUs, and root: a real-time policy for any thread. */
 function canPlace(t: Test): boolean {

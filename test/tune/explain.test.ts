@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Refusal } from '../../src/change/threads.js'
 import { type Circumstances, explain, explainAll } from '../../src/tune/explain.js'
+import { UNSET } from './thread.js'
 
 const OPEN: Circumstances = {
   mayNice: false,
@@ -15,16 +16,7 @@ function refusal(facts: Partial<Refusal> & { vcpu?: number }): Refusal {
   const { vcpu = 0, ...rest } = facts
   return {
     deviation: {
-      thread: {
-        tid: 7,
-        name: '',
-        cpus: [],
-        policy: 'other',
-        priority: 0,
-        lastCpu: 0,
-        ticks: 0,
-        involuntarySwitches: 0,
-      },
+      thread: UNSET,
       role: { kind: 'vcpu', vcpu },
       setting: { cpus: [4, 5], policy: 'fifo', priority: 5 },
       differs: ['cpus', 'policy'],

@@ -1,8 +1,7 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { applyBusy, hostNotChanged } from '../../errors/host-apply.js'
-import { errorCode } from '../../host/sysfs.js'
 import type { Root } from '../../host/sysroot.js'
-import { lock } from '../../record/lock.js'
+import { lock, openLockFile } from '../../record/lock.js'
 import { ensureRootsDirectory } from '../../record/root/directory.js'
 
 const PATIENCE_SECONDS = 30
@@ -15,19 +14,11 @@ const PATIENCE_SECONDS = 30
 export async function withHostLock<T>(root: Root, run: () => Promise<T>): Promise<T> {
   if (root !== '') return run()
   const path = `${ensureRootsDirectory('/')}/.host-apply.lock`
-  const file = open(path)
+  const file = openLockFile(path, hostNotChanged)
   try {
     if (!lock(file, 'exclusive', PATIENCE_SECONDS)) throw applyBusy({ path, seconds: PATIENCE_SECONDS })
     return await run()
   } finally {
     closeSync(file)
-  }
-}
-
-function open(path: string): number {
-  try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
-  } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
   }
 }

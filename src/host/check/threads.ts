@@ -1,21 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { parseCpuSet } from '../../units/cpu-set.js'
 import { findGroup } from '../cgroup.js'
-import { parseStat, readProc } from '../proc.js'
+import { PF_KTHREAD, PF_NO_SETAFFINITY, parseStat, policyOf, readProc, STAT } from '../proc.js'
 import { readAttribute } from '../sysfs.js'
 import type { DaemonFact, ThreadFact } from './facts.js'
-
-/** Numbers of policies (linux/sched.h). */
-const POLICIES = ['other', 'fifo', 'rr', 'batch', 'other', 'idle', 'deadline'] as const
-
-/** Flags of a thread (include/linux/sched.h), the ninth of its stat file. */
-const PF_KTHREAD = 0x0020_0000
-const PF_NO_SETAFFINITY = 0x0400_0000
-
-/** Places in proc(5)'s stat. */
-const FLAGS = 9
-const PRIORITY = 40
-const POLICY = 41
 
 /** kthreadd, whose children all other threads of the kernel are (kernel/fork.c, rest_init). */
 const KTHREADD = 2
@@ -26,7 +14,7 @@ const KTHREADD = 2
  */
 export function readAllThreads(): { readonly threads: readonly ThreadFact[] | null; readonly why: string } {
   const kthreadd = parseStat(readProc(`/proc/${KTHREADD}/stat`) ?? '')
-  if (kthreadd === null || (kthreadd.field(FLAGS) & PF_KTHREAD) === 0)
+  if (kthreadd === null || (kthreadd.field(STAT.flags) & PF_KTHREAD) === 0)
     return { threads: null, why: "the host's threads cannot be seen from here (a container, or hidepid)" }
   const mounts = readProc('/proc/self/mountinfo') ?? ''
   const pids = numbersIn('/proc')
@@ -44,15 +32,15 @@ export function readThread(pid: number, tid: number, group: string | null = null
   const stat = parseStat(readProc(`${directory}/stat`) ?? '')
   const allowed = /^Cpus_allowed_list:\s*(.*)$/m.exec(readProc(`${directory}/status`) ?? '')?.[1]
   if (stat === null || allowed === undefined) return null
-  const flags = stat.field(FLAGS)
+  const flags = stat.field(STAT.flags)
   return {
     pid,
     tid,
     name: stat.name,
     isKernels: (flags & PF_KTHREAD) !== 0,
     isBound: (flags & PF_NO_SETAFFINITY) !== 0,
-    policy: POLICIES[stat.field(POLICY)] ?? 'other',
-    priority: stat.field(PRIORITY),
+    policy: policyOf(stat),
+    priority: stat.field(STAT.priority),
     cpus: parseCpuSet(allowed) ?? [],
     group,
   }

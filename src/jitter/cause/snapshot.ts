@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { parseStat, readProc } from '../../host/proc.js'
+import { parseStat, readProc, STAT } from '../../host/proc.js'
 import { listDirectory, readNumber } from '../../host/sysfs.js'
 import { listPids } from '../../tune/processes.js'
 import { type CpuSet, parseCpuSet } from '../../units/cpu-set.js'
@@ -103,10 +103,6 @@ function sum(cpus: CpuSet, read: (cpu: number) => number | null): number | null 
   return total
 }
 
-/** The CPU that a thread ran on last (proc(5), /proc/PID/stat). */
-const LAST_CPU = 39
-const STARTED = 22
-
 /** Every thread but one that may run on the CPUs. Those that end until the next look are not seen. */
 function readOthers(own: number, cpus: CpuSet): ReadonlyMap<string, OtherThread> {
   const threads = new Map<string, OtherThread>()
@@ -118,8 +114,8 @@ function readOthers(own: number, cpus: CpuSet): ReadonlyMap<string, OtherThread>
       const times = parseSchedstat(readProc(`${task}/schedstat`) ?? '')
       const stat = parseStat(readProc(`${task}/stat`) ?? '')
       if (times === null || stat === null) continue
-      const wasThere = cpus.includes(stat.field(LAST_CPU))
-      threads.set(`${tid} ${stat.field(STARTED)}`, {
+      const wasThere = cpus.includes(stat.field(STAT.lastCpu))
+      threads.set(`${tid} ${stat.field(STAT.startTime)}`, {
         ...{ tid, name: stat.name, run: times.run / 1000, wasThere },
         isBound: wasThere && mayRunOn(task).every((cpu) => cpus.includes(cpu)),
       })

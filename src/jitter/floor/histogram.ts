@@ -1,13 +1,10 @@
 import type { Bucket } from '../percentiles.js'
 
-/** A count of samples between two lengths. */
-type Counted = Bucket
-
 /**
  * Sums a histogram of whole microseconds up by powers of two, so that it stays short and reads as the guest's.
  * @returns from the first bucket that has a sample to the last, without holes
  */
-export function foldHistogram(counted: readonly Counted[]): Bucket[] {
+export function foldHistogram(counted: readonly Bucket[]): Bucket[] {
   const powers = new Map<number, number>()
   for (const { fromMicroseconds, count } of counted) {
     if (count === 0) continue

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isExecutable } from '../../host/executable.js'
 import { readProc } from '../../host/proc.js'
 import { readAttribute } from '../../host/sysfs.js'
 import { type Children, how, withChildren } from '../children.js'
@@ -103,15 +104,6 @@ function missing(program: string, from: string): string {
 function findProgram(name: string, path = SYSTEM_PATH): string | null {
   const found = path.split(':').find((directory) => isExecutable(join(directory, name)))
   return found === undefined ? null : join(found, name)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 interface Ended {

@@ -15,12 +15,6 @@ export interface Frames {
 /** What fits: below is no Ethernet frame, above is more than every network carries. */
 export const FRAME_BYTES = { least: 60, most: 1514 } as const
 
-/**
- * From one frame to the next. The sender keeps the latest 65,536 frames in mind and gives one up after about a second;
- * ticks of a tenth of that are to fit into 32 bits, see guest/network.S.
- */
-export const INTERVAL_MICROSECONDS = { least: 20, most: 100_000 } as const
-
 /** Offsets of IS_ECHO, WORKER, FRAME and INTERVAL of guest/network.S. */
 const PARAMETERS = { isEcho: 0, worker: 1, frameBytes: 2, interval: 4 } as const
 

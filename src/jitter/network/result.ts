@@ -1,3 +1,4 @@
+import type { PlacedVcpu } from '../result.js'
 import type { Role } from './guest.js'
 import type { SwitchPlan } from './switch-plan.js'
 import type { RoundTrips } from './tally.js'
@@ -19,11 +20,7 @@ export interface NetworkResult extends RoundTrips {
   readonly explanations: readonly string[]
 }
 
-/** A vCPU that polls, and what its thread had; null where it was not found. */
-export interface NetworkVcpu {
+/** A vCPU that polls. */
+export interface NetworkVcpu extends PlacedVcpu {
   readonly role: Role
-  readonly number: number
-  readonly cpus: string | null
-  readonly policy: string | null
-  readonly priority: number | null
 }

@@ -5,16 +5,25 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { guestNotPlaced, guestSilent, loadEnded } from '../../errors/jitter.js'
 import { guestFailed, nothingCameBack, switchNotConnected } from '../../errors/jitter-network.js'
 import type { UserError } from '../../errors/user-error.js'
-import type { Thread } from '../../tune/threads.js'
-import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
+import type { CpuSet } from '../../units/cpu-set.js'
 import { type Children, hasEnded, how, startLoad, withChildren } from '../children.js'
 import { explainJitter } from '../explain.js'
 import { readExplainedHost } from '../explained-host.js'
 import type { GuestMachine } from '../guest.js'
-import { isPlaced, type Launched, launch, vcpuThreads } from '../launched.js'
+import {
+  BOOT_MS,
+  isPlaced,
+  type Launched,
+  LOOK_MS,
+  launch,
+  PLACE_MS,
+  placeOf,
+  until,
+  vcpuThreads,
+} from '../launched.js'
 import { type Frames, networkImage, networkMachine, type Role } from './guest.js'
 import { makeNetworkReader } from './record.js'
-import type { NetworkResult, NetworkVcpu } from './result.js'
+import type { NetworkResult } from './result.js'
 import type { SwitchPlan } from './switch-plan.js'
 import { addRecord, beginTally, roundTrips, type Tally, talliedMs } from './tally.js'
 import { type BusyThread, whyMeaningless } from './verdict.js'
@@ -64,17 +73,8 @@ export interface StartedWire {
   readonly checkRuns: () => void
 }
 
-/** How long the firmware may take until a guest runs, and a switch of the user's to connect. */
-const BOOT_MS = 60_000
-
-/** How long until the threads must be as planned. */
-const PLACE_MS = 15_000
-
 /** How long until a frame must have come back. */
 const CONNECT_MS = 15_000
-
-/** How often the guests are looked after. Seldom, since whoever looks may be what keeps them from running. */
-const LOOK_MS = 200
 
 /**
  * Runs the two guests once, through the launcher, with a wire between them, and says how long frames took.
@@ -168,7 +168,7 @@ function startGuest(
   }
 }
 
-/** Waits until a guest runs and its vCPUs are as planned. */
+/** Waits until a guest runs, which a switch of the user's may still have to connect to, and its vCPUs are as planned. */
 async function ready({ profiles }: NetworkRun, guest: Guest, look: () => void): Promise<void> {
   const { role, said } = guest
   await until(
@@ -202,18 +202,6 @@ async function connected(sender: Guest, look: () => void): Promise<void> {
     () =>
       nothingCameBack({ sent: (frames()?.sent ?? 0) + (frames()?.unsent ?? 0), seconds: CONNECT_MS / 1000 }),
   )
-}
-
-async function until(
-  look: () => void,
-  patienceMs: number,
-  isSo: () => boolean,
-  otherwise: () => UserError,
-): Promise<void> {
-  for (const end = performance.now() + patienceMs; !isSo(); await sleep(50)) {
-    look()
-    if (performance.now() > end) throw otherwise()
-  }
 }
 
 async function measure({ seconds }: NetworkRun, sender: Guest, look: () => void): Promise<Tally> {
@@ -256,27 +244,9 @@ function conclude(
     frameBytes: frames.bytes,
     intervalMicroseconds: frames.intervalMicroseconds,
     switch: wire.switch,
-    vcpus: polling.map(placeOf),
+    vcpus: polling.map(({ role, number, thread }) => ({ role, ...placeOf(number, thread) })),
     ...trips,
     meaningless: whyMeaningless(online, busy),
     explanations: [...new Set(explanations)],
-  }
-}
-
-function placeOf({
-  role,
-  number,
-  thread,
-}: {
-  role: Role
-  number: number
-  thread: Thread | null
-}): NetworkVcpu {
-  return {
-    role,
-    number,
-    cpus: thread === null ? null : formatCpuSet(thread.cpus),
-    policy: thread?.policy ?? null,
-    priority: thread?.priority ?? null,
   }
 }

@@ -1,4 +1,4 @@
-import type { JitterResult } from '../result.js'
+import { histogram, type JitterResult } from '../result.js'
 import { addFrames, type FrameCounts, type NetworkRecord, NO_FRAMES } from './record.js'
 
 /** What the sender has seen so far; of one size however long it runs. */
@@ -52,18 +52,11 @@ export function talliedMs({ begin, end }: Tally): number {
 export function roundTrips(tally: Tally): RoundTrips {
   const { begin, end, counts, longest, frames } = tally
   const ticksPerMicrosecond = Number(end.ticks - begin.ticks) / talliedMs(tally) / 1000
-  const first = counts.findIndex((count) => count > 0)
-  const last = counts.findLastIndex((count) => count > 0)
-  const histogram = counts.map((count, bucket) => ({
-    fromMicroseconds: 2 ** bucket / ticksPerMicrosecond,
-    toMicroseconds: 2 ** (bucket + 1) / ticksPerMicrosecond,
-    count,
-  }))
   return {
     seconds: talliedMs(tally) / 1000,
     ticksPerMicrosecond,
     worstMicroseconds: longest / ticksPerMicrosecond,
-    histogram: histogram.slice(Math.max(0, first), last + 1),
+    histogram: histogram(counts, ticksPerMicrosecond),
     frames,
   }
 }

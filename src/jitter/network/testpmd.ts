@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { noTestpmd, switchEnded, switchSilent } from '../../errors/jitter-network.js'
+import { isExecutable } from '../../host/executable.js'
 import { type Children, hasEnded, how } from '../children.js'
 import { type SwitchPlan, testpmdArguments } from './switch-plan.js'
 
@@ -56,20 +57,11 @@ export async function startTestpmd(
   return { sockets, child, checkRuns }
 }
 
-/** Where root's programs are, a user's PATH often does not look. */
+/** Where root's programs are, a user's PATH often does not look. An empty part of it, the working directory, is not looked at. */
 function findProgram(): string | null {
   const path = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/bin']
-  const candidates = path.map((directory) => join(directory || '.', PROGRAM))
+  const candidates = path.filter(Boolean).map((directory) => join(directory, PROGRAM))
   return candidates.find((candidate) => isExecutable(candidate)) ?? null
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** EAL's first complaint says more than the last, which is that it exits. */

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, rmSync } from 'node:fs'
 import { checkSocket, type VhostUserSocket, vhostUserNetdev } from './port.js'
 import type { Wire } from './run.js'
 import type { SwitchPlan } from './switch-plan.js'
@@ -31,7 +31,7 @@ export function socketsWire(sender: VhostUserSocket, echo: VhostUserSocket): Wir
         checkSocket(socket)
         const { path, madeBy } = socket
         // QEMU is ended in a way that lets it tidy nothing up.
-        if (madeBy === 'qemu' && !existsSync(path)) atEnd(() => rmSync(path, { force: true }))
+        if (madeBy === 'qemu' && !existsSync(path)) atEnd(() => removeSocket(path))
       }
       return {
         netdevs: { sender: vhostUserNetdev(sender), echo: vhostUserNetdev(echo) },
@@ -41,4 +41,9 @@ export function socketsWire(sender: VhostUserSocket, echo: VhostUserSocket): Wir
       }
     },
   }
+}
+
+/** Who owns the directory may have put something else there meanwhile. */
+function removeSocket(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path, { force: true })
 }

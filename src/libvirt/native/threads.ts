@@ -99,7 +99,7 @@ function emulatorGroup(threads: ThreadPlan, profile: Profile, { emulatorPin, oth
   const now = threads.emulator?.cpus ?? emulatorPin?.cpus ?? otherPin?.cpus ?? null
   const isOutside = all.some((cpu) => now?.includes(cpu) !== true)
   const isSaidByProfile = threads.emulator?.cpus != null
-  const cpus = now !== null && (isSaidByProfile || isOutside) ? unionCpuSets([...now, ...all]) : null
+  const cpus = now !== null && (isSaidByProfile || isOutside) ? unionCpuSets(now, all) : null
   return { isHanded, cpus, isKeptByNumad: all.length > 0 && otherPin?.cpus === null && now === null }
 }
 

@@ -1,7 +1,6 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { recordNotWritable, recordsBusy } from '../../errors/record.js'
-import { errorCode } from '../../host/sysfs.js'
-import { lock } from '../lock.js'
+import { lock, openLockFile } from '../lock.js'
 import { ensureRootsDirectory } from './directory.js'
 
 /** Only root can hold this lock, and does so while it chooses, or gives devices back: many domains may start at once. */
@@ -14,19 +13,11 @@ const PATIENCE_SECONDS = 60
  */
 export function withRootsLock<T>(sysroot: string, run: () => T, patienceSeconds = PATIENCE_SECONDS): T {
   const path = `${ensureRootsDirectory(sysroot)}/.lock`
-  const file = open(path)
+  const file = openLockFile(path, recordNotWritable)
   try {
     if (!lock(file, 'exclusive', patienceSeconds)) throw recordsBusy({ path, seconds: patienceSeconds })
     return run()
   } finally {
     closeSync(file)
-  }
-}
-
-function open(path: string): number {
-  try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
-  } catch (error) {
-    throw recordNotWritable({ path, reason: errorCode(error) ?? String(error) })
   }
 }
