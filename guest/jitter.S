@@ -13,10 +13,10 @@
 # the host gives a page when it is first touched, which is a gap of the guest's own making.
 #
 # A record, little endian; 64-bit words where two offsets are 8 apart:
-#   0 "QRT2"   4 number, from 1   8 vCPU (APIC ID)   12 flags: 1 timer mode, 2 TSC deadline
-#  16 ticks that it covers   24 largest, in ticks   32 the counter at its end
-#  40 intervals that were missed   44 ticks of an interval   48 counts: the n-th is of 2^n up to 2^(n+1) - 1 ticks
-# 240 sum of the words before
+# at 0 "QRT2", 4 number, from 1, 8 vCPU (APIC ID), 12 flags: 1 timer mode, 2 TSC deadline
+# at 16 ticks that it covers, 24 largest, in ticks, 32 the counter at its end
+# at 40 intervals that were missed, 44 ticks of an interval, 48 counts: the n-th is of 2^n up to 2^(n+1) - 1 ticks
+# at 240 sum of the words before
 # Assembled by guest/assemble.mjs into src/jitter/guest-image.ts.
 
 	.code32
@@ -75,7 +75,7 @@
 	.set	PERIOD_BITS, 29
 
 	# The Multiboot header: the addresses are its own (bit 16).
-	.balign	4
+	.balign	4, 0
 header:	.long	0x1badb002
 	.long	0x10000
 	.long	-(0x1badb002 + 0x10000)

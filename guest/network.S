@@ -427,10 +427,10 @@ print:
 
 	.include "virtio-net.S"
 
-	.balign	8
+	.balign	8, 0
 	.include "segments.S"
 
-	.balign	8
+	.balign	8, 0
 	# Since when the next frame is to be sent.
 DUE:	.quad	0
 	# After how many ticks a frame is lost.
@@ -455,7 +455,7 @@ FAILURE_REASON:
 	.byte	0
 FAILURE_END:
 
-	.balign	4
+	.balign	4, 0
 RECORD:	.ascii	"QRTN"
 RECORD_NUMBER:
 	.long	0

@@ -309,7 +309,7 @@ send:
 	give	TX, 1
 	ret
 
-	.balign	4
+	.balign	4, 0
 COMMON:	.long	0
 NOTIFY:	.long	0
 NOTIFY_MULTIPLIER:
