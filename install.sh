@@ -70,6 +70,8 @@ files() {
 644 system/systemd/limits.conf /etc/systemd/system/virtqemud.service.d/qemu-rt.conf
 644 system/systemd/qemu-rt-refresh.service /etc/systemd/system/qemu-rt-refresh.service
 644 system/systemd/qemu-rt-refresh.path /etc/systemd/system/qemu-rt-refresh.path
+644 system/systemd/qemu-rt-export@.service /etc/systemd/system/qemu-rt-export@.service
+644 system/systemd/qemu-rt-export@.timer /etc/systemd/system/qemu-rt-export@.timer
 644 docs/man/qemu-rt.1 $prefix/share/man/man1/qemu-rt.1
 644 docs/man/qemu-rt.toml.5 $prefix/share/man/man5/qemu-rt.toml.5
 644 system/completion/qemu-rt.bash $prefix/share/bash-completion/completions/qemu-rt

@@ -1,5 +1,6 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { EXIT } from '../errors/user-error.js'
+import { EXPORT_FORMATS } from '../export/formats.js'
 import { MODES } from '../jitter/mode.js'
 import { printable } from '../units/printable.js'
 import { VERSION } from '../version.js'
@@ -33,6 +34,7 @@ function program(): Command {
   addNics(root)
   addHost(root)
   addDomain(root)
+  addExport(root)
   addCapture(root)
   addRefresh(root)
   addHook(root)
@@ -280,6 +282,21 @@ function addDomain(root: Command): void {
       .command('native')
       .description('the XML with everything said to libvirt that libvirt can do itself'),
   ).action(async (file, given) => (await import('./domain/native.js')).domainNative(file, given))
+}
+
+function addExport(root: Command): void {
+  root
+    .command('export')
+    .description("print this host's NICs as the inventory of another system")
+    .addArgument(new Argument('<format>', 'of which system').choices(Object.keys(EXPORT_FORMATS)))
+    .option(
+      '--output [file]',
+      'write it there, whole or not at all (without a name: where that system looks)',
+    )
+    .option('--expires <seconds>', 'nfd: how long it is true, unless it is written again')
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .option('--sysroot <dir>', 'read /sys, /proc, /dev, /run and /var/lib/qemu-rt beneath a directory', '/')
+    .action(async (format, options) => (await import('./export.js')).exportCommand(format, options))
 }
 
 function addCapture(root: Command): void {

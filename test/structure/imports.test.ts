@@ -78,6 +78,13 @@ t.test('checks are pure: they judge what was read, and read nothing', async (t) 
   )
 })
 
+t.test('exports are pure: they say what was read in the words of another system', async (t) => {
+  t.strictSame(
+    offenders(inFolder('export'), (one) => inFolder('record')(one) || inFolder('host')(one) || IO.test(one)),
+    [],
+  )
+})
+
 t.test('judgements stand on their own: who imports one does not load the table of checks', async (t) => {
   const ground = (one: string) =>
     inFolder('checks/judge')(one) ||

@@ -1,0 +1,70 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isPreemptRt } from '../checks/judge/preempt-rt.js'
+import { badExpiry, exportUnwritable, noExpiry } from '../errors/export.js'
+import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
+import { offersOf } from '../export/offers.js'
+import { errorCode, readAttribute } from '../host/sysfs.js'
+import { openSysroot } from '../host/sysroot.js'
+import { report, writeAll } from '../report/output.js'
+import { writeWhole } from '../report/write-whole.js'
+import { intersectCpuSets } from '../units/cpu-set.js'
+import { type HostOptions, readHost } from './nics/host.js'
+
+export interface ExportOptions extends HostOptions {
+  /** A file; true for the place where the other system looks; absent for stdout. */
+  readonly output?: string | true
+  /** How long it is true, in seconds. */
+  readonly expires?: string
+}
+
+/**
+ * Prints or writes what this host has, in the form in which another system reads it. What it does not have is said on stderr.
+ * @throws {UserError} exit 64 for options that do not fit the format, 69 or 77 when the file cannot be written, 78 when names
+ *   cannot be told apart in that format
+ */
+export async function exportCommand(name: ExportFormatName, options: ExportOptions): Promise<void> {
+  const format: ExportFormat = EXPORT_FORMATS[name]
+  const expires = expiry(options.expires, name)
+  const output = options.output === true ? format.place : (options.output ?? null)
+  const { policy, host, useOf, warn } = await readHost(options)
+  warn()
+  const { offers, notes } = offersOf(policy, host, useOf)
+  const root = openSysroot(options.sysroot)
+  const { realtime } = policy.host
+  const made = format.make({
+    offers,
+    host: {
+      realtimeCpus: realtime && intersectCpuSets(realtime, host.cpus?.online ?? realtime),
+      preemptRt: isPreemptRt(
+        readAttribute(`${root}/sys/kernel/realtime`),
+        readAttribute(`${root}/proc/version`),
+      ),
+    },
+    expires,
+  })
+  for (const note of [...notes, ...made.notes]) report(note)
+  if (output === null) writeAll(1, made.text)
+  else write(output, made.text, options.output === true)
+}
+
+/** Everyone may read it: the daemons that do have users of their own. */
+const MODE = 0o644
+
+/** @param isUsual whether the directory is the other system's own, which its package may not have made */
+function write(file: string, text: string, isUsual: boolean): void {
+  try {
+    if (isUsual) mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+    writeWhole(file, text, MODE)
+  } catch (error) {
+    throw exportUnwritable({ file, reason: errorCode(error) ?? String(error) })
+  }
+}
+
+function expiry(expires: string | undefined, format: ExportFormatName): Date | null {
+  if (expires === undefined) return null
+  if (!EXPORT_FORMATS[format].expires) throw noExpiry({ format })
+  const seconds = /^\d{1,7}$/.test(expires) ? Number(expires) : 0
+  if (seconds < 60 || seconds > 2_592_000) throw badExpiry({ expires })
+  return new Date(Date.now() + seconds * 1000)
+}

@@ -1,0 +1,51 @@
+import { tomlKey } from '../units/printable.js'
+import { EXIT, type UserError, userError } from './user-error.js'
+
+export function namesCollide(facts: {
+  readonly first: string
+  readonly second: string
+  readonly as: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `NICs '${facts.first}' and '${facts.second}' would both be ${facts.as}`,
+    where: `[nic.${tomlKey(facts.second)}]`,
+    todo: 'rename one of them so that they differ in letters or digits',
+  })
+}
+
+export function nameTooLong(facts: { readonly name: string; readonly longest: number }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `the name of NIC '${facts.name}' is too long for this format, which has room for ${facts.longest} characters`,
+    where: `[nic.${tomlKey(facts.name)}]`,
+    todo: 'give the NIC a shorter name',
+  })
+}
+
+export function exportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: facts.reason === 'EACCES' || facts.reason === 'EPERM' ? EXIT.permission : EXIT.unavailable,
+    what: `the file cannot be written (${facts.reason})`,
+    where: `--output ${facts.file}`,
+    todo: 'name a file in a directory that is there and that you can write',
+  })
+}
+
+export function noExpiry(facts: { readonly format: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `${facts.format} cannot say how long it is true`,
+    where: '--expires',
+    todo: 'leave it out',
+  })
+}
+
+export function badExpiry(facts: { readonly expires: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `'${facts.expires}' is not from 60 to 2592000`,
+    where: '--expires',
+    todo: 'write a number of seconds, such as --expires 600',
+  })
+}

@@ -1,0 +1,27 @@
+import { nfd } from './nfd.js'
+import { novaPci } from './nova-pci.js'
+import { novaProvider } from './nova-provider.js'
+import { sriovDevicePlugin } from './sriov-dp.js'
+import type { Exported, ExportSubject } from './subject.js'
+
+export interface ExportFormat {
+  /** Where the other system looks. */
+  readonly place: string
+  /** Whether it can say until when it is true. */
+  readonly expires: boolean
+  readonly make: (subject: ExportSubject) => Exported
+}
+
+/** The formats of other systems' inventories, by the name that `qemu-rt export` knows them by. */
+export const EXPORT_FORMATS = {
+  'nova-provider': { place: '/etc/nova/provider_config/qemu-rt.yaml', expires: false, make: novaProvider },
+  'nova-pci': { place: '/etc/nova/nova-compute.conf.d/qemu-rt.conf', expires: false, make: novaPci },
+  'sriov-dp': { place: '/etc/pcidp/config.json', expires: false, make: sriovDevicePlugin },
+  nfd: {
+    place: '/etc/kubernetes/node-feature-discovery/features.d/qemu-rt',
+    expires: true,
+    make: nfd,
+  },
+} as const satisfies Readonly<Record<string, ExportFormat>>
+
+export type ExportFormatName = keyof typeof EXPORT_FORMATS

@@ -1,0 +1,21 @@
+import type { CpuSet } from '../units/cpu-set.js'
+import type { Offers } from './offers.js'
+
+/** All that an export is made from. */
+export interface ExportSubject {
+  readonly offers: Offers['offers']
+  readonly host: {
+    /** Real-time CPUs of the configuration that are online; null without any in the configuration. */
+    readonly realtimeCpus: CpuSet | null
+    /** null when it is not known. */
+    readonly preemptRt: boolean | null
+  }
+  /** When what is told is no longer true unless told again; null for a format that has no such thing, or when nobody said. */
+  readonly expires: Date | null
+}
+
+/** A text for the other system, and a line for each thing that it does not have. */
+export interface Exported {
+  readonly text: string
+  readonly notes: readonly string[]
+}

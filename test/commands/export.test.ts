@@ -1,0 +1,55 @@
+import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { exportCommand } from '../../src/commands/export.js'
+
+const HOST = fileURLToPath(new URL('../../fixtures/hosts/four-nics', import.meta.url))
+
+function made(t: Test) {
+  const root = t.testdir({ 'rt.toml': '[nic.line]\nid = "8086:1521"\npool = true\n', out: {}, other: 'keep' })
+  const options = { config: join(root, 'rt.toml'), sysroot: HOST }
+  const file = join(root, 'out/qemu-rt')
+  return { root, file, write: () => exportCommand('nfd', { ...options, output: file }), options }
+}
+
+t.test('a file is written whole, for everyone to read, and nothing is left beside it', async (t) => {
+  const { file, root, write } = made(t)
+  const umask = process.umask(0o077)
+  await write()
+  process.umask(umask)
+  t.match(readFileSync(file, 'utf8'), /^qemu-rt\/nic-line=2$/m)
+  t.equal(statSync(file).mode & 0o777, 0o644)
+  t.strictSame(readdirSync(join(root, 'out')), ['qemu-rt'])
+})
+
+t.test('a file that says the same stays as it is', async (t) => {
+  const { file, write } = made(t)
+  await write()
+  utimesSync(file, 1000, 1000)
+  await write()
+  t.equal(statSync(file).mtimeMs, 1_000_000)
+})
+
+t.test('nothing is written through a link', async (t) => {
+  const { file, root, write } = made(t)
+  symlinkSync(join(root, 'other'), file)
+  await write()
+  t.ok(lstatSync(file).isFile())
+  t.equal(readFileSync(join(root, 'other'), 'utf8'), 'keep')
+})
+
+t.test('what cannot be is refused in one line', async (t) => {
+  const { options, root } = made(t)
+  await t.rejects(exportCommand('nfd', { ...options, output: join(root, 'none/x') }), {
+    exitCode: 69,
+    message: /^the file cannot be written \(ENOENT\): --output /,
+  })
+  await t.rejects(exportCommand('sriov-dp', { ...options, expires: '600' }), {
+    exitCode: 64,
+    message: 'sriov-dp cannot say how long it is true: --expires; leave it out',
+  })
+  for (const expires of ['1', '10m', '2592001', '']) {
+    await t.rejects(exportCommand('nfd', { ...options, expires }), { exitCode: 64, message: /--expires/ })
+  }
+})

@@ -1,0 +1,122 @@
+import t from 'tap'
+import { EXPORT_FORMATS } from '../../src/export/formats.js'
+import { subjectOf, threeNics } from './subject.js'
+
+const { 'nova-provider': provider, 'nova-pci': pci, 'sriov-dp': plugin, nfd } = EXPORT_FORMATS
+
+const CONFIG = `[nic.fieldbus-0]\naddress = "0000:03:00.1"\n[nic.line]\nid = "8086:1521"\npool = true\n`
+const UNBOUND = { driver: 'igb', vfioNode: null }
+const NOTHING = { offers: [], host: { realtimeCpus: null, preemptRt: null }, expires: null }
+
+/** Lines that say something. */
+const lines = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+
+t.test("Nova's provider: what is not ready is reserved, since Placement takes no total of 0", async (t) => {
+  const { text } = provider.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND })))
+  t.strictSame(lines(text), [
+    'meta:',
+    "  schema_version: '1.0'",
+    'providers:',
+    '  - identification:',
+    '      uuid: $COMPUTE_NODE',
+    '    inventories:',
+    '      additional:',
+    '        - CUSTOM_NIC_FIELDBUS_0:',
+    '            total: 1',
+    '            reserved: 1',
+    '        - CUSTOM_NIC_LINE:',
+    '            total: 2',
+    '    traits:',
+    '      additional:',
+    '        - CUSTOM_QEMU_RT',
+    '        - CUSTOM_PREEMPT_RT',
+  ])
+  t.strictSame(lines(provider.make(NOTHING).text), ['meta:', "  schema_version: '1.0'"])
+})
+
+t.test("Nova's devices: by address, bound or not, since libvirt binds them", async (t) => {
+  const { text } = pci.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { iommuGroup: null } })))
+  t.strictSame(lines(text), [
+    '[pci]',
+    'device_spec = {"address": "0000:03:00.1", "resource_class": "CUSTOM_NIC_FIELDBUS_0"}',
+    'device_spec = {"address": "0000:03:00.0", "resource_class": "CUSTOM_NIC_LINE"}',
+  ])
+  t.match(
+    text,
+    /^# alias = {"name": "fieldbus-0", "resource_class": "CUSTOM_NIC_FIELDBUS_0", "device_type": "type-PCI"}$/m,
+  )
+})
+
+t.test('never a physical function beside its virtual ones, whose type is said', async (t) => {
+  const [pf, vf] = threeNics()
+  if (pf === undefined || vf === undefined) throw new Error('too few')
+  const both = [
+    { ...pf, sriov: { enabled: 1, total: 4 } },
+    { ...vf, virtualFunction: { pf: pf.address, index: 0 } },
+  ]
+  const made = pci.make(
+    subjectOf('[nic.all]\nid = "8086:1521"\npool = true\n', [
+      { ...both[0], driver: 'igb' },
+      both[1],
+    ] as typeof both),
+  )
+  t.strictSame(lines(made.text), [
+    '[pci]',
+    'device_spec = {"address": "0000:03:00.1", "resource_class": "CUSTOM_NIC_ALL"}',
+  ])
+  t.match(made.text, /"device_type": "type-VF"/)
+  t.strictSame(made.notes, ["NIC 'all': 0000:03:00.0 is left out, since virtual functions of it are listed"])
+  const alone = pci.make(subjectOf('[nic.pf]\naddress = "0000:03:00.0"\n', both))
+  t.match(alone.text, /"device_type": "type-PF"/)
+})
+
+t.test('the device plugin: never an empty list of addresses, which would mean every device', async (t) => {
+  const { text } = plugin.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND })))
+  t.strictSame(JSON.parse(text), {
+    resourceList: [
+      {
+        resourceName: 'line',
+        resourcePrefix: 'qemu-rt',
+        selectors: { pciAddresses: ['0000:03:00.0', '0000:03:00.2'], drivers: ['vfio-pci'] },
+      },
+    ],
+  })
+  t.strictSame(
+    JSON.parse(plugin.make(subjectOf(CONFIG, threeNics())).text).resourceList[0].resourceName,
+    'fieldbus_0',
+  )
+})
+
+t.test('features: one a line, and until when they are true before them', async (t) => {
+  const expires = new Date('2030-01-02T03:04:05.678Z')
+  const { text } = nfd.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { numaNode: 1 } }), { expires }))
+  t.equal(
+    text,
+    [
+      '# +expiry-time=2030-01-02T03:04:05Z',
+      'qemu-rt/preempt-rt=true',
+      'qemu-rt/realtime-cpus=4',
+      'qemu-rt/nic-fieldbus_0=0',
+      'qemu-rt/nic-line=2',
+      '',
+    ].join('\n'),
+    'and no node where the pool has several',
+  )
+  t.match(nfd.make(subjectOf(CONFIG, threeNics())).text, /^qemu-rt\/nic-line\.numa-node=0$/m)
+  t.equal(nfd.make(NOTHING).text, '')
+})
+
+t.test('names that a format cannot tell apart, or has no room for, are refused', async (t) => {
+  const two = subjectOf(
+    '[nic.a-b]\naddress = "0000:03:00.0"\n[nic.a_b]\naddress = "0000:03:00.1"\n',
+    threeNics(),
+  )
+  const long = subjectOf(`[nic.${'x'.repeat(250)}]\naddress = "0000:03:00.0"\n`, threeNics())
+  for (const { make } of Object.values(EXPORT_FORMATS)) {
+    t.throws(() => make(two), {
+      exitCode: 78,
+      message: /^NICs 'a-b' and 'a_b' would both be .*: \[nic\.a_b\]; rename/,
+    })
+    t.throws(() => make(long), { exitCode: 78, message: /is too long for this format/ })
+  }
+})
