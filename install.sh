@@ -72,6 +72,8 @@ files() {
 644 system/systemd/qemu-rt-refresh.path /etc/systemd/system/qemu-rt-refresh.path
 644 system/systemd/qemu-rt-export@.service /etc/systemd/system/qemu-rt-export@.service
 644 system/systemd/qemu-rt-export@.timer /etc/systemd/system/qemu-rt-export@.timer
+644 system/systemd/qemu-rt-metrics.service /etc/systemd/system/qemu-rt-metrics.service
+644 system/systemd/qemu-rt-metrics.timer /etc/systemd/system/qemu-rt-metrics.timer
 644 docs/man/qemu-rt.1 $prefix/share/man/man1/qemu-rt.1
 644 docs/man/qemu-rt.toml.5 $prefix/share/man/man5/qemu-rt.toml.5
 644 system/completion/qemu-rt.bash $prefix/share/bash-completion/completions/qemu-rt

@@ -116,10 +116,22 @@ function addStatus(root: Command): void {
       'between two drawings (default: 1); without --watch, what CPU % is counted over (default: 0.5)',
       Number,
     )
-    .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--format <format>', 'how to print; prometheus has more than VMs')
+        .choices(['text', 'json', 'prometheus'])
+        .default('text'),
+    )
+    .option(
+      '--output [file]',
+      "prometheus: write it there, whole or not at all (without a name: node_exporter's)",
+    )
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
     .option('--sysroot <dir>', 'show the CPUs of a captured host', '/')
-    .action(async (options) => (await import('./status.js')).status(options))
+    .action(async (options) =>
+      options.format === 'prometheus'
+        ? (await import('./status-prometheus.js')).statusPrometheus(options)
+        : (await import('./status.js')).status(options),
+    )
 }
 
 function addJitter(root: Command): void {

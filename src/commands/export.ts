@@ -1,15 +1,13 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { isPreemptRt } from '../checks/judge/preempt-rt.js'
-import { badExpiry, exportUnwritable, noExpiry } from '../errors/export.js'
+import { badExpiry, noExpiry } from '../errors/export.js'
 import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
 import { offersOf } from '../export/offers.js'
-import { errorCode, readAttribute } from '../host/sysfs.js'
+import { readAttribute } from '../host/sysfs.js'
 import { openSysroot } from '../host/sysroot.js'
 import { report, writeAll } from '../report/output.js'
-import { writeWhole } from '../report/write-whole.js'
 import { intersectCpuSets } from '../units/cpu-set.js'
 import { type HostOptions, readHost } from './nics/host.js'
+import { writeOutput } from './write-output.js'
 
 export interface ExportOptions extends HostOptions {
   /** A file; true for the place where the other system looks; absent for stdout. */
@@ -45,20 +43,7 @@ export async function exportCommand(name: ExportFormatName, options: ExportOptio
   })
   for (const note of [...notes, ...made.notes]) report(note)
   if (output === null) writeAll(1, made.text)
-  else write(output, made.text, options.output === true)
-}
-
-/** Everyone may read it: the daemons that do have users of their own. */
-const MODE = 0o644
-
-/** @param isUsual whether the directory is the other system's own, which its package may not have made */
-function write(file: string, text: string, isUsual: boolean): void {
-  try {
-    if (isUsual) mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-    writeWhole(file, text, MODE)
-  } catch (error) {
-    throw exportUnwritable({ file, reason: errorCode(error) ?? String(error) })
-  }
+  else writeOutput(output, made.text, { makesDirectory: options.output === true })
 }
 
 function expiry(expires: string | undefined, format: ExportFormatName): Date | null {

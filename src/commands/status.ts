@@ -1,6 +1,6 @@
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { badInterval } from '../errors/status.js'
+import { badInterval, outputNeedsPrometheus } from '../errors/status.js'
 import { writeAll } from '../report/output.js'
 import { statusJson } from '../status/json.js'
 import { paint } from '../status/line.js'
@@ -22,6 +22,8 @@ export interface StatusOptions {
   readonly drifted?: boolean
   readonly config?: string
   readonly sysroot?: string
+  /** Of metrics alone. */
+  readonly output?: string | true
 }
 
 const INTERVAL = { least: 0.1, most: 3600 }
@@ -33,6 +35,7 @@ const DEFAULT_SECONDS = { watch: 1, once: 0.5 }
  */
 export async function status(options: StatusOptions): Promise<void> {
   const { watch, format, config, interval = DEFAULT_SECONDS[watch ? 'watch' : 'once'] } = options
+  if (options.output !== undefined) throw outputNeedsPrometheus()
   if (!(interval >= INTERVAL.least && interval <= INTERVAL.most)) throw badInterval(INTERVAL)
   const intervalMs = interval * 1000
   const { host } = await loadPolicy({

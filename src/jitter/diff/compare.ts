@@ -113,7 +113,8 @@ function figures({ worstMicroseconds, seconds, missed, histogram }: ReadRun): Fi
   return { worstMicroseconds, seconds, missed, percentiles: percentilesOf(histogram) }
 }
 
-function lastRun({ runs }: ReadResult): ReadRun {
+/** The run by which a host is judged. */
+export function lastRun({ runs }: ReadResult): ReadRun {
   const run = runs.at(-1)
   if (run === undefined) throw new RangeError('a result has one run at least')
   return run
