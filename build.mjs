@@ -7,6 +7,7 @@ import { build } from 'esbuild'
 const BUN_PACKAGES = { x64: '@oven/bun-linux-x64-baseline', arm64: '@oven/bun-linux-aarch64' }
 
 const COMMON = {
+  define: { QEMU_RT_BUILD: JSON.stringify(buildName()) },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -53,6 +54,19 @@ else {
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
   for (const module of modules) rmSync(module)
+}
+
+/** The commit, with `+` when the checkout differs from it; QEMU_RT_BUILD in the environment where there is no git. */
+function buildName() {
+  if (process.env.QEMU_RT_BUILD) return process.env.QEMU_RT_BUILD
+  try {
+    const git = (...args) =>
+      execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : '+'
+    return git('rev-parse', '--short=10', 'HEAD') + changed
+  } catch {
+    return 'unknown'
+  }
 }
 
 /** Path of Bun's executable from its npm package, if it is installed and runs here. */

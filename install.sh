@@ -6,11 +6,13 @@ umask 022
 
 usage() {
   cat <<'END'
-usage: ./install.sh [--prefix DIR] [--check | --uninstall]
+usage: ./install.sh [--prefix DIR] [--check | --uninstall | --package]
   --prefix DIR   where to (default: /usr/local); bin/, lib/qemu-rt/ and share/ go beneath it. The files of libvirt,
                  systemd and AppArmor go where these look for them
   --check        say what would be done, and do nothing
   --uninstall    remove what an installation with the same prefix has put there
+  --package      for a package, with DESTDIR: units and tmpfiles.d go where a vendor's do, there is an entry for every
+                 architecture, and what a running system needs besides is left to lib/qemu-rt/system/setup.sh
 DESTDIR in the environment is put before every path, for packagers: then nothing is run, and nothing outside is touched.
 END
 }
@@ -32,6 +34,7 @@ while [ $# -gt 0 ]; do
     --prefix=*) prefix=${1#*=} ;;
     --check) action=check ;;
     --uninstall) action=uninstall ;;
+    --package) action=package ;;
     -h | --help)
       usage
       exit 0
@@ -54,6 +57,14 @@ if [ "$action" != check ] && [ -z "$root" ] && [ "$(id -u)" -ne 0 ]; then
   echo "install.sh: /etc and $prefix are written as root only: sudo ./install.sh; --check and DESTDIR need no root" >&2
   exit 77
 fi
+if [ "$action" = package ]; then
+  [ -n "$root" ] || fail "--package needs DESTDIR, the directory to put everything in"
+  units=$prefix/lib/systemd/system
+  tmpfiles=$prefix/lib/tmpfiles.d
+else
+  units=/etc/systemd/system
+  tmpfiles=/etc/tmpfiles.d
+fi
 bin=$root$prefix/bin
 lib=$root$prefix/lib/qemu-rt
 doc=$root$prefix/share/doc/qemu-rt
@@ -65,15 +76,15 @@ example=/etc/qemu-rt/qemu-rt.toml
 files() {
   cat <<END
 755 system/hook /etc/libvirt/hooks/qemu.d/qemu-rt
-644 system/tmpfiles.conf /etc/tmpfiles.d/qemu-rt.conf
-644 system/systemd/limits.conf /etc/systemd/system/libvirtd.service.d/qemu-rt.conf
-644 system/systemd/limits.conf /etc/systemd/system/virtqemud.service.d/qemu-rt.conf
-644 system/systemd/qemu-rt-refresh.service /etc/systemd/system/qemu-rt-refresh.service
-644 system/systemd/qemu-rt-refresh.path /etc/systemd/system/qemu-rt-refresh.path
-644 system/systemd/qemu-rt-export@.service /etc/systemd/system/qemu-rt-export@.service
-644 system/systemd/qemu-rt-export@.timer /etc/systemd/system/qemu-rt-export@.timer
-644 system/systemd/qemu-rt-metrics.service /etc/systemd/system/qemu-rt-metrics.service
-644 system/systemd/qemu-rt-metrics.timer /etc/systemd/system/qemu-rt-metrics.timer
+644 system/tmpfiles.conf $tmpfiles/qemu-rt.conf
+644 system/systemd/limits.conf $units/libvirtd.service.d/qemu-rt.conf
+644 system/systemd/limits.conf $units/virtqemud.service.d/qemu-rt.conf
+644 system/systemd/qemu-rt-refresh.service $units/qemu-rt-refresh.service
+644 system/systemd/qemu-rt-refresh.path $units/qemu-rt-refresh.path
+644 system/systemd/qemu-rt-export@.service $units/qemu-rt-export@.service
+644 system/systemd/qemu-rt-export@.timer $units/qemu-rt-export@.timer
+644 system/systemd/qemu-rt-metrics.service $units/qemu-rt-metrics.service
+644 system/systemd/qemu-rt-metrics.timer $units/qemu-rt-metrics.timer
 644 docs/man/qemu-rt.1 $prefix/share/man/man1/qemu-rt.1
 644 docs/man/qemu-rt.toml.5 $prefix/share/man/man5/qemu-rt.toml.5
 644 system/completion/qemu-rt.bash $prefix/share/bash-completion/completions/qemu-rt
@@ -82,36 +93,29 @@ END
 }
 
 # What makes systemd start the path unit, as `systemctl enable` does.
-wanted=/etc/systemd/system/multi-user.target.wants/qemu-rt-refresh.path
-
-# Texts to add to AppArmor's local files, where its profiles look for additions: source, path.
-apparmor_parts() {
-  cat <<END
-system/apparmor/domain /etc/apparmor.d/local/abstractions/libvirt-qemu
-system/apparmor/daemon /etc/apparmor.d/local/usr.sbin.libvirtd
-system/apparmor/daemon /etc/apparmor.d/local/usr.sbin.virtqemud
-END
-}
+wanted=$units/multi-user.target.wants/qemu-rt-refresh.path
 
 # Directories that are ours, or were made for our files; removed when they are empty. $prefix has more.
 directories() {
   cat <<END
 /etc/qemu-rt
 /etc/libvirt/hooks/qemu.d
-/etc/systemd/system/libvirtd.service.d
-/etc/systemd/system/virtqemud.service.d
+$units/libvirtd.service.d
+$units/virtqemud.service.d
 END
 }
 
 # --- The host ---------------------------------------------------------------------------------------------------------
 
-# ID and ID_LIKE of os-release(5), in one line. OS_RELEASE in the environment names another host's file.
-distribution() {
-  sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' "${OS_RELEASE:-/etc/os-release}" 2>/dev/null | tr -d '"' | tr '\n' ' '
-}
-
-# One entry for each QEMU of this host, and always the usual one: libvirt names it before QEMU may be there.
+# One entry for each QEMU of this host, and always the usual one: libvirt names it before QEMU may be there. A package does
+# not know the host that it will be on.
 architectures() {
+  if [ "$action" = package ]; then
+    for entry in "$source"/bin/qemu-rt-system-*; do
+      echo "${entry##*-system-}"
+    done
+    return
+  fi
   {
     echo x86_64
     for emulator in /usr/bin/qemu-system-*; do
@@ -122,7 +126,7 @@ architectures() {
 
 # RHEL has one QEMU, and not in PATH.
 only_kvm() {
-  [ ! -e "$root/usr/bin/qemu-system-x86_64" ] && [ -e "$root/usr/libexec/qemu-kvm" ]
+  [ "$action" != package ] && [ ! -e "$root/usr/bin/qemu-system-x86_64" ] && [ -e "$root/usr/libexec/qemu-kvm" ]
 }
 
 watched_emulators() {
@@ -143,26 +147,10 @@ planner_program() {
   fi
 }
 
-# The user that libvirt runs QEMU as: Debian's and Ubuntu's name, then Fedora's, RHEL's and SUSE's.
-qemu_user() {
-  for name in libvirt-qemu qemu; do
-    ! getent passwd "$name" >/dev/null || {
-      echo "$name"
-      return
-    }
-  done
-}
-
-# Its line of tmpfiles.d(5): where it keeps leases, when there is such a user.
-qemu_user_directory() {
-  name=$(qemu_user)
-  [ -z "$name" ] || echo "d /run/qemu-rt/leases/$(id -u "$name") 2750 $name kvm -"
-}
-
 # A text of the checkout as it is installed.
 filled() {
   awk -v prefix="$prefix" -v planner="$(planner_program)" -v watched="$(watched_emulators | tr '\n' '|')" \
-    -v user="$(qemu_user_directory)" '
+    -v user="$([ "$action" = package ] || qemu_user_directory)" '
     $0 == "@qemu-user@" { if (user != "") print user; next }
     $0 == "@watched@" { gsub(/\|/, "\n", watched); printf "%s", watched; next }
     { gsub(/@prefix@/, prefix); gsub(/@bin@/, prefix "/bin"); gsub(/@planner@/, planner); print }
@@ -177,62 +165,17 @@ filled_example() {
   fi
 }
 
+setup_text() {
+  filled "system/$1"
+}
+
+# shellcheck source=system/setup.sh
+. "$source/system/setup.sh"
+
 # --- Steps ------------------------------------------------------------------------------------------------------------
-
-# $1 what it does, for --check; the rest is the command.
-step() {
-  if [ "$action" = check ]; then
-    printf 'would %s\n' "$1"
-    return
-  fi
-  shift
-  "$@"
-}
-
-# As `step`, for what a running system takes: $2 is the program that it needs.
-system_step() {
-  what=$1
-  program=$2
-  shift 2
-  [ -z "$root" ] || return 0
-  if command -v "$program" >/dev/null; then
-    step "$what" "$@" || echo "install.sh: this failed, go on by hand: $*" >&2
-  elif [ "$action" = check ]; then
-    printf 'would not %s: there is no %s\n' "$what" "$program"
-  fi
-}
-
-# stdin → $2 with mode $1; a reader sees the old file or the new one.
-put() {
-  mkdir -p "$(dirname "$2")"
-  cat >"$2.qemu-rt-new"
-  chmod "$1" "$2.qemu-rt-new"
-  mv "$2.qemu-rt-new" "$2"
-}
 
 put_file() {
   filled "$2" | put "$1" "$root$3"
-}
-
-BEGIN='# begin qemu-rt (install.sh)'
-END='# end qemu-rt'
-
-# $1 path: the file without what we have added.
-without_part() {
-  [ ! -f "$1" ] || sed "/^$BEGIN\$/,/^$END\$/d" "$1"
-}
-
-add_part() {
-  { without_part "$2" && echo "$BEGIN" && filled "$1" && echo "$END"; } | put 644 "$2"
-}
-
-remove_part() {
-  [ -f "$1" ] || return 0
-  if [ -n "$(without_part "$1")" ]; then
-    without_part "$1" | put 644 "$1"
-  else
-    rm -f "$1"
-  fi
 }
 
 install_planner() {
@@ -284,97 +227,17 @@ install_docs() {
   done
 }
 
+# What the package's scripts read when the package is on its host.
+install_setup() {
+  install -d "$lib/system/apparmor"
+  install -m 644 "$source/system/setup.sh" "$source/system/configure.sh" "$lib/system/"
+  for part in apparmor/domain apparmor/daemon; do
+    setup_text "$part" | put 644 "$lib/system/$part"
+  done
+}
+
 install_example() {
   filled_example | put 644 "$root$example"
-}
-
-# systemd-tmpfiles makes them at each boot.
-make_run_directories() {
-  group=kvm
-  getent group kvm >/dev/null || group=root
-  install -d -m 755 /run/qemu-rt /run/qemu-rt/vms
-  install -d -m 3770 -g "$group" /run/qemu-rt/leases
-  for name in root $(qemu_user); do
-    make_lease_directory "/run/qemu-rt/leases/$(id -u "$name")" "$name" "$group"
-  done
-}
-
-# $1 directory, $2 its user, $3 group. Users can make links and directories beside it, and $2 can put a link in its place,
-# which install(1), chown and chmod would follow: only one that was made here, and is root's until the end, is changed.
-make_lease_directory() {
-  if [ -d "$1" ] && [ ! -L "$1" ] && [ "$(stat -c %u "$1")" = "$(id -u "$2")" ]; then
-    return
-  fi
-  if [ -e "$1" ] || [ -L "$1" ]; then
-    mv -T "$1" "$1.aside-$$"
-  fi
-  mkdir -m 700 "$1"
-  chgrp "$3" "$1"
-  chmod 2750 "$1"
-  chown -h "$2" "$1"
-}
-
-# Domains' profiles include the file when they are made, so only the daemon's are loaded again.
-reload_apparmor() {
-  for profile in /etc/apparmor.d/usr.sbin.libvirtd /etc/apparmor.d/usr.sbin.virtqemud; do
-    [ ! -f "$profile" ] || apparmor_parser --replace "$profile"
-  done
-}
-
-# A line each: type, path. What libvirt starts as a domain needs QEMU's own type (virt_selinux(8)); what runs on the way to
-# QEMU that of taskset.
-selinux_types() {
-  cat <<END
-qemu_exec_t $prefix/bin/qemu-rt
-bin_t $prefix/lib/qemu-rt/qemu-rt-planner
-END
-}
-
-label_selinux() {
-  selinux_types | while read -r type path; do
-    semanage fcontext --add --type "$type" "$path" 2>/dev/null ||
-      semanage fcontext --modify --type "$type" "$path"
-  done
-  restorecon -R "$prefix/bin/qemu-rt" "$prefix/lib/qemu-rt"
-}
-
-unlabel_selinux() {
-  selinux_types | while read -r _ path; do
-    semanage fcontext --delete "$path" 2>/dev/null || true
-  done
-}
-
-# $1 install or uninstall
-confine() {
-  case " $(distribution)" in
-    *' rhel '* | *' fedora '* | *' centos '*)
-      if [ "$1" = install ]; then
-        system_step "label the wrapper as QEMU for SELinux (semanage fcontext, restorecon)" semanage label_selinux
-      else
-        system_step "remove the wrapper's label for SELinux" semanage unlabel_selinux
-      fi
-      ;;
-    *)
-      if [ -z "$root" ] && [ ! -d /etc/apparmor.d ]; then
-        return
-      fi
-      apparmor_parts | while read -r part path; do
-        if [ "$1" = install ]; then
-          step "add to $path" add_part "$part" "$root$path"
-        else
-          step "take our part out of $path" remove_part "$root$path"
-        fi
-      done
-      if [ -e /sys/module/apparmor/parameters/enabled ]; then
-        system_step "load libvirt's AppArmor profiles again" apparmor_parser reload_apparmor
-      fi
-      ;;
-  esac
-}
-
-reload_systemd() {
-  # Without systemd as PID 1 there is nobody to tell.
-  [ ! -d /run/systemd/system ] || system_step "have systemd read its units again" systemctl systemctl daemon-reload
 }
 
 install_all() {
@@ -390,6 +253,10 @@ install_all() {
     step "leave $example as it is" true
   else
     step "write $example, an example with nothing active" install_example
+  fi
+  if [ "$action" = package ]; then
+    install_setup
+    return
   fi
   confine install
   system_step "make /run/qemu-rt" install make_run_directories
@@ -451,6 +318,9 @@ case $action in
     install_all
     echo "installed in $prefix; what it did: ./install.sh --check"
     [ -n "$root" ] || echo "libvirt reads hooks when its daemon starts: systemctl restart libvirtd (or virtqemud)"
+    ;;
+  package)
+    install_all
     ;;
   uninstall)
     # What the host was like before is in there.

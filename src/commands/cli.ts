@@ -3,7 +3,7 @@ import { EXIT } from '../errors/user-error.js'
 import { EXPORT_FORMATS } from '../export/formats.js'
 import { MODES } from '../jitter/mode.js'
 import { printable } from '../units/printable.js'
-import { VERSION } from '../version.js'
+import { versionText } from '../version.js'
 
 const NICS_FORMATS = ['text', 'json']
 
@@ -23,7 +23,7 @@ export async function runCli(args: readonly string[]): Promise<void> {
 function program(): Command {
   const root = new Command('qemu-rt')
     .description('QEMU wrapper and argument rewriter for real-time VMs')
-    .version(VERSION)
+    .version(versionText())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${printable(oneLineError(text))}\n`) })
     .showSuggestionAfterError()
