@@ -2,10 +2,9 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { keepOsnoise } from '../../change/osnoise.js'
+import { findTracefs, keepOsnoise, RTLA_INSTANCE } from '../../change/osnoise.js'
 import { isExecutable } from '../../host/executable.js'
 import { readProc } from '../../host/proc.js'
-import { readAttribute } from '../../host/sysfs.js'
 import { report } from '../../report/output.js'
 import { type Children, type Ending, how, withChildren } from '../children.js'
 import type { Mode } from '../mode.js'
@@ -26,9 +25,6 @@ export interface FloorRun {
   /** Where tracefs may be mounted. */
   readonly tracing?: readonly string[]
 }
-
-/** Where tracefs is, the second by debugfs (Linux Documentation/trace/ftrace.rst). */
-const TRACING = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
 
 /** Where the host's own programs are, whatever the environment says. */
 const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
@@ -80,7 +76,7 @@ async function measureHost(
 async function measureHardware(run: FloorRun): Promise<HardwareNoise | NotMeasured> {
   const not = (why: string) => ({ tool: 'rtla hwnoise', why })
   const { program, package: from, args } = HWNOISE
-  const tracing = findTracing(run.tracing)
+  const tracing = findTracefs(run.tracing)
   if (tracing === null) return not('the kernel’s tracers cannot be read (root, /sys/kernel/tracing)')
   if (!tracing.tracers.includes('osnoise'))
     return not('the kernel has no osnoise tracer (CONFIG_OSNOISE_TRACER)')
@@ -88,7 +84,7 @@ async function measureHardware(run: FloorRun): Promise<HardwareNoise | NotMeasur
   if (path === null) return not(missing(program, from))
   if (!run.isIsolated)
     return not(`it would keep interrupts off CPU ${run.placement.cpu}, which is not isolated`)
-  const putBack = keepOsnoise(tracing.directory)
+  const putBack = keepOsnoise(tracing.directory, RTLA_INSTANCE)
   const { failure, stdout, stderr } = await withChildren(
     (own) => runProgram([path, ...args(run.placement, run.seconds)], run.seconds, own, 'interrupt'),
     () => {
@@ -99,20 +95,6 @@ async function measureHardware(run: FloorRun): Promise<HardwareNoise | NotMeasur
   if (failure !== null)
     return not(isUnknown(stderr) ? 'this rtla is older than Linux 6.3, and has no hwnoise' : failure)
   return parseHwnoise(stdout, run.placement.cpu) ?? not('it has printed no row that is understood')
-}
-
-interface Tracing {
-  readonly directory: string
-  readonly tracers: readonly string[]
-}
-
-/** null where tracefs is not mounted, or not this user's to look at. */
-function findTracing(directories: readonly string[] = TRACING): Tracing | null {
-  for (const directory of directories) {
-    const tracers = readAttribute(join(directory, 'available_tracers'))
-    if (tracers !== null) return { directory, tracers: tracers.split(' ') }
-  }
-  return null
 }
 
 function missing(program: string, from: string): string {
