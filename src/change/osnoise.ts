@@ -109,7 +109,9 @@ export function startOsnoise(
     return { why: `somebody traces already: ${join(directory, used, 'current_tracer')}` }
   const own = join(directory, 'instances', INSTANCE)
   if (instances.includes(INSTANCE))
-    return { why: `${own} is there already; if no jitter runs, remove it: rmdir` }
+    return {
+      why: `${own} is there already; if no jitter runs, one was killed: rmdir ${own}; echo OSNOISE_WORKLOAD >${join(directory, OPTIONS)}`,
+    }
   const end = keepOsnoise(directory, INSTANCE)
   try {
     writeFileSync(join(directory, 'osnoise/cpus'), formatCpuSet(cpus))
