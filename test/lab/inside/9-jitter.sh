@@ -15,16 +15,16 @@ tracing_now() {
 
 # Debian 12's has no hwnoise.
 hardware='not measured: rtla hwnoise: (rtla is not installed|this rtla is older)'
-if rtla hwnoise --help 2>&1 | grep -q 'rtla hwnoise:'; then hardware='hardware alone \(rtla hwnoise on CPU [23], 3 s\): worst '; fi
+if rtla hwnoise --help 2>&1 | grep -q 'rtla hwnoise:'; then hardware='hardware alone \(rtla hwnoise on CPU [23], 2 s\): worst '; fi
 
 before=$(tracing_now)
 osnoise='osnoise on CPU [23] while the guest ran'
 [ -e $tracefs/osnoise/options ] || osnoise='not read: osnoise: the kernel is older than Linux 6\.3'
 for mode in spin timer; do
-  qemu-rt jitter --profile rt --accel tcg --mode $mode --seconds 3 --floor 3 --osnoise >/tmp/jitter.txt 2>/tmp/jitter.err
+  qemu-rt jitter --profile rt --accel tcg --mode $mode --seconds 2 --floor 2 --osnoise >/tmp/jitter.txt 2>/tmp/jitter.err
   is "jitter --mode $mode" 0 $?
   said=$(tr -s ' \n' ' ' </tmp/jitter.txt)
-  like "the host where the vCPU was: $mode" 'host without a VM \((oslat|cyclictest) on CPU [23], fifo 2, 3 s\): worst ' "$said"
+  like "the host where the vCPU was: $mode" 'host without a VM \((oslat|cyclictest) on CPU [23], fifo 2, 2 s\): worst ' "$said"
   like "the hardware, or why not: $mode" "$hardware" "$said"
   like "the osnoise tracer, or why not: $mode" "$osnoise" "$said"
   printf '%s\n' "$said" | grep -Eo "(worst gap|latest wake-up) [^,]*, [^ ]* times the host's [^ ]* [mu]?s|host without [^:]*: worst [^ ]* [mu]?s|hardware alone [^:]*: worst [^ ]* [mu]?s|osnoise on .*" | sed 's/^/# /'
