@@ -11,11 +11,20 @@ const OUTPUT = v.object({
       accelerator: v.picklist(['kvm', 'tcg']),
       worstMicroseconds: v.number(),
       gapsOver: v.object({ '100us': v.number(), '1ms': v.number() }),
+      floor: v.optional(
+        v.object({
+          host: v.nullable(v.object({ tool: v.string(), worstMicroseconds: v.number() })),
+          notMeasured: v.array(v.object({ tool: v.string(), why: v.string() })),
+        }),
+      ),
     }),
   ]),
 })
 
 export interface JitterOptions {
+  readonly mode: 'spin' | 'timer'
+  /** Whether the host is measured afterwards, for as long. */
+  readonly isFloored: boolean
   readonly seconds: number
   /** A shell command that runs beside the guest. */
   readonly load: string
@@ -35,6 +44,8 @@ export interface Stalls {
   readonly worstMs: number
   readonly over100us: number
   readonly over1ms: number
+  /** The same of the host without a VM; absent where it was not asked for. */
+  readonly host?: { readonly tool: string; readonly worstMs: number }
 }
 
 /**
@@ -44,9 +55,10 @@ export interface Stalls {
  * @throws {Error} with what it said, when it fails otherwise
  */
 export async function measureStalls(options: JitterOptions, stopped: AbortSignal): Promise<Stalls | null> {
-  const { seconds, load, config, profile, isIsolated, accelerator } = options
+  const { mode, isFloored, seconds, load, config, profile, isIsolated, accelerator } = options
   const args = [
     ...['jitter', '--format', 'json', '--seconds', String(seconds), '--load', load, '--config', config],
+    ...['--mode', mode, '--floor', isFloored ? String(seconds) : 'none'],
     ...['--accel', accelerator, ...(profile === null ? [] : ['--profile', profile])],
   ]
   const affinity = isIsolated ? ['taskset', '--cpu-list', String(HOUSEKEEPING_CPU)] : []
@@ -60,7 +72,13 @@ export async function measureStalls(options: JitterOptions, stopped: AbortSignal
   if (said.includes('the guest reported nothing')) return null
   if (code !== 0) throw new Error(`qemu-rt jitter: exit code ${String(code)}: ${said.trim()}`)
   const [run] = v.parse(OUTPUT, JSON.parse(out)).runs
+  const host = run.floor?.host
+  if (isFloored && host == null)
+    throw new Error(
+      `the host was not measured: ${run.floor?.notMeasured.map(({ tool, why }) => `${tool}: ${why}`).join('; ')}`,
+    )
   return {
+    ...(host == null ? {} : { host: { tool: host.tool, worstMs: host.worstMicroseconds / 1000 } }),
     accelerator: run.accelerator,
     worstMs: run.worstMicroseconds / 1000,
     over100us: run.gapsOver['100us'],

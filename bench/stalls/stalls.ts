@@ -6,7 +6,7 @@ import { FORMS, type Form, LOAD, writeConfig } from './forms.js'
 import { type HostState, throttlingObstacle, withHostRestored } from './host.js'
 import { canIsolate } from './isolation.js'
 import { type Accelerator, measureStalls, type Stalls } from './jitter.js'
-import { makeRows, stallsAims, stallsTable } from './report.js'
+import { bestForm, hostAims, hostTable, makeHostRow, makeRows, stallsAims, stallsTable } from './report.js'
 
 /** How long a busy guest is stopped, without and with what qemu-rt sets. */
 export const stallsSection: Section = {
@@ -45,7 +45,16 @@ async function measure(scratch: string, effort: Effort): Promise<Measured> {
       ...{ accelerator, ...effort, isIsolatedAtBoot: IS_ISOLATED_AT_BOOT },
       ...{ silentStarts, rows, samples },
     }
-    return { figures, tables: [stallsTable(rows, accelerator)], aims: stallsAims(rows) }
+    const best = bestForm(forms)
+    if (best === null || !HOST_TOOLS.every((path) => existsSync(path)))
+      return { figures, tables: [stallsTable(rows, accelerator)], aims: stallsAims(rows) }
+    const beside = await measureBeside({ forms: [best], accelerator, config, ...effort }, set, stopped)
+    const hostRows = MODES.map((mode, index) => makeHostRow(mode, beside.samples[index] ?? []))
+    return {
+      figures: { ...figures, beside: { form: best.name, rows: hostRows, ...beside } },
+      tables: [stallsTable(rows, accelerator), hostTable(hostRows, best)],
+      aims: [...stallsAims(rows), ...hostAims(hostRows)],
+    }
   })
 }
 
@@ -60,19 +69,48 @@ const MOST_SILENT_STARTS = 4
 
 class GuestIsSilent extends Error {}
 
+/** How a form is measured. */
+interface Task {
+  readonly form: Form
+  readonly mode: 'spin' | 'timer'
+  readonly isFloored: boolean
+}
+
+const MODES = ['spin', 'timer'] as const
+
+/** What measures the host (Debian: rt-tests). */
+const HOST_TOOLS = ['/usr/bin/oslat', '/usr/bin/cyclictest']
+
+function measureForms({ forms, ...run }: Run, set: (state: HostState) => void, stopped: AbortSignal) {
+  return measureInTurn(
+    forms.map((form) => ({ form, mode: 'spin', isFloored: false })),
+    run,
+    set,
+    stopped,
+  )
+}
+
+/** The guest of one form beside its host, in both modes. */
+function measureBeside({ forms, ...run }: Run, set: (state: HostState) => void, stopped: AbortSignal) {
+  const tasks = forms.flatMap((form) => MODES.map((mode) => ({ form, mode, isFloored: true })))
+  return measureInTurn(tasks, run, set, stopped)
+}
+
 /** In turn, so that what disturbs the machine disturbs all. No round is for warming up: a run takes seconds to begin with. */
-async function measureForms(
-  { forms, accelerator, config, repeat, seconds }: Run,
+async function measureInTurn(
+  tasks: readonly Task[],
+  { accelerator, config, repeat, seconds }: Omit<Run, 'forms'>,
   set: (state: HostState) => void,
   stopped: AbortSignal,
 ) {
-  const samples: Stalls[][] = forms.map(() => [])
+  const samples: Stalls[][] = tasks.map(() => [])
   let silentStarts = 0
   for (let round = 0; round < repeat; round++) {
-    for (const [index, form] of forms.entries()) {
+    for (const [index, { form, mode, isFloored }] of tasks.entries()) {
       set(form)
       for (let sample: Stalls | null = null; sample === null; ) {
-        sample = await measureStalls({ ...form, seconds, load: LOAD, config, accelerator }, stopped)
+        const how = { mode, isFloored, seconds, load: LOAD, config, accelerator }
+        sample = await measureStalls({ ...form, ...how }, stopped)
         if (sample === null && ++silentStarts > MOST_SILENT_STARTS)
           throw new GuestIsSilent(`a guest reported nothing, ${silentStarts} times`)
         if (sample !== null) samples[index]?.push(sample)

@@ -159,6 +159,10 @@ function addJitter(root: Command): void {
       '--floor <seconds>',
       'how long to measure the host without a VM afterwards: auto (as long, 60 at most), none, or 2 to 86400 seconds (default: auto)',
     )
+    .option(
+      '--osnoise',
+      "have the kernel's osnoise tracer tell what takes the vCPU's CPU: it slows interrupts down a little",
+    )
     .option('--report <file>', 'write a page of HTML with pictures, too')
     .addOption(new Option('--accel <name>', 'default: KVM where it works').choices(['kvm', 'tcg']))
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))

@@ -34,6 +34,7 @@ export interface JitterNetworkOptions extends NetworkOptions {
   readonly vcpus: string
   readonly failOver?: string
   readonly report?: string
+  readonly osnoise?: boolean
   /** Absent unless it was given. */
   readonly floor?: string
   readonly seconds: string
@@ -73,6 +74,7 @@ export async function jitterNetworkCommand(options: JitterNetworkOptions): Promi
   const mode = 'network'
   if (options.vcpus !== '1') throw notInThisMode({ option: '--vcpus', mode })
   if (options.report !== undefined) throw notInThisMode({ option: '--report', mode })
+  if (options.osnoise === true) throw notInThisMode({ option: '--osnoise', mode })
   if (options.floor !== undefined) throw notInThisMode({ option: '--floor', mode })
   const limit = readLimit(options.failOver)
   const frames = readFrames(options)

@@ -20,6 +20,7 @@ import { type GuestMachine, guestFor, MOST_VCPUS } from '../jitter/guest.js'
 import { configurationHash, readJitterHost } from '../jitter/host.js'
 import { isOver, jitterToJson } from '../jitter/json.js'
 import type { Mode } from '../jitter/mode.js'
+import { osnoiseObserver } from '../jitter/osnoise/observer.js'
 import { showProgress } from '../jitter/progress.js'
 import { checkReport, writeReport } from '../jitter/report/write.js'
 import { runJitter } from '../jitter/run.js'
@@ -42,6 +43,7 @@ export interface JitterOptions extends NetworkOptions {
   readonly compare?: boolean
   /** `auto` unless it was given. */
   readonly floor?: string
+  readonly osnoise?: boolean
   readonly report?: string
   readonly accel?: 'kvm' | 'tcg'
   readonly format: 'text' | 'json'
@@ -85,6 +87,7 @@ export async function jitterCommand(options: JitterOptions): Promise<void> {
     const isFloored = hostSeconds !== null && profileOfRun === profile
     const observers = [
       causeObserver(mode === 'timer'),
+      ...(options.osnoise === true ? [osnoiseObserver()] : []),
       ...(isFloored ? [floorObserver({ ...task, seconds: hostSeconds })] : []),
     ]
     return showProgress(task.seconds, (onProgress) =>

@@ -35,7 +35,17 @@ export function noSocketDirectory(facts: { readonly path: string }): UserError {
     exitCode: EXIT.unavailable,
     what: 'the directory of the socket does not exist',
     where: facts.path,
-    todo: "make it first, with QEMU's user as its owner",
+    todo: 'make it first, as the user who runs this command: mkdir -m 755',
+  })
+}
+
+/** Root's QEMU would make a socket, and replace what is there, where somebody else may exchange directories and files. */
+export function socketDirectoryOfOthers(facts: { readonly directory: string }): UserError {
+  return userError({
+    exitCode: EXIT.permission,
+    what: 'others than root may write to this directory, or to one above it',
+    where: facts.directory,
+    todo: "name a socket in a directory of root's, such as one that mkdir -m 755 /run/switch makes, or run this command as that directory's owner",
   })
 }
 

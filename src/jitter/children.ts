@@ -1,10 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { startOf } from '../host/process.js'
 
 /** Programs that must not be left running, however this one ends. */
 export interface Children {
   /** Keeps a child in mind. @returns it */
-  readonly add: (child: ChildProcess) => ChildProcess
+  readonly add: (child: ChildProcess, ending?: Ending) => ChildProcess
 }
+
+/**
+ * How a child is ended. `kill`: at once. `interrupt`: by SIGINT, as by Ctrl-C, and by SIGKILL when it runs still after 5 seconds:
+ * for a program that puts back what it has changed.
+ */
+export type Ending = 'kill' | 'interrupt'
+
+/** How long a child that was interrupted may take to put back what it has changed. */
+const TIDY_MS = 5000
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
@@ -17,17 +27,22 @@ export async function withChildren<T>(
   work: (children: Children) => Promise<T>,
   cleanUp: () => void = () => {},
 ): Promise<T> {
-  const started: ChildProcess[] = []
+  const started = new Map<ChildProcess, Ending>()
   const stopAll = () => {
-    for (const child of started) stop(child)
+    const running = [...started].filter(([child]) => !hasEnded(child))
+    const asked = running.flatMap(([child, ending]) => (ending === 'interrupt' ? [child] : []))
+    for (const child of asked) child.kill('SIGINT')
+    for (const [child] of running) if (!asked.includes(child)) stop(child)
+    waitFor(asked)
+    for (const child of asked) stop(child)
     cleanUp()
   }
   // Ctrl-C must not leave a busy guest behind. The first handler ends the program: the others' children end with that.
   const onSignal = () => process.exit(130)
   for (const signal of SIGNALS) process.once(signal, onSignal)
   process.once('exit', stopAll)
-  const add = (child: ChildProcess) => {
-    started.push(child)
+  const add = (child: ChildProcess, ending: Ending = 'kill') => {
+    started.set(child, ending)
     return child
   }
   try {
@@ -37,6 +52,14 @@ export async function withChildren<T>(
     process.off('exit', stopAll)
     stopAll()
   }
+}
+
+/** Waits until children have ended. This program may be ending itself, when nothing is told to it any more: so it looks. */
+function waitFor(children: readonly ChildProcess[]): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4))
+  const runs = ({ pid }: ChildProcess) => pid !== undefined && startOf(pid) !== null
+  for (const end = performance.now() + TIDY_MS; children.some(runs) && performance.now() < end; )
+    Atomics.wait(clock, 0, 0, 20)
 }
 
 /**

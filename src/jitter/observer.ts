@@ -21,6 +21,8 @@ export interface Observer {
   readonly after?: Finish
   /** QEMU has been ended and its CPUs are free; the load still runs. @returns what is added to the result */
   readonly alone?: Finish
+  /** However the measurement ends, after all of these, also when this program is told to end. It can be called again. */
+  readonly end?: () => void
 }
 
 type Finish = (

@@ -2,6 +2,7 @@ import type { CauseReport } from './cause/causes.js'
 import type { Floor } from './floor/floor.js'
 import { coveredMs, type Meter, type Tally } from './meter.js'
 import type { Mode, Timer } from './mode.js'
+import type { OsnoiseReport } from './osnoise/observer.js'
 import { type Bucket, type Percentiles, percentilesOf } from './percentiles.js'
 import { overTime, type WorstOverTime } from './timeline.js'
 
@@ -48,6 +49,8 @@ export interface JitterResult {
   readonly explanations: readonly string[]
   /** What the kernel has counted meanwhile, of each vCPU that measured; absent where nobody has looked. */
   readonly causes?: readonly CauseReport[]
+  /** What the osnoise tracer has told meanwhile; absent where nobody has asked. */
+  readonly osnoise?: OsnoiseReport
   /** What the host does without a VM; absent where nobody has measured. */
   readonly floor?: Floor
 }

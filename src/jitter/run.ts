@@ -68,7 +68,10 @@ export async function runJitter(run: JitterRun): Promise<JitterResult> {
       stop(guest.launched.child)
       return await finish(run.observers, 'alone', watched, result)
     },
-    () => rmSync(directory, { recursive: true, force: true }),
+    () => {
+      for (const { end } of run.observers ?? []) end?.()
+      rmSync(directory, { recursive: true, force: true })
+    },
   )
 }
 

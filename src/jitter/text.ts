@@ -5,6 +5,7 @@ import { floorHeadline, formatFloor } from './floor/text.js'
 import { describeRatio, lineOver, nameOf, scheduling, WIDTH, wrap } from './lines.js'
 import { formatMicroseconds } from './microseconds.js'
 import { TIMERS, WORDS } from './mode.js'
+import { formatOsnoise } from './osnoise/text.js'
 import { type JitterResult, type PlacedVcpu, worstRatio } from './result.js'
 
 /**
@@ -28,6 +29,9 @@ export function formatJitter(results: readonly JitterResult[], limit: number | n
     ),
     ...(explained.length === 0 ? [] : ['', ...explained.flatMap((text) => wrap(`- ${text}`))]),
     ...(last?.causes ?? []).flatMap((one) => ['', ...formatCauses(one).flatMap((line) => wrap(line))]),
+    ...(last?.osnoise === undefined
+      ? []
+      : ['', ...formatOsnoise(last.osnoise).flatMap((line) => wrap(line))]),
     ...(ratio === null ? [] : ['', describeRatio(ratio, capital(WORDS[mode].worst))]),
     ...(last === undefined || limit === null ? [] : ['', describeLimit(last, limit)]),
     '',

@@ -104,11 +104,14 @@ function stopFor(pid: number, microseconds: number): { readonly least: number; r
   return { least: end - begin, most: now() - before }
 }
 
-type How = Pick<JitterRun, 'mode' | 'intervalMicroseconds'>
+type How = Pick<JitterRun, 'mode' | 'intervalMicroseconds' | 'accelerator'>
+
+/** What wakes a guest that halts. */
+const TIMERS = { kvm: 'tsc-deadline', tcg: 'local-apic' } as const
 
 const measureFor = (seconds: number, how: How, observers: JitterRun['observers'] = []) =>
   runJitter({
-    ...{ launcher: launcher('qemu-rt'), profile: null, accelerator: 'tcg', seconds, load: null, ...how },
+    ...{ launcher: launcher('qemu-rt'), profile: null, seconds, load: null, ...how },
     ...{ machine: { vcpus: 1, measured: [0], memory: 32n << 20n }, config: null, emulator: QEMU, observers },
   })
 
@@ -131,25 +134,42 @@ async function missesStop(how: How): Promise<string | null> {
   const least = stop.least - (how.mode === 'timer' ? how.intervalMicroseconds : 0)
   const most = stop.most + 4 * noise + 1000
   const { worstMicroseconds, timer: wokenBy } = seen
-  if (wokenBy !== (how.mode === 'timer' ? 'local-apic' : null)) return `woken by ${wokenBy}`
+  if (wokenBy !== (how.mode === 'timer' ? TIMERS[how.accelerator] : null)) return `woken by ${wokenBy}`
   const isSeen = stop.least > 0 && worstMicroseconds >= least && worstMicroseconds <= most
   return isSeen ? null : `${worstMicroseconds} us seen of a stop of ${least} to ${most} us`
 }
 
-for (const how of [
-  { mode: 'spin', intervalMicroseconds: 1000 },
-  { mode: 'timer', intervalMicroseconds: 250 },
-] as const) {
-  t.test(`a stop of QEMU is seen as long as it was: ${how.mode}`, async (t) => {
-    if (!needs(t, [QEMU])) return
-    let problem: string | null = 'not tried'
-    // A machine may be so busy that something longer comes between.
-    for (let tries = 0; tries < 3 && problem !== null; tries++) {
-      problem = await missesStop(how)
-      t.comment(problem ?? 'seen')
-    }
-    t.equal(problem, null)
-  })
+/** Why KVM cannot run the guest here; null where it can. Within a VM it may be there and not start one. */
+async function kvmObstacle(how: How): Promise<string | null> {
+  if (!existsSync('/dev/kvm')) return 'there is no /dev/kvm'
+  return measureFor(2, how).then(
+    () => null,
+    (error: unknown) => `KVM does not run the guest here: ${String(error)}`,
+  )
+}
+
+for (const accelerator of ['tcg', 'kvm'] as const) {
+  for (const task of [
+    { mode: 'spin', intervalMicroseconds: 1000 },
+    { mode: 'timer', intervalMicroseconds: 250 },
+  ] as const) {
+    const how = { ...task, accelerator }
+    t.test(`a stop of QEMU is seen as long as it was: ${task.mode}, ${accelerator}`, async (t) => {
+      if (!needs(t, [QEMU])) return
+      const obstacle = accelerator === 'kvm' ? await kvmObstacle(how) : null
+      if (obstacle !== null) {
+        t.pass(obstacle, { skip: obstacle })
+        return
+      }
+      let problem: string | null = 'not tried'
+      // A machine may be so busy that something longer comes between.
+      for (let tries = 0; tries < 3 && problem !== null; tries++) {
+        problem = await missesStop(how).catch((error: unknown) => String(error))
+        t.comment(problem ?? 'seen')
+      }
+      t.equal(problem, null)
+    })
+  }
 }
 
 t.test('several vCPUs, a limit, and the comparison of two results', async (t) => {

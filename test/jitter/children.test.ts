@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import t from 'tap'
-import { startLoad, stop, withChildren } from '../../src/jitter/children.js'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { type Ending, startLoad, stop, withChildren } from '../../src/jitter/children.js'
+import { temporaryDirectory } from '../launcher/launcher.js'
 
 t.test('a child that has ended is not signalled: its number may be another process’s', async (t) => {
   const child = spawn('true')
@@ -23,6 +26,48 @@ t.test('what a load has left running ends with its shell', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   t.notOk(hasGroup(load.pid))
+})
+
+/** What a child of `withChildren` has written that is ended by an error, once it says that it is ready. */
+async function writtenBy(t: Test, script: string, ending?: Ending): Promise<string> {
+  const file = join(temporaryDirectory(t), 'said')
+  writeFileSync(file, '')
+  const work = withChildren(async ({ add }) => {
+    const child = add(
+      spawn('sh', ['-c', script, 'sh', file], { stdio: ['ignore', 'pipe', 'inherit'], detached: true }),
+      ending,
+    )
+    if (child.stdout !== null) await once(child.stdout, 'data')
+    throw new Error('no more')
+  })
+  await t.rejects(work, { message: 'no more' })
+  return readFileSync(file, 'utf8')
+}
+
+const TIDY = 'trap \'sleep 0.3; echo tidied >"$1"; exit\' INT; echo ready; while :; do sleep 0.1; done'
+
+t.test('a child that has to tidy up is interrupted and waited for; another is killed', async (t) => {
+  t.equal(await writtenBy(t, TIDY, 'interrupt'), 'tidied\n')
+  t.equal(await writtenBy(t, TIDY), '')
+})
+
+t.test('Ctrl-C lets a child tidy up before the program ends', async (t) => {
+  const file = join(temporaryDirectory(t), 'said')
+  const module = new URL('../../src/jitter/children.js', import.meta.url).href
+  const program = `
+    const { spawn } = await import('node:child_process')
+    const { withChildren } = await import(${JSON.stringify(module)})
+    await withChildren(async ({ add }) => {
+      add(spawn('sh', ['-c', ${JSON.stringify(TIDY)}, 'sh', ${JSON.stringify(file)}], { stdio: ['ignore', 'inherit', 'inherit'] }), 'interrupt')
+      await new Promise((resolve) => setTimeout(resolve, 60_000))
+    })`
+  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  child.kill('SIGINT')
+  t.strictSame(await once(child, 'exit'), [130, null])
+  t.equal(readFileSync(file, 'utf8'), 'tidied\n')
 })
 
 function hasGroup(pid = 0): boolean {

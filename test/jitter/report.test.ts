@@ -192,3 +192,12 @@ for (const [device, width, height] of [
     t.equal(readFileSync(picture).readUInt32BE(16), width, 'as wide as asked for')
   })
 }
+
+t.test('what the osnoise tracer has told is there, when it was asked', async (t) => {
+  const osnoise = { cpus: [{ cpu: 1, columns: [] }], notRead: null }
+  t.match(
+    formatPage(modelOf([{ ...RESULT, osnoise }], HOST, new Date(0))),
+    />osnoise on CPU 1 while the guest ran/,
+  )
+  t.notMatch(formatPage(modelOf([RESULT], HOST, new Date(0))), /osnoise on CPU/)
+})

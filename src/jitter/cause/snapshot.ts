@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { parseStat, readProc, STAT } from '../../host/proc.js'
+import { parseStat, readProc, STAT, type Stat } from '../../host/proc.js'
 import { listDirectory, readNumber } from '../../host/sysfs.js'
 import { listPids } from '../../tune/processes.js'
 import { type CpuSet, parseCpuSet } from '../../units/cpu-set.js'
@@ -9,41 +9,50 @@ import { type Counters, parseNamed, parsePerCpu, parseSchedstat, parseSteal } fr
 
 /** A vCPU's thread, and where it may run. */
 export interface Subject {
-  /** QEMU's. */
-  readonly pid: number
   readonly tid: number
   readonly cpus: CpuSet
 }
 
 /**
- * Reads what the kernel has counted of a thread and its CPUs. It takes a few files for each thread of the host, and an
- * interrupt on the CPU for the processor's counter: not for while something is measured.
+ * Reads what the kernel has counted of threads of a QEMU and their CPUs, at one moment. It takes a few files for each thread of the
+ * host, however many are asked for, and an interrupt on each CPU for the processor's counter: not for while something is measured.
+ * @param pid QEMU's
+ * @returns one a thread, in their order
  */
-export function takeSnapshot({ pid, tid, cpus }: Subject): Snapshot {
-  const task = `/proc/${pid}/task/${tid}`
-  const stat = parseStat(readProc(`${task}/stat`) ?? '')
-  const status = parseNamed(readProc(`${task}/status`) ?? '', SWITCHES)
-  const delay = parseSchedstat(readProc(`${task}/schedstat`) ?? '')?.delay
+export function takeSnapshots(pid: number, subjects: readonly Subject[]): Snapshot[] {
   const quota = parseNamed(readProc(`${groupOf(pid)}/cpu.stat`) ?? '', QUOTA)
   const [times, waited] = QUOTA.map((name) => quota.get(name))
-  return {
+  const whole = {
     atMs: performance.now(),
-    cpus,
-    runDelay: delay === undefined ? null : delay / 1000,
-    voluntary: status.get('voluntary_ctxt_switches') ?? null,
-    involuntary: status.get('nonvoluntary_ctxt_switches') ?? null,
-    minorFaults: stat?.field(MINOR_FAULTS) ?? null,
-    majorFaults: stat?.field(MAJOR_FAULTS) ?? null,
-    interrupts: parsePerCpu(readProc('/proc/interrupts') ?? '', cpus),
-    softirqs: parsePerCpu(readProc('/proc/softirqs') ?? '', cpus),
     exits: readExits(pid),
-    smis: sum(cpus, readSmis),
-    hot: sum(cpus, (cpu) => readNumber(`${CPUS}/cpu${cpu}/thermal_throttle/core_throttle_count`)),
-    steal: parseSteal(readProc('/proc/stat') ?? '', cpus),
     quota: times === undefined || waited === undefined ? null : { times, waited },
     throttling: readThrottling('/'),
-    threads: readOthers(tid, cpus),
   }
+  const interrupts = readProc('/proc/interrupts') ?? ''
+  const softirqs = readProc('/proc/softirqs') ?? ''
+  const hostStat = readProc('/proc/stat') ?? ''
+  const threads = readThreadTimes()
+  return subjects.map(({ tid, cpus }) => {
+    const task = `/proc/${pid}/task/${tid}`
+    const stat = parseStat(readProc(`${task}/stat`) ?? '')
+    const status = parseNamed(readProc(`${task}/status`) ?? '', SWITCHES)
+    const delay = parseSchedstat(readProc(`${task}/schedstat`) ?? '')?.delay
+    return {
+      ...whole,
+      cpus,
+      runDelay: delay === undefined ? null : delay / 1000,
+      voluntary: status.get('voluntary_ctxt_switches') ?? null,
+      involuntary: status.get('nonvoluntary_ctxt_switches') ?? null,
+      minorFaults: stat?.field(MINOR_FAULTS) ?? null,
+      majorFaults: stat?.field(MAJOR_FAULTS) ?? null,
+      interrupts: parsePerCpu(interrupts, cpus),
+      softirqs: parsePerCpu(softirqs, cpus),
+      smis: sum(cpus, readSmis),
+      hot: sum(cpus, (cpu) => readNumber(`${CPUS}/cpu${cpu}/thermal_throttle/core_throttle_count`)),
+      steal: parseSteal(hostStat, cpus),
+      threads: othersOn(threads, tid, cpus),
+    }
+  })
 }
 
 const CPUS = '/sys/devices/system/cpu'
@@ -70,9 +79,10 @@ function readExits(pid: number): Counters | null {
   const [vm] = vms
   if (vm === undefined) return null
   return new Map(
-    (listDirectory(`${directory}/${vm}`) ?? [])
-      .filter((name) => name.endsWith('_exits'))
-      .map((name) => [name.slice(0, -'_exits'.length), readNumber(`${directory}/${vm}/${name}`) ?? 0]),
+    (listDirectory(`${directory}/${vm}`) ?? []).flatMap((name): [string, number][] => {
+      const count = name.endsWith('_exits') ? readNumber(`${directory}/${vm}/${name}`) : null
+      return count === null ? [] : [[name.slice(0, -'_exits'.length), count]]
+    }),
   )
 }
 
@@ -103,25 +113,42 @@ function sum(cpus: CpuSet, read: (cpu: number) => number | null): number | null 
   return total
 }
 
-/** Every thread but one that may run on the CPUs. Those that end until the next look are not seen. */
-function readOthers(own: number, cpus: CpuSet): ReadonlyMap<string, OtherThread> {
-  const threads = new Map<string, OtherThread>()
-  for (const pid of listPids()) {
-    for (const name of listDirectory(`/proc/${pid}/task`) ?? []) {
-      const tid = Number(name)
-      if (tid === own) continue
-      const task = `/proc/${pid}/task/${tid}`
+/** A thread of the host. */
+interface ThreadTimes {
+  /** Its directory in /proc. */
+  readonly task: string
+  readonly tid: number
+  readonly stat: Stat
+  /** Microseconds of CPU time. */
+  readonly run: number
+}
+
+/** Every thread of the host. Those that end until the next look are not seen. */
+function readThreadTimes(): ThreadTimes[] {
+  return listPids().flatMap((pid) =>
+    (listDirectory(`/proc/${pid}/task`) ?? []).flatMap((name): ThreadTimes[] => {
+      const task = `/proc/${pid}/task/${name}`
       const times = parseSchedstat(readProc(`${task}/schedstat`) ?? '')
       const stat = parseStat(readProc(`${task}/stat`) ?? '')
-      if (times === null || stat === null) continue
+      return times === null || stat === null ? [] : [{ task, tid: Number(name), stat, run: times.run / 1000 }]
+    }),
+  )
+}
+
+/** Every thread but one, as it is seen from its CPUs. */
+function othersOn(
+  threads: readonly ThreadTimes[],
+  own: number,
+  cpus: CpuSet,
+): ReadonlyMap<string, OtherThread> {
+  return new Map(
+    threads.flatMap(({ task, tid, stat, run }): [string, OtherThread][] => {
+      if (tid === own) return []
       const wasThere = cpus.includes(stat.field(STAT.lastCpu))
-      threads.set(`${tid} ${stat.field(STAT.startTime)}`, {
-        ...{ tid, name: stat.name, run: times.run / 1000, wasThere },
-        isBound: wasThere && mayRunOn(task).every((cpu) => cpus.includes(cpu)),
-      })
-    }
-  }
-  return threads
+      const isBound = wasThere && mayRunOn(task).every((cpu) => cpus.includes(cpu))
+      return [[`${tid} ${stat.field(STAT.startTime)}`, { tid, name: stat.name, run, wasThere, isBound }]]
+    }),
+  )
 }
 
 function mayRunOn(task: string): CpuSet {

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findTracefs, keepOsnoise, RTLA_INSTANCE } from '../../change/osnoise.js'
 import { isExecutable } from '../../host/executable.js'
 import { readProc } from '../../host/proc.js'
-import { readAttribute } from '../../host/sysfs.js'
-import { type Children, how, withChildren } from '../children.js'
+import { report } from '../../report/output.js'
+import { type Children, type Ending, how, withChildren } from '../children.js'
 import type { Mode } from '../mode.js'
 import { type Floor, floorRatio, type NotMeasured, type Placement } from './floor.js'
 import { type HardwareNoise, parseHwnoise } from './hwnoise.js'
@@ -21,6 +22,8 @@ export interface FloorRun {
   readonly isIsolated: boolean
   /** Directories of programs, separated by colons. */
   readonly path?: string
+  /** Where tracefs may be mounted. */
+  readonly tracing?: readonly string[]
 }
 
 /** Where the host's own programs are, whatever the environment says. */
@@ -39,7 +42,7 @@ export function measureFloor(run: FloorRun): Promise<Floor> {
   return withChildren(
     async (children) => {
       const host = await measureHost(run, children, directory)
-      const hardware = await measureHardware(run, children)
+      const hardware = await measureHardware(run)
       const { cpu, policy, priority } = run.placement
       const measured = 'why' in host ? null : host
       return {
@@ -70,31 +73,28 @@ async function measureHost(
   return sample === null ? not('it has written no result that is understood') : { tool: program, ...sample }
 }
 
-async function measureHardware(run: FloorRun, children: Children): Promise<HardwareNoise | NotMeasured> {
+async function measureHardware(run: FloorRun): Promise<HardwareNoise | NotMeasured> {
   const not = (why: string) => ({ tool: 'rtla hwnoise', why })
   const { program, package: from, args } = HWNOISE
-  const tracers = readTracers()
-  if (tracers === null) return not('the kernel’s tracers cannot be read (root, /sys/kernel/tracing)')
-  if (!tracers.includes('osnoise')) return not('the kernel has no osnoise tracer (CONFIG_OSNOISE_TRACER)')
+  const tracing = findTracefs(run.tracing)
+  if (tracing === null) return not('the kernel’s tracers cannot be read (root, /sys/kernel/tracing)')
+  if (!tracing.tracers.includes('osnoise'))
+    return not('the kernel has no osnoise tracer (CONFIG_OSNOISE_TRACER)')
   const path = findProgram(program, run.path)
   if (path === null) return not(missing(program, from))
   if (!run.isIsolated)
     return not(`it would keep interrupts off CPU ${run.placement.cpu}, which is not isolated`)
-  const { failure, stdout } = await runProgram(
-    [path, ...args(run.placement, run.seconds)],
-    run.seconds,
-    children,
+  const putBack = keepOsnoise(tracing.directory, RTLA_INSTANCE)
+  const { failure, stdout, stderr } = await withChildren(
+    (own) => runProgram([path, ...args(run.placement, run.seconds)], run.seconds, own, 'interrupt'),
+    () => {
+      const left = putBack()
+      if (left.length > 0) report(`rtla has left ${left.join(', ')} in ${tracing.directory} changed`)
+    },
   )
-  if (failure !== null) return not(failure)
+  if (failure !== null)
+    return not(isUnknown(stderr) ? 'this rtla is older than Linux 6.3, and has no hwnoise' : failure)
   return parseHwnoise(stdout, run.placement.cpu) ?? not('it has printed no row that is understood')
-}
-
-/** Names of tracers; null where tracefs is not mounted, or not this user's to look at. */
-function readTracers(): string[] | null {
-  const tracers =
-    readAttribute('/sys/kernel/tracing/available_tracers') ??
-    readAttribute('/sys/kernel/debug/tracing/available_tracers')
-  return tracers?.split(' ') ?? null
 }
 
 function missing(program: string, from: string): string {
@@ -110,6 +110,7 @@ interface Ended {
   /** Why there is no result; null when it ended well. */
   readonly failure: string | null
   readonly stdout: string
+  readonly stderr: string
 }
 
 /** What a program may say; a histogram of 10,000 lines is shorter. */
@@ -119,10 +120,11 @@ function runProgram(
   [program = '', ...args]: readonly string[],
   seconds: number,
   children: Children,
+  ending: Ending = 'kill',
 ): Promise<Ended> {
   const env = { PATH: SYSTEM_PATH, LC_ALL: 'C' }
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  children.add(child)
+  children.add(child, ending)
   const said = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -130,14 +132,20 @@ function runProgram(
     })
   }
   return new Promise((resolve) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000 + SPARE_MS)
+    const endings = { interrupt: 'SIGINT', kill: 'SIGKILL' } as const
+    const timer = setTimeout(() => child.kill(endings[ending]), seconds * 1000 + SPARE_MS)
     const end = (failure: string | null) => {
       clearTimeout(timer)
-      resolve({ failure, stdout: said.stdout })
+      resolve({ failure, ...said })
     }
     child.once('error', (error) => end(error.message))
     child.once('close', (code) => end(code === 0 ? null : `${how(child)}: ${reason(said.stderr)}`))
   })
+}
+
+/** rtla's answer to a command that it does not have (Linux 6.1, tools/tracing/rtla/src/rtla.c, rtla_usage). */
+function isUnknown(stderr: string): boolean {
+  return stderr.includes('usage: rtla COMMAND')
 }
 
 /** The last line that says something: rt-tests put `ERROR:` before empty ones, too. */

@@ -1,6 +1,13 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { badSocketOption, noSocket, noSocketDirectory, notASocket } from '../../errors/jitter-network.js'
+import { onlyRootWrites } from '../../config/ownership.js'
+import {
+  badSocketOption,
+  noSocket,
+  noSocketDirectory,
+  notASocket,
+  socketDirectoryOfOthers,
+} from '../../errors/jitter-network.js'
 
 /** A vhost-user socket, and who makes it. */
 export interface VhostUserSocket {
@@ -22,9 +29,10 @@ export function parseSocket(text: string): VhostUserSocket {
 
 /**
  * Looks whether QEMU can use a socket. It is not connected to: a switch would take that for a guest.
- * @throws {UserError} exit 69 when it cannot
+ * @param isRoot whether root's QEMU is to make it: it replaces what is at the path, and so does this program at the end
+ * @throws {UserError} exit 69 when it cannot; 77 where root would do that in a directory that others change meanwhile
  */
-export function checkSocket({ path, madeBy }: VhostUserSocket): void {
+export function checkSocket({ path, madeBy }: VhostUserSocket, isRoot = process.geteuid?.() === 0): void {
   const found = statSync(path, { throwIfNoEntry: false })
   if (madeBy === 'switch') {
     if (found === undefined) throw noSocket({ path })
@@ -32,7 +40,9 @@ export function checkSocket({ path, madeBy }: VhostUserSocket): void {
     return
   }
   if (found !== undefined && !found.isSocket()) throw notASocket({ path })
-  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory()) throw noSocketDirectory({ path })
+  const directory = dirname(path)
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw noSocketDirectory({ path })
+  if (isRoot && !onlyRootWrites(directory)) throw socketDirectoryOfOthers({ directory })
 }
 
 /** QEMU's arguments for a network back end `n` of vhost-user. */

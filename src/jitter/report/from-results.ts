@@ -1,6 +1,7 @@
 import { formatFloor, formatTimes } from '../floor/text.js'
 import type { JitterHost } from '../host.js'
 import { formatMicroseconds } from '../microseconds.js'
+import { formatOsnoise } from '../osnoise/text.js'
 import type { JitterResult } from '../result.js'
 import type { Fact, ReportModel } from './model.js'
 
@@ -26,6 +27,7 @@ export function modelOf(results: readonly JitterResult[], host: JitterHost, time
       .toReversed()
       .map((result) => ({ name: `VM, ${nameOf(result)}`, ...result.worstOverTime })),
     causes: last.causes ?? [],
+    osnoise: last.osnoise === undefined ? [] : formatOsnoise(last.osnoise),
     explanations: last.explanations,
     floor: floor === undefined ? [] : formatFloor(floor),
     host: hostFacts(host),

@@ -11,6 +11,8 @@ export interface ReportModel {
   /** Empty where nobody has kept it. */
   readonly overTime: readonly Course[]
   readonly causes: readonly CauseReport[]
+  /** What the osnoise tracer has told; empty where nobody has asked. */
+  readonly osnoise: readonly string[]
   /** What makes it worse than it need be. */
   readonly explanations: readonly string[]
   /** How the host itself was measured, and what was not. */

@@ -36,7 +36,7 @@ const VERDICTS: Readonly<Record<Verdict, string>> = {
 
 /** Writes a page that needs nothing from elsewhere, and whose content security policy says so. */
 export function formatPage(model: ReportModel): string {
-  const { title, subtitle, figures, curves, overTime, causes, explanations, floor, host } = model
+  const { title, subtitle, figures, curves, overTime, causes, osnoise, explanations, floor, host } = model
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -60,6 +60,7 @@ ${
       )
 }
 ${causes.map(causeSection).join('\n')}
+${osnoise.length === 0 ? '' : section('What took the CPU', list(osnoise))}
 ${explanations.length === 0 ? '' : section('What to do', list(explanations))}
 ${section('Host', factTable(host))}
 </body>

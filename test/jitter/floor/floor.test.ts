@@ -233,6 +233,48 @@ t.test('what is missing, fails or writes nonsense is said', async (t) => {
   )
 })
 
+/** A run on an isolated CPU of a kernel that has the tracer, with an rtla that does this. */
+function withRtla(t: Test, script: string, tracers = 'osnoise nop') {
+  const tracefs = temporaryDirectory(t)
+  writeFileSync(join(tracefs, 'available_tracers'), `${tracers}\n`)
+  mkdirSync(join(tracefs, 'osnoise'))
+  writeFileSync(join(tracefs, 'osnoise', 'cpus'), '0-3\n')
+  const run = { ...RUN, isIsolated: true, path: fake(t, 'rtla', script), tracing: ['/nowhere', tracefs] }
+  return { run, cpus: () => readFileSync(join(tracefs, 'osnoise', 'cpus'), 'utf8').trimEnd(), tracefs }
+}
+
+t.test('rtla hwnoise, and why there is none', async (t) => {
+  const file = join(temporaryDirectory(t), 'summary')
+  writeFileSync(file, HWNOISE_SUMMARY)
+  const { run } = withRtla(t, `echo "$*" >${file}.asked; cat ${file}`)
+  const { hardware, notMeasured } = await measureFloor(run)
+  t.match(hardware, { worstMicroseconds: 3, hardware: 4 })
+  t.notOk(notMeasured.some(({ tool }) => tool.startsWith('rtla')))
+  t.equal(
+    readFileSync(`${file}.asked`, 'utf8'),
+    'hwnoise --quiet --cpus 1 --house-keeping 0 --threshold 1 --duration 2s\n',
+  )
+  const why = async (given: Pick<FloorRun, 'isIsolated' | 'path' | 'tracing'>) =>
+    (await measureFloor({ ...RUN, ...given })).notMeasured.find(({ tool }) => tool === 'rtla hwnoise')?.why
+  t.equal(
+    await why(withRtla(t, 'echo "  usage: rtla COMMAND ..." >&2; exit 1').run),
+    'this rtla is older than Linux 6.3, and has no hwnoise',
+  )
+  t.equal(await why(withRtla(t, 'echo cannot >&2; exit 1').run), 'exit code 1: cannot')
+  t.equal(await why(withRtla(t, 'exit 0').run), 'it has printed no row that is understood')
+  t.match(await why(withRtla(t, 'exit 0', 'hwlat nop').run), /has no osnoise tracer/)
+  t.match(await why({ ...run, tracing: ['/nowhere'] }), /tracers cannot be read/)
+  t.match(await why({ ...run, isIsolated: false }), /CPU 1, which is not isolated/)
+  t.match(await why({ ...run, path: temporaryDirectory(t) }), /^rtla is not installed/)
+})
+
+t.test('an rtla that leaves tracing changed does not leave it so', async (t) => {
+  const { run, cpus, tracefs } = withRtla(t, '')
+  const { path } = withRtla(t, `echo 1 >${join(tracefs, 'osnoise', 'cpus')}; kill -9 $$`).run
+  await measureFloor({ ...run, path })
+  t.equal(cpus(), '0-3')
+})
+
 for (const mode of ['spin', 'timer'] as const) {
   t.test(`the real program for ${mode}`, async (t) => {
     if (!needs(t, [{ spin: 'oslat', timer: 'cyclictest' }[mode]])) return

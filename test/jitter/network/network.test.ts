@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -287,6 +287,37 @@ t.test('sockets: who makes them, and what is wrong with them', async (t) => {
     exitCode: 69,
     message: /^the directory of the socket does not exist: /,
   })
+})
+
+t.test('root makes no socket where others may exchange it, or the directory, meanwhile', async (t) => {
+  const directory = temporaryDirectory(t)
+  const below = join(directory, 'below')
+  mkdirSync(below)
+  const socket = { path: join(below, 'socket'), madeBy: 'qemu' } as const
+  const isRefused = (isRoot: boolean, madeBy: 'qemu' | 'switch' = 'qemu') => {
+    try {
+      checkSocket({ ...socket, madeBy }, isRoot)
+      return null
+    } catch (error) {
+      return error
+    }
+  }
+  chmodSync(below, 0o1777)
+  t.match(isRefused(true), {
+    exitCode: 77,
+    message: /^others than root may write to this directory, or to one above it: .*below; name a socket in /,
+  })
+  chmodSync(below, 0o755)
+  chmodSync(directory, 0o777)
+  t.match(isRefused(true), { exitCode: 77 }, 'who writes above may exchange the directory')
+  t.equal(isRefused(false), null, 'who is not root may')
+  t.match(
+    isRefused(true, 'switch'),
+    { exitCode: 69, message: /^there is no socket/ },
+    'a switch makes its own',
+  )
+  chmodSync(directory, 0o755)
+  if (process.getuid?.() === 0) t.equal(isRefused(true), null)
 })
 
 t.test('profiles with which two guests cannot run at once', async (t) => {
