@@ -1,8 +1,9 @@
 import type { DomainPolicy, SchedPolicy } from '../config/policy.js'
+import type { InterruptSetting } from '../plan/interrupts.js'
 import { type Lease, leaseToJson } from '../plan/leases.js'
 import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { type ThreadPlan, type ThreadSetting, threadsToJson } from '../plan/threads/thread-plan.js'
-import { parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { asList, asNumber, asObject, asText, parseObject } from './untrusted-json.js'
 
@@ -42,6 +43,8 @@ export interface VmRecord {
   readonly process: ProcessId | null
   /** What the domain asks for in its `<metadata>`; null where no domain was read. */
   readonly asked: DomainRequest | null
+  /** Where the interrupts of its devices go; absent where nothing is said of any. */
+  readonly interrupts?: readonly InterruptSetting[]
   /** What root changed on the host for this VM, as it was before. */
   readonly undo: readonly TakenDevice[]
   /** What is still to be said in the domain's log, a line each; absent for nothing. */
@@ -81,6 +84,15 @@ export interface TakenDevice {
   readonly override?: string
   /** Its /dev/vfio node, whose owner was changed, or what the owner may do. */
   readonly node?: { readonly path: string; readonly uid: number; readonly mode?: number }
+  /** Its interrupts that were set. */
+  readonly interrupts?: readonly InterruptBefore[]
+}
+
+/** An interrupt that was set for a VM. Its thread, if it has one, ends with it, and has no before. */
+export interface InterruptBefore {
+  readonly irq: number
+  /** CPUs that it had; null when they were left as they were. */
+  readonly cpus: CpuSet | null
 }
 
 /** A record of which nothing is known but its id. */
@@ -101,7 +113,7 @@ export const NEW_VM: Omit<VmRecord, 'id'> = {
 }
 
 /** The text of a record: of its file, and of `QEMU_RT_PLAN`. */
-export function formatVm({ process, asked, undo, ...vm }: VmRecord): string {
+export function formatVm({ process, asked, undo, interrupts, ...vm }: VmRecord): string {
   return JSON.stringify({
     version: 1,
     ...vm,
@@ -109,8 +121,21 @@ export function formatVm({ process, asked, undo, ...vm }: VmRecord): string {
     threads: vm.threads === null ? null : threadsToJson(vm.threads),
     process: process ?? undefined,
     asked: asked ?? undefined,
-    undo: undo.length === 0 ? undefined : undo,
+    interrupts: interrupts?.length ? interrupts.map(interruptToJson) : undefined,
+    undo: undo.length === 0 ? undefined : undo.map(takenToJson),
   })
+}
+
+function interruptToJson({ address, cpus, priority }: InterruptSetting): object {
+  return { address, cpus: cpus === null ? undefined : formatCpuSet(cpus), priority: priority ?? undefined }
+}
+
+function takenToJson({ interrupts, ...taken }: TakenDevice): object {
+  const before = interrupts?.map(({ irq, cpus }) => ({
+    irq,
+    cpus: cpus === null ? undefined : formatCpuSet(cpus),
+  }))
+  return { ...taken, interrupts: before }
 }
 
 /**
@@ -139,6 +164,9 @@ export function parseVm(text: string): VmRecord | null {
     daemonizes: json.daemonizes === true,
     process: parseProcess(json.process),
     asked: json.asked === undefined ? null : parseAsked(asObject(json.asked)),
+    ...(json.interrupts === undefined
+      ? {}
+      : { interrupts: asList(json.interrupts).flatMap((one) => parseInterrupt(one) ?? []) }),
     undo: asList(json.undo).flatMap((one) => parseTaken(one) ?? []),
     ...(Array.isArray(json.notices) ? { notices: json.notices.flatMap((one) => asText(one) ?? []) } : {}),
   }
@@ -184,7 +212,21 @@ function parseTaken(json: Record<string, unknown>): TakenDevice | null {
     ...(json.driver === undefined ? {} : { driver: asText(json.driver) }),
     ...(override === null ? {} : { override }),
     ...(path === null || uid === null ? {} : { node: { path, uid, ...(mode === null ? {} : { mode }) } }),
+    ...(json.interrupts === undefined
+      ? {}
+      : { interrupts: asList(json.interrupts).flatMap((one) => parseBefore(one) ?? []) }),
   }
+}
+
+function parseInterrupt(json: Record<string, unknown>): InterruptSetting | null {
+  const address = parsePciAddress(asText(json.address) ?? '')
+  const { cpus, priority } = parseSetting(json)
+  return address === null ? null : { address, cpus, priority }
+}
+
+function parseBefore(json: Record<string, unknown>): InterruptBefore | null {
+  const irq = asNumber(json.irq)
+  return irq === null ? null : { irq, cpus: parseSetting(json).cpus }
 }
 
 /** Reads a lease as `leaseToJson` writes it; null for null, or when it is none. */

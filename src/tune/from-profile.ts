@@ -1,6 +1,8 @@
+import { undoInterrupts } from '../change/interrupts.js'
 import type { Policy } from '../config/policy.js'
 import { UserError } from '../errors/user-error.js'
 import { readHostFacts } from '../host/read.js'
+import { openSysroot } from '../host/sysroot.js'
 import { profileNamed } from '../plan/ask.js'
 import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
@@ -20,6 +22,8 @@ import { NEW_VM, type VmRecord } from '../record/vm.js'
 import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { runningVcpus } from './running-vcpus.js'
 import type { RunningQemu } from './targets.js'
+
+const HOST = openSysroot('/')
 
 /** A profile of the configuration, by name. */
 export interface NamedProfile {
@@ -84,7 +88,7 @@ function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose)
     const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', [])])
     const fresh = recordFor(target, threads)
     const known = target.record ?? fresh
-    removeEndedRecords('/')
+    for (const { undo } of removeEndedRecords('/')) for (const taken of undo) undoInterrupts(HOST, taken)
     writeRootsRecord('/', {
       ...known,
       profile: name,

@@ -46,7 +46,8 @@ const plan: fc.Arbitrary<VmRecord> = fc.record({
     [],
     [
       { address: address('0000:03:00.2'), driver: 'igb', node: { path: '/dev/vfio/3', uid: 0 } },
-      { address: address('0000:03:00.3'), driver: null },
+      { address: address('0000:03:00.3'), driver: null, interrupts: [{ irq: 16, cpus: [0, 3] }] },
+      { address: address('0000:03:00.4'), interrupts: [{ irq: 24, cpus: null }] },
       { address: address('0000:03:00.1'), node: { path: '/dev/vfio/4', uid: 5 } },
     ],
   ),

@@ -1,6 +1,8 @@
-import type { PciAddress } from '../../units/pci-address.js'
+import { statSync } from 'node:fs'
+import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { devicePath } from '../pci.js'
-import { listDirectory, readAttribute, readLink, readLinkName } from '../sysfs.js'
+import { readProc } from '../proc.js'
+import { listDirectory, readAttribute, readLink, readLinkName, splitDeviceNumber } from '../sysfs.js'
 import type { Root } from '../sysroot.js'
 import { cdevNames } from '../vfio.js'
 
@@ -51,4 +53,46 @@ function hasOpen(directory: string, nodes: readonly string[]): boolean {
   return (listDirectory(directory) ?? []).some((name) =>
     nodes.includes(readLink(`${directory}/${name}`) ?? ''),
   )
+}
+
+/** Descriptors that only name a file carry no right to it (open(2), O_PATH; proc(5), fdinfo: flags are octal). */
+const O_PATH = 0o10000000
+
+/**
+ * Which PCI devices a process has by VFIO: those of the groups and of the nodes that it has open, by the numbers of the
+ * nodes and not by their names, which are those of the process's own mount namespace. A group is open once at a time (Linux
+ * drivers/vfio/group.c, vfio_group_fops_open), so what is in it is this process's or nobody's.
+ * @param root whose sysfs says which devices these are
+ * @returns empty for a process that has ended, or is not this user's to look at
+ */
+export function devicesOpenedBy(root: Root, pid: number): PciAddress[] {
+  const process = `${root}/proc/${pid}`
+  const nodes = (listDirectory(`${process}/fd`) ?? []).flatMap(
+    (name) => vfioNodeOf(root, process, name) ?? [],
+  )
+  const found = nodes.flatMap((node) => {
+    const [, own] = /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(node) ?? []
+    const [, group] = /\/vfio\/(?:noiommu-)?(\d+)$/.exec(node) ?? []
+    const members =
+      group === undefined ? [] : listDirectory(`${root}/sys/kernel/iommu_groups/${group}/devices`)
+    return [...(own === undefined ? [] : [own]), ...(members ?? [])]
+  })
+  return [...new Set(found)].flatMap((name) => parsePciAddress(name) ?? [])
+}
+
+/** Where the link of a VFIO node that a descriptor is open on leads in sysfs. */
+function vfioNodeOf(root: Root, process: string, descriptor: string): string | null {
+  const path = `${process}/fd/${descriptor}`
+  // Looked at no closer: a file of another file system may keep whoever asks waiting.
+  if (!/\/vfio\//.test(readLink(path) ?? '')) return null
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readProc(`${process}/fdinfo/${descriptor}`) ?? '')?.[1]
+  if (flags === undefined || (Number.parseInt(flags, 8) & O_PATH) !== 0) return null
+  try {
+    const stat = statSync(path)
+    if (!stat.isCharacterDevice()) return null
+    const { major, minor } = splitDeviceNumber(stat.rdev)
+    return readLink(`${root}/sys/dev/char/${major}:${minor}`)
+  } catch {
+    return null
+  }
 }

@@ -74,18 +74,23 @@ export function readRootsHolds(sysroot: string): HeldLease[] {
   })
 }
 
-/** Takes away the records of VMs that have ended and left nothing to undo: those that libvirt's hook does not release. */
-export function removeEndedRecords(sysroot: string): void {
-  for (const record of readRootsRecords(sysroot, () => {})) {
-    if (isOver(record)) removeRootsRecord(sysroot, record)
-  }
+/**
+ * Takes away the records of VMs that have ended and left no device to give back: those that libvirt's hook does not release.
+ * @returns what they were
+ */
+export function removeEndedRecords(sysroot: string): VmRecord[] {
+  const ended = readRootsRecords(sysroot, () => {}).filter(isOver)
+  for (const record of ended) removeRootsRecord(sysroot, record)
+  return ended
 }
 
-/** Whether nothing is left of a VM. Seen from another PID namespace its process may live all the same. */
+/**
+ * Whether nothing is left of a VM that others could not have: its interrupts are no such thing. Seen from another PID namespace
+ * its process may live all the same.
+ */
 function isOver({ process, undo }: VmRecord): boolean {
-  return (
-    process !== null && undo.length === 0 && process.namespace === pidNamespace() && !isSameProcess(process)
-  )
+  const isTaken = undo.some(({ driver, node }) => driver !== undefined || node !== undefined)
+  return process !== null && !isTaken && process.namespace === pidNamespace() && !isSameProcess(process)
 }
 
 /** @throws {UserError} exit 77 when it cannot be written */
