@@ -1,5 +1,5 @@
 import type { InterruptPolicy, Policy, Profile } from '../config/policy.js'
-import { cpusOffline, hostSetMissing, noVcpuCpus, unknownCpus } from '../errors/threads.js'
+import { cpusOffline, hostSetMissing, noVcpuCpus, switchCpusTaken, unknownCpus } from '../errors/threads.js'
 import type { HostCpus } from '../host/facts.js'
 import {
   type CpuSet,
@@ -45,8 +45,8 @@ export function saysInterrupts({ nics }: Policy, profile: InterruptInput['profil
 /**
  * Says where the interrupts of a VM's devices go. A NIC's own entry goes before the profile, key by key.
  * @returns one entry a device of which something is said, in the order of the devices
- * @throws {UserError} exit 78 for CPUs that the host does not have, a set that [host] does not define, or `vcpu` without
- *   CPUs for vCPUs; 69 for CPUs that are offline
+ * @throws {UserError} exit 78 for CPUs that the host does not have or the switch has, a set that [host] does not define, or
+ *   `vcpu` without CPUs for vCPUs; 69 for CPUs that are offline
  */
 export function planInterrupts(input: InterruptInput): InterruptSetting[] {
   const { devices, policy, profile } = input
@@ -77,6 +77,8 @@ function cpusFor(
   }
   const wanted = choice === 'housekeeping' ? policy.host.housekeeping : choice
   if (wanted === null) throw hostSetMissing({ set: 'housekeeping', where: where() })
+  const taken = formatCpuSet(intersectCpuSets(wanted, policy.host.switch ?? []))
+  if (taken !== '') throw switchCpusTaken({ what: 'an interrupt', cpus: taken, where: where() })
   if (host === null) return wanted
   const absent = subtractCpuSets(wanted, host.present)
   if (absent.length > 0) {
@@ -89,11 +91,28 @@ function cpusFor(
 }
 
 /**
- * Warns of threads of interrupts that a vCPU keeps from running: on its CPU, and not before it (sched(7)).
+ * Warns of interrupts on real-time CPUs that are none of this VM's, where they preempt what another VM will have there,
+ * and of threads of interrupts that a vCPU keeps from running: on its CPU, and not before it (sched(7)).
+ * @param threads null when the plan says nothing of the VM's threads
+ * @param realtime of `[host]`; null when it names none
  */
-export function interruptWarnings(settings: readonly InterruptSetting[], threads: ThreadPlan): string[] {
-  return settings.flatMap(({ address, cpus, priority }) => {
-    const vcpu = threads.vcpus.find(
+export function interruptWarnings(
+  settings: readonly InterruptSetting[],
+  threads: ThreadPlan | null,
+  realtime: CpuSet | null,
+): string[] {
+  const vcpus = threads?.vcpus ?? []
+  const own = unionCpuSets(...vcpus.map(({ cpus }) => cpus ?? []))
+  const foreign = settings.flatMap(({ address, cpus }) => {
+    const others = formatCpuSet(subtractCpuSets(intersectCpuSets(cpus ?? [], realtime ?? []), own))
+    if (others === '') return []
+    return [
+      `the interrupts of ${address} go to real-time CPU ${others}, which this VM's vCPUs do not have: they preempt any VM that runs ` +
+        'there; write cpus = "housekeeping" or "vcpu" for interrupts',
+    ]
+  })
+  const waiting = settings.flatMap(({ address, cpus, priority }) => {
+    const vcpu = vcpus.find(
       (one) =>
         isRealtime(one) &&
         priority !== null &&
@@ -106,4 +125,5 @@ export function interruptWarnings(settings: readonly InterruptSetting[], threads
         `${vcpu.priority}: a vCPU that is busy keeps them waiting; give interrupts a higher priority, or other CPUs`,
     ]
   })
+  return [...foreign, ...waiting]
 }

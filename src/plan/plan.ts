@@ -137,10 +137,8 @@ export function makePlan(
         : []),
       ...(threads === null
         ? []
-        : [
-            ...threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held }),
-            ...ofKind('placement', interruptWarnings(interrupts, threads.threads)),
-          ]),
+        : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
+      ...ofKind('placement', interruptWarnings(interrupts, threads?.threads ?? null, policy.host.realtime)),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,
