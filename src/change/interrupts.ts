@@ -1,16 +1,21 @@
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs'
-import type { SchedPolicy } from '../config/policy.js'
 import { type InterruptThread, isThereStill, readInterruptThreads } from '../host/interrupt-threads.js'
-import { affinityOf, affinityPath, hasInterrupt, interruptsOf, isIdleLine } from '../host/interrupts.js'
+import {
+  affinityOf,
+  affinityPath,
+  type DeviceInterrupt,
+  hasInterrupt,
+  interruptsOf,
+  isIdleLine,
+} from '../host/interrupts.js'
 import { run } from '../host/program.js'
 import { errorCode } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
 import { isOnVfioNow } from '../host/vfio.js'
 import type { InterruptSetting } from '../plan/interrupts.js'
-import type { InterruptBefore, TakenDevice } from '../record/vm.js'
+import type { TakenDevice } from '../record/vm.js'
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
 import type { PciAddress } from '../units/pci-address.js'
-import { makeAll, type Step } from './step.js'
 import { CHRT } from './threads.js'
 
 /** An interrupt of a device that could not be set, and why. */
@@ -27,111 +32,126 @@ export interface InterruptsSet {
   /** How many of them were otherwise. */
   readonly changed: number
   readonly refused: readonly RefusedInterrupt[]
+  /** How many were left alone because it took too long, or the VM has ended. */
+  readonly left: number
+  /** How many more there are than are looked at. */
+  readonly beyond: number
+  /** Numbers of those that are to stay on their CPUs, also of those that were refused. */
+  readonly placed: readonly number[]
 }
 
-/** One interrupt that is set, as it was before; its thread's scheduling null where that was left as it was. */
-interface OneBefore extends InterruptBefore {
-  readonly address: PciAddress
-  readonly scheduling: Scheduling | null
-}
-
-interface Scheduling {
-  readonly policy: SchedPolicy
-  readonly priority: number
-}
+/**
+ * As many interrupts of one VM are looked at: a guest may make 2,048 for each device (PCI Express Base Specification,
+ * "MSI-X Capability and Table Structure"), and each takes root some work.
+ */
+export const MOST_INTERRUPTS = 512
 
 /** Runs util-linux's chrt; a test puts a stand-in for it here. */
 export type RunProgram = typeof run
 
+export interface SetOptions {
+  /**
+   * Is given the lines of slots that are to be changed, as they are, before any is. A vector has no before: it ends with its
+   * QEMU. Nothing is changed when it says false.
+   */
+  readonly record: (lines: readonly TakenDevice[]) => boolean
+  /** Asked before each interrupt. */
+  readonly goesOn: () => boolean
+  readonly runProgram?: RunProgram | undefined
+}
+
+interface OneInterrupt {
+  readonly setting: InterruptSetting
+  readonly interrupt: DeviceInterrupt
+  readonly isOurs: () => boolean
+}
+
 /**
  * Sets the interrupts that devices have now. What the kernel refuses is told, and is no failure: some cannot be moved. One
- * that is gone meanwhile, as a guest's driver likes, is passed over.
+ * that is gone meanwhile, as a guest's driver likes, is passed over. The work grows with the number of interrupts, and no
+ * faster.
  * @param settings by device; one that VFIO does not have any more is left alone
- * @param record is given what is to be undone, before each change
  */
 export async function setInterrupts(
   root: Root,
   settings: readonly InterruptSetting[],
-  record: (before: readonly TakenDevice[]) => void,
-  runProgram: RunProgram = run,
+  { record, goesOn, runProgram = run }: SetOptions,
 ): Promise<InterruptsSet> {
-  const refused: RefusedInterrupt[] = []
-  let count = 0
+  const { all, refused } = findInterrupts(root, settings)
+  const some = all.slice(0, MOST_INTERRUPTS)
+  const placed = some.flatMap(({ setting, interrupt }) => (setting.cpus === null ? [] : [interrupt.number]))
+  const found = { count: all.length + refused.length, placed, beyond: all.length - some.length }
+  const nothing = { ...found, changed: 0, refused, left: some.length }
+  const lines = linesBefore(root, some)
+  if (lines.length > 0 && !record(lines)) return nothing
+  const threads = some.some(({ setting }) => setting.priority !== null) ? readInterruptThreads(root) : null
   let changed = 0
-  const threads = settings.some(({ priority }) => priority !== null) ? readInterruptThreads(root) : null
-  const steps = settings.flatMap((setting) => {
+  let done = 0
+  for (const one of some) {
+    if (!goesOn()) break
+    done++
+    const { setting, interrupt } = one
+    const outcome = await setOne(root, one, threads?.get(interrupt.number) ?? [], runProgram)
+    if (outcome === 'changed') changed++
+    else if (outcome !== 'same' && outcome !== 'gone')
+      refused.push({ address: setting.address, irq: interrupt.number, why: outcome.why })
+  }
+  return { ...found, changed, refused, left: some.length - done }
+}
+
+/** The interrupts of which something is said, and the lines that other devices share. */
+function findInterrupts(
+  root: Root,
+  settings: readonly InterruptSetting[],
+): { readonly all: readonly OneInterrupt[]; readonly refused: RefusedInterrupt[] } {
+  const refused: RefusedInterrupt[] = []
+  const all = settings.flatMap((setting) => {
     const { address } = setting
     if (!isOnVfioNow(root, address)) return []
     const { own, shared } = interruptsOf(root, address)
-    count += own.length
-    if (shared !== null) {
-      refused.push({ address, irq: shared, why: 'other devices have this line, too' })
-      count++
-    }
-    return own.map(({ number }) =>
-      interruptStep(root, { irq: number, threads: threads?.get(number) ?? [] }, setting, runProgram, {
-        changed: () => changed++,
-        refused: (why) => refused.push({ address, irq: number, why }),
-      }),
-    )
+    if (shared !== null) refused.push({ address, irq: shared, why: 'other devices have this line, too' })
+    return own.map((interrupt) => ({
+      setting,
+      interrupt,
+      isOurs: () => hasInterrupt(root, address, interrupt),
+    }))
   })
-  await makeAll(steps, (made) => record(byDevice(made)))
-  return { count, changed, refused }
+  return { all, refused }
 }
 
-interface Said {
-  readonly changed: () => void
-  readonly refused: (why: string) => void
+/** The lines that are to be moved, with the CPUs that they have: they stay when their QEMU has ended. */
+function linesBefore(root: Root, some: readonly OneInterrupt[]): TakenDevice[] {
+  return some.flatMap(({ setting: { address, cpus }, interrupt: { number, kind }, isOurs }) => {
+    if (kind !== 'line' || cpus === null) return []
+    const now = affinityOf(root, number)
+    if (now === null || formatCpuSet(now) === formatCpuSet(cpus) || !isOurs()) return []
+    return [{ address, interrupts: [{ irq: number, cpus: now }] }]
+  })
 }
 
-interface Interrupt {
-  readonly irq: number
-  readonly threads: readonly InterruptThread[]
-}
-
-function interruptStep(
+async function setOne(
   root: Root,
-  { irq, threads }: Interrupt,
-  { address, cpus, priority }: InterruptSetting,
+  { setting: { cpus, priority }, interrupt: { number }, isOurs }: OneInterrupt,
+  threads: readonly InterruptThread[],
   runProgram: RunProgram,
-  said: Said,
-): Step<OneBefore> {
-  const isOurs = () => hasInterrupt(root, address, irq)
+): Promise<'changed' | 'same' | 'gone' | { readonly why: string }> {
+  const now = affinityOf(root, number)
+  if (now === null || !isOurs()) return 'gone'
+  const isElsewhere = cpus !== null && formatCpuSet(now) !== formatCpuSet(cpus)
   const others =
     priority === null ? [] : threads.filter((one) => one.policy !== 'fifo' || one.priority !== priority)
-  return {
-    look() {
-      const now = affinityOf(root, irq)
-      if (now === null) return null
-      const isElsewhere = cpus !== null && formatCpuSet(now) !== formatCpuSet(cpus)
-      const [thread] = others
-      if (!isElsewhere && thread === undefined) return null
-      const scheduling = thread === undefined ? null : { policy: thread.policy, priority: thread.priority }
-      return { address, irq, cpus: isElsewhere ? now : null, scheduling }
-    },
-    async make() {
-      const moved = cpus === null ? 'done' : moveInterrupt(root, irq, cpus, isOurs)
-      const whys = moved === 'done' || moved === 'gone' ? [] : [moved.why]
-      for (const thread of others) {
-        const failure = await schedule(
-          root,
-          thread,
-          isOurs,
-          { policy: 'fifo', priority: priority ?? 0 },
-          runProgram,
-        )
-        if (failure !== null) whys.push(failure)
-      }
-      if (!isOurs()) return
-      if (whys.length === 0) said.changed()
-      else said.refused(whys.join('; '))
-    },
-    async undo({ cpus, scheduling }) {
-      if (cpus !== null) moveInterrupt(root, irq, cpus, isOurs)
-      if (scheduling === null) return
-      for (const thread of threads) await schedule(root, thread, isOurs, scheduling, runProgram)
-    },
+  if (!isElsewhere && others.length === 0) return 'same'
+  const whys: string[] = []
+  if (isElsewhere) {
+    const moved = moveInterrupt(root, number, cpus, isOurs)
+    if (typeof moved === 'object') whys.push(moved.why)
   }
+  for (const thread of others) {
+    const failure = await schedule(root, thread, isOurs, priority ?? 0, runProgram)
+    if (failure !== null) whys.push(failure)
+  }
+  if (!isOurs()) return 'gone'
+  return whys.length === 0 ? 'changed' : { why: whys.join('; ') }
 }
 
 /**
@@ -143,23 +163,24 @@ async function schedule(
   root: Root,
   thread: InterruptThread,
   isOurs: () => boolean,
-  { policy, priority }: Scheduling,
+  priority: number,
   runProgram: RunProgram,
 ): Promise<string | null> {
   if (!isOurs() || !isThereStill(root, thread)) return null
-  const failure = await runProgram(['chrt', CHRT[policy], '--pid', String(priority), String(thread.tid)])
+  const failure = await runProgram(['chrt', CHRT.fifo, '--pid', String(priority), String(thread.tid)])
   return failure === null || /No such process/.test(failure) ? null : (failure.split('\n')[0] ?? '')
 }
 
 /**
- * Gives a device's interrupts the CPUs that they had, those that are there still: vectors are gone with the QEMU that had
- * them, and the line of the device's slot stays.
+ * Gives the line of a device's slot the CPUs that it had, if that is the device's still, or nobody's: so it is when the
+ * QEMU that had the device has ended.
  */
 export function undoInterrupts(root: Root, { address, interrupts = [] }: TakenDevice): void {
   if (!isOnVfioNow(root, address)) return
   for (const { irq, cpus } of interrupts) {
-    const isOurs = () => hasInterrupt(root, address, irq) || isIdleLine(root, address, irq)
-    if (cpus !== null) moveInterrupt(root, irq, cpus, isOurs)
+    const isOurs = () =>
+      hasInterrupt(root, address, { number: irq, kind: 'line' }) || isIdleLine(root, address, irq)
+    moveInterrupt(root, irq, cpus, isOurs)
   }
 }
 
@@ -198,12 +219,4 @@ const WHY: Readonly<Record<string, string>> = {
   EIO: 'the kernel lets nobody move it (EIO)',
   EPERM: 'the kernel refuses it (EPERM)',
   ENOSPC: 'these CPUs have no free vectors (ENOSPC)',
-}
-
-/** One entry a device. */
-function byDevice(made: readonly OneBefore[]): TakenDevice[] {
-  const devices = new Map<PciAddress, InterruptBefore[]>()
-  for (const { address, irq, cpus } of made)
-    devices.set(address, [...(devices.get(address) ?? []), { irq, cpus }])
-  return [...devices].map(([address, interrupts]) => ({ address, interrupts }))
 }

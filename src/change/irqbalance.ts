@@ -8,8 +8,11 @@ const DIRECTORY = '/run/irqbalance'
 
 const SOCKET = /^irqbalance\d+\.sock$/
 
-/** It answers between two looks at the host. */
-const PATIENCE_MS = 3000
+/** It answers between two looks at the host, which take it milliseconds; a hook has 15 seconds for all that it does. */
+const PATIENCE_MS = 1500
+
+/** More than were ever left behind. */
+const MOST_SOCKETS = 8
 
 /** More than all interrupts of a host take. */
 const MAX_ANSWER = 1 << 20
@@ -17,25 +20,44 @@ const MAX_ANSWER = 1 << 20
 /** As much as it takes at once (irqbalance.c, sock_handle). */
 const MAX_REQUEST = 16_000
 
+/** What is to be told to irqbalance. */
+export interface BanChange {
+  /** Interrupts to be left alone. */
+  readonly add: readonly number[]
+  /** Interrupts to be balanced again. */
+  readonly remove: readonly number[]
+}
+
 /**
- * Tells irqbalance which interrupts to leave alone, beside those that it leaves alone already, by its socket
- * (irqbalance(1), "API"): what is sent there takes the place of all that it was told before, so it is asked first. Nothing
- * is done where it does not run.
- * @param add to be left alone
- * @param remove to be balanced again
+ * Changes which interrupts irqbalance leaves alone, by its socket (irqbalance(1), "API"): what is sent there takes the place
+ * of all that it was told before, so it is asked first. Nothing is done where it does not run, and nothing is changed where
+ * its answer is not whole. Two at a time would lose one another's: see `withBansLock`.
+ * @param choose given what it leaves alone now
  * @returns what went wrong, a line each
  */
-export async function banInterrupts(
+export async function changeBans(
   root: Root,
-  add: readonly number[],
-  remove: readonly number[],
+  choose: (banned: ReadonlySet<number>) => BanChange,
 ): Promise<string[]> {
-  if (add.length === 0 && remove.length === 0) return []
+  const problems: string[] = []
+  for (const socket of socketsOf(root)) {
+    const problem = await changeBansBy(socket, choose)
+    if (problem !== null) problems.push(problem)
+  }
+  return problems
+}
+
+/** Whether irqbalance may run here. */
+export function hasIrqbalance(root: Root): boolean {
+  return socketsOf(root).length > 0
+}
+
+/** It has one, and others that were killed have left theirs. */
+function socketsOf(root: Root): string[] {
   const directory = root + DIRECTORY
   if (!isRootsAlone(directory)) return []
-  const sockets = (listDirectory(directory) ?? []).filter((name) => SOCKET.test(name))
-  const problems = await Promise.all(sockets.map((name) => banBy(`${directory}/${name}`, add, remove)))
-  return problems.flatMap((problem) => problem ?? [])
+  const names = (listDirectory(directory) ?? []).filter((name) => SOCKET.test(name))
+  return names.slice(0, MOST_SOCKETS).map((name) => `${directory}/${name}`)
 }
 
 /** Whether nobody but root can put a socket there. */
@@ -44,27 +66,35 @@ function isRootsAlone(directory: string): boolean {
   return stat?.isDirectory() === true && stat.uid === 0 && (stat.mode & 0o022) === 0
 }
 
-async function banBy(
+async function changeBansBy(
   socket: string,
-  add: readonly number[],
-  remove: readonly number[],
+  choose: (banned: ReadonlySet<number>) => BanChange,
 ): Promise<string | null> {
   const setup = await ask(socket, 'setup')
-  // An earlier one that was killed has left it.
   if (setup.kind === 'nobody') return null
   if (setup.kind === 'failed') return `irqbalance does not answer (${setup.why})`
   const banned = bannedIn(setup.text)
-  const wanted = [...new Set([...banned.filter((irq) => !remove.includes(irq)), ...add])]
-  if (wanted.length === banned.length && wanted.every((irq) => banned.includes(irq))) return null
+  if (banned === null) {
+    return 'irqbalance did not say to the end which interrupts it leaves alone: it was told nothing'
+  }
+  const { add, remove } = choose(banned)
+  const gone = new Set(remove)
+  const wanted = [...new Set([...[...banned].filter((irq) => !gone.has(irq)), ...add])].sort((a, b) => a - b)
+  if (wanted.length === banned.size && wanted.every((irq) => banned.has(irq))) return null
   const request = `settings ban irqs ${wanted.length === 0 ? 'NONE' : wanted.join(' ')}`
   if (request.length > MAX_REQUEST) return 'irqbalance cannot be told of so many interrupts at once'
   const told = await ask(socket, request)
   return told.kind === 'answered' ? null : 'irqbalance did not take which interrupts to leave alone'
 }
 
-/** `SLEEP 10 IRQ 24 LOAD 0 DIFF 0 CLASS 0 BANNED c` (irqbalance.c, get_irq_data). */
-function bannedIn(setup: string): number[] {
-  return [...setup.matchAll(/\bIRQ (\d+) /g)].map(([, irq]) => Number(irq))
+/**
+ * Reads `SLEEP 10 IRQ 24 LOAD 0 DIFF 0 CLASS 0 BANNED c` (irqbalance.c, sock_handle, get_irq_data).
+ * @returns null for an answer that is no whole one: what it leaves alone is not known then
+ */
+function bannedIn(setup: string): ReadonlySet<number> | null {
+  const [, list] =
+    /^SLEEP \d+ ((?:IRQ \d+ LOAD \d+ DIFF \d+ CLASS -?\d+ )*)BANNED [0-9a-f,]+\s*$/.exec(setup) ?? []
+  return list === undefined ? null : new Set([...list.matchAll(/IRQ (\d+)/g)].map(([, irq]) => Number(irq)))
 }
 
 type Answer =

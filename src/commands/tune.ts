@@ -57,13 +57,14 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
 /** Its threads first, then the interrupts of its devices, which may go where vCPUs are. */
 async function tuneTarget(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Problem[]> {
   const settings = await settingsFor(target, source, isDryRun)
-  const interrupts = interruptsFor(target, source, settings?.expected?.plan ?? null)
-  if (settings === null && interrupts.length === 0) throw noPlan({ pid: target.pid })
+  const wanted = interruptsFor(target, source, settings?.expected?.plan ?? null)
+  const isNothing = wanted.interrupts.length === 0 && wanted.doubtful.length === 0
+  if (settings === null && isNothing) throw noPlan({ pid: target.pid })
   const problems = settings === null ? [] : await (isDryRun ? printCommands : tuneOne)(target, settings)
-  if (interrupts.length === 0) return problems
+  if (isNothing) return problems
   const { text, problems: left } = isDryRun
-    ? showInterrupts(target, interrupts)
-    : await setInterruptsOf(target, interrupts)
+    ? showInterrupts(target, wanted)
+    : await setInterruptsOf(target, wanted)
   writeAll(1, text)
   return [
     ...problems,

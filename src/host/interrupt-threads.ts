@@ -1,38 +1,21 @@
-import type { SchedPolicy } from '../config/policy.js'
-import { parseStat, readProc } from './proc.js'
+import { PF_KTHREAD, parseStat, policyOf, readProc, STAT } from './proc.js'
 import { listDirectory } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
 /** The thread that the kernel has for an interrupt, on PREEMPT_RT or where its driver asks for one. */
 export interface InterruptThread {
   readonly tid: number
-  readonly policy: SchedPolicy
+  readonly policy: ReturnType<typeof policyOf>
   readonly priority: number
   /** When it started: tells it from a later thread with the same number. */
   readonly startTicks: number
 }
 
-/** include/linux/sched.h */
-const PF_KTHREAD = 0x0020_0000
-
 /** kthreadd, whose children all threads of the kernel are. */
 const KTHREADD = 2
 
-/** Places in proc(5)'s stat. */
+/** Place in proc(5)'s stat. */
 const PARENT = 4
-const FLAGS = 9
-const PRIORITY = 40
-const POLICY = 41
-const START = 22
-
-/** Numbers of policies (linux/sched.h). */
-const POLICIES: Readonly<Record<number, SchedPolicy>> = {
-  0: 'other',
-  1: 'fifo',
-  2: 'rr',
-  3: 'batch',
-  5: 'idle',
-}
 
 /**
  * Reads the threads of all interrupts, `irq/24-vfio-msix` (kernel/irq/manage.c, setup_irq_thread): threads of the kernel
@@ -45,12 +28,12 @@ export function readInterruptThreads(root: Root): ReadonlyMap<number, readonly I
     const stat = /^\d+$/.test(pid) ? parseStat(readProc(`${root}/proc/${pid}/stat`) ?? '') : null
     const irq = /^irq\/(\d{1,9})-/.exec(stat?.name ?? '')?.[1]
     if (stat === null || irq === undefined) continue
-    if (stat.field(PARENT) !== KTHREADD || (stat.field(FLAGS) & PF_KTHREAD) === 0) continue
+    if (stat.field(PARENT) !== KTHREADD || (stat.field(STAT.flags) & PF_KTHREAD) === 0) continue
     const thread = {
       tid: Number(pid),
-      policy: POLICIES[stat.field(POLICY)] ?? 'other',
-      priority: stat.field(PRIORITY),
-      startTicks: stat.field(START),
+      policy: policyOf(stat),
+      priority: stat.field(STAT.priority),
+      startTicks: stat.field(STAT.startTime),
     }
     threads.set(Number(irq), [...(threads.get(Number(irq)) ?? []), thread])
   }
@@ -59,5 +42,5 @@ export function readInterruptThreads(root: Root): ReadonlyMap<number, readonly I
 
 /** Whether a thread that was read is there still: that of an interrupt ends when the interrupt is freed. */
 export function isThereStill(root: Root, { tid, startTicks }: InterruptThread): boolean {
-  return parseStat(readProc(`${root}/proc/${tid}/stat`) ?? '')?.field(START) === startTicks
+  return parseStat(readProc(`${root}/proc/${tid}/stat`) ?? '')?.field(STAT.startTime) === startTicks
 }

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { devicePath } from './pci.js'
@@ -38,9 +39,13 @@ function handlersOf(root: Root, irq: number): string[] {
   return (readAttribute(`${root}/sys/kernel/irq/${irq}/actions`) ?? '').split(',').filter(Boolean)
 }
 
-/** Whether an interrupt is this device's, and nobody's besides. */
-export function hasInterrupt(root: Root, address: PciAddress, irq: number): boolean {
-  return interruptsOf(root, address).own.some(({ number }) => number === irq)
+/** Whether an interrupt is this device's still, and nobody's besides. Takes as long whatever a guest has. */
+export function hasInterrupt(root: Root, address: PciAddress, { number, kind }: DeviceInterrupt): boolean {
+  const device = devicePath(root, address)
+  if (kind === 'vector') {
+    return lstatSync(`${device}/msi_irqs/${number}`, { throwIfNoEntry: false }) !== undefined
+  }
+  return readNumber(`${device}/irq`) === number && handlersOf(root, number).join() === `vfio-intx(${address})`
 }
 
 /**

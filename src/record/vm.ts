@@ -47,6 +47,8 @@ export interface VmRecord {
   readonly interrupts?: readonly InterruptSetting[]
   /** What root changed on the host for this VM, as it was before. */
   readonly undo: readonly TakenDevice[]
+  /** Numbers of interrupts that root has told irqbalance to leave alone for this VM; absent for none. */
+  readonly banned?: readonly number[]
   /** What is still to be said in the domain's log, a line each; absent for nothing. */
   readonly notices?: readonly string[]
 }
@@ -84,15 +86,15 @@ export interface TakenDevice {
   readonly override?: string
   /** Its /dev/vfio node, whose owner was changed, or what the owner may do. */
   readonly node?: { readonly path: string; readonly uid: number; readonly mode?: number }
-  /** Its interrupts that were set. */
+  /** The line of its slot, where that was set. Vectors and the threads of all end with QEMU, and have no before. */
   readonly interrupts?: readonly InterruptBefore[]
 }
 
-/** An interrupt that was set for a VM. Its thread, if it has one, ends with it, and has no before. */
+/** An interrupt that was set for a VM. */
 export interface InterruptBefore {
   readonly irq: number
-  /** CPUs that it had; null when they were left as they were. */
-  readonly cpus: CpuSet | null
+  /** CPUs that it had. */
+  readonly cpus: CpuSet
 }
 
 /** A record of which nothing is known but its id. */
@@ -113,7 +115,7 @@ export const NEW_VM: Omit<VmRecord, 'id'> = {
 }
 
 /** The text of a record: of its file, and of `QEMU_RT_PLAN`. */
-export function formatVm({ process, asked, undo, interrupts, ...vm }: VmRecord): string {
+export function formatVm({ process, asked, undo, interrupts, banned, ...vm }: VmRecord): string {
   return JSON.stringify({
     version: 1,
     ...vm,
@@ -123,6 +125,7 @@ export function formatVm({ process, asked, undo, interrupts, ...vm }: VmRecord):
     asked: asked ?? undefined,
     interrupts: interrupts?.length ? interrupts.map(interruptToJson) : undefined,
     undo: undo.length === 0 ? undefined : undo.map(takenToJson),
+    banned: banned?.length ? banned : undefined,
   })
 }
 
@@ -131,10 +134,7 @@ function interruptToJson({ address, cpus, priority }: InterruptSetting): object 
 }
 
 function takenToJson({ interrupts, ...taken }: TakenDevice): object {
-  const before = interrupts?.map(({ irq, cpus }) => ({
-    irq,
-    cpus: cpus === null ? undefined : formatCpuSet(cpus),
-  }))
+  const before = interrupts?.map(({ irq, cpus }) => ({ irq, cpus: formatCpuSet(cpus) }))
   return { ...taken, interrupts: before }
 }
 
@@ -168,6 +168,7 @@ export function parseVm(text: string): VmRecord | null {
       ? {}
       : { interrupts: asList(json.interrupts).flatMap((one) => parseInterrupt(one) ?? []) }),
     undo: asList(json.undo).flatMap((one) => parseTaken(one) ?? []),
+    ...(Array.isArray(json.banned) ? { banned: json.banned.flatMap((irq) => asNumber(irq) ?? []) } : {}),
     ...(Array.isArray(json.notices) ? { notices: json.notices.flatMap((one) => asText(one) ?? []) } : {}),
   }
 }
@@ -226,7 +227,8 @@ function parseInterrupt(json: Record<string, unknown>): InterruptSetting | null 
 
 function parseBefore(json: Record<string, unknown>): InterruptBefore | null {
   const irq = asNumber(json.irq)
-  return irq === null ? null : { irq, cpus: parseSetting(json).cpus }
+  const { cpus } = parseSetting(json)
+  return irq === null || cpus === null ? null : { irq, cpus }
 }
 
 /** Reads a lease as `leaseToJson` writes it; null for null, or when it is none. */

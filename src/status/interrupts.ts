@@ -33,6 +33,8 @@ export function interruptStatuses(
   { plan, pid, interrupts = [] }: VmSnapshot,
   earlier: VmSnapshot | undefined,
 ): InterruptStatus[] {
+  if (interrupts.length === 0) return []
+  const promised = realtimeCpus(now, pid)
   return interrupts.map(({ address, all }) => {
     const wanted = plan.interrupts?.find((one) => one.address === address)?.cpus ?? null
     const cpus = unionCpuSets(...all.map((one) => one.cpus))
@@ -45,7 +47,7 @@ export function interruptStatuses(
       count: sumOf(all),
       newCount: earlier === undefined ? null : newOnes(all, past?.all ?? []),
       wanted,
-      trouble: troubleOf(cpus, wanted, realtimeCpus(now, pid)),
+      trouble: troubleOf(cpus, wanted, promised),
     }
   })
 }

@@ -3,30 +3,45 @@ import { readProc } from '../host/proc.js'
 import { openSysroot } from '../host/sysroot.js'
 import { devicesOpenedBy } from '../host/use/open-nodes.js'
 import { isOnVfioNow } from '../host/vfio.js'
-import type { VmRecord } from '../record/vm.js'
+import type { RecordedVm } from '../tune/processes.js'
+import type { PciAddress } from '../units/pci-address.js'
 import type { DeviceInterrupts } from './snapshot.js'
 
 const HOST = openSysroot('/')
 
+/** As many devices of a VM are shown, and interrupts of a device: how many there are is a user's and a guest's to say. */
+const MOST_DEVICES = 64
+const MOST_INTERRUPTS = 512
+
 /**
- * Makes a reader of the interrupts that a VM's devices have: the devices by its record, or by what its process has open.
+ * Makes a reader of the interrupts that a VM's devices have: the devices by root's record, or by what its process has open.
  * How often each has come is read once for all VMs.
  */
-export function makeInterruptReader(): (pid: number, record: VmRecord | null) => DeviceInterrupts[] {
+export function makeInterruptReader(): (pid: number, record: RecordedVm | null) => DeviceInterrupts[] {
   let counts: ReadonlyMap<number, number> | null = null
-  return (pid, record) => {
-    const devices = record === null ? devicesOpenedBy(HOST, pid) : (record.lease?.nics ?? [])
-    return devices
-      .filter((address) => isOnVfioNow(HOST, address))
-      .map((address) => {
-        counts ??= countsOf(readProc('/proc/interrupts') ?? '')
-        const known = counts
-        const all = interruptsOf(HOST, address).own.map(({ number }) => ({
-          irq: number,
-          cpus: effectiveAffinityOf(HOST, number) ?? [],
-          count: known.get(number) ?? 0,
-        }))
-        return { address, all }
-      })
+  const countOf = (irq: number) => {
+    counts ??= countsOf(readProc('/proc/interrupts') ?? '')
+    return counts.get(irq) ?? 0
   }
+  return (pid, record) =>
+    devicesOf(pid, record)
+      .filter((address) => isOnVfioNow(HOST, address))
+      .slice(0, MOST_DEVICES)
+      .map((address) => ({
+        address,
+        all: interruptsOf(HOST, address)
+          .own.slice(0, MOST_INTERRUPTS)
+          .map(({ number }) => ({
+            irq: number,
+            cpus: effectiveAffinityOf(HOST, number) ?? [],
+            count: countOf(number),
+          })),
+      }))
+}
+
+/** A user's record says what that user likes. */
+function devicesOf(pid: number, record: RecordedVm | null): readonly PciAddress[] {
+  if (record?.word === 0) return [...new Set(record.lease?.nics)]
+  const { groups, own } = devicesOpenedBy(HOST, pid)
+  return [...new Set([...groups, ...own])]
 }

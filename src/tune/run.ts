@@ -1,7 +1,6 @@
 import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
-import { processId } from '../record/process-id.js'
 import { parseVm, TUNE_VARIABLE, type VmRecord } from '../record/vm.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { explainAll, readCircumstances } from './explain.js'
@@ -10,28 +9,19 @@ import { describeMissing } from './missing.js'
 import { summarize } from './summary.js'
 import { type Outcome, tuneLaunch } from './tuner.js'
 
-/** The tuner's word for setting a record's interrupts alone. */
-const INTERRUPTS = 'interrupts'
-
 /** How long QEMU gets to end by itself before it is killed. */
 const STOP_MS = 10_000
 
 /**
- * The tuner: sets the threads of the QEMU that a launcher becomes, and says one line in its log. Root's then sets the
- * interrupts that the guest's drivers make.
- * @param args PID of the launcher; the plan is in the environment. Or `interrupts` and the id of a record of root's
+ * The tuner: sets the threads of the QEMU that a launcher becomes, and ends with one line in its log.
+ * @param args PID of the launcher; the plan is in the environment
  */
-export async function runTuner([launcher, id = '']: readonly string[]): Promise<void> {
-  if (launcher === INTERRUPTS) return (await import('./follow-interrupts.js')).followRecorded(id)
+export async function runTuner([launcher]: readonly string[]): Promise<void> {
   const plan = parseVm(process.env[TUNE_VARIABLE] ?? '')
   if (plan?.threads == null || launcher === undefined) return
   goFirst()
   const outcome = await tuneLaunch(plan, plan.threads, Number(launcher))
   await report(plan, plan.threads, outcome)
-  if (outcome.kind === 'held' && plan.interrupts !== undefined && process.geteuid?.() === 0) {
-    const { followInterrupts } = await import('./follow-interrupts.js')
-    await followInterrupts(plan, processId(outcome.pid))
-  }
 }
 
 /** Until it is placed a vCPU runs on the tuner's CPUs: it must not keep the tuner waiting. Only root may ask for this. */

@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { setInterrupts, undoInterrupts } from '../../src/change/interrupts.js'
-import { banInterrupts } from '../../src/change/irqbalance.js'
+import { MOST_INTERRUPTS, setInterrupts, undoInterrupts } from '../../src/change/interrupts.js'
+import { changeBans } from '../../src/change/irqbalance.js'
 import { countsOf, interruptsOf } from '../../src/host/interrupts.js'
 import type { Root } from '../../src/host/sysroot.js'
 import type { TakenDevice } from '../../src/record/vm.js'
@@ -35,33 +35,43 @@ function host(t: Test, ...files: Parameters<typeof writeFiles>[1][]) {
   const commands: string[] = []
   const records: (readonly TakenDevice[])[] = []
   const affinity = (irq: number) => readFileSync(root + AFFINITY(irq), 'utf8').trim()
-  const set = (cpus: number[] | null, priority: number | null = null) =>
-    setInterrupts(
-      root,
-      [{ address: NIC, cpus, priority }],
-      (made) => records.push(made),
-      async (command) => {
+  const set = (cpus: number[] | null, priority: number | null = null, goesOn = () => true) =>
+    setInterrupts(root, [{ address: NIC, cpus, priority }], {
+      record(lines) {
+        records.push(lines)
+        return true
+      },
+      goesOn,
+      async runProgram(command) {
         commands.push(command.join(' '))
         return null
       },
-    )
+    })
   return { root, commands, records, affinity, set }
 }
 
-t.test('vectors are set, as they were is recorded before, and nothing is done twice', async (t) => {
+t.test('vectors are set, and nothing is done twice', async (t) => {
   const { set, affinity, records } = host(t, ON_VFIO, VECTORS)
-  t.match(await set([0, 1]), { count: 2, changed: 2, refused: [] })
+  t.match(await set([0, 1]), { count: 2, changed: 2, refused: [], placed: [24, 25] })
   t.strictSame([affinity(24), affinity(25)], ['0-1', '0-1'])
-  t.strictSame(records.at(-1), [
-    {
-      address: NIC,
-      interrupts: [
-        { irq: 24, cpus: [0, 1, 2, 3] },
-        { irq: 25, cpus: [0, 1, 2, 3] },
-      ],
-    },
-  ])
+  t.strictSame(records, [], 'they end with their QEMU: there is nothing to put back')
   t.match(await set([0, 1]), { count: 2, changed: 0, refused: [] })
+  t.match(await set(null, 60), { placed: [] }, 'CPUs are left to others')
+})
+
+t.test('of what a guest makes only so much is looked at, and no longer than it may take', async (t) => {
+  const many = Array.from({ length: MOST_INTERRUPTS + 8 }, (_, index) => 1000 + index)
+  const { set, affinity } = host(
+    t,
+    ON_VFIO,
+    ...many.map((irq) => ({ [`${DEVICE}/msi_irqs/${irq}`]: 'msix\n', [AFFINITY(irq)]: '0-3\n' })),
+  )
+  let looks = 0
+  const few = await set([0], null, () => ++looks <= 3)
+  t.match(few, { count: many.length, changed: 3, left: MOST_INTERRUPTS - 3, beyond: 8 })
+  t.match(await set([0]), { changed: MOST_INTERRUPTS - 3, left: 0, beyond: 8 })
+  t.equal(affinity(1000 + MOST_INTERRUPTS - 1), '0')
+  t.equal(affinity(1000 + MOST_INTERRUPTS), '0-3')
 })
 
 t.test('a device that VFIO does not have is the host’s', async (t) => {
@@ -79,21 +89,31 @@ t.test('an interrupt that is there no more is passed over', async (t) => {
 })
 
 t.test('one that becomes another device’s between the look and the change is not touched', async (t) => {
-  const root = t.testdir({}) as Root
-  writeFiles(root, { ...ON_VFIO, ...VECTORS })
+  const { root, set, affinity } = host(t, ON_VFIO, VECTORS)
   let isFreed = false
-  const set = setInterrupts(root, [{ address: NIC, cpus: [0], priority: null }], () => {
-    if (isFreed) return
+  const freed = set([0], null, () => {
+    if (isFreed) return true
     isFreed = true
     // The guest has freed them, and another device has the number.
     rmSync(`${root}${DEVICE}/msi_irqs`, { recursive: true })
     writeFileSync(root + AFFINITY(24), '2\n')
+    return true
   })
-  t.match(await set, { count: 2, changed: 0, refused: [] })
-  t.strictSame(
-    [24, 25].map((irq) => readFileSync(root + AFFINITY(irq), 'utf8').trim()),
-    ['2', '0-3'],
-  )
+  t.match(await freed, { count: 2, changed: 0, refused: [] })
+  t.strictSame([affinity(24), affinity(25)], ['2', '0-3'])
+})
+
+t.test('nothing is changed when what is to be put back cannot be kept', async (t) => {
+  const { root, affinity } = host(t, ON_VFIO, LINE, handlers(`vfio-intx(${NIC})`))
+  const set = (isKept: boolean) =>
+    setInterrupts(root, [{ address: NIC, cpus: [0], priority: null }], {
+      record: () => isKept,
+      goesOn: () => true,
+    })
+  t.match(await set(false), { count: 1, changed: 0, left: 1 })
+  t.equal(affinity(16), '0-3')
+  t.match(await set(true), { count: 1, changed: 1, left: 0 })
+  t.equal(affinity(16), '0')
 })
 
 t.test('threads of the kernel alone get the priority, those of these interrupts', async (t) => {
@@ -112,6 +132,7 @@ t.test('a line is set that the device alone is handled on, and named where other
   const alone = host(t, ON_VFIO, LINE, handlers(`vfio-intx(${NIC})`))
   t.match(await alone.set([0]), { count: 1, changed: 1 })
   t.equal(alone.affinity(16), '0')
+  t.strictSame(alone.records, [[{ address: NIC, interrupts: [{ irq: 16, cpus: [0, 1, 2, 3] }] }]])
 
   const shared = host(t, ON_VFIO, LINE, handlers(`vfio-intx(${NIC}),ehci_hcd:usb1`))
   t.match(await shared.set([0]), { count: 1, changed: 0, refused: [{ irq: 16, why: /other devices/ }] })
@@ -154,7 +175,7 @@ t.test('interrupts are counted over all CPUs', async (t) => {
 const AS_ROOT = { skip: process.getuid?.() !== 0 && 'not root' }
 
 /** What irqbalance does with its socket (irqbalance.c, sock_handle): one request a connection. */
-function irqbalance(t: Test, banned: string) {
+function irqbalance(t: Test, answer: string) {
   // A socket's path has 107 bytes at most.
   const root = mkdtempSync(join(tmpdir(), 'irq-')) as Root
   t.teardown(() => rmSync(root, { recursive: true }))
@@ -164,27 +185,51 @@ function irqbalance(t: Test, banned: string) {
     socket.once('data', (data) => {
       const text = data.toString()
       heard.push(text)
-      socket.end(text === 'setup' ? `SLEEP 10 ${banned}BANNED 0000000c` : '')
+      socket.end(text === 'setup' ? answer : '')
     })
   })
   t.teardown(() => server.close())
-  return { root, heard, listen: (path: string) => new Promise<void>((done) => server.listen(path, done)) }
+  return {
+    root,
+    heard,
+    change: (add: number[], remove: number[]) => changeBans(root, () => ({ add, remove })),
+    listen: () =>
+      new Promise<void>((done) => server.listen(`${root}/run/irqbalance/irqbalance42.sock`, done)),
+  }
 }
 
+const BANNED = 'SLEEP 10 IRQ 7 LOAD 0 DIFF 0 CLASS 0 IRQ 30 LOAD 0 DIFF 0 CLASS -1 BANNED 00000000,0000000c'
+
 t.test('irqbalance is told by its socket, beside what it was told before', AS_ROOT, async (t) => {
-  const { root, heard, listen } = irqbalance(t, 'IRQ 7 LOAD 0 DIFF 0 CLASS 0 IRQ 30 LOAD 0 DIFF 0 CLASS 3 ')
-  await listen(`${root}/run/irqbalance/irqbalance42.sock`)
-  t.strictSame(await banInterrupts(root, [24, 25], [30]), [])
+  const { heard, listen, change } = irqbalance(t, BANNED)
+  await listen()
+  t.strictSame(await change([24, 25], [30]), [])
   t.strictSame(heard, ['setup', 'settings ban irqs 7 24 25'])
   heard.length = 0
-  t.strictSame(await banInterrupts(root, [7], []), [])
+  t.strictSame(await change([7], []), [])
   t.strictSame(heard, ['setup'], 'nothing new')
   heard.length = 0
-  t.strictSame(await banInterrupts(root, [], [7, 30]), [])
+  t.strictSame(await change([], [7, 30]), [])
   t.strictSame(heard.at(-1), 'settings ban irqs NONE')
+})
+
+t.test('what irqbalance does not say to the end is not known, and changes nothing', AS_ROOT, async (t) => {
+  const cut = [
+    '',
+    'SLEEP 10 ',
+    BANNED.slice(0, 40),
+    BANNED.slice(0, BANNED.indexOf('BANNED') + 6),
+    `x${BANNED}`,
+  ]
+  for (const answer of cut) {
+    const { heard, listen, change } = irqbalance(t, answer)
+    await listen()
+    t.match(await change([24], [7]), [/^irqbalance did not say to the end/], answer)
+    t.strictSame(heard, ['setup'])
+  }
 })
 
 t.test('without irqbalance nothing is told', async (t) => {
   const root = t.testdir({}) as Root
-  t.strictSame(await banInterrupts(root, [24], []), [])
+  t.strictSame(await changeBans(root, () => ({ add: [24], remove: [] })), [])
 })

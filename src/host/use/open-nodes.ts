@@ -58,26 +58,43 @@ function hasOpen(directory: string, nodes: readonly string[]): boolean {
 /** Descriptors that only name a file carry no right to it (open(2), O_PATH; proc(5), fdinfo: flags are octal). */
 const O_PATH = 0o10000000
 
+/** As many descriptors of a process are looked at: how many it has is its own to say. */
+const MOST_DESCRIPTORS = 16_384
+
+/** PCI devices whose VFIO nodes a process has open. */
+export interface OpenedDevices {
+  /** Those of groups. A group is open once at a time (Linux drivers/vfio/group.c, vfio_group_fops_open): they are this process's, or nobody's. */
+  readonly groups: readonly PciAddress[]
+  /** Those whose own node is open, as any process may have it that may open it (drivers/vfio/device_cdev.c, vfio_device_fops_cdev_open). */
+  readonly own: readonly PciAddress[]
+}
+
 /**
- * Which PCI devices a process has by VFIO: those of the groups and of the nodes that it has open, by the numbers of the
- * nodes and not by their names, which are those of the process's own mount namespace. A group is open once at a time (Linux
- * drivers/vfio/group.c, vfio_group_fops_open), so what is in it is this process's or nobody's.
+ * Which PCI devices a process has open by VFIO, by the numbers of the nodes and not by their names, which are those of the
+ * process's own mount namespace.
  * @param root whose sysfs says which devices these are
- * @returns empty for a process that has ended, or is not this user's to look at
+ * @returns none for a process that has ended, or is not this user's to look at
  */
-export function devicesOpenedBy(root: Root, pid: number): PciAddress[] {
+export function devicesOpenedBy(root: Root, pid: number): OpenedDevices {
   const process = `${root}/proc/${pid}`
-  const nodes = (listDirectory(`${process}/fd`) ?? []).flatMap(
-    (name) => vfioNodeOf(root, process, name) ?? [],
-  )
-  const found = nodes.flatMap((node) => {
-    const [, own] = /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(node) ?? []
-    const [, group] = /\/vfio\/(?:noiommu-)?(\d+)$/.exec(node) ?? []
-    const members =
-      group === undefined ? [] : listDirectory(`${root}/sys/kernel/iommu_groups/${group}/devices`)
-    return [...(own === undefined ? [] : [own]), ...(members ?? [])]
-  })
-  return [...new Set(found)].flatMap((name) => parsePciAddress(name) ?? [])
+  const descriptors = (listDirectory(`${process}/fd`) ?? []).slice(0, MOST_DESCRIPTORS)
+  const nodes = new Set(descriptors.flatMap((name) => vfioNodeOf(root, process, name) ?? []))
+  const addresses = (names: readonly string[]) => [
+    ...new Set(names.flatMap((name) => parsePciAddress(name) ?? [])),
+  ]
+  const groups = [...nodes].flatMap((node) => /\/vfio\/(?:noiommu-)?(\d+)$/.exec(node)?.[1] ?? [])
+  return {
+    groups: addresses(
+      groups.flatMap((group) => listDirectory(`${root}/sys/kernel/iommu_groups/${group}/devices`) ?? []),
+    ),
+    own: addresses([...nodes].flatMap((node) => /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(node)?.[1] ?? [])),
+  }
+}
+
+/** Whether another process has a device's own node open. */
+export function isOpenElsewhere(root: Root, address: PciAddress, pid: number): boolean {
+  const nodes = cdevNames(root, address).map((name) => `/dev/vfio/devices/${name}`)
+  return processes(root).some((one) => one !== String(pid) && isOpenIn(`${root}/proc/${one}`, nodes))
 }
 
 /** Where the link of a VFIO node that a descriptor is open on leads in sysfs. */

@@ -1,11 +1,11 @@
 import { giveDevicesBack } from '../../change/claim.js'
-import { banInterrupts } from '../../change/irqbalance.js'
+import type { UserError } from '../../errors/user-error.js'
 import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import { ageOfRecord, readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
-import { interruptsSetFor } from '../../tune/interrupts.js'
+import { unbanAfter } from '../../tune/bans.js'
 import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
 import { uuidOf } from './call.js'
@@ -48,18 +48,18 @@ export async function releaseRecords(
   patienceSeconds?: number,
 ): Promise<Error[]> {
   const root = openSysroot(sysroot)
-  const giveBack = () =>
-    readRootsRecords(sysroot, () => {})
-      .filter(isDone)
-      .map((record) => {
-        const errors = giveDevicesBack(root, record.undo, write)
-        removeRootsRecord(sysroot, record)
-        return { errors, irqs: interruptsSetFor(record) }
-      })
-  const released = withRootsLock(sysroot, giveBack, patienceSeconds)
-  const irqs = released.flatMap((one) => one.irqs)
-  const untold = await banInterrupts(root, [], irqs)
-  return [...released.flatMap(({ errors }) => errors), ...untold.map((text) => new Error(text))]
+  let errors: UserError[] = []
+  const giveBack = () => {
+    const done = readRootsRecords(sysroot, () => {}).filter(isDone)
+    errors = done.flatMap((record) => {
+      const failed = giveDevicesBack(root, record.undo, write)
+      removeRootsRecord(sysroot, record)
+      return failed
+    })
+    return done
+  }
+  const untold = await unbanAfter(sysroot, () => withRootsLock(sysroot, giveBack, patienceSeconds))
+  return [...errors, ...untold.map((text) => new Error(text))]
 }
 
 /**

@@ -3,6 +3,7 @@ import { writeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
 import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
+import { leaveFollower } from './follow.js'
 import type { HookHost } from './hook-host.js'
 import { setInterruptsOf } from './interrupts.js'
 import { logForDomain } from './log.js'
@@ -36,6 +37,7 @@ export async function started(call: HookCall, host: HookHost): Promise<void> {
   }
   await warnOf(call.domain, unset)
   await setInterruptsOf(record, host)
+  if (sysroot === '/') await leaveFollower(record)
 }
 
 async function withoutProcess({ strict, threads }: VmRecord, domain: string): Promise<void> {

@@ -5,9 +5,10 @@ import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { errorCode } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
 import { rootsDirectory } from '../place.js'
-import type { ProcessId, VmRecord } from '../vm.js'
+import { formatVm, type ProcessId, type VmRecord } from '../vm.js'
 import { ensureRootsDirectory } from './directory.js'
 import { readRecord, writeRecord } from './file.js'
+import { withRootsLock } from './lock.js'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -43,6 +44,47 @@ export function readDomainRecord(sysroot: string, uuid: string | null): VmRecord
 }
 
 /**
+ * Root's record of an id.
+ * @returns null when there is none
+ * @throws {UserError} exit 77 when it is there and cannot be read
+ */
+export function readRootsRecord(sysroot: string, id: string): VmRecord | null {
+  const record = readRecord(pathOf(sysroot, id), sysroot)
+  return record?.id === id ? record : null
+}
+
+/** One start of a VM: the id of its record, which the next start has, too, and its process. */
+export interface RecordedStart {
+  readonly id: string
+  readonly process: Pick<ProcessId, 'pid' | 'startTicks'>
+}
+
+/**
+ * Changes root's record of a VM, as it is now and with the records locked. One that has been released meanwhile, or is of
+ * another start of the same domain, stays as it is.
+ * @returns as it is then; null when there is none of this start
+ * @throws {UserError} what `withRootsLock` and `writeRootsRecord` throw
+ */
+export function changeRootsRecord(
+  sysroot: string,
+  start: RecordedStart,
+  change: (record: VmRecord) => VmRecord,
+): VmRecord | null {
+  return withRootsLock(sysroot, () => {
+    const latest = readRootsRecord(sysroot, start.id)
+    if (latest === null || !isOf(latest, start)) return null
+    const next = change(latest)
+    if (formatVm(next) !== formatVm(latest)) writeRootsRecord(sysroot, next)
+    return next
+  })
+}
+
+/** Whether a record is of this start. */
+export function isOf({ process }: Pick<VmRecord, 'process'>, start: RecordedStart): boolean {
+  return process?.pid === start.process.pid && process.startTicks === start.process.startTicks
+}
+
+/**
  * All of root's records, by their names.
  * @param whenBad what is done about one that cannot be read; nothing, unless it is said: what it holds is not known then
  * @throws {UserError} exit 77 for one that cannot be read, and when the directory is closed to this user
@@ -75,20 +117,10 @@ export function readRootsHolds(sysroot: string): HeldLease[] {
 }
 
 /**
- * Takes away the records of VMs that have ended and left no device to give back: those that libvirt's hook does not release.
- * @returns what they were
- */
-export function removeEndedRecords(sysroot: string): VmRecord[] {
-  const ended = readRootsRecords(sysroot, () => {}).filter(isOver)
-  for (const record of ended) removeRootsRecord(sysroot, record)
-  return ended
-}
-
-/**
  * Whether nothing is left of a VM that others could not have: its interrupts are no such thing. Seen from another PID namespace
  * its process may live all the same.
  */
-function isOver({ process, undo }: VmRecord): boolean {
+export function isOver({ process, undo }: VmRecord): boolean {
   const isTaken = undo.some(({ driver, node }) => driver !== undefined || node !== undefined)
   return process !== null && !isTaken && process.namespace === pidNamespace() && !isSameProcess(process)
 }
