@@ -1,8 +1,9 @@
 import { type BanChange, changeBans, hasIrqbalance } from '../change/irqbalance.js'
 import { UserError } from '../errors/user-error.js'
 import { openSysroot } from '../host/sysroot.js'
+import { changeRootsRecord, type RecordedStart } from '../record/root/change.js'
 import { withBansLock } from '../record/root/lock.js'
-import { changeRootsRecord, type RecordedStart, readRootsRecords } from '../record/root/records.js'
+import { readRootsRecords } from '../record/root/records.js'
 import type { VmRecord } from '../record/vm.js'
 
 /**

@@ -13,14 +13,9 @@ import { selectDevices } from '../plan/nics/select.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { readRootsLeases } from '../record/leases/read.js'
 import { processId } from '../record/process-id.js'
+import { changeRootsRecord, type RecordedStart } from '../record/root/change.js'
 import { withRootsLock } from '../record/root/lock.js'
-import {
-  changeRootsRecord,
-  processRecordId,
-  type RecordedStart,
-  readRootsRecord,
-  writeRootsRecord,
-} from '../record/root/records.js'
+import { processRecordId, readRootsRecord, writeRootsRecord } from '../record/root/records.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { printable } from '../units/printable.js'

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { leaveBehind } from '../../host/program.js'
-import { isOf, type RecordedStart, readRootsRecord } from '../../record/root/records.js'
+import { isOf, type RecordedStart } from '../../record/root/change.js'
+import { readRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
 import { logToSystem } from '../../report/system-log.js'
 import { summarizeInterrupts, type TuneOptions, tuneInterrupts, within } from '../../tune/interrupts.js'
