@@ -1,6 +1,6 @@
 import { countsOf, effectiveAffinityOf, interruptsOf } from '../host/interrupts.js'
 import { readProc } from '../host/proc.js'
-import { openSysroot } from '../host/sysroot.js'
+import { openSysroot, type Root } from '../host/sysroot.js'
 import { devicesOpenedBy } from '../host/use/open-nodes.js'
 import { isOnVfioNow } from '../host/vfio.js'
 import type { RecordedVm } from '../tune/processes.js'
@@ -17,31 +17,37 @@ const MOST_INTERRUPTS = 512
  * Makes a reader of the interrupts that a VM's devices have: the devices by root's record, or by what its process has open.
  * How often each has come is read once for all VMs.
  */
-export function makeInterruptReader(): (pid: number, record: RecordedVm | null) => DeviceInterrupts[] {
+export function makeInterruptReader(
+  root: Root = HOST,
+): (pid: number, record: Pick<RecordedVm, 'word' | 'lease'> | null) => DeviceInterrupts[] {
   let counts: ReadonlyMap<number, number> | null = null
   const countOf = (irq: number) => {
-    counts ??= countsOf(readProc('/proc/interrupts') ?? '')
+    counts ??= countsOf(readProc(`${root}/proc/interrupts`) ?? '')
     return counts.get(irq) ?? 0
   }
   return (pid, record) =>
-    devicesOf(pid, record)
-      .filter((address) => isOnVfioNow(HOST, address))
+    devicesOf(root, pid, record)
       .slice(0, MOST_DEVICES)
+      .filter((address) => isOnVfioNow(root, address))
       .map((address) => ({
         address,
-        all: interruptsOf(HOST, address)
+        all: interruptsOf(root, address)
           .own.slice(0, MOST_INTERRUPTS)
           .map(({ number }) => ({
             irq: number,
-            cpus: effectiveAffinityOf(HOST, number) ?? [],
+            cpus: effectiveAffinityOf(root, number) ?? [],
             count: countOf(number),
           })),
       }))
 }
 
 /** A user's record says what that user likes. */
-function devicesOf(pid: number, record: RecordedVm | null): readonly PciAddress[] {
+function devicesOf(
+  root: Root,
+  pid: number,
+  record: Pick<RecordedVm, 'word' | 'lease'> | null,
+): readonly PciAddress[] {
   if (record?.word === 0) return [...new Set(record.lease?.nics)]
-  const { groups, own } = devicesOpenedBy(HOST, pid)
+  const { groups, own } = devicesOpenedBy(root, pid)
   return [...new Set([...groups, ...own])]
 }
