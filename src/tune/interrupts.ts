@@ -1,4 +1,5 @@
 import { type InterruptsSet, MOST_INTERRUPTS, type RunProgram, setInterrupts } from '../change/interrupts.js'
+import { UserError } from '../errors/user-error.js'
 import { isSameProcess } from '../host/process.js'
 import { openSysroot } from '../host/sysroot.js'
 import { devicesOpenedBy } from '../host/use/open-nodes.js'
@@ -42,19 +43,27 @@ export async function tuneInterrupts(
   vm: InterruptsOfVm,
   { told = null, goesOn = within(MOST_MS, vm), runProgram }: TuneOptions = {},
 ): Promise<TunedInterrupts> {
-  const root = openSysroot(sysroot)
-  const set = await setInterrupts(root, openedOf(sysroot, vm), {
-    record: (lines) =>
-      changeRootsRecord(sysroot, vm, (record) => ({ ...record, undo: withLines(record.undo, lines) })) !==
-      null,
-    goesOn,
-    runProgram,
-  })
+  const unkept: string[] = []
+  const record = (lines: readonly TakenDevice[]) => {
+    try {
+      const kept = changeRootsRecord(sysroot, vm, (latest) => ({
+        ...latest,
+        undo: withLines(latest.undo, lines),
+      }))
+      return kept !== null
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      unkept.push(error.message)
+      return false
+    }
+  }
+  const settings = openedOf(sysroot, vm)
+  const set = await setInterrupts(openSysroot(sysroot), settings, { record, goesOn, runProgram })
   const now = set.placed.join()
   const untold = now === told ? [] : await banFor(sysroot, vm, set.placed)
   return {
     ...set,
-    problems: [...describeLeft(set), ...untold],
+    problems: unkept.length > 0 ? unkept : [...describeLeft(set), ...untold],
     told: untold.length === 0 ? now : null,
   }
 }

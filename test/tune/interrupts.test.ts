@@ -106,6 +106,14 @@ t.test('an ended start changes nothing of the next one, and nothing of one that 
   t.equal(read(LINE), '0-3')
 })
 
+t.test('a record that cannot be written changes nothing, and ends no VM', async (t) => {
+  const { root, read } = host(t)
+  writeRootsRecord(root, vm())
+  mkdirSync(`${root}/run/qemu-rt/vms/.lock`)
+  t.match(await tuneInterrupts(root, start(vm())), { changed: 0, problems: [/EISDIR/] })
+  t.equal(read(LINE), '0-3')
+})
+
 t.test('it follows what a guest makes, and ends with the record of its start', async (t) => {
   const { root, read, makeVector } = host(t)
   writeRootsRecord(root, vm())
