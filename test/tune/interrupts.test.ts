@@ -154,7 +154,10 @@ t.test('a group that is open is its process’s, a node of its own may be open t
   const { root } = host(t)
   t.strictSame(devicesOpenedBy(openSysroot(root), process.pid), { groups: [NIC], own: [] })
   const named = `${t.testdir({})}/named`
-  writeFiles(named, opened(named, 7, '12', '../../devices/virtual/vfio/12', '012000000'))
+  writeFiles(named, {
+    ...opened(named, 7, '12', '../../devices/virtual/vfio/12', '012000000'),
+    [`/sys/kernel/iommu_groups/12/devices/${NIC}`]: '',
+  })
   t.strictSame(devicesOpenedBy(openSysroot(named), process.pid), { groups: [], own: [] }, 'O_PATH')
   const cdev = `${named}-cdev`
   writeFiles(cdev, opened(cdev, 7, 'devices/vfio3', `../../devices/pci0000:00/${OTHER}/vfio-dev/vfio3`))
