@@ -6,6 +6,7 @@ import type { TakenDevice } from '../record/vm.js'
 import { isOnVfio } from '../units/pci-driver.js'
 import { nodeStep, undoNode } from './device-node.js'
 import { bindToVfio, driverStep, loadVfio, undoDriver, type WriteSysfs } from './driver.js'
+import { undoInterrupts } from './interrupts.js'
 import { type MayTake, usedByHost } from './obstacle.js'
 import { makeAll } from './step.js'
 
@@ -52,6 +53,7 @@ export function giveDevicesBack(root: Root, taken: readonly TakenDevice[], write
     }
   }
   for (const one of [...taken].reverse()) {
+    attempt(() => undoInterrupts(root, one))
     attempt(() => undoNode(root, one))
     attempt(() => undoDriver(root, one, write))
   }

@@ -15,7 +15,7 @@ export interface Refusal {
 }
 
 /** chrt(1). */
-const CHRT: Readonly<Record<SchedPolicy, string>> = {
+export const CHRT: Readonly<Record<SchedPolicy, string>> = {
   other: '--other',
   batch: '--batch',
   idle: '--idle',

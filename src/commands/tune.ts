@@ -1,12 +1,13 @@
 import type { Refusal } from '../change/threads.js'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { noSuchProcess, tuneIncomplete, tuneRefused } from '../errors/tune.js'
+import { noPlan, noSuchProcess, tuneIncomplete, tuneRefused } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
 import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import { writeAll } from '../report/output.js'
 import { explainAll, readCircumstances } from '../tune/explain.js'
+import { interruptsFor, setInterruptsOf, showInterrupts } from '../tune/interrupts-of-target.js'
 import { describeMissing } from '../tune/missing.js'
 import { isAskedFor, type Role } from '../tune/roles.js'
 import { parseSelector } from '../tune/selectors.js'
@@ -35,11 +36,11 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
   const problems: Problem[] = []
   for (const target of targets) {
     // One VM without a plan for its threads is no reason to leave the others as they are.
-    if (options.all && source.kind === 'plan' && target.record?.threads === null) continue
+    const { threads = null, interrupts = [] } = target.record ?? {}
+    if (options.all && source.kind === 'plan' && threads === null && interrupts.length === 0) continue
     try {
       checkRuns(target)
-      const settings = await settingsFor(target, source, options.dryRun === true)
-      problems.push(...(await (options.dryRun ? printCommands : tuneOne)(target, settings)))
+      problems.push(...(await tuneTarget(target, source, options.dryRun === true)))
     } catch (error) {
       // What one VM's QEMU does to itself keeps none of the others from being set.
       if (!options.all || !(error instanceof UserError)) throw error
@@ -51,6 +52,24 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
   for (const text of texts('left')) writeAll(2, ownLine(`warning: ${text}`))
   if (texts('refused').length > 0) throw tuneRefused({ causes: texts('refused', 'missing') })
   if (texts('missing').length > 0) throw tuneIncomplete({ causes: texts('missing') })
+}
+
+/** Its threads first, then the interrupts of its devices, which may go where vCPUs are. */
+async function tuneTarget(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Problem[]> {
+  const settings = await settingsFor(target, source, isDryRun)
+  const wanted = interruptsFor(target, source, settings?.expected?.plan ?? null)
+  const isNothing = wanted.interrupts.length === 0 && wanted.doubtful.length === 0
+  if (settings === null && isNothing) throw noPlan({ pid: target.pid })
+  const problems = settings === null ? [] : await (isDryRun ? printCommands : tuneOne)(target, settings)
+  if (isNothing) return problems
+  const { text, problems: left } = isDryRun
+    ? showInterrupts(target, wanted)
+    : await setInterruptsOf(target, wanted)
+  writeAll(1, text)
+  return [
+    ...problems,
+    ...left.map((cause) => ({ kind: 'left' as const, text: `${describeTarget(target)}: ${cause}` })),
+  ]
 }
 
 /** The targets before it may have taken long, as their QEMUs like, and another process has the number then. */

@@ -7,12 +7,12 @@ const NAMES = ['auto', 'housekeeping', 'realtime'] as const
 
 /** CPUs of the host in the kernel's list format, at least one. */
 export const cpuList = parsed(
-  parseSomeCpus,
+  cpuListOf,
   '$setting is not a list of CPUs; write numbers and ranges in quotes, such as "0-3,8"',
 )
 
 /** CPUs for threads: a list, or a name that stands for one. */
-export const cpuChoice = choiceOf(parseSomeCpus)
+export const cpuChoice = choiceOf(cpuListOf)
 
 /** The same for vCPUs, which get the CPUs of a list in the order that it is written in. */
 export const vcpuChoice = choiceOf((value) => atLeastOne(parseCpuList(value)))
@@ -33,7 +33,8 @@ export const realtimeMask = parsed(
   '$setting is not a list of vCPUs; write the ones that are not real-time, such as "^0" or "^0-1"',
 )
 
-function parseSomeCpus(value: string): CpuSet | null {
+/** A set of at least one CPU; null for text that is none. */
+export function cpuListOf(value: string): CpuSet | null {
   return atLeastOne(parseCpuSet(value))
 }
 

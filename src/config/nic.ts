@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { parseMac } from '../units/mac.js'
 import { parsePciAddress } from '../units/pci-address.js'
 import { GIVEN_TO, givenTo } from './given-to.js'
+import { interrupts } from './interrupts.js'
 import type { NicPolicy, NicSelector } from './policy.js'
 import { flag, names, parsed, table, text, wholeNumber } from './values.js'
 
@@ -48,6 +49,8 @@ const nic = v.pipe(
       'numa-node': v.optional(wholeNumber(0, MAX_NUMA_NODE)),
       // Several devices may match: any free one will do.
       pool: v.optional(flag),
+      // Before what the VM's profile says.
+      interrupts: v.optional(interrupts),
       ...GIVEN_TO,
     },
     NOT_A_NIC,
@@ -74,6 +77,7 @@ const nic = v.pipe(
       slot: given.slot ?? null,
       numaNode: given['numa-node'] ?? null,
       pool: given.pool ?? false,
+      interrupts: given.interrupts ?? null,
       givenTo: givenTo(given),
     }),
   ),

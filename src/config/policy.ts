@@ -43,8 +43,18 @@ export interface NicSelector {
   readonly pool: boolean
 }
 
-/** One `[nic.NAME]`: what it stands for, and who may ask for it. */
+/** Where the interrupts of assigned devices go; what is null is not said. */
+export interface InterruptPolicy {
+  /** `vcpu` stands for all CPUs of the VM's vCPUs. */
+  readonly cpus: CpuSet | 'housekeeping' | 'vcpu' | null
+  /** Of their threads, on PREEMPT_RT: 1 to 99, FIFO. */
+  readonly priority: number | null
+}
+
+/** One `[nic.NAME]`: what it stands for, who may ask for it, and where its interrupts go. */
 export interface NicPolicy extends NicSelector {
+  /** Goes before the profile's, key by key. */
+  readonly interrupts: InterruptPolicy | null
   readonly givenTo: GivenTo | null
 }
 
@@ -91,6 +101,8 @@ export interface Profile {
   readonly hugepages: string | null
   readonly share: 'auto' | 'always' | 'never'
   readonly strict: boolean
+  /** Of all devices that the VM is given. */
+  readonly interrupts: InterruptPolicy | null
   /** Null for every domain. */
   readonly givenTo: GivenTo | null
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { parseBytes } from '../units/bytes.js'
 import { GIVEN_TO, givenTo } from './given-to.js'
+import { interrupts } from './interrupts.js'
 import type { Profile } from './policy.js'
 import { iothreads, thread, vcpus } from './threads.js'
 import { flag, names, oneOf, parsed, table } from './values.js'
@@ -36,6 +37,8 @@ const profile = v.pipe(
       share: v.optional(oneOf(['auto', 'always', 'never'])),
       // Stop the VM when its threads cannot be set as asked.
       strict: v.optional(flag),
+      // Of devices that are assigned to the VM.
+      interrupts: v.optional(interrupts),
       ...GIVEN_TO,
     },
     NOT_A_PROFILE,
@@ -52,6 +55,7 @@ const profile = v.pipe(
       hugepages: given.hugepages ?? null,
       share: given.share ?? 'auto',
       strict: given.strict ?? false,
+      interrupts: given.interrupts ?? null,
       givenTo: givenTo(given),
     }),
   ),

@@ -269,3 +269,13 @@ function cpus(list: string): string {
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`
 }
+
+/** `cpus = "vcpu"` for a VM whose vCPUs get no CPUs. */
+export function noVcpuCpus(facts: { readonly where: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: "interrupts go to the vCPUs' CPUs, and this VM's vCPUs get none",
+    where: facts.where,
+    todo: 'write cpus for vcpus in its profile, or cpus = "housekeeping" for interrupts',
+  })
+}

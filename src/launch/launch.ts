@@ -92,7 +92,7 @@ async function reservedFor(request: Request, launcher: number): Promise<Reserved
 
 /** What is kept of a VM while it runs; null for one of which nothing was planned but its arguments. */
 function describeVm(plan: Plan): Partial<VmRecord> | null {
-  const { guest, profile, nics, lease, threads, line, strict, daemonizes } = plan
+  const { guest, profile, nics, lease, threads, interrupts, line, strict, daemonizes } = plan
   if (profile === null && lease === null) return null
   const has = (option: string) => findOptions(line, option).length > 0
   return {
@@ -103,6 +103,7 @@ function describeVm(plan: Plan): Partial<VmRecord> | null {
     lease,
     threads,
     ...recordedVcpus(line, threads),
+    ...(interrupts.length === 0 ? {} : { interrupts }),
     startsPaused: has('S') || has('incoming'),
     daemonizes,
   }

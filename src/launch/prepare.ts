@@ -6,6 +6,7 @@ import { nicNotRecorded } from '../errors/record.js'
 import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { type Ask, askOf } from '../plan/ask.js'
+import { saysInterrupts } from '../plan/interrupts.js'
 import type { HeldLease } from '../plan/leases.js'
 import { vfioDevices } from '../plan/nics/requests.js'
 import { checkIdentity, checkOwnEmulator, checkOwnSettings, isMadeByLibvirt } from '../plan/own-settings.js'
@@ -112,7 +113,7 @@ function wantedFacts(
     // What root has recorded is nobody else's.
     pci: wantsNics || (record === null && devices.length > 0),
     descriptors: dryRun || sysroot !== '/' ? null : devices.flatMap(({ passed }) => passed ?? []),
-    cpus: Object.values(policy.host).some((cpus) => cpus !== null),
+    cpus: Object.values(policy.host).some((cpus) => cpus !== null) || saysInterrupts(policy, profile),
     topology: settings !== undefined && placesThreads(settings),
     memory: settings !== undefined && settings.hugepages !== null,
     lockLimit: settings?.lockMemory === true || wantsNics || pinsMemory(line),

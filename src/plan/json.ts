@@ -15,6 +15,14 @@ export function planToJson(plan: Plan): object {
     affinity: plan.affinity === null ? null : formatCpuSet(plan.affinity),
     lease: plan.lease === null ? null : leaseToJson(plan.lease),
     threads: plan.threads === null ? null : threadsToJson(plan.threads),
+    interrupts:
+      plan.interrupts.length === 0
+        ? undefined
+        : plan.interrupts.map(({ address, cpus, priority }) => ({
+            address,
+            cpus: cpus === null ? undefined : formatCpuSet(cpus),
+            priority: priority ?? undefined,
+          })),
     warnings: plan.warnings.map(findingText),
   }
 }

@@ -10,6 +10,7 @@ import type { VmRecord } from '../record/vm.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
+import { type InterruptSetting, interruptWarnings, planInterrupts } from './interrupts.js'
 import type { HeldLease, Lease } from './leases.js'
 import { type VfioDevice, vfioDevices } from './nics/requests.js'
 import type { PassInput, PlannedNic } from './pass.js'
@@ -53,6 +54,8 @@ export interface Plan {
   /** CPUs to start QEMU on; null leaves the launcher's. */
   readonly affinity: CpuSet | null
   readonly threads: ThreadPlan | null
+  /** Where the interrupts of its devices go, those of which something is said. */
+  readonly interrupts: readonly InterruptSetting[]
   readonly warnings: readonly Warning[]
   readonly profile: string | null
   /** Whether the VM is to be stopped when its threads cannot be set. */
@@ -102,6 +105,12 @@ export function makePlan(
     record === null
       ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics, emulatorPin })
       : decidedThreads(record, host.cpus)
+  const lease = leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads)
+  const devices = [...passed.nics, ...(lease?.nics ?? []).map((address) => ({ name: null, address }))]
+  const interrupts =
+    record === null
+      ? planInterrupts({ devices, policy, profile, threads: threads?.threads ?? null, cpus: host.cpus })
+      : (record.interrupts ?? [])
   const start = startingCpus(threads?.affinity ?? null, host.cpus)
   // libvirt's hook, which is root, moves QEMU to its CPUs.
   const isKeptAway = start === null && threads?.affinity != null && record === null
@@ -114,10 +123,11 @@ export function makePlan(
     before: request.line,
     changes: [...passed.changes, ...ruled.changes],
     nics: passed.nics,
-    lease: leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads),
+    lease,
     daemonizes: findOptions(ruled.line, 'daemonize').length > 0,
     affinity: start,
     threads: threads?.threads ?? null,
+    interrupts,
     warnings: [
       ...withoutRepeats([...passed.warnings, ...ruled.warnings]),
       ...ofKind('unseen', request.unseen),
@@ -128,6 +138,7 @@ export function makePlan(
       ...(threads === null
         ? []
         : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
+      ...ofKind('placement', interruptWarnings(interrupts, threads?.threads ?? null, policy.host.realtime)),
     ],
     profile: profile?.name ?? null,
     strict: profile?.settings.strict ?? false,

@@ -1,8 +1,9 @@
 import type { DomainPolicy, SchedPolicy } from '../config/policy.js'
+import type { InterruptSetting } from '../plan/interrupts.js'
 import { type Lease, leaseToJson } from '../plan/leases.js'
 import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { type ThreadPlan, type ThreadSetting, threadsToJson } from '../plan/threads/thread-plan.js'
-import { parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { asList, asNumber, asObject, asText, parseObject } from './untrusted-json.js'
 
@@ -42,8 +43,12 @@ export interface VmRecord {
   readonly process: ProcessId | null
   /** What the domain asks for in its `<metadata>`; null where no domain was read. */
   readonly asked: DomainRequest | null
+  /** Where the interrupts of its devices go; absent where nothing is said of any. */
+  readonly interrupts?: readonly InterruptSetting[]
   /** What root changed on the host for this VM, as it was before. */
   readonly undo: readonly TakenDevice[]
+  /** Numbers of interrupts that root has told irqbalance to leave alone for this VM; absent for none. */
+  readonly banned?: readonly number[]
   /** What is still to be said in the domain's log, a line each; absent for nothing. */
   readonly notices?: readonly string[]
 }
@@ -81,6 +86,15 @@ export interface TakenDevice {
   readonly override?: string
   /** Its /dev/vfio node, whose owner was changed, or what the owner may do. */
   readonly node?: { readonly path: string; readonly uid: number; readonly mode?: number }
+  /** The line of its slot, where that was set. Vectors and the threads of all end with QEMU, and have no before. */
+  readonly interrupts?: readonly InterruptBefore[]
+}
+
+/** An interrupt that was set for a VM. */
+export interface InterruptBefore {
+  readonly irq: number
+  /** CPUs that it had. */
+  readonly cpus: CpuSet
 }
 
 /** A record of which nothing is known but its id. */
@@ -101,7 +115,7 @@ export const NEW_VM: Omit<VmRecord, 'id'> = {
 }
 
 /** The text of a record: of its file, and of `QEMU_RT_PLAN`. */
-export function formatVm({ process, asked, undo, ...vm }: VmRecord): string {
+export function formatVm({ process, asked, undo, interrupts, banned, ...vm }: VmRecord): string {
   return JSON.stringify({
     version: 1,
     ...vm,
@@ -109,8 +123,19 @@ export function formatVm({ process, asked, undo, ...vm }: VmRecord): string {
     threads: vm.threads === null ? null : threadsToJson(vm.threads),
     process: process ?? undefined,
     asked: asked ?? undefined,
-    undo: undo.length === 0 ? undefined : undo,
+    interrupts: interrupts?.length ? interrupts.map(interruptToJson) : undefined,
+    undo: undo.length === 0 ? undefined : undo.map(takenToJson),
+    banned: banned?.length ? banned : undefined,
   })
+}
+
+function interruptToJson({ address, cpus, priority }: InterruptSetting): object {
+  return { address, cpus: cpus === null ? undefined : formatCpuSet(cpus), priority: priority ?? undefined }
+}
+
+function takenToJson({ interrupts, ...taken }: TakenDevice): object {
+  const before = interrupts?.map(({ irq, cpus }) => ({ irq, cpus: formatCpuSet(cpus) }))
+  return { ...taken, interrupts: before }
 }
 
 /**
@@ -139,7 +164,11 @@ export function parseVm(text: string): VmRecord | null {
     daemonizes: json.daemonizes === true,
     process: parseProcess(json.process),
     asked: json.asked === undefined ? null : parseAsked(asObject(json.asked)),
+    ...(json.interrupts === undefined
+      ? {}
+      : { interrupts: asList(json.interrupts).flatMap((one) => parseInterrupt(one) ?? []) }),
     undo: asList(json.undo).flatMap((one) => parseTaken(one) ?? []),
+    ...(Array.isArray(json.banned) ? { banned: json.banned.flatMap((irq) => asNumber(irq) ?? []) } : {}),
     ...(Array.isArray(json.notices) ? { notices: json.notices.flatMap((one) => asText(one) ?? []) } : {}),
   }
 }
@@ -184,7 +213,22 @@ function parseTaken(json: Record<string, unknown>): TakenDevice | null {
     ...(json.driver === undefined ? {} : { driver: asText(json.driver) }),
     ...(override === null ? {} : { override }),
     ...(path === null || uid === null ? {} : { node: { path, uid, ...(mode === null ? {} : { mode }) } }),
+    ...(json.interrupts === undefined
+      ? {}
+      : { interrupts: asList(json.interrupts).flatMap((one) => parseBefore(one) ?? []) }),
   }
+}
+
+function parseInterrupt(json: Record<string, unknown>): InterruptSetting | null {
+  const address = parsePciAddress(asText(json.address) ?? '')
+  const { cpus, priority } = parseSetting(json)
+  return address === null ? null : { address, cpus, priority }
+}
+
+function parseBefore(json: Record<string, unknown>): InterruptBefore | null {
+  const irq = asNumber(json.irq)
+  const { cpus } = parseSetting(json)
+  return irq === null || cpus === null ? null : { irq, cpus }
 }
 
 /** Reads a lease as `leaseToJson` writes it; null for null, or when it is none. */

@@ -1,5 +1,6 @@
 import { findingText } from '../errors/finding.js'
 import type { Change } from '../plan/edit.js'
+import type { InterruptSetting } from '../plan/interrupts.js'
 import type { PlannedNic } from '../plan/pass.js'
 import type { Plan } from '../plan/plan.js'
 import type { ThreadSetting } from '../plan/threads/thread-plan.js'
@@ -22,6 +23,7 @@ export function formatText(plan: Plan): string {
     ),
     ...section('NICs', plan.nics.map(nic)),
     ...section('Threads', threads(plan)),
+    ...section('Interrupts', plan.interrupts.map(interrupt)),
     ...section('Lease', lease(plan)),
     ...section(
       'Command',
@@ -75,6 +77,11 @@ function lease({ lease }: Plan): string[] {
     ...(nics.length === 0 ? [] : [`NICs ${nics.join(', ')}`]),
     ...(cpus.length === 0 ? [] : [`CPUs ${formatCpuSet(cpus)}`]),
   ]
+}
+
+function interrupt({ address, cpus, priority }: InterruptSetting): string {
+  const place = cpus === null ? 'CPUs as they are' : `CPU ${formatCpuSet(cpus)}`
+  return `${address}: ${place}${priority === null ? '' : `, threads fifo ${priority}`}`
 }
 
 function nic({ name, device, address, iommuGroup, numaNode, ready }: PlannedNic): string {

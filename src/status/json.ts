@@ -3,6 +3,7 @@ import { formatCpuSet } from '../units/cpu-set.js'
 import { printableJson } from '../units/printable.js'
 import type { CpuRow, CpuUse } from './cpu.js'
 import { isFree } from './cpu-map.js'
+import type { InterruptStatus } from './interrupts.js'
 import type { Status } from './status.js'
 import { countDrift, type ThreadStatus, type VmStatus } from './vms.js'
 
@@ -35,6 +36,20 @@ function vmJson(vm: VmStatus): object {
     missing: vm.missing,
     unplaced: vm.unplaced,
     threads: vm.threads.map(threadJson),
+    interrupts: vm.interrupts.map(interruptsJson),
+  }
+}
+
+function interruptsJson({ address, name, numbers, cpus, count, newCount, wanted, trouble }: InterruptStatus) {
+  return {
+    address,
+    nic: name,
+    numbers,
+    cpus: formatCpuSet(cpus),
+    wanted: wanted === null ? null : formatCpuSet(wanted),
+    count,
+    newCount,
+    trouble,
   }
 }
 

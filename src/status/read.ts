@@ -5,6 +5,7 @@ import { NEW_VM } from '../record/vm.js'
 import { findRecorded, readQemuThreads } from '../tune/processes.js'
 import { findUnrecorded } from '../tune/targets.js'
 import { foundThreads } from './found.js'
+import { makeInterruptReader } from './read-interrupts.js'
 import type { Snapshot, VmSnapshot } from './snapshot.js'
 import { readUsage } from './usage.js'
 
@@ -27,12 +28,14 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
   const others = sysroot === '/' ? findUnrecorded(recorded) : []
   const pids = [...recorded.map(({ process }) => process.pid), ...others.map(({ pid }) => pid)]
   const usage = await readUsage(pids, intervalMs)
+  const interruptsOf = makeInterruptReader()
   const at = performance.now()
   const vms = recorded.flatMap((plan) => {
     const { pid } = plan.process
     // Before Linux 6.4 looking for the kernel's vhost threads takes a file for each of its threads.
     const threads = readQemuThreads(pid, { kernels: plan.threads?.vhost ? 'vhost' : 'none' }) ?? []
-    return threads.length === 0 ? [] : [{ pid, plan, threads, usage: usage.get(pid) ?? null }]
+    if (threads.length === 0) return []
+    return [{ pid, plan, threads, usage: usage.get(pid) ?? null, interrupts: interruptsOf(pid, plan) }]
   })
   const unrecorded = others.flatMap(({ pid, guest, line }): VmSnapshot[] => {
     const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
@@ -45,6 +48,7 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
         found: foundThreads(threads, unnamedObjects(line), cpus?.online ?? null),
         threads,
         usage: usage.get(pid) ?? null,
+        interrupts: interruptsOf(pid, null),
       },
     ]
   })

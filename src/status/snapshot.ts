@@ -3,6 +3,8 @@ import type { HostCpus } from '../host/facts.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import type { VmRecord } from '../record/vm.js'
 import type { Thread } from '../tune/threads.js'
+import type { CpuSet } from '../units/cpu-set.js'
+import type { PciAddress } from '../units/pci-address.js'
 
 /** What the host and its VMs were like at one moment. Plain data, so that a test can make one. */
 export interface Snapshot {
@@ -28,6 +30,20 @@ export interface VmSnapshot {
   readonly threads: readonly Thread[]
   /** null when QEMU has ended meanwhile. */
   readonly usage: Usage | null
+  /** Of the devices that it has by VFIO; absent for none. */
+  readonly interrupts?: readonly DeviceInterrupts[]
+}
+
+/** The interrupts that one device has. */
+export interface DeviceInterrupts {
+  readonly address: PciAddress
+  readonly all: readonly {
+    readonly irq: number
+    /** Where it goes now. */
+    readonly cpus: CpuSet
+    /** How often it has come on any CPU. */
+    readonly count: number
+  }[]
 }
 
 /** What a process takes of the host. */

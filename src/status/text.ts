@@ -54,11 +54,15 @@ function summary({ vms, map, seesAll, asked, hidden }: Status): Line[] {
   const { planned, drifted } = countDrift(vms)
   const missing = vms.flatMap((vm) => vm.missing).length
   const unplaced = vms.flatMap((vm) => vm.unplaced).length
+  const elsewhere = vms.flatMap((vm) => vm.interrupts.filter(({ trouble }) => trouble !== null)).length
   const cpus = map.filter(({ conflicts }) => conflicts.length > 0).flatMap((row) => row.cpus)
   const troubles = [
     ...(drifted > 0 ? [`${drifted} of ${planned} threads are not as planned`] : []),
     ...(missing > 0 ? [`${missing} not there`] : []),
     ...(unplaced > 0 ? [`${unplaced} plugged without a CPU`] : []),
+    ...(elsewhere > 0
+      ? [`interrupts of ${elsewhere} ${elsewhere === 1 ? 'device' : 'devices'} elsewhere`]
+      : []),
     ...(cpus.length > 0 ? [`conflict on CPU ${formatCpuSet(cpus.sort((a, b) => a - b))}`] : []),
   ]
   const count = countVms(vms.length)

@@ -4,6 +4,7 @@ import { formatCpuSet } from '../units/cpu-set.js'
 import { printable } from '../units/printable.js'
 import { type Column, fitTable } from './fit.js'
 import { foldWorkers, type Row } from './fold-workers.js'
+import type { InterruptStatus } from './interrupts.js'
 import { alarm, type Line, plain, type TextOptions, title } from './line.js'
 import { formatDuration, formatSize } from './quantities.js'
 import type { Usage } from './snapshot.js'
@@ -32,6 +33,7 @@ export function vmSection(vm: VmStatus, { width, heading: over }: TextOptions): 
     title(aboutQemu(vm, width)),
     plain(heading),
     ...threads.map((text, index) => (rows[index]?.first.drift.length ? alarm(text) : plain(text))),
+    ...vm.interrupts.map(interruptLine),
     ...remarks(vm),
   ]
 }
@@ -83,6 +85,15 @@ function label({ thread, role }: ThreadStatus, count: number): string {
   return printable(role.kind === 'emulator' ? `emulator ${thread.name}` : describeRole(role))
 }
 
+/** `  interrupts of line0 (0000:03:00.2): 24-26 on CPU 0, 1234 +12`: one line a device. */
+function interruptLine({ address, name, numbers, cpus, count, newCount, trouble }: InterruptStatus): Line {
+  const device = name === null ? address : `${printable(name)} (${address})`
+  if (numbers.length === 0) return plain(`  interrupts of ${device}: none yet`)
+  const since = newCount === null ? '' : ` +${newCount}`
+  const text = `interrupts of ${device}: ${formatCpuSet(numbers)} on CPU ${formatCpuSet(cpus)}, ${count}${since}`
+  return trouble === null ? plain(`  ${text}`) : alarm(`! ${text}`)
+}
+
 /** Of what is known; null when nothing is. */
 function sum(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null)
@@ -94,8 +105,9 @@ function scheduling({ policy, priority }: { policy: SchedPolicy | 'deadline'; pr
 }
 
 function remarks(vm: VmStatus): Line[] {
-  if (vm.word === null) return [plain('  without a record: shown as it is, with nothing to compare it with')]
-  if (!vm.isPlanned) return [plain('  no CPUs or policies planned')]
+  const unrecorded = plain('  without a record: shown as it is, with nothing to compare it with')
+  if (vm.word === null) return [unrecorded, ...interruptRemarks(vm)]
+  if (!vm.isPlanned) return [plain('  no CPUs or policies planned'), ...interruptRemarks(vm)]
   const { planned, drifted } = countDrift([vm])
   const todo = `! ${drifted} of ${planned} threads are not as planned; run: qemu-rt tune --pid ${vm.pid}`
   return [
@@ -106,5 +118,17 @@ function remarks(vm: VmStatus): Line[] {
           alarm(`! plugged, without a CPU yet: ${vm.unplaced.join(', ')}; run: qemu-rt tune --pid ${vm.pid}`),
         ]),
     ...(drifted === 0 ? [] : [alarm(todo)]),
+    ...interruptRemarks(vm),
   ]
+}
+
+function interruptRemarks({ pid, interrupts }: VmStatus): Line[] {
+  return interrupts.flatMap(({ address, name, wanted, trouble }) => {
+    if (trouble === null) return []
+    const todo =
+      wanted === null
+        ? 'write interrupts = { cpus = "housekeeping" } for its profile or NIC, and start it anew'
+        : `run as root: qemu-rt tune --pid ${pid}`
+    return [alarm(`! interrupts of ${printable(name ?? address)} are ${printable(trouble)}; ${todo}`)]
+  })
 }

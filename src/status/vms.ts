@@ -3,6 +3,7 @@ import { missingRoles } from '../tune/missing.js'
 import { describeRole, type Role, rolesOf, settingFor } from '../tune/roles.js'
 import type { Thread } from '../tune/threads.js'
 import { type Drift, driftOf } from './drift.js'
+import { type InterruptStatus, interruptStatuses } from './interrupts.js'
 import type { Snapshot, Usage, VmSnapshot } from './snapshot.js'
 
 /** A VM as `status` shows it. */
@@ -19,6 +20,8 @@ export interface VmStatus {
   readonly threads: readonly ThreadStatus[]
   /** Roles whose thread is not there: QEMU is not that far, or its threads have no names. */
   readonly missing: readonly string[]
+  /** One a device that it has by VFIO. */
+  readonly interrupts: readonly InterruptStatus[]
   /** vCPUs that were plugged and have no CPU by the plan yet. */
   readonly unplaced: readonly string[]
 }
@@ -55,7 +58,8 @@ export function vmStatuses(now: Snapshot, before: Snapshot | null): VmStatus[] {
   return now.vms
     .map((vm) => {
       const earlier = before?.vms.find(({ pid, plan }) => pid === vm.pid && plan.id === vm.plan.id)
-      return vmStatus(vm, earlier?.threads ?? [], before === null ? 0 : now.at - before.at)
+      const threads = vmStatus(vm, earlier?.threads ?? [], before === null ? 0 : now.at - before.at)
+      return { ...threads, interrupts: interruptStatuses(now, vm, earlier) }
     })
     .sort(byName)
 }
@@ -69,7 +73,7 @@ function vmStatus(
   { pid, plan, found, threads, usage }: VmSnapshot,
   earlier: readonly Thread[],
   ms: number,
-): VmStatus {
+): Omit<VmStatus, 'interrupts'> {
   const settings = plan.threads
   // How many threads there are is QEMU's to say.
   const pasts = new Map(earlier.map((thread) => [thread.tid, thread]))
@@ -132,7 +136,8 @@ export function countDrift(vms: readonly VmStatus[]): { readonly planned: number
   return { planned: planned.length, drifted: planned.filter(({ drift }) => drift.length > 0).length }
 }
 
-/** Whether a VM is not as its record has it: threads that are otherwise, not there, or without a CPU yet. */
+/** Whether a VM is not as its record has it: threads that are otherwise, not there, or without a CPU yet, or interrupts that are where they must not be. */
 export function hasDrifted(vm: VmStatus): boolean {
-  return countDrift([vm]).drifted > 0 || vm.missing.length > 0 || vm.unplaced.length > 0
+  const isElsewhere = vm.interrupts.some(({ trouble }) => trouble !== null)
+  return countDrift([vm]).drifted > 0 || vm.missing.length > 0 || vm.unplaced.length > 0 || isElsewhere
 }

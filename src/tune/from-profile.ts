@@ -1,6 +1,8 @@
+import { undoInterrupts } from '../change/interrupts.js'
 import type { Policy } from '../config/policy.js'
 import { UserError } from '../errors/user-error.js'
 import { readHostFacts } from '../host/read.js'
+import { openSysroot } from '../host/sysroot.js'
 import { profileNamed } from '../plan/ask.js'
 import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
@@ -11,15 +13,20 @@ import { readLeases, readUsersHolds } from '../record/leases/read.js'
 import { launchId, processId } from '../record/process-id.js'
 import { withRootsLock } from '../record/root/lock.js'
 import {
+  isOver,
   processRecordId,
   readRootsHolds,
-  removeEndedRecords,
+  readRootsRecords,
+  removeRootsRecord,
   writeRootsRecord,
 } from '../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../record/vm.js'
 import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { unbanAfter } from './bans.js'
 import { runningVcpus } from './running-vcpus.js'
 import type { RunningQemu } from './targets.js'
+
+const HOST = openSysroot('/')
 
 /** A profile of the configuration, by name. */
 export interface NamedProfile {
@@ -41,7 +48,20 @@ export async function planFromProfile(
 ): Promise<ThreadPlan | null> {
   const choose = chooserFor(target, named)
   if (isDryRun) return choose(readLeases('/', 'check').held).threads
-  return process.geteuid?.() === 0 ? holdAsRoot(target, named, choose) : holdAsUser(target, named, choose)
+  if (process.geteuid?.() !== 0) return holdAsUser(target, named, choose)
+  // What irqbalance does not take is no reason against this VM's threads, and is said when its interrupts are set.
+  await unbanAfter('/', () => withRootsLock('/', putBackEnded))
+  return holdAsRoot(target, named, choose)
+}
+
+/** Takes away the records of VMs that have ended and left no device to give back: those that libvirt's hook does not release. */
+function putBackEnded(): VmRecord[] {
+  const ended = readRootsRecords('/', () => {}).filter(isOver)
+  for (const record of ended) {
+    for (const taken of record.undo) undoInterrupts(HOST, taken)
+    removeRootsRecord('/', record)
+  }
+  return ended
 }
 
 interface Choice {
@@ -84,7 +104,6 @@ function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose)
     const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', [])])
     const fresh = recordFor(target, threads)
     const known = target.record ?? fresh
-    removeEndedRecords('/')
     writeRootsRecord('/', {
       ...known,
       profile: name,

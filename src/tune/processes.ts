@@ -22,12 +22,12 @@ export interface RecordedVm extends VmRecord {
  */
 export function findRecorded(): RecordedVm[] {
   const user = process.geteuid?.() ?? 0
-  const found = [
-    ...readRootsRecords('/', () => {}).flatMap((record) => running(record, 0)),
-    ...readUsersRecords('/').flatMap(({ user: word, record }) =>
-      isOfLaunch(record.process.pid) ? [] : running(record, word),
-    ),
-  ]
+  const roots = readRootsRecords('/', () => {}).flatMap((record) => running(record, 0))
+  const launched = readUsersRecords('/').flatMap(({ user: word, record }) =>
+    isOfLaunch(record.process.pid) ? [] : running(record, word),
+  )
+  // A VM that root has launched and tuned has both.
+  const found = [...roots, ...launched.filter(({ id }) => !roots.some((one) => one.id === id))]
   const carried = user === 0 ? [] : findCarried(user)
   const others = carried.filter(({ id }) => !found.some((one) => one.id === id))
   return [...found, ...others].sort((a, b) => a.process.pid - b.process.pid)

@@ -1,6 +1,6 @@
 import { apply, type Refusal } from '../change/threads.js'
 import type { Policy } from '../config/policy.js'
-import { noPlan, noSuchProcess } from '../errors/tune.js'
+import { noSuchProcess } from '../errors/tune.js'
 import { readAttribute } from '../host/sysfs.js'
 import { countVcpus } from '../plan/threads/smp.js'
 import { unnamedObjects } from '../plan/threads/thread-objects.js'
@@ -46,9 +46,14 @@ export function settingsOfPlan(plan: ThreadPlan, vcpusAtStart: number): Settings
  * Finds out what a QEMU's threads are to get. CPUs that a profile hands out, or gives to real-time vCPUs, are leased for
  * as long as this QEMU lives, and those of vCPUs that were plugged with `hotplug = "later"`.
  * @param isDryRun takes no lease
- * @throws {UserError} exit 69 when nothing says what they are to get, and what `planThreads` throws
+ * @returns null when nothing says what they are to get
+ * @throws {UserError} what `planThreads` throws
  */
-export async function settingsFor(target: RunningQemu, source: Source, isDryRun: boolean): Promise<Settings> {
+export async function settingsFor(
+  target: RunningQemu,
+  source: Source,
+  isDryRun: boolean,
+): Promise<Settings | null> {
   if (source.kind === 'selectors') {
     const present = parseCpuSet(readAttribute('/sys/devices/system/cpu/present') ?? '') ?? []
     const unnamed = unnamedObjects(target.line)
@@ -65,7 +70,7 @@ export async function settingsFor(target: RunningQemu, source: Source, isDryRun:
     source.kind === 'plan'
       ? await planWithPlugged(target, source.policy, isDryRun)
       : await planFromProfile(target, source, isDryRun)
-  if (plan === null) throw noPlan({ pid: target.pid })
+  if (plan === null) return null
   return settingsOfPlan(plan, target.record?.vcpusAtStart ?? countVcpus(target.line).present)
 }
 

@@ -48,6 +48,7 @@ const ANY_NIC = {
   slot: null,
   numaNode: null,
   pool: false,
+  interrupts: null,
   givenTo: null,
 }
 const HOUSEKEEPING = { cpus: 'housekeeping', policy: null, priority: null }
@@ -80,6 +81,7 @@ t.test('the example of the documentation parses to what it says', async (t) => {
         hugepages: '1G',
         share: 'auto',
         strict: false,
+        interrupts: null,
         givenTo: null,
       },
     },
@@ -315,4 +317,41 @@ t.test('a byte order mark is passed over', async (t) => {
   const { host, place } = parsePolicy('\ufeff[host]\nrealtime = "1"', 'q.toml')
   t.same(host.realtime, [1])
   t.equal(place(['host', 'realtime']), 'q.toml:2')
+})
+
+t.test('interrupts: CPUs by list or name, and a priority, of a profile and of a NIC', async (t) => {
+  const { nics, profiles } = parsePolicy(
+    `[nic.a]
+slot = "1"
+interrupts = { cpus = "0-1,3" }
+[nic.b]
+slot = "2"
+interrupts = { priority = 60 }
+[profile.p]
+interrupts = { cpus = "housekeeping" }
+[profile.q]
+interrupts = { cpus = "vcpu", priority = 99 }`,
+    'q.toml',
+  )
+  t.same(nics.a?.interrupts, { cpus: [0, 1, 3], priority: null })
+  t.same(nics.b?.interrupts, { cpus: null, priority: 60 })
+  t.same(profiles.p?.interrupts, { cpus: 'housekeeping', priority: null })
+  t.same(profiles.q?.interrupts, { cpus: 'vcpu', priority: 99 })
+  for (const [wrong, message] of [
+    ['{ cpus = "auto" }', /"auto" is not a list of CPUs: .*"housekeeping", "vcpu"/],
+    ['{ cpus = "vpcu" }', /did you mean 'vcpu'/],
+    ['{ cpus = "" }', /is not a list of CPUs/],
+    ['{ cpus = 1 }', /is not a list of CPUs/],
+    ['{ priority = 0 }', /from 1 to 99/],
+    ['{ priority = 100 }', /from 1 to 99/],
+    ['{ }', /says nothing/],
+    ['{ cpu = "1" }', /unknown key 'cpu': .*did you mean 'cpus'/],
+    ['"housekeeping"', /is not a table/],
+  ] as const) {
+    t.throws(
+      () => parsePolicy(`[profile.p]\ninterrupts = ${wrong}`, 'q.toml'),
+      { exitCode: 78, message },
+      wrong,
+    )
+  }
 })

@@ -49,6 +49,9 @@ const MODULES = [
 /** How a module that is compressed is read, by the end of its file's name; Debian has xz since 13. */
 const UNPACKERS = { '.gz': 'gzip', '.xz': 'xz', '.zst': 'zstd' }
 
+/** Nested guests, each of one file. */
+const GUESTS = ['mac-guest', 'irq-guest']
+
 /** NICs of one model, each on a network of its own. */
 const NICS = [0, 1, 2, 3].flatMap((n) => [
   ...['-netdev', `hubport,id=net${n},hubid=${n}`],
@@ -92,8 +95,8 @@ const work = mkdtempSync(join(tmpdir(), 'qemu-rt-lab-'))
 let status = 1
 try {
   const kernel = fetchKernel()
-  const guest = assembleGuest()
-  status = await boot(kernel, makeInitramfs(kernel), guest)
+  for (const guest of GUESTS) assemble(guest)
+  status = await boot(kernel, makeInitramfs(kernel))
 } catch (error) {
   console.error(`lab: ${error.message}`)
 } finally {
@@ -194,13 +197,19 @@ function copyModule(path, directory) {
   return name
 }
 
-/** The nested guest's BIOS. */
-function assembleGuest() {
-  const object = join(work, 'mac.o')
-  const image = join(kept, 'mac-guest.bin')
-  execFileSync('as', ['--32', '-o', object, join(here, 'mac-guest.S')])
-  execFileSync('ld', ['-m', 'elf_i386', '-Ttext=0', '--oformat=binary', '-o', image, object])
-  return image
+/** A nested guest's BIOS. */
+function assemble(guest) {
+  const object = join(work, `${guest}.o`)
+  execFileSync('as', ['--32', '-o', object, join(here, `${guest}.S`)])
+  execFileSync('ld', [
+    '-m',
+    'elf_i386',
+    '-Ttext=0',
+    '--oformat=binary',
+    '-o',
+    join(kept, `${guest}.bin`),
+    object,
+  ])
 }
 
 /** igb is in QEMU since 8.0. */

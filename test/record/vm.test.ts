@@ -14,6 +14,7 @@ const setting = fc.record({
 })
 const text = fc.option(fc.string({ unit: 'grapheme' }))
 const plan: fc.Arbitrary<VmRecord> = fc.record({
+  banned: fc.constantFrom([24], [24, 300]),
   id: fc.stringMatching(/^[\w-]{8,64}$/),
   guest: fc.record({ name: text, uuid: text }),
   profile: text,
@@ -46,7 +47,8 @@ const plan: fc.Arbitrary<VmRecord> = fc.record({
     [],
     [
       { address: address('0000:03:00.2'), driver: 'igb', node: { path: '/dev/vfio/3', uid: 0 } },
-      { address: address('0000:03:00.3'), driver: null },
+      { address: address('0000:03:00.3'), driver: null, interrupts: [{ irq: 16, cpus: [0, 3] }] },
+      { address: address('0000:03:00.4'), interrupts: [] },
       { address: address('0000:03:00.1'), node: { path: '/dev/vfio/4', uid: 5 } },
     ],
   ),

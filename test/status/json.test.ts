@@ -35,6 +35,7 @@ t.test('numbers are numbers, CPUs are lists as the kernel writes them', async (t
         drifted: 1,
         missing: [],
         unplaced: [],
+        interrupts: [],
         threads: [
           {
             tid: 11,

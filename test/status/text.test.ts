@@ -6,7 +6,8 @@ import { statusText, watchHeading } from '../../src/status/text.js'
 import { fitRows } from '../../src/status/watch.js'
 import { displayWidth } from '../../src/status/width.js'
 import { printable } from '../../src/units/printable.js'
-import { plan, smallVm, snapshot, textOf, thread, USAGE } from './make.js'
+import { address } from '../plan/make.js'
+import { cpuSet, plan, smallVm, snapshot, textOf, thread, USAGE } from './make.js'
 
 const DRIFTED: VmSnapshot = {
   pid: 4711,
@@ -208,4 +209,56 @@ t.test('a terminal with fewer rows says what is not shown', async (t) => {
     ],
   )
   t.equal(fitRows(lines, lines.length - 1).at(-1)?.text, '… 2 more lines')
+})
+
+type Interrupts = NonNullable<VmSnapshot['interrupts']>
+
+t.test('interrupts of devices: a line each, and what is wrong with it', async (t) => {
+  const own = { ...smallVm('plc-1', 100, '4'), interrupts: [] as Interrupts }
+  const on = (cpus: number[], count = 7): Interrupts => [
+    {
+      address: address('0000:03:00.1'),
+      all: [
+        { irq: 24, cpus, count },
+        { irq: 25, cpus, count: 0 },
+      ],
+    },
+  ]
+  const vm = (interrupts: Interrupts, wanted?: string): VmSnapshot => ({
+    ...own,
+    plan: {
+      ...own.plan,
+      nics: [{ name: 'line0', address: address('0000:03:00.1') }],
+      ...(wanted === undefined
+        ? {}
+        : { interrupts: [{ address: address('0000:03:00.1'), cpus: cpuSet(wanted), priority: null }] }),
+    },
+    interrupts,
+  })
+  const other = smallVm('plc-2', 200, '5')
+  const text = (now: VmSnapshot, before?: VmSnapshot) =>
+    textOf(
+      statusText(
+        statusOf(
+          snapshot({ vms: [now, other] }),
+          before === undefined ? null : snapshot({ at: 9000, vms: [before] }),
+        ),
+        { width: 120, heading: null },
+      ),
+    )
+  t.match(text(vm(on([0, 1]), '0-1')), /^ {2}interrupts of line0 \(0000:03:00\.1\): 24-25 on CPU 0-1, 7$/m)
+  t.match(text(vm(on([0]), '0-1'), vm(on([0], 3), '0-1')), /on CPU 0, 7 \+4$/m)
+  t.match(text(vm([{ address: address('0000:03:00.1'), all: [] }])), /^ {2}interrupts of .*: none yet$/m)
+  t.notMatch(text(vm(on([4]), '4')), /^! inter/m, 'asked for')
+  t.match(
+    text(vm(on([4]))),
+    /^! interrupts of line0 are on real-time CPU 4; write interrupts = \{ cpus = "housekeeping" \}/m,
+  )
+  t.match(
+    text(vm(on([6]), '0-1')),
+    /^! interrupts of line0 are on real-time CPU 6; run as root: qemu-rt tune --pid 100$/m,
+  )
+  t.match(text(vm(on([5]), '5')), /are on CPU 5, a real-time vCPU's of plc-2; /, 'whatever was asked for')
+  t.match(text(vm(on([1]), '0')), /are on CPU 1, elsewhere than planned; run as root: /)
+  t.match(text(vm(on([1]), '0')), /^! 2 VMs, interrupts of 1 device elsewhere$/m)
 })

@@ -1,6 +1,8 @@
-import type { PciAddress } from '../../units/pci-address.js'
+import { statSync } from 'node:fs'
+import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { devicePath } from '../pci.js'
-import { listDirectory, readAttribute, readLink, readLinkName } from '../sysfs.js'
+import { readProc } from '../proc.js'
+import { listDirectory, readAttribute, readLink, readLinkName, splitDeviceNumber } from '../sysfs.js'
 import type { Root } from '../sysroot.js'
 import { cdevNames } from '../vfio.js'
 
@@ -51,4 +53,63 @@ function hasOpen(directory: string, nodes: readonly string[]): boolean {
   return (listDirectory(directory) ?? []).some((name) =>
     nodes.includes(readLink(`${directory}/${name}`) ?? ''),
   )
+}
+
+/** Descriptors that only name a file carry no right to it (open(2), O_PATH; proc(5), fdinfo: flags are octal). */
+const O_PATH = 0o10000000
+
+/** As many descriptors of a process are looked at: how many it has is its own to say. */
+const MOST_DESCRIPTORS = 16_384
+
+/** PCI devices whose VFIO nodes a process has open. */
+export interface OpenedDevices {
+  /** Those of groups. A group is open once at a time (Linux drivers/vfio/group.c, vfio_group_fops_open): they are this process's, or nobody's. */
+  readonly groups: readonly PciAddress[]
+  /** Those whose own node is open, as any process may have it that may open it (drivers/vfio/device_cdev.c, vfio_device_fops_cdev_open). */
+  readonly own: readonly PciAddress[]
+}
+
+/**
+ * Which PCI devices a process has open by VFIO, by the numbers of the nodes and not by their names, which are those of the
+ * process's own mount namespace.
+ * @param root whose sysfs says which devices these are
+ * @returns none for a process that has ended, or is not this user's to look at
+ */
+export function devicesOpenedBy(root: Root, pid: number): OpenedDevices {
+  const process = `${root}/proc/${pid}`
+  const descriptors = (listDirectory(`${process}/fd`) ?? []).slice(0, MOST_DESCRIPTORS)
+  const nodes = new Set(descriptors.flatMap((name) => vfioNodeOf(root, process, name) ?? []))
+  const addresses = (names: readonly string[]) => [
+    ...new Set(names.flatMap((name) => parsePciAddress(name) ?? [])),
+  ]
+  const groups = [...nodes].flatMap((node) => /\/vfio\/(?:noiommu-)?(\d+)$/.exec(node)?.[1] ?? [])
+  return {
+    groups: addresses(
+      groups.flatMap((group) => listDirectory(`${root}/sys/kernel/iommu_groups/${group}/devices`) ?? []),
+    ),
+    own: addresses([...nodes].flatMap((node) => /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(node)?.[1] ?? [])),
+  }
+}
+
+/** Whether another process has a device's own node open. */
+export function isOpenElsewhere(root: Root, address: PciAddress, pid: number): boolean {
+  const nodes = cdevNames(root, address).map((name) => `/dev/vfio/devices/${name}`)
+  return processes(root).some((one) => one !== String(pid) && isOpenIn(`${root}/proc/${one}`, nodes))
+}
+
+/** Where the link of a VFIO node that a descriptor is open on leads in sysfs. */
+function vfioNodeOf(root: Root, process: string, descriptor: string): string | null {
+  const path = `${process}/fd/${descriptor}`
+  // Looked at no closer: a file of another file system may keep whoever asks waiting.
+  if (!/\/vfio\//.test(readLink(path) ?? '')) return null
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readProc(`${process}/fdinfo/${descriptor}`) ?? '')?.[1]
+  if (flags === undefined || (Number.parseInt(flags, 8) & O_PATH) !== 0) return null
+  try {
+    const stat = statSync(path)
+    if (!stat.isCharacterDevice()) return null
+    const { major, minor } = splitDeviceNumber(stat.rdev)
+    return readLink(`${root}/sys/dev/char/${major}:${minor}`)
+  } catch {
+    return null
+  }
 }

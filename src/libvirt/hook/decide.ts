@@ -3,6 +3,12 @@ import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { hostUseOf } from '../../host/use/host-use.js'
+import {
+  type GivenDevice,
+  type InterruptSetting,
+  planInterrupts,
+  saysInterrupts,
+} from '../../plan/interrupts.js'
 import type { HeldLease } from '../../plan/leases.js'
 import type { AssignableHost, Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
@@ -11,6 +17,7 @@ import { type PlannedThreads, placesThreads, planThreads } from '../../plan/thre
 import type { DomainAsk } from '../ask-domain.js'
 import { type Contradiction, contradictionsOf } from '../contradictions.js'
 import type { Cputune } from '../cputune.js'
+import type { PciHostdev } from '../domain.js'
 
 /** What a domain gets of this host. */
 export interface Decision {
@@ -18,19 +25,27 @@ export interface Decision {
   readonly contradictions: readonly Contradiction[]
   readonly nics: readonly Assignment[]
   readonly threads: PlannedThreads | null
+  /** Where the interrupts of its devices go. */
+  readonly interrupts: readonly InterruptSetting[]
 }
 
 /** Reads the host as far as a decision looks at it. A VM's threads are in a group of libvirt's, not in this process's. */
 export function factsFor({ profile, wantsNics, policy }: DomainAsk, sysroot: string): HostFacts {
   const cpus = profile !== null && placesThreads(profile.settings)
   const hasSets = Object.values(policy.host).some((set) => set !== null)
-  return readHostFacts(sysroot, { pci: wantsNics, cpus: cpus || hasSets, topology: cpus, machines: true })
+  return readHostFacts(sysroot, {
+    pci: wantsNics,
+    cpus: cpus || hasSets || saysInterrupts(policy, profile),
+    topology: cpus,
+    machines: true,
+  })
 }
 
 /**
  * Chooses NICs and CPUs for a domain, and compares that with what libvirt will do.
  * @param held what other VMs hold, by root's word
  * @param claimed what other users' launches say that they hold: it is kept away from where there is another choice
+ * @param kept devices that libvirt gives to the domain beside those NICs
  * @throws {UserError} exit 69 when the host cannot give what is asked for
  */
 export function decide(
@@ -40,7 +55,26 @@ export function decide(
   sysroot: string,
   held: readonly HeldLease[],
   claimed: readonly HeldLease[],
+  kept: (nics: readonly Assignment[]) => readonly PciHostdev[],
 ): Decision {
+  const chosen = decideBesideClaims(ask, cputune, host, sysroot, held, claimed)
+  const { policy, profile } = ask
+  const threads = chosen.threads?.threads ?? null
+  const devices: GivenDevice[] = [
+    ...chosen.nics.map(({ request: { name }, device: { address } }) => ({ name, address })),
+    ...kept(chosen.nics).map(({ address }) => ({ name: null, address })),
+  ]
+  return { ...chosen, interrupts: planInterrupts({ devices, policy, profile, threads, cpus: host.cpus }) }
+}
+
+function decideBesideClaims(
+  ask: DomainAsk,
+  cputune: Cputune,
+  host: HostFacts,
+  sysroot: string,
+  held: readonly HeldLease[],
+  claimed: readonly HeldLease[],
+): Omit<Decision, 'interrupts'> {
   try {
     return decideBeside(ask, cputune, host, sysroot, [...held, ...claimed])
   } catch (error) {
@@ -55,7 +89,7 @@ function decideBeside(
   host: HostFacts,
   sysroot: string,
   held: readonly HeldLease[],
-): Decision {
+): Omit<Decision, 'interrupts'> {
   const useOf = hostUseOf(openSysroot(sysroot))
   const obstacleOf: AssignableHost['obstacleOf'] = (device, pci, opening) =>
     obstacleToBinding(device, pci, useOf, opening)

@@ -34,7 +34,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   const id = domainRecordId(uuid)
   if (id === null) throw domainWithoutUuid({ domain: name })
   // Of a start that came to no end, too.
-  await say(releaseDomain(call, host))
+  await say(await releaseDomain(call, host))
   const { isAsked: _, ...asked } = domain.request
   const ask = await askOfDomain(domain, host.configDirectory)
   const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } }
@@ -49,7 +49,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
 }
 
 async function giveUp({ id }: VmRecord, host: HookHost): Promise<void> {
-  await say(releaseRecords((record) => record.id === id, host))
+  await say(await releaseRecords((record) => record.id === id, host))
 }
 
 async function say(errors: readonly Error[]): Promise<void> {
@@ -80,13 +80,14 @@ function decideAndRecord(
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
     const cputune = readCputune(domain.root)
-    const { nics, threads, contradictions } = decide(
+    const { nics, threads, contradictions, interrupts } = decide(
       ask,
       cputune,
       host,
       sysroot,
       readRootsLeases(sysroot),
       claimed,
+      (chosen) => keptHostdevs(domain, chosen),
     )
     const notices = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
     if (ask.profile?.settings.strict && notices.length > 0) {
@@ -108,6 +109,7 @@ function decideAndRecord(
       },
       threads: threads?.threads ?? null,
       ...recordedVcpus(ask.request.line, threads?.threads ?? null),
+      ...(interrupts.length === 0 ? {} : { interrupts }),
       startsPaused: true,
       ...(notices.length === 0 ? {} : { notices: [fewOf(notices)] }),
     }

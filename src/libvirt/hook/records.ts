@@ -5,6 +5,7 @@ import { openSysroot } from '../../host/sysroot.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import { ageOfRecord, readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
+import { unbanAfter } from '../../tune/bans.js'
 import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
 import { uuidOf } from './call.js'
@@ -41,27 +42,31 @@ export function hasEnded(record: VmRecord, sysroot: string): boolean {
  * @param isDone which records, as they are then
  * @returns what could not be given back
  */
-export function releaseRecords(
+export async function releaseRecords(
   isDone: (record: VmRecord) => boolean,
   { sysroot, write }: HookHost,
   patienceSeconds?: number,
-): UserError[] {
-  const giveBack = () =>
-    readRootsRecords(sysroot, () => {})
-      .filter(isDone)
-      .flatMap((record) => {
-        const errors = giveDevicesBack(openSysroot(sysroot), record.undo, write)
-        removeRootsRecord(sysroot, record)
-        return errors
-      })
-  return withRootsLock(sysroot, giveBack, patienceSeconds)
+): Promise<Error[]> {
+  const root = openSysroot(sysroot)
+  let errors: UserError[] = []
+  const giveBack = () => {
+    const done = readRootsRecords(sysroot, () => {}).filter(isDone)
+    errors = done.flatMap((record) => {
+      const failed = giveDevicesBack(root, record.undo, write)
+      removeRootsRecord(sysroot, record)
+      return failed
+    })
+    return done
+  }
+  const untold = await unbanAfter(sysroot, () => withRootsLock(sysroot, giveBack, patienceSeconds))
+  return [...errors, ...untold.map((text) => new Error(text))]
 }
 
 /**
  * Releases what is left of a domain, and of VMs that have ended without anybody being told.
  * @returns what could not be given back
  */
-export function releaseDomain(call: HookCall, host: HookHost, patienceSeconds?: number): UserError[] {
+export function releaseDomain(call: HookCall, host: HookHost, patienceSeconds?: number): Promise<Error[]> {
   const own = recordsOf(host.sysroot, call).map(({ id }) => id)
   const isDone = (record: VmRecord) => own.includes(record.id) || hasEnded(record, host.sysroot)
   return releaseRecords(isDone, host, patienceSeconds)

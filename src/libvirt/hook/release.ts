@@ -11,6 +11,6 @@ const PATIENCE_SECONDS = 10
  * have ended without this being called to its end. Name and UUID are enough.
  */
 export async function release(call: HookCall, host: HookHost): Promise<void> {
-  const errors = releaseDomain(call, host, PATIENCE_SECONDS)
+  const errors = await releaseDomain(call, host, PATIENCE_SECONDS)
   for (const { message } of errors) await logToSystem(message)
 }

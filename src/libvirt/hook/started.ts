@@ -3,17 +3,20 @@ import { writeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
 import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
+import { leaveFollower } from './follow.js'
 import type { HookHost } from './hook-host.js'
+import { setInterruptsOf } from './interrupts.js'
 import { logForDomain } from './log.js'
 import { recordsOf } from './records.js'
 import { setThreads, warnOf } from './threads.js'
 
 /**
- * When a domain's QEMU is there and its guest does not run yet: writes down which process it is, and sets its threads as
- * was decided before the start. libvirt has done its own settings by then.
+ * When a domain's QEMU is there and its guest does not run yet: writes down which process it is, and sets its threads and
+ * the interrupts that its devices have as was decided before the start. libvirt has done its own settings by then.
  * @throws {UserError} exit 69 or 77 when a thread cannot be set and the profile is strict, or a vCPU would starve QEMU
  */
-export async function started(call: HookCall, { sysroot }: HookHost): Promise<void> {
+export async function started(call: HookCall, host: HookHost): Promise<void> {
+  const { sysroot } = host
   // A record with a process is of another start.
   const prepared = recordsOf(sysroot, call).find(({ process }) => process === null)
   if (prepared === undefined) return
@@ -33,6 +36,8 @@ export async function started(call: HookCall, { sysroot }: HookHost): Promise<vo
     throw hookTuneRefused({ guest: call.domain, causes: unset.promised })
   }
   await warnOf(call.domain, unset)
+  await setInterruptsOf(record, host)
+  if (sysroot === '/') await leaveFollower(record)
 }
 
 async function withoutProcess({ strict, threads }: VmRecord, domain: string): Promise<void> {

@@ -3,6 +3,9 @@ import { recordNotWritable, recordsBusy } from '../../errors/record.js'
 import { lock, openLockFile } from '../lock.js'
 import { ensureRootsDirectory } from './directory.js'
 
+/** Long enough for who has it to ask irqbalance, and short enough for a hook that must give NICs back. */
+const BANS_PATIENCE_SECONDS = 4
+
 /** Only root can hold this lock, and does so while it chooses, or gives devices back: many domains may start at once. */
 const PATIENCE_SECONDS = 60
 
@@ -17,6 +20,22 @@ export function withRootsLock<T>(sysroot: string, run: () => T, patienceSeconds 
   try {
     if (!lock(file, 'exclusive', patienceSeconds)) throw recordsBusy({ path, seconds: patienceSeconds })
     return run()
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * Runs something while no other process of root's changes what irqbalance is told, or which of that is ours.
+ * @throws {UserError} exit 69 when the lock cannot be had, 77 when its file cannot be opened
+ */
+export async function withBansLock<T>(sysroot: string, run: () => Promise<T>): Promise<T> {
+  const path = `${ensureRootsDirectory(sysroot)}/.irqbalance`
+  const file = openLockFile(path, recordNotWritable)
+  try {
+    if (!lock(file, 'exclusive', BANS_PATIENCE_SECONDS))
+      throw recordsBusy({ path, seconds: BANS_PATIENCE_SECONDS })
+    return await run()
   } finally {
     closeSync(file)
   }

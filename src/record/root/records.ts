@@ -43,6 +43,16 @@ export function readDomainRecord(sysroot: string, uuid: string | null): VmRecord
 }
 
 /**
+ * Root's record of an id.
+ * @returns null when there is none
+ * @throws {UserError} exit 77 when it is there and cannot be read
+ */
+export function readRootsRecord(sysroot: string, id: string): VmRecord | null {
+  const record = readRecord(pathOf(sysroot, id), sysroot)
+  return record?.id === id ? record : null
+}
+
+/**
  * All of root's records, by their names.
  * @param whenBad what is done about one that cannot be read; nothing, unless it is said: what it holds is not known then
  * @throws {UserError} exit 77 for one that cannot be read, and when the directory is closed to this user
@@ -74,18 +84,13 @@ export function readRootsHolds(sysroot: string): HeldLease[] {
   })
 }
 
-/** Takes away the records of VMs that have ended and left nothing to undo: those that libvirt's hook does not release. */
-export function removeEndedRecords(sysroot: string): void {
-  for (const record of readRootsRecords(sysroot, () => {})) {
-    if (isOver(record)) removeRootsRecord(sysroot, record)
-  }
-}
-
-/** Whether nothing is left of a VM. Seen from another PID namespace its process may live all the same. */
-function isOver({ process, undo }: VmRecord): boolean {
-  return (
-    process !== null && undo.length === 0 && process.namespace === pidNamespace() && !isSameProcess(process)
-  )
+/**
+ * Whether nothing is left of a VM that others could not have: its interrupts are no such thing. Seen from another PID namespace
+ * its process may live all the same.
+ */
+export function isOver({ process, undo }: VmRecord): boolean {
+  const isTaken = undo.some(({ driver, node }) => driver !== undefined || node !== undefined)
+  return process !== null && !isTaken && process.namespace === pidNamespace() && !isSameProcess(process)
 }
 
 /** @throws {UserError} exit 77 when it cannot be written */
