@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, parseCpuSet, RESERVE, unionCpuSets } from '../units/cpu-set.js'
 import { findGroup, type Group } from './cgroup.js'
 import { readProc } from './proc.js'
 import { readAttribute } from './sysfs.js'
@@ -20,7 +20,10 @@ const FILES = { 1: ['cpuset.effective_cpus', 'cpuset.cpus'], 2: ['cpuset.cpus.ef
  */
 export function readCpusetCpus(root: Root): CpuSet | null {
   const group = ownGroup(root)
-  return group && cpusOfGroup(root, { ...group, path: group.path.replace(/\/emulator$/, '') })
+  if (group === null) return null
+  const machine = group.path.replace(/\/emulator$/, '')
+  const cpus = cpusOfGroup(root, { ...group, path: machine })
+  return machine === group.path ? cpus : withReserve(root, group, cpus)
 }
 
 /**
@@ -43,7 +46,19 @@ export function readMachinesCpus(root: Root): CpuSet | null {
   const group = ownGroup(root)
   if (group === null) return null
   const path = MACHINES.find((one) => existsSync(`${root}${group.mountPoint}${one}`)) ?? ''
-  return cpusOfGroup(root, { ...group, path })
+  return withReserve(root, group, cpusOfGroup(root, { ...group, path }))
+}
+
+/** libvirt's hook lends a machine the CPUs that it is to have. Nobody but root can make a group in that place. */
+function withReserve(root: Root, { version, mountPoint }: Group, cpus: CpuSet | null): CpuSet | null {
+  const group = `${root}${mountPoint}${RESERVE}`
+  if (
+    cpus === null ||
+    version === 1 ||
+    readAttribute(`${group}/cpuset.cpus.partition`)?.trim() !== 'isolated'
+  )
+    return cpus
+  return unionCpuSets(cpus, parseCpuSet(readAttribute(`${group}/cpuset.cpus`) ?? '') ?? [])
 }
 
 /** This process's group of the cpuset controller, where it is in cgroup v2, which alone has partitions; else null. */
