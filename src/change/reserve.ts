@@ -14,8 +14,8 @@ import type { WriteSysfs } from './driver.js'
 /*
  * `host isolate` keeps real-time CPUs in a group of its own, the reserve, which is an isolated partition. The threads of a
  * VM of libvirt's cannot join it: all threads of a process are below one domain group (Linux
- * Documentation/admin-guide/cgroup-v2.rst, "Threads"), and libvirt's has the emulator on housekeeping CPUs. So a CPU is lent:
- * it leaves the reserve, and the vCPU's group becomes a partition, a "remote" one since the groups above it are none.
+ * Documentation/admin-guide/cgroup-v2.rst, "Threads"), and libvirt's is its own. So a CPU is lent: it leaves the reserve, and
+ * the vCPU's group becomes a partition, a "remote" one since the groups above it are none.
  */
 
 /** A cgroup v2 hierarchy. */
@@ -43,16 +43,34 @@ export function reserveOf(at: Hierarchy): CpuSet | null {
   return isThere(at, RESERVE) ? cpusIn(at, `${RESERVE}/${CPUS}`) : null
 }
 
+/** The CPUs of a group; null where it is not there, or is no isolated partition and is to be one. */
+export function cpusOfPartition(at: Hierarchy, group: string, isPartition: boolean): CpuSet | null {
+  const cpus = cpusIn(at, `${group}/${CPUS}`)
+  const isAsWanted = !isPartition || cpus?.length === 0 || textOf(at, `${group}/${PARTITION}`) === 'isolated'
+  return isAsWanted ? cpus : null
+}
+
+/** As `setPartition`, of the reserve. */
+export function setReserve(at: Hierarchy, cpus: CpuSet, write: WriteSysfs): string | null {
+  return setPartition(at, RESERVE, cpus, true, write)
+}
+
 /**
- * Gives the reserve these CPUs.
+ * Gives a group right below the root group these CPUs.
+ * @param isPartition whether nobody else is to have them
  * @returns the kernel's reason why it is no isolated partition now; null when it is, or has no CPUs left
  */
-export function setReserve(at: Hierarchy, cpus: CpuSet, write: WriteSysfs): string | null {
+export function setPartition(
+  at: Hierarchy,
+  group: string,
+  cpus: CpuSet,
+  isPartition: boolean,
+  write: WriteSysfs,
+): string | null {
   // A partition cannot be without CPUs: "isolated invalid (cpuset.cpus is empty)".
-  if (cpus.length === 0) set(at, `${RESERVE}/${PARTITION}`, 'member', write)
-  set(at, `${RESERVE}/${CPUS}`, formatCpuSet(cpus), write)
-  if (cpus.length === 0) return null
-  return makePartition(at, RESERVE, cpus, write)
+  if (cpus.length === 0 && isPartition) set(at, `${group}/${PARTITION}`, 'member', write)
+  set(at, `${group}/${CPUS}`, formatCpuSet(cpus), write)
+  return cpus.length === 0 || !isPartition ? null : makePartition(at, group, cpus, write)
 }
 
 /**

@@ -21,9 +21,23 @@ const FILES = { 1: ['cpuset.effective_cpus', 'cpuset.cpus'], 2: ['cpuset.cpus.ef
 export function readCpusetCpus(root: Root): CpuSet | null {
   const group = ownGroup(root)
   if (group === null) return null
-  const machine = group.path.replace(/\/emulator$/, '')
-  const cpus = cpusOfGroup(root, { ...group, path: machine })
-  return machine === group.path ? cpus : withReserve(root, group, cpus)
+  return withReserve(root, group, cpusOfGroup(root, { ...group, path: machineOf(group) }))
+}
+
+function machineOf({ path }: Group): string {
+  return path.replace(/\/emulator$/, '')
+}
+
+/**
+ * The CPUs of the reserve that a VM of this process gets from root alone: libvirt's hook gives them to its VMs, and root's
+ * launch to its own.
+ * @returns empty where there are none
+ */
+export function readReservedCpus(root: Root): CpuSet {
+  const group = ownGroup(root)
+  const isRoots = root === '' && process.geteuid?.() === 0
+  if (group === null || isRoots || machineOf(group) !== group.path) return []
+  return reserveOf(root, group)
 }
 
 /**
@@ -49,16 +63,16 @@ export function readMachinesCpus(root: Root): CpuSet | null {
   return withReserve(root, group, cpusOfGroup(root, { ...group, path }))
 }
 
-/** libvirt's hook lends a machine the CPUs that it is to have. Nobody but root can make a group in that place. */
-function withReserve(root: Root, { version, mountPoint }: Group, cpus: CpuSet | null): CpuSet | null {
+/** Root gives a VM the CPUs of the reserve that it is to have: libvirt's hook, and the tuner. */
+function withReserve(root: Root, group: Group, cpus: CpuSet | null): CpuSet | null {
+  return cpus && unionCpuSets(cpus, reserveOf(root, group))
+}
+
+/** What the reserve of `host isolate` has. Nobody but root can make a group in that place. */
+function reserveOf(root: Root, { version, mountPoint }: Group): CpuSet {
   const group = `${root}${mountPoint}${RESERVE}`
-  if (
-    cpus === null ||
-    version === 1 ||
-    readAttribute(`${group}/cpuset.cpus.partition`)?.trim() !== 'isolated'
-  )
-    return cpus
-  return unionCpuSets(cpus, parseCpuSet(readAttribute(`${group}/cpuset.cpus`) ?? '') ?? [])
+  const isPartition = version === 2 && readAttribute(`${group}/cpuset.cpus.partition`)?.trim() === 'isolated'
+  return isPartition ? (parseCpuSet(readAttribute(`${group}/cpuset.cpus`) ?? '') ?? []) : []
 }
 
 /** This process's group of the cpuset controller, where it is in cgroup v2, which alone has partitions; else null. */

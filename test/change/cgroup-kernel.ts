@@ -89,10 +89,10 @@ export function hostWithCgroups(root: string, online: string, groups: readonly s
 
   const write: WriteSysfs = (path, text) => {
     const group = path.slice(`${root}${MOUNT}`.length, path.lastIndexOf('/'))
-    if (group !== '' && !existsSync(path)) makeGroup(group)
+    if (group !== '' && !existsSync(`${root}${MOUNT}${group}/cpuset.cpus`)) makeGroup(group)
     writes.push(`${path.slice(`${root}${MOUNT}`.length)} ${text.trim()}`.trim())
     writeFileSync(path, text)
-    settle(group)
+    if (path.includes('/cpuset.')) settle(group)
   }
   return { write, writes, settle, cpus: read, partition, makeGroup }
 }

@@ -3,9 +3,9 @@ import t, { type Test } from 'tap'
 import { accessTo } from '../../src/change/host/access.js'
 import { type Change, ISOLATE_RECORD_FILE, readApplyRecord } from '../../src/change/host/record.js'
 import { undoHost } from '../../src/change/host/undo.js'
+import { reserveAt } from '../../src/change/isolate/group-steps.js'
 import { isolateHost } from '../../src/change/isolate/isolate.js'
 import { ISOLATE_UNIT_LINK, planIsolation } from '../../src/change/isolate/plan.js'
-import { reserveAt } from '../../src/change/isolate/reserve-step.js'
 import { reserveOf } from '../../src/change/reserve.js'
 import type { Step } from '../../src/change/step.js'
 import { openSysroot } from '../../src/host/sysroot.js'
@@ -14,6 +14,7 @@ import { hostWithCgroups, MOUNT } from './cgroup-kernel.js'
 
 const PLAN = planIsolation({
   realtime: [4, 5, 6, 7],
+  switches: [3],
   online: [0, 1, 2, 3, 4, 5, 6, 7],
   launcher: '/usr/bin/qemu-rt',
   config: null,
@@ -58,11 +59,23 @@ t.test('real-time CPUs are isolated, the system has the others, and all of it is
   t.ok(changed > 0)
   t.ok(hasNewUnit)
   t.same(refused, [])
-  t.same(kernel.cpus('', 'cpuset.cpus.isolated'), [4, 5, 6, 7])
-  t.equal(readFileSync(`${directory}${MOUNT}/system.slice/cpuset.cpus`, 'utf8').trim(), '0-3')
+  t.same(kernel.cpus('', 'cpuset.cpus.isolated'), [3, 4, 5, 6, 7])
+  t.equal(kernel.partition('/qemu_rt_switch.slice'), 'isolated')
+  t.match(
+    readFileSync(`${directory}/etc/systemd/system/qemu_rt_switch.slice`, 'utf8'),
+    /\[Slice\]\nAllowedCPUs=3\n/,
+  )
+  t.match(
+    readFileSync(`${directory}/etc/systemd/system/qemu-rt-isolate.service`, 'utf8'),
+    /^Wants=qemu_rt_switch.slice\nAfter=local-fs.target qemu_rt_switch.slice$/m,
+  )
+  for (const group of ['qemu-rt', 'qemu-rt-vms'])
+    t.equal(readFileSync(`${directory}${MOUNT}/${group}/cgroup.type`, 'utf8'), 'threaded\n')
+  t.same(kernel.cpus('/qemu-rt-vms', 'cpuset.cpus'), [0, 1, 2])
+  t.equal(readFileSync(`${directory}${MOUNT}/system.slice/cpuset.cpus`, 'utf8').trim(), '0-2')
   t.match(
     readFileSync(`${directory}/etc/systemd/system/user.slice.d/50-qemu-rt.conf`, 'utf8'),
-    /\[Slice\]\nAllowedCPUs=0-3\n/,
+    /\[Slice\]\nAllowedCPUs=0-2\n/,
   )
   t.equal(readlinkSync(directory + ISOLATE_UNIT_LINK), '../qemu-rt-isolate.service')
   t.same(reserveAt(root)?.cpus, [4, 5, 6, 7])
@@ -88,6 +101,18 @@ t.test('CPUs that a VM has stay its own, when all is isolated again and when it 
   t.same(reserveOf(at), [5, 6, 7])
   await undo()
   t.same(kernel.cpus('', 'cpuset.cpus.isolated'), [4])
+})
+
+t.test('without a switch there is no group and no slice for it', (t) => {
+  const { files } = planIsolation({
+    realtime: [2],
+    switches: [],
+    online: [0, 1, 2],
+    launcher: '/l',
+    config: null,
+  })
+  t.notMatch(files.map(({ path, text }) => path + text).join(''), /switch/)
+  t.end()
 })
 
 t.test('isolation that fails at any step leaves all as before', async (t) => {
@@ -154,7 +179,7 @@ t.test('a partition that the kernel refuses is told in its words, and nothing is
   // Not in the root group's list, as on a kernel without it.
   const before = tree(directory)
   writeFileSync(`${directory}${MOUNT}/cpuset.cpus.isolated`, '\n')
-  const steps = (all: readonly Step<Change>[]) => all.slice(-1)
+  const steps = (all: readonly Step<Change>[]) => all.slice(-3, -2)
   await t.rejects(isolate(steps), {
     exitCode: 69,
     message:

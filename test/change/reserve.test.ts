@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { bringThread } from '../../src/change/by-hand.js'
 import { lendMachineCpus } from '../../src/change/cpusets.js'
 import { clearExclusive, lend, lentCpus, reserveOf, setReserve, takeBack } from '../../src/change/reserve.js'
 import { readCpus } from '../../src/host/cpus.js'
@@ -94,17 +95,72 @@ t.test("a domain's vCPUs get theirs, by the group that the kernel says QEMU is i
   t.same(lendMachineCpus(7, wishes, root, kernel.write), [], 'a QEMU outside of libvirt')
 })
 
+t.test('threads of a VM that libvirt did not start go where their CPUs are', (t) => {
+  const { root, kernel } = made(t)
+  const bring = (tid: number, cpus: number[]) => bringThread(tid, cpus, root, kernel.write)
+  const thread = (tid: number, group: string, memory = 'VmSize:\t1 kB\n') =>
+    writeFiles(root, {
+      [`/proc/${tid}/status`]: `Tgid:\t20\n${memory}`,
+      [`/proc/${tid}/stat`]: `${tid} (qemu) S${' 7'.repeat(50)}\n`,
+      [`/proc/${tid}/cgroup`]: `0::${group}\n`,
+    })
+  const session = '/user.slice/user-1.slice/session-3.scope'
+  thread(20, session)
+  thread(21, session)
+  const since = () => kernel.writes.splice(0)
+  since()
+  t.equal(bring(21, [5]), null)
+  t.same(since(), [], 'without the group of host isolate nothing is done')
+  kernel.makeGroup('/qemu-rt-vms')
+  const own = '/qemu-rt/20-7'
+  t.equal(bring(21, [5]), null)
+  t.same(since(), [
+    '/qemu-rt-vms/cgroup.procs 20',
+    '/qemu-rt/cgroup.subtree_control +cpuset',
+    `${own}/cgroup.type threaded`,
+    `${own}/cpuset.cpus 5`,
+    `${own}/cgroup.threads 21`,
+  ])
+  thread(20, '/qemu-rt-vms')
+  thread(21, own)
+  thread(22, '/qemu-rt-vms')
+  bring(22, [6])
+  t.same(since(), [`${own}/cpuset.cpus 5-6`, `${own}/cgroup.threads 22`], 'the group has all CPUs of the VM')
+  bring(21, [0, 1])
+  t.same(since(), ['/qemu-rt-vms/cgroup.threads 21'], 'what a vCPU has started goes out again')
+  bring(20, [0, 1])
+  bring(22, [1, 5])
+  bring(22, [])
+  t.same(since(), [], 'what is not for the reserve alone stays where it is')
+  thread(20, `${VM}/emulator`)
+  bring(21, [5])
+  t.same(since(), [], "a VM of libvirt's is the hook's")
+  thread(21, session, '')
+  bring(21, [5])
+  t.same(since(), [], "a thread of the kernel's is no VM's")
+  thread(20, '/qemu-rt-vms')
+  thread(21, '/qemu-rt-vms')
+  const denied = () => {
+    throw Object.assign(new Error('no'), { code: 'EOPNOTSUPP' })
+  }
+  t.equal(bringThread(21, [5], root, denied), 'EOPNOTSUPP')
+  t.end()
+})
+
 t.test(
-  'a plan for libvirt counts the reserve among the CPUs that can be had, another does not',
+  'a plan counts the reserve among the CPUs that can be had, and says where it takes root',
   async (t) => {
     const { root, kernel } = made(t)
     kernel.settle()
-    const of = (machines: boolean) => readCpus(openSysroot(root), true, machines)?.cpuset
-    t.same(of(true), [0, 1, 2, 3, 4, 5, 6, 7])
-    t.same(of(false), [0, 1, 2, 3])
+    const of = (machines: boolean) => {
+      const cpus = readCpus(openSysroot(root), true, machines)
+      return [cpus?.cpuset?.length, cpus?.startCpuset?.length, cpus?.reserved]
+    }
+    t.same(of(true), [8, undefined, undefined], 'for libvirt, whose hook is root')
+    t.same(of(false), [8, 4, [4, 5, 6, 7]], 'by hand')
     writeFiles(root, { '/proc/self/cgroup': `0::${VM}/emulator\n` })
-    t.same(of(false), [0, 1, 2, 3, 4, 5, 6, 7], "in libvirt's groups")
+    t.same(of(false), [8, 4, undefined], "in libvirt's groups")
     kernel.write(`${root}${MOUNT}/qemu-rt/cpuset.cpus.partition`, 'member')
-    t.same(of(true), [0, 1, 2, 3, 4, 5, 6, 7], 'a reserve that is no partition keeps nothing away')
+    t.same(of(true), [8, undefined, undefined], 'a reserve that is no partition keeps nothing away')
   },
 )

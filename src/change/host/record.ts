@@ -50,9 +50,9 @@ export interface LinkMade {
   readonly to: string
 }
 
-/** The group that keeps real-time CPUs for VMs, and which these are. It is gone after a boot. */
-export interface ReserveMade {
-  readonly kind: 'reserve'
+/** A control group that keeps CPUs for VMs or for the switch, and which these are. It is gone after a boot. */
+export interface GroupMade {
+  readonly kind: 'group'
   readonly path: string
   readonly cpus: string
 }
@@ -63,7 +63,7 @@ export interface ControllerOn {
   readonly path: string
 }
 
-export type Change = RuntimeChange | FileChange | DirectoryMade | LinkMade | ReserveMade | ControllerOn
+export type Change = RuntimeChange | FileChange | DirectoryMade | LinkMade | GroupMade | ControllerOn
 
 export interface ApplyRecord {
   /** The boot that run-time values belong to; empty where it is not known. */
@@ -83,7 +83,7 @@ export function isRuntime(change: Change): change is RuntimeChange {
 
 /** Whether a value is gone with the boot in which it was set. A sysctl is not: its file sets it again at each boot. */
 export function endsWithBoot(change: Change): boolean {
-  if (change.kind === 'reserve' || change.kind === 'controller') return true
+  if (change.kind === 'group' || change.kind === 'controller') return true
   return isRuntime(change) && !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
 }
 
@@ -109,7 +109,7 @@ export function mergeChanges(known: readonly Change[], made: readonly Change[]):
 }
 
 function joined(first: Change, later: Change): Change {
-  if (later.kind === 'reserve') return later
+  if (later.kind === 'group') return later
   if ('set' in first && 'set' in later) return { ...first, set: [...new Set([...first.set, ...later.set])] }
   return first
 }
@@ -192,7 +192,7 @@ function isChange(json: unknown): json is Change {
   if (!isObject(json)) return false
   const { kind, path } = json
   if (kind === 'directory' || kind === 'controller') return isPath(path)
-  if (kind === 'reserve') return isPath(path) && typeof json.cpus === 'string'
+  if (kind === 'group') return isPath(path) && typeof json.cpus === 'string'
   if (kind === 'link') return isPath(path) && typeof json.to === 'string'
   if (kind === 'written') return isPath(path) && areTexts(json.set) && isBefore(json.before)
   const { target, name, form, before, set } = json

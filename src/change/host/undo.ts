@@ -1,6 +1,7 @@
 import { UserError } from '../../errors/user-error.js'
+import { writeSysfs } from '../driver.js'
 import { undoController } from '../isolate/controller.js'
-import { undoReserve } from '../isolate/reserve-step.js'
+import { undoGroup } from '../isolate/group-steps.js'
 import {
   type ApplyRecord,
   bootOf,
@@ -101,8 +102,8 @@ function undoingOf(host: Host, change: Change, removed: ReadonlySet<string>): Un
       return undoFile(host.root, change)
     case 'link':
       return undoLink(host.root, change)
-    case 'reserve':
-      return undoReserve(host.root, change)
+    case 'group':
+      return undoGroup(host.root, change, writeSysfs)
     case 'controller':
       return undoController(host.root, change)
     case 'directory':

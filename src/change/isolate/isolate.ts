@@ -4,8 +4,8 @@ import { type Change, ISOLATE_RECORD_FILE } from '../host/record.js'
 import { type Host, linkStep } from '../host/steps.js'
 import type { Step } from '../step.js'
 import { controllerStep } from './controller.js'
+import { groupSteps } from './group-steps.js'
 import { ISOLATE_UNIT_FILE, ISOLATE_UNIT_LINK, ISOLATE_UNIT_TARGET, type IsolationPlan } from './plan.js'
-import { reserveStep } from './reserve-step.js'
 
 /**
  * Carries isolation out: all of it, or nothing, with what was before in root's record first, as `applyHost`.
@@ -29,7 +29,7 @@ export function isolateHost(
         controllerStep(root, write),
         ...steps,
         ...(hasUnit ? [linkStep(root, ISOLATE_UNIT_LINK, ISOLATE_UNIT_TARGET)] : []),
-        reserveStep(root, plan.realtime, write),
+        ...groupSteps(root, plan, write),
       ]),
     ISOLATE_RECORD_FILE,
   )

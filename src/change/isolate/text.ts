@@ -1,15 +1,21 @@
 import { formatCpuSet } from '../../units/cpu-set.js'
+import { CGROUPS } from './controller.js'
+import { RESERVE_PATH, SWITCH_SLICE } from './group-steps.js'
 import type { IsolationPlan } from './plan.js'
-import { RESERVE_PATH } from './reserve-step.js'
 
 /** Says what isolation does, for people. */
 export function isolationText(
-  { realtime, others, runtime, files: planned }: IsolationPlan,
+  { realtime, switches, others, runtime, files: planned }: IsolationPlan,
   files: readonly { readonly path: string; readonly isThere: boolean }[],
 ): string {
   const lines = [
     'Isolated:',
     `  CPU ${formatCpuSet(realtime)}, as a partition: ${RESERVE_PATH}; a VM's vCPUs get their CPUs from there while it runs`,
+    ...(switches.length === 0
+      ? []
+      : [
+          `  CPU ${formatCpuSet(switches)}, as a partition: ${CGROUPS}/${SWITCH_SLICE}; for the switch's service`,
+        ]),
     '',
     `Kept on CPU ${formatCpuSet(others)}:`,
     ...runtime.map(({ target }) => `  ${target}`),

@@ -3,6 +3,9 @@ import { byBoot } from '../fixes.js'
 
 export const ISOLATION_ID = 'cpu.isolated'
 
+/** Of CPUs that `host isolate` keeps: no check of a host, but the word for why a VM does not reach them. */
+export const RESERVE_ID = 'cpu.reserve'
+
 /** Those of some CPUs onto which other threads are balanced. @param isolated null when that is not known: then none */
 export function notIsolated(cpus: CpuSet, isolated: CpuSet | null): CpuSet {
   return isolated === null ? [] : subtractCpuSets(cpus, isolated)

@@ -13,6 +13,7 @@ import {
 } from '../../change/host/surroundings.js'
 import { lookAtUndo, undoHost } from '../../change/host/undo.js'
 import { CGROUPS } from '../../change/isolate/controller.js'
+import { RESERVE_PATH } from '../../change/isolate/group-steps.js'
 import { isolateHost } from '../../change/isolate/isolate.js'
 import {
   ISOLATE_UNIT,
@@ -20,7 +21,6 @@ import {
   type IsolationPlan,
   planIsolation,
 } from '../../change/isolate/plan.js'
-import { RESERVE_PATH } from '../../change/isolate/reserve-step.js'
 import { isolationText } from '../../change/isolate/text.js'
 import { lentCpus } from '../../change/reserve.js'
 import { exampleOfHost } from '../../checks/configuration.js'
@@ -34,7 +34,13 @@ import { openSysroot, type Root } from '../../host/sysroot.js'
 import { describeHolder } from '../../plan/leases.js'
 import { readLeases } from '../../record/leases/read.js'
 import { report, writeAll } from '../../report/output.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../../units/cpu-set.js'
 import { printableLines } from '../../units/printable.js'
 import { checkRoot } from './apply.js'
 import { readSubject } from './subject.js'
@@ -79,7 +85,7 @@ async function isolate(root: Root, options: HostIsolateOptions): Promise<void> {
   for (const line of refused) report(`the kernel refused ${line}`)
   const failure = hasNewUnit ? await reloadUnits(root) : null
   if (failure !== null) report(`run: systemctl daemon-reload (${failure})`)
-  const cpus = formatCpuSet(plan.realtime)
+  const cpus = formatCpuSet(unionCpuSets(plan.realtime, plan.switches))
   writeAll(
     1,
     changed === 0
@@ -106,11 +112,14 @@ async function readPlan(
   if (cpus !== undefined)
     throw hostCpusNotThere({ place: found.path, found: cpus.what, todo: cpus.todo ?? 'correct [host]' })
   const { online } = sets
-  if (subtractCpuSets(online, realtime).length === 0) throw nothingLeft({ place: found.path })
+  const switches = configured.switch ?? []
+  if (subtractCpuSets(online, unionCpuSets(realtime, switches)).length === 0)
+    throw nothingLeft({ place: found.path })
   const named = found.explicit ? configForUnit(found.path) : null
   const launcher = launcherForUnit(root, process.env.QEMU_RT_LAUNCHER)
   const plan = planIsolation({
     realtime,
+    switches,
     online,
     launcher: found.explicit && named === null ? null : launcher,
     config: named,

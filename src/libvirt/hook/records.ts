@@ -1,5 +1,5 @@
 import { giveDevicesBack } from '../../change/claim.js'
-import { RESERVE_PATH, reserveAt } from '../../change/isolate/reserve-step.js'
+import { RESERVE_PATH, reserveAt } from '../../change/isolate/group-steps.js'
 import { takeBack } from '../../change/reserve.js'
 import { cpusNotIsolated } from '../../errors/host-isolate.js'
 import type { UserError } from '../../errors/user-error.js'

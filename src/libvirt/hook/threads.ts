@@ -1,5 +1,5 @@
 import { lendMachineCpus, setMachineCpus } from '../../change/cpusets.js'
-import { reserveAt } from '../../change/isolate/reserve-step.js'
+import { reserveAt } from '../../change/isolate/group-steps.js'
 import { readAttribute } from '../../host/sysfs.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { withRootsLock } from '../../record/root/lock.js'

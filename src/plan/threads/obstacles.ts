@@ -1,10 +1,10 @@
 import type { CpuPartition } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, RESERVE, subtractCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease } from '../leases.js'
 
 /** What keeps CPUs from a VM. */
 export interface Obstacle {
-  readonly kind: 'offline' | 'reserve' | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own' | 'core'
+  readonly kind: 'offline' | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own' | 'core'
   readonly cpus: CpuSet
   /** Goes on after the CPUs: `offline`, `held by guest 'plc-1' (PID 4711)`. */
   readonly why: string
@@ -48,10 +48,6 @@ export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
   if (cpuset !== null) {
     const away = subtractCpuSets(left, cpuset)
     for (const { group, kind, cpus } of partitions) {
-      if (group === RESERVE) {
-        add('reserve', intersectCpuSets(away, cpus), 'kept by host isolate for VMs of libvirt')
-        continue
-      }
       const type = kind === 'isolated' ? 'isolated partition' : 'partition'
       add('partition', intersectCpuSets(away, cpus), `taken by the ${type} of cgroup ${group}`)
     }
@@ -81,8 +77,6 @@ const REMEDIES: Readonly<Record<Obstacle['kind'], (cpus: string, wait: string) =
   held: (_, wait) => wait,
   sibling: (_, wait) => wait,
   offline: (cpus) => `bring CPU ${cpus} online (as root: chcpu -e ${cpus})`,
-  reserve: () =>
-    'start the VM by libvirt, whose hook lends it these CPUs, or give them back as root: qemu-rt host isolate --undo',
   partition: () => 'start the VM in the cgroup that has them',
   cpuset: (cpus) => `add CPU ${cpus} to the cpuset of the VM's cgroup and those above it`,
   own: () => null,

@@ -3,13 +3,14 @@ import {
   ISOLATION_ID,
   isolcpusParameter,
   notIsolated,
+  RESERVE_ID,
   ticklessParameters,
 } from '../../checks/judge/isolation.js'
 import { judgeThrottling } from '../../checks/judge/throttling.js'
 import { type Finding, isBad } from '../../errors/finding.js'
 import type { HostCpus } from '../../host/facts.js'
 import type { KernelThread, KernelThreadsOf } from '../../host/kernel-threads.js'
-import { type CpuSet, formatCpuSet, unionCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import { isRealtime, type ThreadPlan, type VcpuSetting } from './thread-plan.js'
 
 /** The kernel's own per-CPU threads, which a vCPU above them keeps from running as long as it is busy. */
@@ -34,6 +35,7 @@ export function realtimeWarnings(
   return [
     ...(isBad(throttling) ? [throttling] : []),
     ...isolationWarnings(cpus, host),
+    ...reserveWarnings(cpus, host),
     ...(threads === null
       ? priorityWarnings(Math.max(...realtime.map(({ priority }) => priority ?? 0)), host)
       : waitingWarnings(realtime, threads)),
@@ -50,6 +52,20 @@ function isolationWarnings(cpus: CpuSet, host: HostCpus): Finding[] {
     what: `CPU ${formatCpuSet(left)} of real-time vCPUs is not isolated`,
     where: 'the kernel puts other threads there',
     todo: howToIsolate(left, { ...host, isolated: unionCpuSets(cpus, host.isolated ?? []) }, all),
+  }
+  return [finding]
+}
+
+/** CPUs that another user than root plans with and does not reach. */
+function reserveWarnings(cpus: CpuSet, { reserved = [] }: HostCpus): Finding[] {
+  const kept = intersectCpuSets(cpus, reserved)
+  if (kept.length === 0) return []
+  const finding: Finding = {
+    id: RESERVE_ID,
+    level: 'fail',
+    what: `CPU ${formatCpuSet(kept)} is kept by host isolate`,
+    where: 'only root brings vCPUs there',
+    todo: 'when the VM runs, run as root: qemu-rt tune --pid PID --profile NAME',
   }
   return [finding]
 }
