@@ -22,14 +22,19 @@ export interface RecordedVm extends VmRecord {
  */
 export function findRecorded(): RecordedVm[] {
   const user = process.geteuid?.() ?? 0
+  const roots = readRootsRecords('/', () => {}).flatMap((record) => running(record, 0))
+  // Of a user's VM that root has tuned by a profile there are both: root's word counts.
+  const isRoots = (pid: number) => roots.some(({ process }) => process.pid === pid)
   const found = [
-    ...readRootsRecords('/', () => {}).flatMap((record) => running(record, 0)),
+    ...roots,
     ...readUsersRecords('/').flatMap(({ user: word, record }) =>
-      isOfLaunch(record.process.pid) ? [] : running(record, word),
+      isRoots(record.process.pid) || isOfLaunch(record.process.pid) ? [] : running(record, word),
     ),
   ]
   const carried = user === 0 ? [] : findCarried(user)
-  const others = carried.filter(({ id }) => !found.some((one) => one.id === id))
+  const others = carried.filter(
+    ({ id, process: { pid } }) => !found.some((one) => one.id === id || one.process.pid === pid),
+  )
   return [...found, ...others].sort((a, b) => a.process.pid - b.process.pid)
 }
 

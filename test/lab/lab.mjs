@@ -27,8 +27,8 @@ const STARTS = 3
 
 /** Each boot runs the parts of one directory; a partition of CPUs is proven where isolcpus= has not isolated them before. */
 const BOOTS = [
-  { parts: 'inside', isolation: 'isolcpus=2-3' },
-  { parts: 'inside-plain', isolation: '' },
+  { parts: 'inside', cpus: 4, quiet: '2-3', isolation: 'isolcpus=2-3' },
+  { parts: 'inside-plain', cpus: 6, quiet: '2-5', isolation: '' },
 ]
 
 const options = readOptions()
@@ -237,9 +237,9 @@ async function bootAll(kernel, initramfs) {
   return failed === 0 ? 0 : 1
 }
 
-async function boot({ release, image, root }, initramfs, { parts, isolation }) {
+async function boot({ release, image, root }, initramfs, { parts, cpus, quiet, isolation }) {
   const append = [
-    `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepages=256`,
+    `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=${quiet} rcu_nocbs=${quiet} irqaffinity=0-1 hugepages=256`,
     `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${options.part}`,
   ].join(' ')
   const args = [
@@ -251,7 +251,7 @@ async function boot({ release, image, root }, initramfs, { parts, isolation }) {
       '-cpu',
       'max',
       '-smp',
-      '4',
+      String(cpus),
       '-m',
       '6G',
     ],

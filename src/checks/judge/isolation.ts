@@ -22,6 +22,21 @@ export function isolcpusParameter(cpus: CpuSet, flags: readonly string[] = ISOLC
   return `isolcpus=${[...flags].join(',')},${formatCpuSet(cpus)}`
 }
 
+/**
+ * The CPUs that a host is to be booted with as isolated: those of real-time VMs and of the switch, and others that are so
+ * already, which a parameter of the kernel names all together. Housekeeping CPUs are let go.
+ */
+export function cpusOfBoot(
+  {
+    realtime,
+    switches,
+    housekeeping,
+  }: { readonly realtime: CpuSet; readonly switches: CpuSet; readonly housekeeping: CpuSet },
+  there: CpuSet,
+): CpuSet {
+  return unionCpuSets(realtime, switches, subtractCpuSets(there, housekeeping))
+}
+
 /** What keeps the tick and RCU's callbacks off CPUs. */
 export function ticklessParameters(cpus: CpuSet): string {
   return `nohz_full=${formatCpuSet(cpus)} rcu_nocbs=${formatCpuSet(cpus)}`
