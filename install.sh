@@ -326,6 +326,8 @@ case $action in
     # What the host was like before is in there.
     [ ! -e "$root/var/lib/qemu-rt/host-apply.json" ] ||
       fail "qemu-rt host apply has changed this host; put it back first: qemu-rt host undo" 69
+    [ ! -e "$root/var/lib/qemu-rt/host-isolate.json" ] ||
+      fail "qemu-rt host isolate has changed this host; put it back first: qemu-rt host isolate --undo" 69
     remove_all
     echo "removed from $prefix"
     ;;

@@ -12,7 +12,7 @@ import { hostUseOf } from '../host/use/host-use.js'
 import { makeAnonymizer, withoutAddress } from './anonymize.js'
 import { captureChecks } from './checks.js'
 import { makeDirectory } from './directory.js'
-import { GROUP_TEXTS, INTERFACE_TEXTS, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
+import { GROUP_TEXTS, INTERFACE_TEXTS, isPlainGroup, LINKS, NAMES, PROCESS_TEXTS, TEXTS } from './sources.js'
 
 /** How many files and links were written. */
 export interface Captured {
@@ -177,7 +177,7 @@ function captureKernelThreads(root: Root, putText: PutText): void {
 function withoutNames(path: string, name: string): string {
   return path
     .split('/')
-    .map((part) => (part === '' || /^[\w-]+\.slice$/.test(part) ? part : name))
+    .map((part) => (part === '' || isPlainGroup(part) ? part : name))
     .join('/')
 }
 

@@ -57,3 +57,8 @@ export const GROUP_TEXTS = [
   'cpuset.cpus.isolated',
   'cpuset.cpus.partition',
 ] as const
+
+/** Whether the name of a control group says nothing of VMs and programs: a slice's, and those of `host isolate`. */
+export function isPlainGroup(name: string): boolean {
+  return /^[\w-]+\.slice$|^qemu-rt(-vms)?$/.test(name)
+}

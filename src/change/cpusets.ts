@@ -3,8 +3,15 @@ import { findGroup, type Group } from '../host/cgroup.js'
 import { cpusOfGroup } from '../host/cpuset.js'
 import { readProc } from '../host/proc.js'
 import { errorCode } from '../host/sysfs.js'
-import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../units/cpu-set.js'
 import { type WriteSysfs, writeSysfs } from './driver.js'
+import { lend } from './reserve.js'
 
 /** CPUs that a group of libvirt's must allow. */
 export interface GroupWish {
@@ -29,18 +36,53 @@ export function setMachineCpus(
   root = '',
   write: WriteSysfs = writeSysfs,
 ): string[] {
-  const cgroup = readProc(`${root}/proc/${pid}/cgroup`) ?? ''
-  const own = findGroup('cpuset', cgroup, readProc(`${root}/proc/self/mountinfo`) ?? '')
-  if (own === null || !own.path.endsWith(EMULATOR)) return []
-  // So the kernel writes of a group above the reader's namespace (cgroup_namespaces(7)): no way from the mount point.
-  if (own.path.split('/').includes('..')) return []
-  const machine = own.path.slice(0, -EMULATOR.length)
+  const machine = machineOf(pid, root)
+  if (machine === null) return []
   return wishes.flatMap(
-    (wish) => widen(root, { ...own, path: `${machine}/${wish.group}` }, wish, write) ?? [],
+    (wish) => widen(root, { ...machine, path: `${machine.path}/${wish.group}` }, wish, write) ?? [],
   )
 }
 
 const EMULATOR = '/emulator'
+
+/** The group that libvirt's groups of a domain are in; null where QEMU is in none of libvirt's. */
+function machineOf(pid: number, root: string): Group | null {
+  const cgroup = readProc(`${root}/proc/${pid}/cgroup`) ?? ''
+  const own = findGroup('cpuset', cgroup, readProc(`${root}/proc/self/mountinfo`) ?? '')
+  if (own === null || !own.path.endsWith(EMULATOR)) return null
+  // So the kernel writes of a group above the reader's namespace (cgroup_namespaces(7)): no way from the mount point.
+  if (own.path.split('/').includes('..')) return null
+  return { ...own, path: own.path.slice(0, -EMULATOR.length) }
+}
+
+/**
+ * Gives the groups of a domain's vCPUs and I/O threads their CPUs from the reserve of `host isolate`, as isolated partitions.
+ * Where there is no reserve, or it does not have them, nothing is done.
+ * @param pid as for `setMachineCpus`
+ * @returns what is not isolated and why, a line each
+ */
+export function lendMachineCpus(
+  pid: number,
+  wishes: readonly GroupWish[],
+  root = '',
+  write: WriteSysfs = writeSysfs,
+): string[] {
+  const machine = machineOf(pid, root)
+  if (machine?.version !== 2) return []
+  const at = { root, mountPoint: machine.mountPoint }
+  const seen: number[] = []
+  return wishes.flatMap(({ group, cpus, isAll }) => {
+    const path = `${machine.path}/${group}`
+    if (!isAll || `/${group}` === EMULATOR || !isThere(`${root}${machine.mountPoint}${path}`)) return []
+    const shared = intersectCpuSets(cpus, seen)
+    seen.push(...cpus)
+    if (shared.length > 0)
+      return [`CPU ${formatCpuSet(shared)} is for several threads of this VM, which cannot share a partition`]
+    const lent = lend(at, path, cpus, write)
+    if (lent === null || lent.problem === null) return []
+    return [`CPU ${formatCpuSet(lent.cpus)} is not isolated for its group ${path}: ${lent.problem}`]
+  })
+}
 
 function widen(root: string, group: Group, { cpus, isAll }: GroupWish, write: WriteSysfs): string | null {
   const directory = `${root}${group.mountPoint}${group.path}`

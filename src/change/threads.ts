@@ -3,6 +3,7 @@ import { isSameProcess } from '../host/process.js'
 import { run } from '../host/program.js'
 import type { Aspect, Deviation } from '../tune/deviations.js'
 import { formatCpuSet } from '../units/cpu-set.js'
+import { bringThread } from './by-hand.js'
 
 /** What the kernel would not do. */
 export interface Refusal {
@@ -47,10 +48,14 @@ export async function apply(deviations: readonly Deviation[]): Promise<Refusal[]
 
 async function applyOne(deviation: Deviation): Promise<Refusal | null> {
   const { tid, startTicks } = deviation.thread
+  const isRoot = process.geteuid?.() === 0
   for (const aspect of deviation.differs) {
     // QEMU can end the thread and, with as many threads as it likes, make the setting of others last until somebody else has
     // the number.
     if (startTicks !== undefined && !isSameProcess({ pid: tid, startTicks })) return null
+    const kept = aspect === 'cpus' && isRoot ? bringThread(tid, deviation.setting.cpus ?? []) : null
+    if (kept !== null)
+      return { deviation, aspect, reason: 'other', message: `its control group cannot be changed (${kept})` }
     const message = await run(COMMANDS[aspect](deviation))
     if (message === null) continue
     if (/No such process/.test(message)) return null

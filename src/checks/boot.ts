@@ -5,15 +5,14 @@ import {
   intersectCpuSets,
   parseCpuSet,
   subtractCpuSets,
-  unionCpuSets,
 } from '../units/cpu-set.js'
 import type { Check, Sets, Subject } from './check.js'
 import { type Parameter, parameter, parameterValues, parseIsolcpus } from './command-line.js'
 import { byBoot } from './fixes.js'
-import { ISOLCPUS_FLAGS, isolcpusParameter, parseTickless, TICK_ID } from './judge/isolation.js'
+import { cpusOfBoot, ISOLCPUS_FLAGS, isolcpusParameter, parseTickless, TICK_ID } from './judge/isolation.js'
 import { isRealtimeKernel } from './kernel.js'
-import { COMMAND_LINE, cpusOf, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
-import { PARTITIONS } from './sets.js'
+import { COMMAND_LINE, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
+import { groupedCpus, PARTITIONS } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const PARAMETERS_DOC = 'Linux Documentation/admin-guide/kernel-parameters.txt'
@@ -23,14 +22,6 @@ const NOHZ_FULL = '/sys/devices/system/cpu/nohz_full'
 export function parameterCpus(text: string, online: CpuSet): CpuSet | null {
   const last = String(Math.max(0, ...online))
   return parseCpuSet(text.replace(/\ball\b/g, `0-${last}`).replace(/\bN\b/g, last))
-}
-
-/**
- * Real-time CPUs, and others that the host has been booted so with, such as a switch's: a parameter of the kernel names all,
- * and but for housekeeping CPUs they stay so.
- */
-export function withThose({ realtime, housekeeping }: Sets, there: CpuSet): CpuSet {
-  return unionCpuSets(realtime, subtractCpuSets(there, housekeeping))
 }
 
 /** CPUs without the tick; null when it is not known. A kernel without the file has none, whatever its command line says. */
@@ -59,7 +50,7 @@ const nohzFull: Check = {
       return missed(
         nohzFull,
         `${cpusText(ticking)} with the tick`,
-        byBoot(`nohz_full=${formatCpuSet(withThose(subject.sets, tickless))}`),
+        byBoot(`nohz_full=${formatCpuSet(cpusOfBoot(subject.sets, tickless))}`),
       )
     const burdened = intersectCpuSets(housekeeping, tickless)
     return burdened.length === 0
@@ -96,7 +87,7 @@ const rcuCallbacks: Check = {
     return missed(
       rcuCallbacks,
       `callbacks are run on ${cpusText(left)}`,
-      byBoot(`rcu_nocbs=${formatCpuSet(withThose(sets, listed))}`),
+      byBoot(`rcu_nocbs=${formatCpuSet(cpusOfBoot(sets, listed))}`),
     )
   },
   why: 'What RCU has to free is freed in softirqs of the CPU itself. nohz_full= implies it.',
@@ -117,7 +108,7 @@ export function isolcpusWanted({ facts, sets }: BootFacts, flags: readonly strin
   const there = (parameterValues(facts, 'isolcpus') ?? []).flatMap((text) => parseIsolcpus(text) ?? [])
   const all = new Set(['managed_irq', ...there.flatMap((one) => one.flags), ...flags])
   const cpus = there.flatMap((one) => one.cpus)
-  return isolcpusParameter(withThose(sets, cpus), [...all])
+  return isolcpusParameter(cpusOfBoot(sets, cpus), [...all])
 }
 
 type BootFacts = Pick<Subject, 'facts' | 'sets'>
@@ -131,7 +122,7 @@ export function byIsolcpus(subject: BootFacts, flags: readonly string[]): string
 
 /** Whether cpuset partitions isolate the real-time CPUs. */
 function isPartitioned(facts: CheckFacts, { realtime }: Sets): boolean {
-  return PARTITIONS.some((path) => subtractCpuSets(realtime, cpusOf(facts, path) ?? []).length === 0)
+  return subtractCpuSets(realtime, groupedCpus(facts) ?? []).length === 0
 }
 
 const managedIrq: Check = {

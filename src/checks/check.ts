@@ -44,6 +44,8 @@ export type FixedBy = keyof typeof FIXED_BY
 export interface Sets {
   /** `[host] realtime`; where it is not configured, the isolated CPUs. */
   readonly realtime: CpuSet
+  /** `[host] switch`; empty where there is none. */
+  readonly switches: CpuSet
   /** `[host] housekeeping`; where it is not configured, the CPUs that are for nothing else. */
   readonly housekeeping: CpuSet
   readonly online: CpuSet

@@ -15,7 +15,7 @@ import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, seesHost, textsOf,
 import { ISOLATED, isolatedByGroups, isolatedCpus, PARTITIONS } from './sets.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
-const OR_PARTITION = 'or make an isolated cpuset partition of these CPUs (cgroup v2)'
+const OR_PARTITION = 'or run as root: qemu-rt host isolate (cgroup v2, Linux 6.8)'
 
 const isolated: Check = {
   id: ISOLATION_ID,

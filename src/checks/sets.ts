@@ -2,28 +2,46 @@ import type { HostPolicy, Policy, VcpuProfile } from '../config/policy.js'
 import type { CheckFacts } from '../host/check/facts.js'
 import { type CpuSet, intersectCpuSets, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 import type { ProfileNeeds, Sets } from './check.js'
-import { cpusOf } from './look.js'
+import { cpusOf, textsOf } from './look.js'
 
 export const ONLINE = '/sys/devices/system/cpu/online'
 export const PRESENT = '/sys/devices/system/cpu/present'
 export const ISOLATED = '/sys/devices/system/cpu/isolated'
 
 /** Where the root group tells the CPUs of isolated partitions: cgroup v2 by itself, and beside v1. Linux 6.8. */
-export const PARTITIONS = [
+const ROOTS_PARTITIONS = [
   '/sys/fs/cgroup/cpuset.cpus.isolated',
   '/sys/fs/cgroup/unified/cpuset.cpus.isolated',
 ]
 
+/** What older kernels tell of the groups right below it. */
+const KIND = '/sys/fs/cgroup/*/cpuset.cpus.partition'
+
+/** All that tells which CPUs partitions have isolated. */
+export const PARTITIONS = [...ROOTS_PARTITIONS, KIND, '/sys/fs/cgroup/*/cpuset.cpus.effective']
+
 /** CPUs that nothing is balanced onto: by isolcpus= at boot, and by partitions since; null when neither is known. */
 export function isolatedCpus(facts: CheckFacts): CpuSet | null {
-  const known = [ISOLATED, ...PARTITIONS].map((path) => cpusOf(facts, path)).filter((set) => set !== null)
+  const known = [cpusOf(facts, ISOLATED), groupedCpus(facts)].filter((set) => set !== null)
   return known.length === 0 ? null : unionCpuSets(...known)
 }
 
 /** Those of them that partitions have isolated, rather than the boot. */
 export function isolatedByGroups(facts: CheckFacts): CpuSet {
-  const grouped = PARTITIONS.map((path) => cpusOf(facts, path)).filter((set) => set !== null)
-  return subtractCpuSets(unionCpuSets(...grouped), cpusOf(facts, ISOLATED) ?? [])
+  return subtractCpuSets(groupedCpus(facts) ?? [], cpusOf(facts, ISOLATED) ?? [])
+}
+
+/**
+ * CPUs of isolated partitions; null when it is not known. The text after `isolated` says why a partition is invalid, which then is
+ * none.
+ */
+export function groupedCpus(facts: CheckFacts): CpuSet | null {
+  const told = ROOTS_PARTITIONS.map((path) => cpusOf(facts, path)).filter((set) => set !== null)
+  if (told.length > 0) return unionCpuSets(...told)
+  const groups = textsOf(facts, KIND).flatMap(([path, kind]) =>
+    kind === 'isolated' ? (cpusOf(facts, path.replace(/partition$/, 'effective')) ?? []) : [],
+  )
+  return groups.length === 0 ? null : groups
 }
 
 /**
@@ -40,6 +58,7 @@ export function findSets(facts: CheckFacts, configured: HostPolicy, profiles: re
   return {
     online,
     realtime,
+    switches: here(configured.switch ?? []),
     housekeeping: configured.housekeeping === null ? others : here(configured.housekeeping),
     vcpuPriority: priorities.length === 0 ? null : Math.max(...priorities),
   }

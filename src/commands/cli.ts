@@ -270,6 +270,22 @@ function addHost(root: Command): void {
       '\nWhat somebody else has changed since is left and named. Exit codes: 0; 69 when something is left, 77 permission.',
     )
     .action(async (options) => (await import('./host/undo.js')).hostUndo(options))
+  host
+    .command('isolate')
+    .description(
+      'keep everything but VMs off the real-time CPUs by a cpuset partition, in place of isolcpus=',
+    )
+    .option('--dry-run', 'print what would be done, and do nothing', false)
+    .option('--undo', 'put back what host isolate has changed', false)
+    .option('--at-boot', 'what the unit runs: make the partition, write no files', false)
+    .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
+    .addOption(beneath)
+    .addHelpText(
+      'after',
+      "\nNeeds cgroup v2 and Linux 6.8. libvirt's hook lends a VM its CPUs while it runs; see docs/host-isolate.md." +
+        '\nExit codes: 0; 69 when the kernel does not isolate the CPUs or a VM has one, 77 permission, 78 configuration.',
+    )
+    .action(async (options) => (await import('./host/isolate.js')).hostIsolate(options))
 }
 
 function addDomain(root: Command): void {

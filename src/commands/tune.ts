@@ -102,7 +102,9 @@ async function tuneOne(target: RunningQemu, settings: Settings): Promise<Problem
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const isAsked = ({ deviation: { role } }: Refusal) => settings.expected === null || isAskedFor(role)
   const explain = (some: readonly Refusal[]) =>
-    explainAll(some, ({ deviation }) => readCircumstances(target.pid, deviation.thread.tid, online))
+    explainAll(some, ({ deviation }) =>
+      readCircumstances(target.pid, deviation.thread.tid, online, target.record?.profile),
+    )
   const say = (kind: Problem['kind'], causes: readonly string[]) =>
     causes.map((cause) => ({ kind, text: `${describeTarget(target)}: ${cause}` }))
   return [

@@ -3,7 +3,7 @@ import { hasRealtimeGroups } from '../units/kernel-config.js'
 import { hasFairServer } from '../units/kernel-release.js'
 import { readKernelConfig } from './check/kernel-config.js'
 import { readCoreKinds } from './core-kinds.js'
-import { readCpusetCpus, readMachinesCpus, readStartCpus } from './cpuset.js'
+import { readCpusetCpus, readMachinesCpus, readReservedCpus, readStartCpus } from './cpuset.js'
 import type { HostCpus } from './facts.js'
 import { readIsolatedGroups, readPartitions } from './partitions.js'
 import { readProc } from './proc.js'
@@ -28,11 +28,13 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   if (!topology) return { ...plain, cpuset: null, siblings: {}, nodes: {}, realtimeRuntime: null }
   const cpuset = machines ? readMachinesCpus(root) : readCpusetCpus(root)
   const coreKinds = readCoreKinds(root, present)
+  const reserved = machines ? [] : readReservedCpus(root)
   const isKept = cpuset !== null && subtractCpuSets(online, cpuset).length > 0
   return {
     ...plain,
     cpuset,
     startCpuset: machines ? null : readStartCpus(root),
+    ...(reserved.length === 0 ? {} : { reserved }),
     ...(isKept ? { partitions: readPartitions(root) } : {}),
     ...readRcuPriority(root),
     ...(coreKinds.length === 0 ? {} : { coreKinds }),

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, parseCpuSet, RESERVE, unionCpuSets } from '../units/cpu-set.js'
 import { findGroup, type Group } from './cgroup.js'
 import { readProc } from './proc.js'
 import { readAttribute } from './sysfs.js'
@@ -20,7 +20,24 @@ const FILES = { 1: ['cpuset.effective_cpus', 'cpuset.cpus'], 2: ['cpuset.cpus.ef
  */
 export function readCpusetCpus(root: Root): CpuSet | null {
   const group = ownGroup(root)
-  return group && cpusOfGroup(root, { ...group, path: group.path.replace(/\/emulator$/, '') })
+  if (group === null) return null
+  return withReserve(root, group, cpusOfGroup(root, { ...group, path: machineOf(group) }))
+}
+
+function machineOf({ path }: Group): string {
+  return path.replace(/\/emulator$/, '')
+}
+
+/**
+ * The CPUs of the reserve that a VM of this process gets from root alone: libvirt's hook gives them to its VMs, and root's
+ * launch to its own.
+ * @returns empty where there are none
+ */
+export function readReservedCpus(root: Root): CpuSet {
+  const group = ownGroup(root)
+  const isRoots = root === '' && process.geteuid?.() === 0
+  if (group === null || isRoots || machineOf(group) !== group.path) return []
+  return reserveOf(root, group)
 }
 
 /**
@@ -43,7 +60,19 @@ export function readMachinesCpus(root: Root): CpuSet | null {
   const group = ownGroup(root)
   if (group === null) return null
   const path = MACHINES.find((one) => existsSync(`${root}${group.mountPoint}${one}`)) ?? ''
-  return cpusOfGroup(root, { ...group, path })
+  return withReserve(root, group, cpusOfGroup(root, { ...group, path }))
+}
+
+/** Root gives a VM the CPUs of the reserve that it is to have: libvirt's hook, and the tuner. */
+function withReserve(root: Root, group: Group, cpus: CpuSet | null): CpuSet | null {
+  return cpus && unionCpuSets(cpus, reserveOf(root, group))
+}
+
+/** What the reserve of `host isolate` has. Nobody but root can make a group in that place. */
+function reserveOf(root: Root, { version, mountPoint }: Group): CpuSet {
+  const group = `${root}${mountPoint}${RESERVE}`
+  const isPartition = version === 2 && readAttribute(`${group}/cpuset.cpus.partition`)?.trim() === 'isolated'
+  return isPartition ? (parseCpuSet(readAttribute(`${group}/cpuset.cpus`) ?? '') ?? []) : []
 }
 
 /** This process's group of the cpuset controller, where it is in cgroup v2, which alone has partitions; else null. */

@@ -64,6 +64,8 @@ export interface HostCpus {
   readonly isolatedByGroups?: CpuSet
   /** What the cgroup's cpuset leaves to the VM; null when nothing limits it. */
   readonly cpuset: CpuSet | null
+  /** CPUs of `cpuset` that `host isolate` keeps until root brings the threads there; absent where this process can, or there is none. */
+  readonly reserved?: CpuSet
   /** Cgroups that have taken CPUs for themselves; looked for only where the cpuset keeps CPUs from the VM. */
   readonly partitions?: readonly CpuPartition[]
   /** Sets of CPUs of one kind, the fastest first; empty or absent where all are alike or the host does not say. */

@@ -8,8 +8,8 @@ import type { Root } from './sysroot.js'
 const CPUS = ['cpuset.cpus.exclusive.effective', 'cpuset.cpus.effective']
 
 /**
- * CPUs of isolated partitions: as the root group says (cpuset.cpus.isolated; what booted isolated need not be there),
- * and of partitions above this process's group, for a kernel without that file.
+ * CPUs of isolated partitions: as the root group says (cpuset.cpus.isolated; what booted isolated need not be there), and of
+ * partitions above this process's group; on a kernel without that file also of those right below the root group.
  * @returns null without cgroup v2
  */
 export function readIsolatedGroups(root: Root): CpuSet | null {
@@ -17,7 +17,8 @@ export function readIsolatedGroups(root: Root): CpuSet | null {
   if (own === null) return null
   const text = readAttribute(`${root}${own.mountPoint}/cpuset.cpus.isolated`)
   const all = text === null ? null : parseCpuSet(text)
-  const above = pathsUpwards(own.path).flatMap((group) => readPartition(root, own.mountPoint, group))
+  const groups = [...pathsUpwards(own.path), ...(text === null ? groupsBelow(root, own.mountPoint, '') : [])]
+  const above = groups.flatMap((group) => readPartition(root, own.mountPoint, group))
   const isolated = above.filter(({ kind }) => kind === 'isolated').flatMap(({ cpus }) => cpus)
   if (all === null && isolated.length === 0) return null
   return [...(all ?? []), ...isolated]
@@ -27,13 +28,18 @@ export function readIsolatedGroups(root: Root): CpuSet | null {
 export function readPartitions(root: Root): CpuPartition[] {
   const own = cpusetHierarchy(root)
   if (own === null) return []
-  const below = (group: string) =>
-    (listDirectory(`${root}${own.mountPoint}${group}`) ?? [])
+  const below = (group: string) => groupsBelow(root, own.mountPoint, group)
+  const groups = below('')
+  return [...groups, ...groups.flatMap(below)].flatMap((group) => readPartition(root, own.mountPoint, group))
+}
+
+function groupsBelow(root: Root, mountPoint: string, group: string): string[] {
+  return (
+    (listDirectory(`${root}${mountPoint}${group}`) ?? [])
       // A group is a directory, most of which systemd names so; an attribute has a controller before its dot.
       .filter((name) => !/^(cgroup|cpu|cpuset|memory|io|pids|misc|irq|hugetlb|rdma|dmem)\./.test(name))
       .map((name) => `${group}/${name}`)
-  const groups = below('')
-  return [...groups, ...groups.flatMap(below)].flatMap((group) => readPartition(root, own.mountPoint, group))
+  )
 }
 
 /** The text after `isolated` says why a partition is invalid, which then is none. */

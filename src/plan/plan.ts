@@ -243,7 +243,7 @@ function threadWarnings(
       ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
       ...setWarnings(threads, cpus),
     ]),
-    ...realtimeWarnings(threads, cpus, host.kernelThreads).map(
+    ...realtimeWarnings(threads, cpus, host.kernelThreads, policy.host).map(
       (one): Warning => ({ ...one, kind: 'unprepared' }),
     ),
     ...ofKind('placement', contexts),

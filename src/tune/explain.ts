@@ -1,5 +1,7 @@
+import { quoteIfNeeded } from '../argv/shell.js'
 import type { Refusal } from '../change/threads.js'
 import { byOnline } from '../checks/fixes.js'
+import { RESERVE_ID } from '../checks/judge/isolation.js'
 import { allowsPriority, daemonLimit, LIMITS_ID } from '../checks/judge/limits.js'
 import { type Finding, findingText } from '../errors/finding.js'
 import type { CpuPartition } from '../host/facts.js'
@@ -8,7 +10,7 @@ import { readProc } from '../host/proc.js'
 import { openSysroot } from '../host/sysroot.js'
 import { obstaclesTo } from '../plan/threads/obstacles.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, RESERVE, subtractCpuSets } from '../units/cpu-set.js'
 import { describeRole, type Role } from './roles.js'
 import { type GroupLimits, readGroupLimits } from './thread-groups.js'
 import type { Thread } from './threads.js'
@@ -24,13 +26,23 @@ export interface Circumstances extends GroupLimits {
   readonly online: CpuSet
   /** Cgroups that have taken CPUs for themselves. */
   readonly partitions?: readonly CpuPartition[]
+  /** What root would run to set the threads; absent where this is root. */
+  readonly asRoot?: string
 }
 
 /** Bit of CAP_SYS_NICE in /proc/PID/status (linux/capability.h). */
 const CAP_SYS_NICE = 23n
 
-/** Looks up why the kernel may have refused. */
-export function readCircumstances(pid: number, tid: number, online: CpuSet): Circumstances {
+/**
+ * Looks up why the kernel may have refused.
+ * @param profile that the VM runs by; null for none
+ */
+export function readCircumstances(
+  pid: number,
+  tid: number,
+  online: CpuSet,
+  profile: string | null = null,
+): Circumstances {
   const own = readProc('/proc/self/status') ?? ''
   const theirs = readProc(`/proc/${pid}/status`) ?? ''
   const limit = /^Max realtime priority +(\S+)/m.exec(readProc(`/proc/${pid}/limits`) ?? '')?.[1] ?? '0'
@@ -41,7 +53,13 @@ export function readCircumstances(pid: number, tid: number, online: CpuSet): Cir
     realtimeLimit: limit === 'unlimited' ? limit : Number(limit),
     online,
     partitions: readPartitions(openSysroot('/')),
+    ...(effectiveUser(own) === '0' ? {} : { asRoot: `qemu-rt tune --pid ${pid}${withProfile(profile)}` }),
   }
+}
+
+/** Root goes by its own word, so it names the profile. */
+function withProfile(profile: string | null): string {
+  return profile === null ? '' : ` --profile ${quoteIfNeeded(profile)}`
 }
 
 function field(status: string, name: string): string {
@@ -100,6 +118,15 @@ function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circ
       id: 'tune.cpu-offline',
       where: `CPU ${formatCpuSet(offline)} is offline`,
       todo: `${byOnline(offline)}; or plan others`,
+    }
+  }
+  const kept = partitions.filter(({ group }) => group === RESERVE).flatMap(({ cpus }) => cpus)
+  const reserved = intersectCpuSets(wanted, kept)
+  if (reserved.length > 0 && circumstances.asRoot !== undefined) {
+    return {
+      id: RESERVE_ID,
+      where: `host isolate keeps CPU ${formatCpuSet(reserved)}, and only root brings threads there`,
+      todo: `run as root: ${circumstances.asRoot}`,
     }
   }
   const [taken] = obstaclesTo(wanted, { online, cpuset, partitions }).filter(

@@ -23,13 +23,19 @@ export interface RecordedVm extends VmRecord {
 export function findRecorded(): RecordedVm[] {
   const user = process.geteuid?.() ?? 0
   const roots = readRootsRecords('/', () => {}).flatMap((record) => running(record, 0))
-  const launched = readUsersRecords('/').flatMap(({ user: word, record }) =>
-    isOfLaunch(record.process.pid) ? [] : running(record, word),
-  )
-  // A VM that root has launched and tuned has both.
-  const found = [...roots, ...launched.filter(({ id }) => !roots.some((one) => one.id === id))]
+  // Of a VM that a user or root has launched and root has tuned there are both: root's word counts.
+  const isRoots = ({ id, process: { pid } }: VmRecord & { readonly process: ProcessId }) =>
+    roots.some((one) => one.id === id || one.process.pid === pid)
+  const found = [
+    ...roots,
+    ...readUsersRecords('/').flatMap(({ user: word, record }) =>
+      isRoots(record) || isOfLaunch(record.process.pid) ? [] : running(record, word),
+    ),
+  ]
   const carried = user === 0 ? [] : findCarried(user)
-  const others = carried.filter(({ id }) => !found.some((one) => one.id === id))
+  const others = carried.filter(
+    ({ id, process: { pid } }) => !found.some((one) => one.id === id || one.process.pid === pid),
+  )
   return [...found, ...others].sort((a, b) => a.process.pid - b.process.pid)
 }
 

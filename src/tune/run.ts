@@ -45,7 +45,7 @@ async function report(plan: VmRecord, threads: ThreadPlan, outcome: Outcome): Pr
   const absent = describeMissing(missing, { plan: threads, vcpusAtStart: plan.vcpusAtStart })
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const causes = explainAll(outcome.refusals, ({ deviation }) =>
-    readCircumstances(pid, deviation.thread.tid, online),
+    readCircumstances(pid, deviation.thread.tid, online, plan.profile),
   )
   const problems = [...causes, ...absent].join('; also ')
   if (outcome.kind === 'held') {

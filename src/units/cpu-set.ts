@@ -123,3 +123,6 @@ export function subtractCpuSets(a: CpuSet, b: CpuSet): CpuSet {
   const others = new Set(b)
   return a.filter((cpu) => !others.has(cpu))
 }
+
+/** The cgroup, right below the root group, in which `host isolate` keeps real-time CPUs that no VM has. */
+export const RESERVE = '/qemu-rt'

@@ -72,14 +72,19 @@ function resultOf(results: readonly Result[], id: string): Result {
   return found
 }
 
-async function roomsOf(t: Test, files: Files, change: (subject: Subject) => Subject = (same) => same) {
-  const { sysroot, config } = hostWith(t, files, CONFIG)
+async function roomsOf(
+  t: Test,
+  files: Files,
+  change: (subject: Subject) => Subject = (same) => same,
+  text = CONFIG,
+) {
+  const { sysroot, config } = hostWith(t, files, text)
   const results = runChecks(change(await readSubject({ sysroot, config })))
   const { cpus } = readHostFacts(sysroot)
   const vcpu = { cpus: [3], policy: 'fifo', priority: 1 } as const
   const rooms: Rooms = {
     check: (id) => resultOf(results, id),
-    plan: planOf([...NAMED], { config: CONFIG, options: ['--profile', 'rt'], cpus }).warnings,
+    plan: planOf([...NAMED], { config: text, options: ['--profile', 'rt'], cpus }).warnings,
     jitter: causesOfJitter({
       accelerator: 'kvm',
       worstMicroseconds: 5000,
@@ -177,6 +182,32 @@ const FACTS: readonly Fact[] = [
     advice: /^add CPU 3 to the cgroup partition that isolates CPUs 2, or choose among these$/,
   },
   {
+    name: 'a partition right below the root group, on a kernel that has no list of them',
+    id: 'cpu.isolated',
+    files: {
+      [ISOLATED]: '',
+      [GROUPS]: null,
+      '/sys/fs/cgroup/rt/cpuset.cpus.partition': 'isolated',
+      '/sys/fs/cgroup/rt/cpuset.cpus.effective': '2-3',
+      '/proc/cmdline': '',
+    },
+    levels: ['pass', 'pass', 'pass'],
+    rooms: ['plan', 'jitter'],
+  },
+  {
+    name: 'one that is invalid',
+    id: 'cpu.isolated',
+    files: {
+      [ISOLATED]: '',
+      [GROUPS]: null,
+      '/sys/fs/cgroup/rt/cpuset.cpus.partition': 'isolated invalid (Cpu list in cpuset.cpus not exclusive)',
+      '/sys/fs/cgroup/rt/cpuset.cpus.effective': '2-3',
+      '/proc/cmdline': '',
+    },
+    levels: ['fail', 'fail', 'fail'],
+    rooms: ['plan', 'jitter'],
+  },
+  {
     name: 'partitions for both',
     id: 'cpu.isolated',
     files: { [ISOLATED]: '', [GROUPS]: '2-3', '/proc/cmdline': '' },
@@ -243,6 +274,16 @@ for (const fact of FACTS) {
     }
   })
 }
+
+t.test('the same isolcpus= is advised by a check and by a plan: for real-time and switch CPUs', async (t) => {
+  const files = { [ISOLATED]: '', [GROUPS]: '', '/proc/cmdline': '' }
+  const text = CONFIG.replace('"0-1"', '"0"').replace('realtime = "2-3"', 'realtime = "2-3"\nswitch = "1"')
+  const rooms = await roomsOf(t, files, (same) => same, text.replace('cpus = "0-1"', 'cpus = "0"'))
+  const advice = /^boot with isolcpus=managed_irq,domain,1-3( |,|$)/
+  t.match(rooms.check('cpu.isolated').todo, advice)
+  t.match(rooms.check('boot.managed-irq').todo, advice)
+  t.match(rooms.plan.find(({ id }) => id === 'cpu.isolated')?.todo, advice)
+})
 
 t.test(
   'one isolcpus= is advised for isolation and for managed interrupts, with the flags that are there',

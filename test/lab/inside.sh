@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs in the lab's node, as root: installs the project and runs the parts in inside/, which print `ok …` or `not ok …`.
+# Runs in the lab's node, as root: installs the project and runs the parts of this boot, which print `ok …` or `not ok …`.
 set -u
 lab=$(dirname "$(readlink -f "$0")")
 project=${lab%/test/lab}
@@ -76,8 +76,9 @@ END
 # Parts that take long have no number: they run alone, by their name.
 wanted=$(sed -n 's/.*lab\.part=\([^ ]*\).*/\1/p' /proc/cmdline)
 cp /etc/qemu-rt/qemu-rt.toml /tmp/qemu-rt.toml
+parts=$(sed -n 's/.*lab\.parts=\([^ ]*\).*/\1/p' /proc/cmdline)
 # shellcheck disable=SC2231
-for part in "$lab"/inside/${wanted:-[0-9]}*.sh; do
+for part in "$lab/$parts"/${wanted:-[0-9]}*.sh; do
   # What a part adds to the configuration is its own.
   cat /tmp/qemu-rt.toml >/etc/qemu-rt/qemu-rt.toml
   echo "# $(basename "$part" .sh), $(cut -d. -f1 /proc/uptime) s"

@@ -25,6 +25,12 @@ const START_SECONDS = 150
 /** How often it is started where it does not come up. */
 const STARTS = 3
 
+/** Each boot runs the parts of one directory; a partition of CPUs is proven where isolcpus= has not isolated them before. */
+const BOOTS = [
+  { parts: 'inside', cpus: 4, quiet: '2-3', isolation: 'isolcpus=2-3' },
+  { parts: 'inside-plain', cpus: 6, quiet: '2-5', isolation: '' },
+]
+
 const options = readOptions()
 const here = fileURLToPath(new URL('.', import.meta.url))
 const project = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
@@ -96,7 +102,7 @@ let status = 1
 try {
   const kernel = fetchKernel()
   for (const guest of GUESTS) assemble(guest)
-  status = await boot(kernel, makeInitramfs(kernel))
+  status = await bootAll(kernel, makeInitramfs(kernel))
 } catch (error) {
   console.error(`lab: ${error.message}`)
 } finally {
@@ -220,10 +226,30 @@ function hasDevice(name) {
 }
 
 /** @returns the exit code: 0 when every test has passed */
-async function boot({ release, image, root }, initramfs) {
+async function bootAll(kernel, initramfs) {
+  const isAsked = ({ parts }) =>
+    readdirSync(join(here, parts)).some((name) =>
+      // Parts without a number run by their name alone.
+      options.part === '' ? /^\d/.test(name) : name.startsWith(options.part) && name.endsWith('.sh'),
+    )
+  const boots = options.shell ? BOOTS.slice(0, 1) : BOOTS.filter(isAsked)
+  if (boots.length === 0) throw new Error(`no part's name begins with ${options.part}; see docs/lab.md`)
+  let [passed, failed] = [0, 0]
+  rmSync(join(kept, 'node.log'), { force: true })
+  for (const one of boots) {
+    const result = await boot(kernel, initramfs, one)
+    passed += result.passed
+    failed += result.failed
+  }
+  if (options.shell) return 0
+  console.log(`${passed} passed, ${failed} failed`)
+  return failed === 0 ? 0 : 1
+}
+
+async function boot({ release, image, root }, initramfs, { parts, cpus, quiet, isolation }) {
   const append = [
-    'console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt isolcpus=2-3 nohz_full=2-3 rcu_nocbs=2-3 irqaffinity=0-1 hugepages=256',
-    `lab.modules=${join(root, 'lib/modules', release)} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${options.part}`,
+    `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=${quiet} rcu_nocbs=${quiet} irqaffinity=0-1 hugepages=256`,
+    `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${options.part}`,
   ].join(' ')
   const args = [
     ...[
@@ -234,7 +260,7 @@ async function boot({ release, image, root }, initramfs) {
       '-cpu',
       'max',
       '-smp',
-      '4',
+      String(cpus),
       '-m',
       '6G',
     ],
@@ -257,15 +283,13 @@ async function boot({ release, image, root }, initramfs) {
     ...['-serial', options.shell ? 'mon:stdio' : 'stdio'],
   ]
   const output = await start(args)
-  if (options.shell) return 0
   const lines = output.split(/\r?\n/)
   const passed = lines.filter((line) => line.startsWith('ok ')).length
   const failed = lines.filter((line) => line.startsWith('not ok ')).length
   const isWhole = lines.includes('lab: every test was run')
   const missing = isWhole ? 0 : 1
   if (!isWhole) console.error('lab: it ended before every test was run; the log is .lab/node.log')
-  console.log(`${passed} passed, ${failed + missing} failed`)
-  return failed + missing === 0 ? 0 : 1
+  return { passed, failed: failed + missing }
 }
 
 /**
@@ -285,7 +309,7 @@ async function runNode(args) {
   const node = spawn('qemu-system-x86_64', args, {
     stdio: [options.shell ? 'inherit' : 'ignore', options.shell ? 'inherit' : 'pipe', 'pipe'],
   })
-  const log = createWriteStream(join(kept, 'node.log'))
+  const log = createWriteStream(join(kept, 'node.log'), { flags: 'a' })
   let output = ''
   node.stdout?.on('data', (chunk) => {
     output += chunk

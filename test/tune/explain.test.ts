@@ -63,6 +63,15 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
     ],
     [
       cpus,
+      {
+        cpuset: [0],
+        partitions: [{ group: '/qemu-rt', kind: 'isolated', cpus: [5, 6] }],
+        asRoot: 'qemu-rt tune --pid 7 --profile rt',
+      },
+      'vCPU 0 cannot have CPU 4-5: host isolate keeps CPU 5, and only root brings threads there; run as root: qemu-rt tune --pid 7 --profile rt',
+    ],
+    [
+      cpus,
       { online: [0, 4] },
       'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; run as root: chcpu -e 5; or plan others',
     ],

@@ -11,6 +11,7 @@ import {
   isRuntime,
   mergeChanges,
   RECORD_DIRECTORY,
+  RECORD_FILE,
   readApplyRecord,
   removeApplyRecord,
   writeApplyRecord,
@@ -30,17 +31,19 @@ export interface Applied {
 /**
  * Carries a plan out: all of it, or nothing. What was there before is in root's record before anything is changed, so that
  * `undoHost` can put it back after this process was killed, too.
- * @param prepare a test has a step fail here
+ * @param prepare adds steps; a test has a step fail here
+ * @param recordFile of the command that makes these changes
  * @throws {UserError} exit 69 or 77; all is as before then
  */
 export async function applyHost(
   host: Host,
-  plan: HostPlan,
+  plan: Pick<HostPlan, 'runtime' | 'files'>,
   prepare: (steps: readonly Step<Change>[]) => readonly Step<Change>[] = (steps) => steps,
+  recordFile = RECORD_FILE,
 ): Promise<Applied> {
   const { root } = host
   const boot = bootOf(root)
-  const known = ofThisBoot(readApplyRecord(root), boot)
+  const known = ofThisBoot(readApplyRecord(root, recordFile), boot)
   const refused: string[] = []
   const units = plan.files.some(({ path }) => path === UNIT_FILE)
   const directories = plan.files.map(({ path }) => directoryOf(path))
@@ -60,12 +63,13 @@ export async function applyHost(
   let made: readonly Change[] = []
   const record = (changes: readonly Change[]) => {
     made = changes
-    writeApplyRecord(root, { boot, changes: mergeChanges(known, [...places, ...changes]) })
+    writeApplyRecord(root, { boot, changes: mergeChanges(known, [...places, ...changes]) }, recordFile)
   }
   try {
     await makeAll(steps, record)
   } catch (error) {
-    if (known.length === 0 && made.length === 0) removeApplyRecord(root, { boot, changes: places })
+    if (known.length === 0 && made.length === 0)
+      removeApplyRecord(root, { boot, changes: places }, recordFile)
     throw error
   }
   record(made.map((change) => withWhatTheKernelMade(host, change)))

@@ -1,15 +1,16 @@
-import { isolcpusWanted, parameterCpus, withThose } from '../../checks/boot.js'
+import { isolcpusWanted, parameterCpus } from '../../checks/boot.js'
 import type { Subject } from '../../checks/check.js'
 import { parameterValues } from '../../checks/command-line.js'
+import { cpusOfBoot } from '../../checks/judge/isolation.js'
 import type { Result } from '../../checks/run.js'
 import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 
 /** What a check wants on the kernel's command line. */
 const PARAMETERS: Readonly<Record<string, (subject: Subject) => string>> = {
   'boot.nohz-full': (subject) =>
-    `nohz_full=${formatCpuSet(withThose(subject.sets, cpusThere(subject, 'nohz_full')))}`,
+    `nohz_full=${formatCpuSet(cpusOfBoot(subject.sets, cpusThere(subject, 'nohz_full')))}`,
   'boot.rcu-nocbs': (subject) =>
-    `rcu_nocbs=${formatCpuSet(withThose(subject.sets, cpusThere(subject, 'rcu_nocbs')))}`,
+    `rcu_nocbs=${formatCpuSet(cpusOfBoot(subject.sets, cpusThere(subject, 'rcu_nocbs')))}`,
   'boot.irqaffinity': ({ sets: { housekeeping } }) => `irqaffinity=${formatCpuSet(housekeeping)}`,
   'boot.skew-tick': () => 'skew_tick=1',
   'boot.tsc-reliable': () => 'tsc=reliable',

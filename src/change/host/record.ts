@@ -14,6 +14,8 @@ import {
 } from './places.js'
 
 export const RECORD_FILE = '/var/lib/qemu-rt/host-apply.json'
+/** What `host isolate` has changed: it is undone by itself. */
+export const ISOLATE_RECORD_FILE = '/var/lib/qemu-rt/host-isolate.json'
 export const RECORD_DIRECTORY = directoryOf(RECORD_FILE)
 
 /** A value that was set while the host ran. */
@@ -48,7 +50,20 @@ export interface LinkMade {
   readonly to: string
 }
 
-export type Change = RuntimeChange | FileChange | DirectoryMade | LinkMade
+/** A control group that keeps CPUs for VMs or for the switch, and which these are. It is gone after a boot. */
+export interface GroupMade {
+  readonly kind: 'group'
+  readonly path: string
+  readonly cpus: string
+}
+
+/** The cpuset controller, which was turned on for the groups below one. It is off again after a boot. */
+export interface ControllerOn {
+  readonly kind: 'controller'
+  readonly path: string
+}
+
+export type Change = RuntimeChange | FileChange | DirectoryMade | LinkMade | GroupMade | ControllerOn
 
 export interface ApplyRecord {
   /** The boot that run-time values belong to; empty where it is not known. */
@@ -68,6 +83,7 @@ export function isRuntime(change: Change): change is RuntimeChange {
 
 /** Whether a value is gone with the boot in which it was set. A sysctl is not: its file sets it again at each boot. */
 export function endsWithBoot(change: Change): boolean {
+  if (change.kind === 'group' || change.kind === 'controller') return true
   return isRuntime(change) && !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
 }
 
@@ -93,42 +109,43 @@ export function mergeChanges(known: readonly Change[], made: readonly Change[]):
 }
 
 function joined(first: Change, later: Change): Change {
+  if (later.kind === 'group') return later
   if ('set' in first && 'set' in later) return { ...first, set: [...new Set([...first.set, ...later.set])] }
   return first
 }
 
 /**
- * Reads root's record of what apply has changed.
+ * Reads root's record of what apply has changed, or what another command has.
  * @returns null when there is none
  * @throws {UserError} exit 77 when it is there and cannot be read, or others may change it
  */
-export function readApplyRecord(root: Root): ApplyRecord | null {
+export function readApplyRecord(root: Root, path = RECORD_FILE): ApplyRecord | null {
   if (missingDirectories(root, RECORD_DIRECTORY).length > 0) return null
-  const file = readPlain(root, RECORD_FILE)
+  const file = readPlain(root, path)
   if (file === null) return null
   const record = parse(Buffer.from(file.text, 'latin1').toString('utf8'))
-  if (record === null) throw applyRecordNotReadable({ path: RECORD_FILE, reason: 'it is no such record' })
+  if (record === null) throw applyRecordNotReadable({ path, reason: 'it is no such record' })
   return record
 }
 
-export function writeApplyRecord(root: Root, { boot, changes }: ApplyRecord): void {
+export function writeApplyRecord(root: Root, { boot, changes }: ApplyRecord, path = RECORD_FILE): void {
   const list = changes.map((change) => `\n    ${JSON.stringify(change)}`).join(',')
   const text = `{\n  "version": 1,\n  "boot": ${JSON.stringify(boot)},\n  "changes": [${list}]\n}\n`
-  replaceFile(root, RECORD_FILE, ownFile(Buffer.from(text).toString('latin1')))
+  replaceFile(root, path, ownFile(Buffer.from(text).toString('latin1')))
 }
 
 /** Removes what an apply has left that was killed while it wrote its first record: it has changed nothing yet. */
-export function discardUnwrittenRecord(root: Root): void {
-  if (missingDirectories(root, RECORD_DIRECTORY).length === 0) discardFresh(root, RECORD_FILE)
+export function discardUnwrittenRecord(root: Root, file = RECORD_FILE): void {
+  if (missingDirectories(root, RECORD_DIRECTORY).length === 0) discardFresh(root, file)
 }
 
 /** Removes the record, and its directory where apply made that. */
-export function removeApplyRecord(root: Root, { changes }: ApplyRecord): void {
-  discardUnwrittenRecord(root)
+export function removeApplyRecord(root: Root, { changes }: ApplyRecord, file = RECORD_FILE): void {
+  discardUnwrittenRecord(root, file)
   try {
-    rmSync(root + RECORD_FILE, { force: true })
+    rmSync(root + file, { force: true })
   } catch (error) {
-    throw hostNotChanged({ path: RECORD_FILE, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: file, reason: errorCode(error) ?? String(error) })
   }
   const made = changes.flatMap((change) => (change.kind === 'directory' ? [change.path] : []))
   for (const path of made.reverse().filter((one) => `${RECORD_DIRECTORY}/`.startsWith(`${one}/`)))
@@ -174,7 +191,8 @@ const FORMS: readonly unknown[] = ['number', 'mask', 'list', 'choice', 'word']
 function isChange(json: unknown): json is Change {
   if (!isObject(json)) return false
   const { kind, path } = json
-  if (kind === 'directory') return isPath(path)
+  if (kind === 'directory' || kind === 'controller') return isPath(path)
+  if (kind === 'group') return isPath(path) && typeof json.cpus === 'string'
   if (kind === 'link') return isPath(path) && typeof json.to === 'string'
   if (kind === 'written') return isPath(path) && areTexts(json.set) && isBefore(json.before)
   const { target, name, form, before, set } = json

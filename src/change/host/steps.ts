@@ -99,10 +99,25 @@ export function undoRuntime({ root, access }: Host, change: RuntimeChange): Undo
       // A copy of a host gets the text of its file back, brackets and all.
       await access.write(change, root === '' ? `${writable(form, before)}\n` : before)
     } catch (error) {
-      throw error instanceof Refused ? hostNotChanged({ path: change.name, reason: error.message }) : error
+      if (!(error instanceof Refused)) throw error
+      if (!(await undoCpusOfGroup(access, change, error.message)))
+        throw hostNotChanged({ path: change.name, reason: error.message })
     }
   }
   return { outcome: 'undone', make }
+}
+
+/**
+ * A group with processes in it cannot have its CPUs made empty again, which means no limit: ENOSPC (Linux
+ * kernel/cgroup/cpuset.c, validate_change). All CPUs that there may be are no limit, either.
+ */
+async function undoCpusOfGroup(access: Access, change: RuntimeChange, reason: string): Promise<boolean> {
+  if (reason !== 'ENOSPC' || change.before.trim() !== '' || !change.target.endsWith('/cpuset.cpus'))
+    return false
+  const possible = access.read({ ...change, target: '/sys/devices/system/cpu/possible' })
+  if (possible === null) return false
+  await access.write(change, possible)
+  return true
 }
 
 export function directoryStep(root: Root, path: string): Step<Change> {
@@ -183,7 +198,7 @@ export function fileStep(root: Root, file: PlannedFile, known: readonly Change[]
 }
 
 /** Stands in every text of ours: a file without it has become somebody else's. */
-const MARK = 'qemu-rt host apply'
+const MARK = /qemu-rt host (apply|isolate)/
 
 /**
  * Looks how a file gets its old text, mode and owner. Of a file into which somebody else has written since, only what apply has
@@ -198,7 +213,7 @@ export function undoFile(root: Root, { path, before, set }: FileChange): Undoing
   if (now !== null && before !== null && now.text === before.text && now.mode === before.mode) return asItIs
   const old = now === null || set.includes(now.text) ? before : withoutOurs(now, before, set)
   if (old === undefined)
-    return now?.text.includes(MARK) ? { outcome: 'changed since', make: discard } : asItIs
+    return now !== null && MARK.test(now.text) ? { outcome: 'changed since', make: discard } : asItIs
   const make = () => {
     discard()
     if (old === null) remove(root, path)

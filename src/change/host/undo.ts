@@ -1,10 +1,14 @@
 import { UserError } from '../../errors/user-error.js'
+import { writeSysfs } from '../driver.js'
+import { undoController } from '../isolate/controller.js'
+import { undoGroup } from '../isolate/group-steps.js'
 import {
   type ApplyRecord,
   bootOf,
   type Change,
   endsWithBoot,
   RECORD_DIRECTORY,
+  RECORD_FILE,
   removeApplyRecord,
   writeApplyRecord,
 } from './record.js'
@@ -40,11 +44,16 @@ function isOfRecord(path: string): boolean {
  * back keeps nothing else from it and stays in the record, and so does a file that was changed, since its old text is
  * nowhere else.
  */
-export async function undoHost(host: Host, record: ApplyRecord): Promise<Undone[]> {
+export async function undoHost(host: Host, record: ApplyRecord, recordFile = RECORD_FILE): Promise<Undone[]> {
   const done = await undoEach(host, record, async ({ make }) => make?.())
   const kept = done.filter(isKept).map(({ change }) => change)
-  if (kept.length === 0) removeApplyRecord(host.root, record)
-  else writeApplyRecord(host.root, { ...record, changes: record.changes.filter((one) => isLeft(one, kept)) })
+  if (kept.length === 0) removeApplyRecord(host.root, record, recordFile)
+  else
+    writeApplyRecord(
+      host.root,
+      { ...record, changes: record.changes.filter((one) => isLeft(one, kept)) },
+      recordFile,
+    )
   return done
 }
 
@@ -93,6 +102,10 @@ function undoingOf(host: Host, change: Change, removed: ReadonlySet<string>): Un
       return undoFile(host.root, change)
     case 'link':
       return undoLink(host.root, change)
+    case 'group':
+      return undoGroup(host.root, change, writeSysfs)
+    case 'controller':
+      return undoController(host.root, change)
     case 'directory':
       return undoDirectory(host.root, change, removed)
     default:

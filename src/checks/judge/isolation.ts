@@ -3,6 +3,9 @@ import { byBoot } from '../fixes.js'
 
 export const ISOLATION_ID = 'cpu.isolated'
 
+/** Of CPUs that `host isolate` keeps: no check of a host, but the word for why a VM does not reach them. */
+export const RESERVE_ID = 'cpu.reserve'
+
 /** Those of some CPUs onto which other threads are balanced. @param isolated null when that is not known: then none */
 export function notIsolated(cpus: CpuSet, isolated: CpuSet | null): CpuSet {
   return isolated === null ? [] : subtractCpuSets(cpus, isolated)
@@ -17,6 +20,21 @@ export const ISOLCPUS_FLAGS = ['managed_irq', 'domain']
  */
 export function isolcpusParameter(cpus: CpuSet, flags: readonly string[] = ISOLCPUS_FLAGS): string {
   return `isolcpus=${[...flags].join(',')},${formatCpuSet(cpus)}`
+}
+
+/**
+ * The CPUs that a host is to be booted with as isolated: those of real-time VMs and of the switch, and others that are so
+ * already, which a parameter of the kernel names all together. Housekeeping CPUs are let go.
+ */
+export function cpusOfBoot(
+  {
+    realtime,
+    switches,
+    housekeeping,
+  }: { readonly realtime: CpuSet; readonly switches: CpuSet; readonly housekeeping: CpuSet },
+  there: CpuSet,
+): CpuSet {
+  return unionCpuSets(realtime, switches, subtractCpuSets(there, housekeeping))
 }
 
 /** What keeps the tick and RCU's callbacks off CPUs. */

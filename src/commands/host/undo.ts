@@ -44,12 +44,13 @@ export async function hostUndo({ sysroot, dryRun }: HostUndoOptions): Promise<vo
 
 const NOTHING = 'Nothing to put back: host apply has changed nothing here.\n'
 
-function tell(root: Root, done: readonly Undone[], isDry: boolean): void {
+/** Says what became of each change, of which command's. */
+export function tell(root: Root, done: readonly Undone[], isDry: boolean, command = 'host apply'): void {
   const of = (outcome: Undone['outcome']) => done.filter((one) => one.outcome === outcome)
   for (const { error } of of('failed')) if (error !== null) report(error.message)
   for (const { change } of of('changed since'))
     report(
-      `${isDry ? 'would be left' : 'left'} as it is, since somebody else has changed it after host apply: ${nameOf(change)}${advice(root, change)}`,
+      `${isDry ? 'would be left' : 'left'} as it is, since somebody else has changed it after ${command}: ${nameOf(change)}${advice(root, change, command)}`,
     )
   const undone = of('undone')
   const lines = isDry
@@ -59,17 +60,20 @@ function tell(root: Root, done: readonly Undone[], isDry: boolean): void {
         ...(of('another boot').length === 0
           ? []
           : ['This host has been booted since: what was set in that boot alone ended with it.']),
-        "What you added to the kernel's command line is yours to take out.",
+        ...(command === 'host apply'
+          ? ["What you added to the kernel's command line is yours to take out."]
+          : []),
       ]
   writeAll(1, printableLines(lines.map((line) => `${line}\n`).join('')))
   if (of('failed').length + of('changed since').length > 0) process.exitCode = EXIT.unavailable
 }
 
 /** Names the lines of ours alone: the file may have others above them and below. */
-function advice(root: Root, change: Change): string {
+function advice(root: Root, change: Change, command: string): string {
   if (change.kind !== 'written') return ''
   const lines = linesOfOurs(root, change).map((line) => `"${line}"`)
-  return `; take out these lines of qemu-rt: ${lines.join(', ')}; then run qemu-rt host undo again`
+  const undo = command === 'host apply' ? 'host undo' : `${command} --undo`
+  return `; take out these lines of qemu-rt: ${lines.join(', ')}; then run qemu-rt ${undo} again`
 }
 
 function nameOf(change: Change): string {

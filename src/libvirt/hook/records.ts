@@ -1,4 +1,7 @@
 import { giveDevicesBack } from '../../change/claim.js'
+import { RESERVE_PATH, reserveAt } from '../../change/isolate/group-steps.js'
+import { takeBack } from '../../change/reserve.js'
+import { cpusNotIsolated } from '../../errors/host-isolate.js'
 import type { UserError } from '../../errors/user-error.js'
 import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
@@ -6,6 +9,7 @@ import { withRootsLock } from '../../record/root/lock.js'
 import { ageOfRecord, readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
 import { unbanAfter } from '../../tune/bans.js'
+import { formatCpuSet } from '../../units/cpu-set.js'
 import { processOfDomain } from '../domain-process.js'
 import type { HookCall } from './call.js'
 import { uuidOf } from './call.js'
@@ -66,8 +70,21 @@ export async function releaseRecords(
  * Releases what is left of a domain, and of VMs that have ended without anybody being told.
  * @returns what could not be given back
  */
-export function releaseDomain(call: HookCall, host: HookHost, patienceSeconds?: number): Promise<Error[]> {
+export async function releaseDomain(
+  call: HookCall,
+  host: HookHost,
+  patienceSeconds?: number,
+): Promise<Error[]> {
   const own = recordsOf(host.sysroot, call).map(({ id }) => id)
   const isDone = (record: VmRecord) => own.includes(record.id) || hasEnded(record, host.sysroot)
-  return releaseRecords(isDone, host, patienceSeconds)
+  const errors = await releaseRecords(isDone, host, patienceSeconds)
+  return [...errors, ...takeCpusBack(host, patienceSeconds)]
+}
+
+/** Gives the reserve of `host isolate` the CPUs that no VM has any more: their groups are gone with their QEMU. */
+function takeCpusBack({ sysroot, write }: HookHost, patienceSeconds?: number): UserError[] {
+  const at = reserveAt(openSysroot(sysroot))
+  if (at === null) return []
+  const reason = withRootsLock(sysroot, () => takeBack(at, at.cpus, write), patienceSeconds)
+  return reason === null ? [] : [cpusNotIsolated({ cpus: formatCpuSet(at.cpus), path: RESERVE_PATH, reason })]
 }

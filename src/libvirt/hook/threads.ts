@@ -1,5 +1,8 @@
-import { setMachineCpus } from '../../change/cpusets.js'
+import { lendMachineCpus, setMachineCpus } from '../../change/cpusets.js'
+import { reserveAt } from '../../change/isolate/group-steps.js'
 import { readAttribute } from '../../host/sysfs.js'
+import { openSysroot } from '../../host/sysroot.js'
+import { withRootsLock } from '../../record/root/lock.js'
 import type { VmRecord } from '../../record/vm.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
 import { describeMissing } from '../../tune/missing.js'
@@ -36,7 +39,10 @@ export async function setThreads(
 ): Promise<Unset> {
   if (process === null || threads === null) return { promised: [], others: [] }
   const { pid } = process
-  for (const problem of setMachineCpus(pid, groupWishes(threads))) {
+  const wishes = groupWishes(threads)
+  const isReserved = reserveAt(openSysroot('/')) !== null
+  const lent = isReserved ? withRootsLock('/', () => lendMachineCpus(pid, wishes)) : []
+  for (const problem of [...lent, ...setMachineCpus(pid, wishes)]) {
     await logForDomain(domain, `warning: guest '${domain}': ${problem}`)
   }
   const { refusals, missing } = await tune(pid, settingsOfPlan(threads, vcpusAtStart))

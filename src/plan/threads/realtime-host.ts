@@ -1,25 +1,31 @@
 import {
+  cpusOfBoot,
   howToIsolate,
   ISOLATION_ID,
   isolcpusParameter,
   notIsolated,
+  RESERVE_ID,
   ticklessParameters,
 } from '../../checks/judge/isolation.js'
 import { judgeThrottling } from '../../checks/judge/throttling.js'
+import type { HostPolicy } from '../../config/policy.js'
 import { type Finding, isBad } from '../../errors/finding.js'
 import type { HostCpus } from '../../host/facts.js'
 import type { KernelThread, KernelThreadsOf } from '../../host/kernel-threads.js'
-import { type CpuSet, formatCpuSet, unionCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, intersectCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import { isRealtime, type ThreadPlan, type VcpuSetting } from './thread-plan.js'
 
 /** The kernel's own per-CPU threads, which a vCPU above them keeps from running as long as it is busy. */
 const BELOW = 'rcuc and ksoftirqd'
+
+const NO_SETS: HostPolicy = { housekeeping: null, realtime: null, switch: null }
 
 /** Warns of what makes real-time vCPUs worse than they need be: throttling, and CPUs that others are balanced onto. */
 export function realtimeWarnings(
   { vcpus }: ThreadPlan,
   host: HostCpus,
   kernelThreads: KernelThreadsOf = () => null,
+  sets: HostPolicy = NO_SETS,
 ): Finding[] {
   const realtime = vcpus.filter(isRealtime)
   const cpus = unionCpuSets(realtime.flatMap((vcpu) => vcpu.cpus ?? []))
@@ -33,23 +39,46 @@ export function realtimeWarnings(
   })
   return [
     ...(isBad(throttling) ? [throttling] : []),
-    ...isolationWarnings(cpus, host),
+    ...isolationWarnings(cpus, host, sets),
+    ...reserveWarnings(cpus, host),
     ...(threads === null
       ? priorityWarnings(Math.max(...realtime.map(({ priority }) => priority ?? 0)), host)
       : waitingWarnings(realtime, threads)),
   ]
 }
 
-function isolationWarnings(cpus: CpuSet, host: HostCpus): Finding[] {
+function isolationWarnings(cpus: CpuSet, host: HostCpus, sets: HostPolicy): Finding[] {
   const left = notIsolated(cpus, host.isolated)
   if (left.length === 0) return []
+  const isolated = cpusOfBoot(
+    {
+      realtime: unionCpuSets(cpus, sets.realtime ?? []),
+      switches: sets.switch ?? [],
+      housekeeping: sets.housekeeping ?? [],
+    },
+    host.isolated ?? [],
+  )
   const all = (isolated: CpuSet) => `${isolcpusParameter(isolated)} ${ticklessParameters(isolated)}`
   const finding: Finding = {
     id: ISOLATION_ID,
     level: 'fail',
     what: `CPU ${formatCpuSet(left)} of real-time vCPUs is not isolated`,
     where: 'the kernel puts other threads there',
-    todo: howToIsolate(left, { ...host, isolated: unionCpuSets(cpus, host.isolated ?? []) }, all),
+    todo: howToIsolate(left, { ...host, isolated }, all),
+  }
+  return [finding]
+}
+
+/** CPUs that another user than root plans with and does not reach. */
+function reserveWarnings(cpus: CpuSet, { reserved = [] }: HostCpus): Finding[] {
+  const kept = intersectCpuSets(cpus, reserved)
+  if (kept.length === 0) return []
+  const finding: Finding = {
+    id: RESERVE_ID,
+    level: 'fail',
+    what: `CPU ${formatCpuSet(kept)} is kept by host isolate`,
+    where: 'only root brings vCPUs there',
+    todo: 'when the VM runs, run as root: qemu-rt tune --pid PID --profile NAME',
   }
   return [finding]
 }
