@@ -152,8 +152,6 @@ until_true 10 are_on 0000:00:02.0 0-1
 is "within ten seconds of that they are where the profile says" "0-1" "$(cpus_of 0000:00:02.0)"
 like "and so are their threads" "^(60)?$" "$(priorities_of 0000:00:02.0)"
 
-is "the line of the slot, which the guest's firmware has, was moved, too" "0-1" "$(cat "/proc/irq/$line/smp_affinity_list" 2>/dev/null)"
-
 virsh destroy hooked >/dev/null 2>&1
 is "the line is where it was" "$line_before" "$(cat "/proc/irq/$line/smp_affinity_list" 2>/dev/null)"
 is "no record of the domain is left" "" "$(find /run/qemu-rt/vms -name 'libvirt-*')"
