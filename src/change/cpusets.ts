@@ -52,6 +52,9 @@ function machineOf(pid: number, root: string): Group | null {
   if (own === null || !own.path.endsWith(EMULATOR)) return null
   // So the kernel writes of a group above the reader's namespace (cgroup_namespaces(7)): no way from the mount point.
   if (own.path.split('/').includes('..')) return null
+  // A user whom a part of the hierarchy was delegated to may call a group of his so.
+  if (root === '' && lstatSync(`${own.mountPoint}${own.path}`, { throwIfNoEntry: false })?.uid !== 0)
+    return null
   return { ...own, path: own.path.slice(0, -EMULATOR.length) }
 }
 

@@ -273,7 +273,7 @@ function addHost(root: Command): void {
   host
     .command('isolate')
     .description(
-      'keep everything but VMs off the real-time CPUs by a cpuset partition, in place of isolcpus=',
+      'keep everything but VMs and the switch off their CPUs by cpuset partitions, in place of isolcpus=',
     )
     .option('--dry-run', 'print what would be done, and do nothing', false)
     .option('--undo', 'put back what host isolate has changed', false)
@@ -282,7 +282,7 @@ function addHost(root: Command): void {
     .addOption(beneath)
     .addHelpText(
       'after',
-      "\nNeeds cgroup v2 and Linux 6.8. libvirt's hook lends a VM its CPUs while it runs; see docs/host-isolate.md." +
+      "\nNeeds cgroup v2 and Linux 6.8. libvirt's hook lends a VM its CPUs while it runs, and tune as root brings others there; see docs/host-isolate.md." +
         '\nExit codes: 0; 69 when the kernel does not isolate the CPUs or a VM has one, 77 permission, 78 configuration.',
     )
     .action(async (options) => (await import('./host/isolate.js')).hostIsolate(options))

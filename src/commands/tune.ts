@@ -5,6 +5,7 @@ import { noPlan, noSuchProcess, tuneIncomplete, tuneRefused } from '../errors/tu
 import { UserError } from '../errors/user-error.js'
 import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
+import { giveCpus } from '../libvirt/give-cpus.js'
 import { writeAll } from '../report/output.js'
 import { explainAll, readCircumstances } from '../tune/explain.js'
 import { interruptsFor, setInterruptsOf, showInterrupts } from '../tune/interrupts-of-target.js'
@@ -97,6 +98,9 @@ async function printCommands(target: RunningQemu, settings: Settings): Promise<P
 }
 
 async function tuneOne(target: RunningQemu, settings: Settings): Promise<Problem[]> {
+  // vCPUs that were plugged since the start have groups that the hook has not seen.
+  const isRoots = process.geteuid?.() === 0 && settings.expected !== null
+  const narrow = isRoots ? giveCpus(target.pid, settings.expected.plan) : []
   const { before, refusals, missing } = await tune(target.pid, settings)
   writeAll(1, tunedText(target, { before, refusals, missing }))
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
@@ -108,6 +112,7 @@ async function tuneOne(target: RunningQemu, settings: Settings): Promise<Problem
   const say = (kind: Problem['kind'], causes: readonly string[]) =>
     causes.map((cause) => ({ kind, text: `${describeTarget(target)}: ${cause}` }))
   return [
+    ...say('left', narrow),
     ...say('refused', explain(refusals.filter(isAsked))),
     ...say('left', explain(refusals.filter((one) => !isAsked(one)))),
     ...missingOf(target, missing, settings),

@@ -34,13 +34,7 @@ import { openSysroot, type Root } from '../../host/sysroot.js'
 import { describeHolder } from '../../plan/leases.js'
 import { readLeases } from '../../record/leases/read.js'
 import { report, writeAll } from '../../report/output.js'
-import {
-  type CpuSet,
-  formatCpuSet,
-  intersectCpuSets,
-  subtractCpuSets,
-  unionCpuSets,
-} from '../../units/cpu-set.js'
+import { formatCpuSet, intersectCpuSets, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import { printableLines } from '../../units/printable.js'
 import { checkRoot } from './apply.js'
 import { readSubject } from './subject.js'
@@ -70,7 +64,7 @@ export async function hostIsolate(options: HostIsolateOptions): Promise<void> {
 async function isolate(root: Root, options: HostIsolateOptions): Promise<void> {
   const { dryRun, atBoot, sysroot } = options
   const { plan, hasUnit } = await readPlan(root, options)
-  checkHost(root, sysroot, plan.realtime)
+  checkHost(root, sysroot, plan)
   const known = readApplyRecord(root, ISOLATE_RECORD_FILE)?.changes ?? []
   const files = plan.files.map(({ path, text }) => ({
     path,
@@ -132,13 +126,14 @@ async function readPlan(
 }
 
 /** @throws {UserError} exit 69 */
-function checkHost(root: Root, sysroot: string, realtime: CpuSet): void {
+function checkHost(root: Root, sysroot: string, { realtime, switches }: IsolationPlan): void {
+  const all = formatCpuSet(unionCpuSets(realtime, switches))
   const controllers = `${CGROUPS}/cgroup.controllers`
   const known = readAttribute(root + controllers)?.split(/\s+/) ?? []
   if (!known.includes('cpuset')) throw noCpusets({ path: controllers })
   // The root group has this file since remote partitions work as they do now.
   const isolated = `${CGROUPS}/cpuset.cpus.isolated`
-  if (!existsSync(root + isolated)) throw noRemotePartitions({ path: isolated, cpus: formatCpuSet(realtime) })
+  if (!existsSync(root + isolated)) throw noRemotePartitions({ path: isolated, cpus: all })
   const own = subtractCpuSets(realtime, lentCpus({ root, mountPoint: CGROUPS }))
   if (existsSync(root + RESERVE_PATH)) return
   for (const lease of readLeases(sysroot, 'check').held) {

@@ -1,8 +1,4 @@
-import { lendMachineCpus, setMachineCpus } from '../../change/cpusets.js'
-import { reserveAt } from '../../change/isolate/group-steps.js'
 import { readAttribute } from '../../host/sysfs.js'
-import { openSysroot } from '../../host/sysroot.js'
-import { withRootsLock } from '../../record/root/lock.js'
 import type { VmRecord } from '../../record/vm.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
 import { describeMissing } from '../../tune/missing.js'
@@ -11,7 +7,7 @@ import { isPromised } from '../../tune/roles.js'
 import { summarize } from '../../tune/summary.js'
 import { settingsOfPlan, tune } from '../../tune/tune.js'
 import { parseCpuSet } from '../../units/cpu-set.js'
-import { groupWishes } from '../group-wishes.js'
+import { giveCpus } from '../give-cpus.js'
 import { logForDomain } from './log.js'
 
 /** Says in the domain's log why threads could not be set, of a VM that runs on. */
@@ -39,10 +35,7 @@ export async function setThreads(
 ): Promise<Unset> {
   if (process === null || threads === null) return { promised: [], others: [] }
   const { pid } = process
-  const wishes = groupWishes(threads)
-  const isReserved = reserveAt(openSysroot('/')) !== null
-  const lent = isReserved ? withRootsLock('/', () => lendMachineCpus(pid, wishes)) : []
-  for (const problem of [...lent, ...setMachineCpus(pid, wishes)]) {
+  for (const problem of giveCpus(pid, threads)) {
     await logForDomain(domain, `warning: guest '${domain}': ${problem}`)
   }
   const { refusals, missing } = await tune(pid, settingsOfPlan(threads, vcpusAtStart))
