@@ -77,10 +77,11 @@ t.test('CPUs that are neither real-time nor of the switch stay in masks and list
     ...{ pid: tid, tid, name: 'kswapd0', isKernels: true, isBound: false },
     ...{ policy: 'other', priority: 0, group: null, cpus },
   })
-  const { runtime, files } = plan({
+  const { runtime, files, commandLine } = plan({
     subject: { configured: { housekeeping: [0], realtime: [3], switch: [2] } },
     threads: [thread(70, [0, 1, 2, 3]), thread(71, [3])],
     files: {
+      '/proc/cmdline': 'irqaffinity=1-3',
       '/proc/irq/default_smp_affinity': 'f',
       '/sys/devices/virtual/workqueue/cpumask': '8',
       '/proc/sys/net/core/rps_default_mask': 'f',
@@ -98,6 +99,7 @@ t.test('CPUs that are neither real-time nor of the switch stay in masks and list
     '70': '0-1',
     '71': '0',
   })
+  t.ok(commandLine.add.includes('irqaffinity=1'), `${commandLine.add}`)
   t.match(files.find(({ path }) => path === SYSCTL_FILE)?.text, /^net\.core\.rps_default_mask = 3$/m)
 })
 

@@ -257,7 +257,12 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     { files: { [`${WORK}/scsi/cpumask`]: 'f' }, level: 'pass', found: /./ },
   ],
   'isolation.kernel-threads': [
-    { ...withThread('kswapd0', '0-3'), level: 'warn', found: /kswapd0 \(70\)/, fix: /ps --ppid 2/ },
+    {
+      ...withThread('kswapd0', '0-3'),
+      level: 'warn',
+      found: /kswapd0 \(70\)/,
+      fix: /\$2 == "0-3" && .*; do taskset -cp 0-1 \$t; done/,
+    },
     { ...withThread('migration/2', '2', { isBound: true }), level: 'pass', found: /none/ },
     { ...withThread('irq/24-eno1', '2'), level: 'pass', found: /none/ },
   ],
@@ -383,7 +388,15 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       moreThreads: [program('irqbalance', '0-1')],
       files: { '/etc/default/irqbalance': 'IRQBALANCE_BANNED_CPULIST=' },
       level: 'warn',
-      found: /CPUs 2-3/,
+      found: /^irqbalance puts interrupts on CPUs 2-3, too; it leaves no CPU alone$/,
+      fix: /BANNED_CPULIST=2-3 /,
+    },
+    {
+      moreThreads: [program('irqbalance', '0-1')],
+      files: { '/etc/default/irqbalance': 'IRQBALANCE_BANNED_CPULIST=1' },
+      level: 'warn',
+      found: /CPUs 2-3, too; it leaves CPU 1 alone, by IRQBALANCE_BANNED_CPULIST=1$/,
+      fix: /BANNED_CPULIST=1-3 /,
     },
     {
       moreThreads: [program('irqbalance', '0-1')],
@@ -395,7 +408,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       moreThreads: [program('irqbalance', '0-1')],
       files: { '/etc/default/irqbalance': '#IRQBALANCE_BANNED_CPULIST=' },
       level: 'pass',
-      found: /by itself/,
+      found: /^it leaves CPUs 2-3 alone, since they are isolated/,
     },
     {
       moreThreads: [program('irqbalance', '0-1')],

@@ -4,16 +4,11 @@ import { kernelThreadsToMove, WORK } from '../../checks/isolation.js'
 import { textOf, textsOf } from '../../checks/look.js'
 import { deepStateSwitches } from '../../checks/power.js'
 import type { Result } from '../../checks/run.js'
+import { withoutReserved } from '../../checks/sets.js'
 import { prioritiesToRaise } from '../../checks/threads.js'
 import type { ThreadFact } from '../../host/check/facts.js'
 import { formatCpuMask, parseCpuMask } from '../../units/cpu-mask.js'
-import {
-  type CpuSet,
-  formatCpuSet,
-  intersectCpuSets,
-  parseCpuSet,
-  subtractCpuSets,
-} from '../../units/cpu-set.js'
+import { formatCpuSet, intersectCpuSets, parseCpuSet } from '../../units/cpu-set.js'
 import type { Form } from './compare.js'
 
 /** What of the host is set while it runs: a file of /proc or /sys, or the CPUs or policy of a thread of the kernel's. */
@@ -135,20 +130,11 @@ const forRealtime = (pattern: string) => (subject: Subject) =>
   subject.sets.realtime.map((cpu) => pattern.replace('*', `${cpu}`))
 const only = (path: string) => () => [path]
 
-/**
- * What is left of a set of CPUs: without those for real time and for the switch. Others stay in it, whether they are in
- * `[host]` or not; where none of them is online the housekeeping CPUs take their place.
- */
-function withoutReserved(cpus: CpuSet | null, { sets, configured }: Subject): CpuSet {
-  const left = subtractCpuSets(subtractCpuSets(cpus ?? [], sets.realtime), configured.switch ?? [])
-  return intersectCpuSets(left, sets.online).length === 0 ? sets.housekeeping : left
-}
-
 const maskRow = (id: string, path: string): Row =>
   filesRow(
     id,
     'mask',
-    (subject, now) => formatCpuMask(withoutReserved(parseCpuMask(now ?? ''), subject)),
+    ({ sets }, now) => formatCpuMask(withoutReserved(parseCpuMask(now ?? ''), sets)),
     only(path),
   )
 
@@ -163,7 +149,7 @@ const packetSteering: Row = {
     // The mask of no CPU is the default, and as good.
     const cpus = parseCpuMask(now ?? '') ?? []
     const isOff = cpus.length === 0
-    const mask = formatCpuMask(withoutReserved(cpus, subject))
+    const mask = formatCpuMask(withoutReserved(cpus, sets))
     const general = isOff ? [] : [fileSetting(id, RPS_DEFAULT, 'mask', now, mask)]
     return {
       runtime: [...general, ...queues.map(([path, text]) => fileSetting(id, path, 'mask', text, '0'))],
@@ -187,7 +173,7 @@ const kernelThreads: Row = {
         form: 'list' as const,
         now: formatCpuSet(thread.cpus),
         // Those of a NUMA node stay on it where they can.
-        wanted: formatCpuSet(withoutReserved(thread.cpus, subject)),
+        wanted: formatCpuSet(withoutReserved(thread.cpus, subject.sets)),
       }
     }),
     lasting: [],
@@ -230,7 +216,7 @@ const ROWS: readonly Row[] = [
   filesRow(
     'irq.affinity',
     'list',
-    (subject, now) => formatCpuSet(withoutReserved(parseCpuSet(now ?? ''), subject)),
+    ({ sets }, now) => formatCpuSet(withoutReserved(parseCpuSet(now ?? ''), sets)),
     (subject) => interruptsToMove(subject).map((number) => ASKED.replace('*', number)),
   ),
   maskRow('irq.default-affinity', DEFAULT_AFFINITY),
