@@ -2,6 +2,8 @@ import { keptOfCommandLine } from './command-line.js'
 import { INSTALLED_PART, LIMIT_FILES } from './install.js'
 import { IRQBALANCE_FILES } from './interrupts.js'
 import { COMMAND_LINE } from './look.js'
+import { keptOfSysctls } from './sysctl-files.js'
+import { CHECKS } from './table.js'
 import { tunedParts } from './tuned.js'
 
 /** What `capture` keeps of a file that may say more than a check needs, secrets among it. */
@@ -30,6 +32,11 @@ function tunedSections(text: string): string {
   return linesThat((line) => !/^\s*(#|$)/.test(line))(lines.join('\n'))
 }
 
+/** Sysctls that checks look at. */
+const SYSCTL_NAMES = CHECKS.flatMap(({ reads }) => reads)
+  .filter((path) => path.startsWith('/proc/sys/'))
+  .map((path) => path.slice('/proc/sys/'.length))
+
 const KEEP: readonly Keep[] = [
   [new RegExp(`^${COMMAND_LINE}$`), keptOfCommandLine],
   // Without who built it, and where.
@@ -44,6 +51,7 @@ const KEEP: readonly Keep[] = [
   ],
   [/^\/etc\/apparmor\.d\//, linesThat((line) => line === INSTALLED_PART)],
   [/\/tuned\.conf$/, tunedSections],
+  [/\/sysctl(\.d\/[^/]+)?\.conf$/, (text) => keptOfSysctls(text, SYSCTL_NAMES)],
 ]
 
 /** What of a file is kept: all of it, unless it may say more than a check needs. */

@@ -182,3 +182,83 @@ t.test('a profile of tuned that is not active, or a tuned that does not run, own
   const stopped = { files: { ...active.files, '/run/tuned/tuned.pid': null } }
   t.ok(paths(plan(stopped)).includes('/proc/sys/vm/stat_interval'))
 })
+
+/** A host with these lines in its files, whose vm.swappiness is as it comes. */
+const sysctls = (files: Readonly<Record<string, string>>, now = '60') =>
+  plan({ files: { '/proc/sys/vm/swappiness': now, ...files } })
+
+t.test('what is set of a sysctl is what the next boot sets, too', async (t) => {
+  const good = 'vm.swappiness = 5\n'
+  const bad = 'vm.swappiness=70\n'
+  type Expected = { readonly set: string | null; readonly line: boolean; readonly says: RegExp | null }
+  const mine: Expected = { set: '10', line: true, says: null }
+  const left = (file: string): Expected => ({
+    ...{ set: '5', line: false },
+    says: new RegExp(`^${file} sets vm\\.swappiness = 5 at each boot, which is as good: it is set now`),
+  })
+  const later = (file: string): Expected => ({
+    ...{ set: null, line: false },
+    says: new RegExp(
+      `^${file} sets vm\\.swappiness = 70 .* read after the file of qemu-rt; take that line out`,
+    ),
+  })
+  const ways: readonly [files: Readonly<Record<string, string>>, expected: Expected][] = [
+    [{}, mine],
+    [{ '/etc/sysctl.d/99-mine.conf': good }, left('/etc/sysctl.d/99-mine.conf')],
+    [{ '/etc/sysctl.d/50-mine.conf': good }, left('/etc/sysctl.d/50-mine.conf')],
+    [{ '/etc/sysctl.conf': `# mine\n-vm/swappiness=5` }, left('/etc/sysctl.conf')],
+    [{ '/run/sysctl.d/10-x.conf': `vm.swap* = 5\n` }, left('/run/sysctl.d/10-x.conf')],
+    [{ '/etc/sysctl.d/99-mine.conf': bad }, later('/etc/sysctl.d/99-mine.conf')],
+    [{ '/etc/sysctl.conf': bad, '/etc/sysctl.d/99-mine.conf': good }, later('/etc/sysctl.conf')],
+    [
+      { '/etc/sysctl.d/99-a.conf': bad, '/usr/lib/sysctl.d/99-b.conf': good },
+      left('/usr/lib/sysctl.d/99-b.conf'),
+    ],
+    // The first directory's file of a name counts, an empty one, too.
+    [{ '/etc/sysctl.d/99-a.conf': '', '/usr/lib/sysctl.d/99-a.conf': bad }, mine],
+    [
+      {
+        '/etc/sysctl.d/99-a.conf':
+          '# vm.swappiness = 70\n; vm.swappiness = 70\nvm.swappiness_x = 70\n-vm.swappiness\n',
+      },
+      mine,
+    ],
+    [{ '/etc/sysctl.d/99-a.conf': `${bad}${good}` }, left('/etc/sysctl.d/99-a.conf')],
+    [{ '/etc/sysctl.d/99-a.conf': `${good}vm.* = 70\n` }, left('/etc/sysctl.d/99-a.conf')],
+    [{ '/etc/sysctl.d/91-qemu-rt.conf': bad, '/etc/sysctl.d/README': bad }, mine],
+  ]
+  for (const [files, { set, line, says }] of ways) {
+    const what = JSON.stringify(files)
+    const { runtime, files: written, left, overridden } = sysctls(files)
+    t.equal(runtime.find(({ check }) => check === 'memory.swappiness')?.wanted ?? null, set, what)
+    t.equal(/swappiness/.test(written.find(({ path }) => path === SYSCTL_FILE)?.text ?? ''), line, what)
+    const why = left.find(({ check }) => check === 'memory.swappiness')?.why
+    if (says === null) t.equal(why, undefined, what)
+    else t.match(why, says, what)
+    t.strictSame(overridden, [], what)
+  }
+})
+
+t.test('a line of a file that is read before ours is overridden, and that is said', async (t) => {
+  const { runtime, overridden } = sysctls({ '/etc/sysctl.d/50-mine.conf': 'vm.swappiness = 70' })
+  t.match(runtime, [{ check: 'memory.swappiness', wanted: '10' }])
+  t.strictSame(overridden, ['/etc/sysctl.d/50-mine.conf sets vm.swappiness = 70 at each boot'])
+  t.strictSame(sysctls({ '/usr/lib/sysctl.d/50-x.conf': 'vm.swappiness = 70' }).overridden, [])
+})
+
+t.test('a value that is set already is not said to be set', async (t) => {
+  const { runtime, left, files } = sysctls({ '/etc/sysctl.conf': 'vm.swappiness = 5' }, '10')
+  t.strictSame(runtime, [])
+  t.strictSame(left, [])
+  t.notMatch(files.find(({ path }) => path === SYSCTL_FILE)?.text, /swappiness/)
+  const later = sysctls({ '/etc/sysctl.conf': 'vm.swappiness = 70' }, '10')
+  t.match(later.left, [{ check: 'memory.swappiness', why: /read after/ }], 'what the next boot undoes is')
+})
+
+t.test('masks of packet steering are left to others, too', async (t) => {
+  const files = {
+    '/proc/sys/net/core/rps_default_mask': 'f',
+    '/etc/sysctl.d/99-x.conf': 'net.core.rps_default_mask = 1',
+  }
+  t.match(plan({ files }).runtime, [{ check: 'irq.packet-steering', wanted: '1' }])
+})

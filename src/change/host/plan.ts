@@ -10,9 +10,10 @@ import {
   type RuntimeSetting,
   wantedSettings,
 } from './settings.js'
+import { SYSCTL_FILE } from './sysctls.js'
 
-/** Not the names that the checks advise for what a person writes: nobody else is to write into these. */
-export const SYSCTL_FILE = '/etc/sysctl.d/91-qemu-rt.conf'
+export { SYSCTL_FILE }
+/** Not the name that the checks advise for what a person writes: nobody else is to write into it. */
 export const MODPROBE_FILE = '/etc/modprobe.d/qemu-rt.conf'
 export const UNIT = 'qemu-rt-host.service'
 export const UNIT_FILE = `/etc/systemd/system/${UNIT}`
@@ -31,6 +32,8 @@ export interface PlannedFile {
 export interface HostPlan {
   readonly runtime: readonly RuntimeSetting[]
   readonly files: readonly PlannedFile[]
+  /** What others have set, and these files set otherwise. */
+  readonly overridden: readonly string[]
   readonly commandLine: {
     readonly add: readonly string[]
     readonly remove: readonly string[]
@@ -59,7 +62,7 @@ export interface PlanInput {
 export function planHost(input: PlanInput): HostPlan {
   const { subject, launcher, config, signs, hasSystemd } = input
   const results = runChecks(subject)
-  const { runtime, lasting, left, covered } = wantedSettings(subject, results)
+  const { runtime, lasting, left, overridden, covered } = wantedSettings(subject, results)
   const missed = new Set(results.filter(isMiss).map(({ id }) => id))
   const differing = runtime.filter(
     ({ check, form, now, wanted }) => missed.has(check) && now !== null && !isSame(form, now, wanted),
@@ -84,6 +87,7 @@ export function planHost(input: PlanInput): HostPlan {
       ...file(MODPROBE_FILE, lines('modprobe')),
       ...(launcher === null || !hasSystemd ? [] : [{ path: UNIT_FILE, text: unit(launcher, config) }]),
     ],
+    overridden,
     commandLine: { ...parameters, bootloader: name, advice },
     left: [...left, ...rest.flatMap(ownedByTuned), ...whyNoUnit(input)],
     unmended: rest

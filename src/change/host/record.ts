@@ -26,6 +26,8 @@ export interface RuntimeChange {
   readonly before: string
   /** All that it was set to: an apply that was cut off leaves one of them. */
   readonly set: readonly string[]
+  /** A sysctl that somebody else's file sets at the next boot. */
+  readonly endsWithBoot?: true
 }
 
 /** A file that was written. */
@@ -66,9 +68,10 @@ export function isRuntime(change: Change): change is RuntimeChange {
   return change.kind === 'file' || change.kind === 'cpus' || change.kind === 'policy'
 }
 
-/** Whether a value is gone with the boot in which it was set. A sysctl is not: its file sets it again at each boot. */
+/** Whether a value is gone with the boot in which it was set. A sysctl of qemu-rt's file is not: that sets it at each boot. */
 export function endsWithBoot(change: Change): boolean {
-  return isRuntime(change) && !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
+  if (!isRuntime(change)) return false
+  return change.endsWithBoot === true || !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
 }
 
 function keyOf(change: Change): string {

@@ -58,7 +58,8 @@ export function runtimeStep(
   refused: (reason: string) => void,
 ): Step<Change> {
   const { kind, target, name, form, wanted } = setting
-  const fresh = { kind, target, name, form, before: '', set: [wanted] }
+  const ends = setting.endsWithBoot === true ? { endsWithBoot: true as const } : {}
+  const fresh = { kind, target, name, form, before: '', set: [wanted], ...ends }
   return {
     look() {
       const now = host.access.read(setting)
