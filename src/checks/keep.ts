@@ -13,7 +13,7 @@ function linesThat(wanted: (line: string) => boolean): (text: string) => string 
   return (text) => `${text.split('\n').filter(wanted).join('\n')}\n`
 }
 
-/** Sections of tuned.conf that set what checks look at; not scripts and variables. */
+/** Sections of tuned.conf that set what checks look at; not scripts, and variables only where an include is made of them. */
 const TUNED_SECTIONS = [
   'main',
   'sysctl',
@@ -27,7 +27,10 @@ const TUNED_SECTIONS = [
 ]
 
 function tunedSections(text: string): string {
-  const kept = tunedParts(text).filter(({ type }) => TUNED_SECTIONS.includes(type))
+  const hasVariables = /^\s*include\s*=.*\$\{/m.test(text)
+  const kept = tunedParts(text).filter(
+    ({ type }) => TUNED_SECTIONS.includes(type) || (hasVariables && type === 'variables'),
+  )
   const lines = kept.flatMap(({ heading, lines }) => [heading, ...lines])
   return linesThat((line) => !/^\s*(#|$)/.test(line))(lines.join('\n'))
 }
@@ -51,6 +54,7 @@ const KEEP: readonly Keep[] = [
   ],
   [/^\/etc\/apparmor\.d\//, linesThat((line) => line === INSTALLED_PART)],
   [/\/tuned\.conf$/, tunedSections],
+  [/\/tuned\/[^/]*-variables\.conf$/, linesThat((line) => /^\s*\w+\s*=/.test(line))],
   [/\/sysctl(\.d\/[^/]+)?\.conf$/, (text) => keptOfSysctls(text, SYSCTL_NAMES)],
 ]
 

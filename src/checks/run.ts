@@ -63,7 +63,7 @@ function whereRealtime({ configured }: Subject): string {
 function ownedFix(fix: string, profile: string | null): string {
   return profile === null
     ? fix
-    : `tuned's profile '${profile}' sets this: correct it there or in a profile of your own that includes it, or tuned sets it back; without tuned: ${fix}`
+    : `tuned's profile '${profile}' sets this, and would set it back; correct it there or in a profile of your own that includes it; without tuned, ${fix}`
 }
 
 /** Counts results by level. */

@@ -69,7 +69,12 @@ t.test('without a launcher of root alone there is no unit, and that is said', as
 t.test('without systemd there is no unit, and what to run instead is said', async (t) => {
   const { files, left } = plan({}, '/usr/bin/qemu-rt', false)
   t.notOk(files.some(({ path }) => path === UNIT_FILE))
-  t.match(left, [{ check: 'at boot', why: /no systemd; .*: \/usr\/bin\/qemu-rt host apply --at-boot$/ }])
+  t.match(left, [
+    {
+      check: 'at boot',
+      why: /no systemd, so .*run "\/usr\/bin\/qemu-rt host apply --at-boot" as root before VMs start$/,
+    },
+  ])
 })
 
 t.test('CPUs that are neither real-time nor of the switch stay in masks and lists', async (t) => {
@@ -102,6 +107,9 @@ t.test('CPUs that are neither real-time nor of the switch stay in masks and list
   t.ok(commandLine.add.includes('irqaffinity=1'), `${commandLine.add}`)
   t.match(files.find(({ path }) => path === SYSCTL_FILE)?.text, /^net\.core\.rps_default_mask = 3$/m)
 })
+
+/** How a profile names a variable. */
+const variable = (name: string) => `$\{${name}}`
 
 /** A host whose tuned has these profiles active. */
 const tuned = (active: string, profiles: Readonly<Record<string, string>>): Change => ({
@@ -152,6 +160,23 @@ t.test("what tuned's active profile sets is left alone and said, however it come
       { '/etc/tuned/site': '[mine]\ntype=sysctl\nvm.stat_interval=1\n' },
     ],
     [
+      'by an include with variables',
+      'site',
+      {
+        '/etc/tuned/site': `[variables]\nkind=rt\nname = ${variable('kind')}-x # both\n[main]\ninclude=none, base-${variable('name')}\n`,
+        '/etc/tuned/base-rt-x': interval,
+      },
+    ],
+    [
+      'by an include with a variable of another profile',
+      'site',
+      {
+        '/etc/tuned/site': '[main]\ninclude=middle\n[variables]\nkind=rt\n',
+        '/etc/tuned/middle': `[main]\ninclude=base-${variable('kind')}\n`,
+        '/etc/tuned/base-rt': interval,
+      },
+    ],
+    [
       'as one of two active ones',
       'base site',
       { '/etc/tuned/base': interval, '/etc/tuned/site': '[main]\n' },
@@ -163,8 +188,50 @@ t.test("what tuned's active profile sets is left alone and said, however it come
     t.notOk(paths.includes('/proc/sys/vm/stat_interval'), what)
     t.ok(paths.includes('/proc/sys/vm/swappiness'), 'the rest is set')
     t.notMatch(files.find(({ path }) => path === SYSCTL_FILE)?.text, /stat_interval/)
-    t.match(left, [{ check: 'sched.vm-stat-interval', why: /tuned's profile '\w+' owns it/ }], what)
+    t.match(left, [{ check: 'sched.vm-stat-interval', why: /tuned's profile '[\w-]+' owns it/ }], what)
   }
+})
+
+t.test(
+  "an include of tuned's whose variables come from a file is followed, and one that is not known is said",
+  async (t) => {
+    const site = `[main]\ninclude=base-${variable('kind')}\n[variables]\ninclude=/etc/tuned/site-variables.conf\n`
+    const change = tuned('site', {
+      '/etc/tuned/site': site,
+      '/etc/tuned/base-rt': '[sysctl]\nvm.stat_interval=1\n',
+    })
+    const ways: readonly [variables: string, isKnown: boolean][] = [
+      ['# kind=x\nkind=rt\n', true],
+      [`kind=${variable('f:exec:echo:rt')}\n`, false],
+      ['other=rt\n', false],
+      [`kind=\\${variable('x')}\n`, true],
+    ]
+    for (const [variables, isKnown] of ways) {
+      const { left } = plan({ files: { ...change.files, '/etc/tuned/site-variables.conf': variables } })
+      const said = left.find(({ check }) => check === 'tuned')
+      if (isKnown) t.equal(said, undefined, variables)
+      else
+        t.match(
+          said?.why,
+          /^profile 'site' includes 'base-\$\{kind\}', and which profile that is is not known/,
+        )
+      const owned = left.some(({ check }) => check === 'sched.vm-stat-interval')
+      t.equal(owned, variables.includes('kind=rt'), variables)
+    }
+  },
+)
+
+t.test('what needs the operator is named, a NOTE with advice, too', async (t) => {
+  const { unmended } = plan({ hidden: {}, files: { '/proc/cmdline': '' } })
+  t.ok(unmended.includes('boot.audit'), `${unmended}`)
+  const owners = { '/proc/irq/24/smp_affinity_list': { mode: 0o444 } }
+  const fixed = plan({ files: { '/proc/irq/24/effective_affinity_list': '3' }, owners }).unmended
+  t.notOk(fixed.includes('irq.affinity'), 'nobody can move it')
+  const log = plan({ facts: { kernelLog: ['sched: RT throttling activated'] } }).unmended
+  t.ok(log.includes('evidence.kernel-log'), `${log}`)
+  const hugePages = [{ size: 1n << 30n, free: 0, surplus: 0, freeByNode: {} }]
+  const none = plan({ subject: { hugePages } }).unmended
+  t.ok(none.includes('memory.hugepages'), `${none}`)
 })
 
 t.test('one file of those that a check looks at may be what tuned sets', async (t) => {

@@ -7,7 +7,8 @@ export interface Case extends Change {
   readonly level: Level
   /** What is told of it: what is there. */
   readonly found: RegExp
-  readonly fix?: RegExp
+  /** Null where nothing is advised. */
+  readonly fix?: RegExp | null
 }
 
 const CPU = '/sys/devices/system/cpu'
@@ -301,6 +302,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       files: { '/proc/sys/kernel/sched_rt_runtime_us': '950000' },
       level: 'note',
       found: /fair server instead/,
+      fix: null,
     },
     {
       facts: { kernelConfig: { text: null, why: 'ENOENT' } },
@@ -676,13 +678,13 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       subject: { configured: { ...READY.configured, realtime: [2, 3, 9] } },
       level: 'fail',
-      found: /this host has CPUs 0-3 alone: realtime has CPU 9$/,
+      found: /^realtime has CPU 9, and this host has CPUs 0-3 alone$/,
       fix: /^correct \[host\]; /,
     },
     {
       files: { [`${CPU}/online`]: '0-2' },
       level: 'fail',
-      found: /not online: realtime has CPU 3$/,
+      found: /^realtime has CPU 3, not online$/,
       fix: /^run as root: chcpu -e 3; or correct/,
     },
   ],
@@ -722,4 +724,17 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
   ],
   'evidence.hardware-latency': [{ level: 'note', found: /not measured/, fix: /rtla hwnoise -c 2-3 / }],
+  'evidence.tuned-profile': [
+    {
+      files: {
+        '/etc/tuned/active_profile': 'site',
+        '/run/tuned/tuned.pid': '7',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of tuned's
+        '/etc/tuned/site/tuned.conf': '[main]\ninclude=base-${kind}\n',
+      },
+      level: 'note',
+      found: /^profile 'site' includes 'base-\$\{kind\}', and which profile that is is not known$/,
+    },
+    { level: 'pass', found: /no profile of tuned/ },
+  ],
 }

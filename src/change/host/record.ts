@@ -110,7 +110,8 @@ export function readApplyRecord(root: Root): ApplyRecord | null {
   const file = readPlain(root, RECORD_FILE)
   if (file === null) return null
   const record = parse(Buffer.from(file.text, 'latin1').toString('utf8'))
-  if (record === null) throw applyRecordNotReadable({ path: RECORD_FILE, reason: 'it is no such record' })
+  if (record === null)
+    throw applyRecordNotReadable({ path: root + RECORD_FILE, reason: 'it is no such record' })
   return record
 }
 
@@ -131,7 +132,7 @@ export function removeApplyRecord(root: Root, { changes }: ApplyRecord): void {
   try {
     rmSync(root + RECORD_FILE, { force: true })
   } catch (error) {
-    throw hostNotChanged({ path: RECORD_FILE, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + RECORD_FILE, reason: errorCode(error) ?? String(error) })
   }
   const made = changes.flatMap((change) => (change.kind === 'directory' ? [change.path] : []))
   for (const path of made.reverse().filter((one) => `${RECORD_DIRECTORY}/`.startsWith(`${one}/`)))
@@ -145,7 +146,7 @@ export function removeEmpty(root: Root, path: string): void {
   } catch (error) {
     const code = errorCode(error)
     if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST')
-      throw hostNotChanged({ path, reason: code ?? String(error) })
+      throw hostNotChanged({ path: root + path, reason: code ?? String(error) })
   }
 }
 

@@ -100,10 +100,17 @@ export function undoRuntime({ root, access }: Host, change: RuntimeChange): Undo
       // A copy of a host gets the text of its file back, brackets and all.
       await access.write(change, root === '' ? `${writable(form, before)}\n` : before)
     } catch (error) {
-      throw error instanceof Refused ? hostNotChanged({ path: change.name, reason: error.message }) : error
+      throw error instanceof Refused
+        ? hostNotChanged({ path: nameIn(root, change), reason: error.message })
+        : error
     }
   }
   return { outcome: 'undone', make }
+}
+
+/** A file of a copy is named with where the copy is; a thread has no place. */
+export function nameIn(root: Root, { kind, name }: Pick<RuntimeChange, 'kind' | 'name'>): string {
+  return kind === 'file' ? root + name : name
 }
 
 export function directoryStep(root: Root, path: string): Step<Change> {
@@ -128,7 +135,7 @@ function namesIn(root: Root, path: string): string[] {
   try {
     return readdirSync(root + path)
   } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   }
 }
 
@@ -138,7 +145,7 @@ export function makeDirectory(root: Root, path: string): void {
   try {
     mkdirSync(root + path, { mode: 0o755 })
   } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   } finally {
     process.umask(mask)
   }
@@ -154,7 +161,7 @@ export function fileContent(root: Root, { path, text }: PlannedFile, known: read
   const earlier = findChange(known, { kind: 'written', path, before: null, set: [] })
   const written = earlier?.kind === 'written' ? earlier : null
   const isOurs = now === null || written === null || written.set.includes(now.text)
-  if (!isOurs && now.text !== written.before?.text) throw fileChangedSince({ path })
+  if (!isOurs && now.text !== written.before?.text) throw fileChangedSince({ path: root + path })
   const others = (written === null ? now : written.before)?.text ?? ''
   const gap = others === '' || others.endsWith('\n') ? '' : '\n'
   return { now, wanted: `${others}${gap}${text}` }
@@ -241,14 +248,17 @@ export function linkStep(root: Root, path: string, to: string): Step<Change> {
     look() {
       const there = linkAt(root, path)
       if (there !== null && there !== to)
-        throw placeUnsafe({ path, reason: 'is something else than the link that enables the unit' })
+        throw placeUnsafe({
+          path: root + path,
+          reason: 'this is something else than the link that enables the unit',
+        })
       return there === to ? null : { kind: 'link', path, to }
     },
     make() {
       try {
         symlinkSync(to, root + path)
       } catch (error) {
-        throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+        throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
       }
     },
     undo: async (before) => {
@@ -276,6 +286,6 @@ function remove(root: Root, path: string): void {
   try {
     rmSync(root + path, { force: true })
   } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   }
 }

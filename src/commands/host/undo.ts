@@ -49,7 +49,7 @@ function tell(root: Root, done: readonly Undone[], isDry: boolean): void {
   for (const { error } of of('failed')) if (error !== null) report(error.message)
   for (const { change } of of('changed since'))
     report(
-      `${isDry ? 'would be left' : 'left'} as it is, since somebody else has changed it after host apply: ${nameOf(change)}${advice(root, change)}`,
+      `somebody else has changed ${placeOf(root, change)} after host apply, so it ${isDry ? 'would be' : 'is'} left as it is${advice(root, change)}`,
     )
   const undone = of('undone')
   const lines = isDry
@@ -69,7 +69,12 @@ function tell(root: Root, done: readonly Undone[], isDry: boolean): void {
 function advice(root: Root, change: Change): string {
   if (change.kind !== 'written') return ''
   const lines = linesOfOurs(root, change).map((line) => `"${line}"`)
-  return `; take out these lines of qemu-rt: ${lines.join(', ')}; then run qemu-rt host undo again`
+  return `; take out the lines of qemu-rt in it (${lines.join(', ')}), then run qemu-rt host undo again`
+}
+
+/** As `nameOf`, with where the copy of a host is. */
+function placeOf(root: Root, change: Change): string {
+  return isRuntime(change) && change.kind !== 'file' ? nameOf(change) : root + nameOf(change)
 }
 
 function nameOf(change: Change): string {
