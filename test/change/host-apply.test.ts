@@ -366,7 +366,7 @@ t.test('what the kernel refuses is told, keeps nothing else, and is not undone',
     },
   }
   const { refused } = await applyHost({ ...host, access }, plan)
-  t.strictSame(refused, [`${THP}: EIO`])
+  t.strictSame(refused, [`${host.root}${THP}: EIO`])
   await undo(host)
   t.strictSame(snapshot(host), before)
 })

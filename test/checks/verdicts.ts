@@ -336,7 +336,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       ...withThread('ksoftirqd/3', '3', { isBound: true }),
       level: 'warn',
-      found: /ksoftirqd\/3 other/,
+      found: /ksoftirqd\/3 \(best effort\)/,
       fix: /pgrep -P 2 '\^\(ksoftirqd\)\/\(2\|3\)\$'\); do chrt -f -p 2 /,
     },
     {
@@ -353,11 +353,15 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       ...withThread('ktimers/2', '2', { policy: 'fifo', priority: 1 }),
       level: 'warn',
-      found: /ktimers\/2 fifo 1/,
+      found: /ktimers\/2 \(priority 1\)/,
     },
   ],
   'threads.rcuc': [
-    { ...withThread('rcuc/2', '2', { policy: 'fifo', priority: 1 }), level: 'warn', found: /rcuc\/2 fifo 1/ },
+    {
+      ...withThread('rcuc/2', '2', { policy: 'fifo', priority: 1 }),
+      level: 'warn',
+      found: /rcuc\/2 \(priority 1\)/,
+    },
   ],
   'threads.rcub': [
     { ...withThread('rcub/1', '0-1', { policy: 'fifo', priority: 1 }), level: 'warn', found: /rcub\/1/ },
