@@ -102,6 +102,25 @@ t.test('CPUs that [host] does not name stay where they are in every advice', asy
   t.match(general.get('isolation.slices'), /AllowedCPUs=0-1; .*AllowedCPUs=0-1$/)
 })
 
+t.test('a fix of a sysctl names the line that undoes it at the next boot', async (t) => {
+  const todo = (file: string, line: string) => {
+    const subject = changed({ files: { '/proc/sys/vm/swappiness': '60', [file]: line } })
+    return runChecks(subject).find(({ id }) => id === 'memory.swappiness')?.todo
+  }
+  const bad = 'vm.swappiness = 70\n'
+  t.match(
+    todo('/etc/sysctl.d/99-x.conf', bad),
+    /90-qemu-rt\.conf, and take out its line in \/etc\/sysctl\.d\/99-x\.conf, which/,
+  )
+  t.match(todo('/etc/sysctl.conf', bad), /take out its line in \/etc\/sysctl\.conf/)
+  for (const [file, line] of [
+    ['/etc/sysctl.d/99-x.conf', 'vm.swappiness = 5\n'],
+    ['/etc/sysctl.d/50-x.conf', bad],
+    ['/etc/sysctl.d/90-qemu-rt.conf', bad],
+  ] as const)
+    t.match(todo(file, line), /90-qemu-rt\.conf$/, `${file} ${line}`)
+})
+
 /** They look at the configuration alone, or say nothing of the host. */
 const OF_CONFIGURATION =
   /^(config\.(realtime|nics|nics-ready|nic-nodes|housekeeping-nodes|domains)|devices\.vfio|evidence\.hardware-latency)$/
