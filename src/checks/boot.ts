@@ -12,7 +12,7 @@ import { byBoot } from './fixes.js'
 import { cpusOfBoot, ISOLCPUS_FLAGS, isolcpusParameter, parseTickless, TICK_ID } from './judge/isolation.js'
 import { isRealtimeKernel } from './kernel.js'
 import { COMMAND_LINE, cpusText, isAbsent, maskOf, RELEASE, textOf, whyNot } from './look.js'
-import { groupedCpus, PARTITIONS } from './sets.js'
+import { groupedCpus, PARTITIONS, withoutReserved } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const PARAMETERS_DOC = 'Linux Documentation/admin-guide/kernel-parameters.txt'
@@ -153,30 +153,40 @@ const managedIrq: Check = {
   tuned: [['bootloader', 'isolcpus']],
 }
 
+/** irqaffinity= without the reserved CPUs; those that it names besides stay. */
+export function irqaffinityWanted({ facts, sets }: BootFacts): string {
+  const written = parameterValues(facts, 'irqaffinity')?.at(-1)
+  const cpus = written === undefined ? [] : parameterCpus(written, sets.online)
+  return `irqaffinity=${formatCpuSet(withoutReserved(cpus?.length ? cpus : null, sets))}`
+}
+
 const irqAffinity: Check = {
   id: 'boot.irqaffinity',
   group: 'boot',
   severity: 'warn',
-  look: 'for interrupts starting on housekeeping CPUs',
+  look: 'for interrupts starting off real-time CPUs',
   reads: [COMMAND_LINE],
   isAboutRealtime: true,
-  wanted: ({ housekeeping }) => formatCpuSet(housekeeping),
+  wanted: (sets) => formatCpuSet(withoutReserved(null, sets)),
   judge: ({ facts, sets }) => {
     const values = parameterValues(facts, 'irqaffinity')
     if (values === null) return unknown(whyNot(facts, COMMAND_LINE))
     const written = values.at(-1)
-    if (written === undefined) return missed(irqAffinity, 'irqaffinity= is not given: they start anywhere')
+    const fix = byBoot(irqaffinityWanted({ facts, sets }))
+    if (written === undefined)
+      return missed(irqAffinity, 'irqaffinity= is not given: they start anywhere', fix)
     const cpus = parameterCpus(written, sets.online) ?? []
     const touched = intersectCpuSets(sets.realtime, cpus)
     if (cpus.length > 0 && touched.length === 0) return met(formatCpuSet(cpus))
     return missed(
       irqAffinity,
       cpus.length === 0 ? `irqaffinity=${written} is no list of CPUs` : `it has ${cpusText(touched)}`,
+      fix,
     )
   },
   why: 'An interrupt that is set up before anything steers it may land on any CPU. isolcpus= does not keep interrupts off.',
   fixedBy: 'command-line',
-  fix: ({ housekeeping }) => byBoot(`irqaffinity=${formatCpuSet(housekeeping)}`),
+  fix: (sets) => byBoot(`irqaffinity=${formatCpuSet(withoutReserved(null, sets))}`),
   source: 'Linux Documentation/admin-guide/cpu-isolation.rst; tuned issue 364',
   tuned: [['bootloader', 'irqaffinity']],
 }

@@ -48,6 +48,8 @@ export interface Sets {
   readonly switches: CpuSet
   /** `[host] housekeeping`; where it is not configured, the CPUs that are for nothing else. */
   readonly housekeeping: CpuSet
+  /** Real-time CPUs and the switch's: no other work is for them. All others stay as they are, named in `[host]` or not. */
+  readonly reserved: CpuSet
   readonly online: CpuSet
   /** The highest real-time priority that a profile gives a vCPU; null when none does. */
   readonly vcpuPriority: number | null

@@ -68,7 +68,7 @@ const cpus: Check = {
     if (gone.length > 0)
       return missed(
         cpus,
-        `this host has CPUs ${formatCpuSet(present)} alone: ${gone.join(', ')}`,
+        `${gone.join(', ')}, and this host has CPUs ${formatCpuSet(present)} alone`,
         'correct [host]; the other checks leave these CPUs out',
       )
     const off = without((all) => subtractCpuSets(all, online))
@@ -77,7 +77,7 @@ const cpus: Check = {
     const all = unionCpuSets(housekeeping ?? [], realtime ?? [], given ?? [])
     return missed(
       cpus,
-      `not online: ${off.join(', ')}`,
+      `${off.join(', ')}, not online`,
       `${byOnline(subtractCpuSets(all, online))}; or correct [host]`,
     )
   },

@@ -1,7 +1,8 @@
 import { formatCpuSet } from '../units/cpu-set.js'
 import type { Check } from './check.js'
-import { few } from './look.js'
-import { met, missed, noted, unknown } from './verdicts.js'
+import { few, isAbsent, textOf, whyNot } from './look.js'
+import { ACTIVE_PROFILE, readTuned, TUNED_FILES, TUNED_PID } from './tuned.js'
+import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const log: Check = {
   id: 'evidence.kernel-log',
@@ -39,4 +40,25 @@ const firmware: Check = {
     'Linux Documentation/core-api/real-time/hardware.rst, Firmware; Documentation/tools/rtla/rtla-hwnoise.rst',
 }
 
-export const EVIDENCE_CHECKS: readonly Check[] = [log, firmware]
+const tuned: Check = {
+  id: 'evidence.tuned-profile',
+  group: 'evidence',
+  severity: 'note',
+  look: "for a profile of tuned's all of whose includes are known",
+  reads: TUNED_FILES,
+  wanted: () => 'no variable in an include= whose value is not known',
+  judge: ({ facts }) => {
+    const gone = [ACTIVE_PROFILE, TUNED_PID].find((path) => textOf(facts, path) === null)
+    if (gone !== undefined)
+      return isAbsent(facts, gone) ? notHere('no profile of tuned is active') : unknown(whyNot(facts, gone))
+    const { unknown: names } = readTuned(facts)
+    if (names.length > 0) return missed(tuned, `${few(names, 2)}, and which profile that is is not known`)
+    return met('all are')
+  },
+  why: 'What tuned sets it sets back. Where it is not known which profiles it has, other lines do not name the profile that sets a value.',
+  fixedBy: null,
+  fix: () => 'see which profiles it has, as root: tuned-adm profile_info',
+  source: "tuned.conf(5), include; tuned's variables.py",
+}
+
+export const EVIDENCE_CHECKS: readonly Check[] = [log, firmware, tuned]

@@ -1,7 +1,7 @@
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
 
 /** The file of sysctl.d that fixes write to. */
-const SYSCTL_FILE = '/etc/sysctl.d/90-qemu-rt.conf'
+export const SYSCTL_FILE = '/etc/sysctl.d/90-qemu-rt.conf'
 const TMPFILES_FILE = '/etc/tmpfiles.d/90-qemu-rt.conf'
 const MODPROBE_FILE = '/etc/modprobe.d/90-qemu-rt.conf'
 

@@ -12,6 +12,7 @@ import type { Check, Subject } from './check.js'
 import { byWrite } from './fixes.js'
 import {
   COMMAND_LINE,
+  cpusOf,
   cpusText,
   few,
   isAbsent,
@@ -22,7 +23,7 @@ import {
   textsOf,
   whyNot,
 } from './look.js'
-import { ISOLATED, isolatedCpus, PARTITIONS } from './sets.js'
+import { ISOLATED, isolatedCpus, PARTITIONS, withoutReserved } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const EFFECTIVE = '/proc/irq/*/effective_affinity_list'
@@ -63,6 +64,19 @@ function irqName({ number, actions }: Irq): string {
   return actions === '' ? number : `${number} (${actions})`
 }
 
+/** A loop for each list of CPUs that interrupts are to have, so that each keeps those that nobody reserves. */
+function moveAway(moved: readonly Irq[], { facts, sets }: Subject): string {
+  const byList = new Map<string, string[]>()
+  for (const { number } of moved) {
+    const asked = cpusOf(facts, ASKED.replace('*', number))
+    const list = formatCpuSet(withoutReserved(asked, sets))
+    byList.set(list, [...(byList.get(list) ?? []), number])
+  }
+  return [...byList]
+    .map(([list, all]) => `for i in ${all.join(' ')}; do echo ${list} >/proc/irq/$i/smp_affinity_list; done`)
+    .join('; ')
+}
+
 const affinity: Check = {
   id: 'irq.affinity',
   group: 'interrupts',
@@ -85,18 +99,16 @@ const affinity: Check = {
     const staying = fixed.length === 0 ? '' : `; these cannot be moved: ${few(fixed.map(irqName))}`
     if (moved.length === 0)
       return fixed.length === 0 ? met('none') : noted(`none that could be moved${staying}`, '')
-    const list = formatCpuSet(sets.housekeeping)
-    const numbers = moved.map(({ number }) => number).join(' ')
     return missed(
       affinity,
       `${few(moved.map(irqName))} on ${cpusText(sets.realtime)}${staying}`,
-      `run as root: for i in ${numbers}; do echo ${list} >/proc/irq/$i/smp_affinity_list; done (the kernel may refuse it for one that its driver placed: boot.managed-irq); irqbalance undoes it unless irq.irqbalance passes`,
+      `run as root: ${moveAway(moved, subject)} (the kernel may refuse it for one that its driver placed: boot.managed-irq); irqbalance undoes it unless irq.irqbalance passes`,
     )
   },
   why: 'An interrupt preempts a vCPU whatever its priority; on PREEMPT_RT its thread may, too.',
   fixedBy: 'boot',
-  fix: ({ housekeeping }) =>
-    `run as root, for each interrupt N that is named: echo ${formatCpuSet(housekeeping)} >/proc/irq/N/smp_affinity_list`,
+  fix: (sets) =>
+    `run as root, for each interrupt N that is named: echo ${formatCpuSet(withoutReserved(null, sets))} >/proc/irq/N/smp_affinity_list`,
   source: 'Linux Documentation/core-api/irq/irq-affinity.rst; kernel/irq/proc.c',
   tuned: [['scheduler', 'isolated_cores']],
 }
@@ -107,21 +119,25 @@ const defaultAffinity: Check = {
   id: 'irq.default-affinity',
   group: 'interrupts',
   severity: 'warn',
-  look: 'for new interrupts going to housekeeping CPUs',
+  look: 'for new interrupts kept off real-time CPUs',
   reads: [DEFAULT_AFFINITY],
   isAboutRealtime: true,
-  wanted: ({ housekeeping }) => formatCpuSet(housekeeping),
+  wanted: ({ realtime }) => `no CPU of ${formatCpuSet(realtime)}`,
   judge: ({ facts, sets }) => {
     const cpus = maskOf(facts, DEFAULT_AFFINITY)
     if (cpus === null) return unknown(whyNot(facts, DEFAULT_AFFINITY))
     const touched = intersectCpuSets(sets.realtime, cpus)
     return touched.length === 0
       ? met(formatCpuSet(intersectCpuSets(cpus, sets.online)))
-      : missed(defaultAffinity, `it has ${cpusText(touched)}`)
+      : missed(
+          defaultAffinity,
+          `it has ${cpusText(touched)}`,
+          byWrite(DEFAULT_AFFINITY, formatCpuMask(withoutReserved(cpus, sets))),
+        )
   },
   why: 'It is where an interrupt of a device goes that is added or reset later, such as one that a VM gives back.',
   fixedBy: 'boot',
-  fix: ({ housekeeping }) => byWrite(DEFAULT_AFFINITY, formatCpuMask(housekeeping)),
+  fix: (sets) => byWrite(DEFAULT_AFFINITY, formatCpuMask(withoutReserved(null, sets))),
   source: "Linux Documentation/core-api/irq/irq-affinity.rst; tuned's profile realtime (defirqaffinity.py)",
   tuned: [['scheduler', 'isolated_cores']],
 }
@@ -136,13 +152,18 @@ function banned(subject: Subject): { readonly cpus: CpuSet; readonly by: string 
   const variable = (name: string) =>
     new RegExp(`^\\s*(?:export\\s+)?${name}=["']?([^"'#\\n]*)["']?`, 'm').exec(text)?.[1]?.trim()
   const mask = variable('IRQBALANCE_BANNED_CPUS')
-  if (mask) return { cpus: parseCpuMask(mask) ?? [], by: `IRQBALANCE_BANNED_CPUS=${mask}` }
+  if (mask) return { cpus: parseCpuMask(mask) ?? [], by: `by IRQBALANCE_BANNED_CPUS=${mask}` }
   const list = variable('IRQBALANCE_BANNED_CPULIST')
-  if (list !== undefined) return { cpus: parseCpuSet(list) ?? [], by: `IRQBALANCE_BANNED_CPULIST=${list}` }
+  if (list !== undefined) return { cpus: parseCpuSet(list) ?? [], by: `by IRQBALANCE_BANNED_CPULIST=${list}` }
   const isolated = isolatedCpus(facts)
   if (isolated === null) return null
   const cpus = unionCpuSets(isolated, ticklessCpus(subject) ?? [])
-  return { cpus, by: 'isolated and nohz_full CPUs, by itself' }
+  return { cpus, by: 'since they are isolated or without the tick' }
+}
+
+/** Tells irqbalance which CPUs to leave alone: what is written takes the place of what it does by itself. */
+function byBanning(cpus: CpuSet): string {
+  return `write IRQBALANCE_BANNED_CPULIST=${formatCpuSet(cpus)} into /etc/default/irqbalance (Debian, Ubuntu) or /etc/sysconfig/irqbalance (RHEL, SUSE), take out IRQBALANCE_BANNED_CPUS there, and run as root: systemctl restart irqbalance`
 }
 
 const irqbalance: Check = {
@@ -166,12 +187,18 @@ const irqbalance: Check = {
     const ban = banned(subject)
     if (ban === null) return unknown(whyNot(facts, ISOLATED))
     const left = subtractCpuSets(sets.realtime, ban.cpus)
-    return left.length === 0 ? met(ban.by) : missed(irqbalance, `it uses ${cpusText(left)} (${ban.by})`)
+    const leavesAlone = `it leaves ${cpusText(ban.cpus)} alone${ban.cpus.length === 0 ? '' : `, ${ban.by}`}`
+    return left.length === 0
+      ? met(leavesAlone)
+      : missed(
+          irqbalance,
+          `irqbalance puts interrupts on ${cpusText(left)}, too; ${leavesAlone}`,
+          byBanning(unionCpuSets(ban.cpus, sets.reserved)),
+        )
   },
-  why: 'It moves interrupts every ten seconds, back onto real-time CPUs, too. An empty IRQBALANCE_BANNED_CPULIST= bans none.',
+  why: 'Every ten seconds irqbalance spreads interrupts over all CPUs that it is not told to leave alone. Where neither variable is set it leaves isolated and nohz_full CPUs alone; with an empty IRQBALANCE_BANNED_CPULIST= it uses all.',
   fixedBy: 'system',
-  fix: ({ realtime }) =>
-    `write IRQBALANCE_BANNED_CPULIST=${formatCpuSet(realtime)} into /etc/default/irqbalance (Debian, Ubuntu) or /etc/sysconfig/irqbalance (RHEL, SUSE), without IRQBALANCE_BANNED_CPUS, and run as root: systemctl restart irqbalance`,
+  fix: ({ reserved }) => byBanning(reserved),
   source: 'irqbalance(1)',
   tuned: [['irqbalance', 'banned_cpus']],
 }
@@ -182,6 +209,17 @@ export const RPS = [
   '/sys/bus/pci/devices/*/net/*/queues/rx-*/rps_cpus',
   '/sys/bus/pci/devices/*/virtio*/net/*/queues/rx-*/rps_cpus',
 ]
+
+/** @param known masks of the host; where the sysctl's is none of them it may be any CPU */
+function bySteering(
+  known: readonly { readonly path: string; readonly cpus: CpuSet }[],
+  sets: Subject['sets'],
+): string {
+  const cpus = known.find(({ path }) => path === RPS_DEFAULT)?.cpus ?? null
+  // The mask of no CPU is the default, and as good.
+  const mask = cpus?.length === 0 ? '0' : formatCpuMask(withoutReserved(cpus, sets))
+  return `run as root: sysctl -w net.core.rps_default_mask=${mask}, and for each queue that is named: echo 0 >…/rps_cpus`
+}
 
 const packetSteering: Check = {
   id: 'irq.packet-steering',
@@ -206,12 +244,11 @@ const packetSteering: Check = {
     const wide = known.filter(({ cpus }) => intersectCpuSets(cpus, sets.realtime).length > 0)
     return wide.length === 0
       ? met('none')
-      : missed(packetSteering, few(wide.map(({ path }) => shortName(path))))
+      : missed(packetSteering, few(wide.map(({ path }) => shortName(path))), bySteering(known, sets))
   },
   why: 'Receive packet steering raises softirqs on the CPUs of its mask.',
   fixedBy: 'boot',
-  fix: ({ housekeeping }) =>
-    `run as root: sysctl -w net.core.rps_default_mask=${formatCpuMask(housekeeping)}, and for each queue that is named: echo 0 >…/rps_cpus`,
+  fix: (sets) => bySteering([], sets),
   source: 'OpenShift; Linux Documentation/networking/scaling.rst, RPS',
 }
 

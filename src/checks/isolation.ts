@@ -2,7 +2,7 @@ import type { ThreadFact } from '../host/check/facts.js'
 import { formatCpuMask, parseCpuMask } from '../units/cpu-mask.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets } from '../units/cpu-set.js'
 import { byIsolcpus } from './boot.js'
-import type { Check, Subject } from './check.js'
+import type { Check, Sets, Subject } from './check.js'
 import { byBoot, byWrite } from './fixes.js'
 import {
   howToIsolate,
@@ -12,7 +12,7 @@ import {
   notIsolated,
 } from './judge/isolation.js'
 import { cpusOf, cpusText, few, isAbsent, isMissing, RELEASE, seesHost, textsOf, whyNot } from './look.js'
-import { ISOLATED, isolatedByGroups, isolatedCpus, PARTITIONS } from './sets.js'
+import { ISOLATED, isolatedByGroups, isolatedCpus, PARTITIONS, withoutReserved } from './sets.js'
 import { met, missed, notHere, unknown } from './verdicts.js'
 
 const OR_PARTITION = 'or run as root: qemu-rt host isolate (cgroup v2, Linux 6.8)'
@@ -63,7 +63,12 @@ const workqueues: Check = {
     const all = general === undefined ? null : parseCpuMask(general)
     if (all === null) return unknown(whyNot(facts, WORK))
     const touched = intersectCpuSets(all, sets.realtime)
-    if (touched.length > 0) return missed(workqueues, `unbound work may run on ${cpusText(touched)}`)
+    if (touched.length > 0)
+      return missed(
+        workqueues,
+        `unbound work may run on ${cpusText(touched)}`,
+        byWrite(WORK, formatCpuMask(withoutReserved(all, sets))),
+      )
     // A queue's own mask counts within the general one (kernel/workqueue.c, wqattrs_actualize_cpumask), unless they share nothing.
     const own = textsOf(facts, WORK_OF_ONE).filter(([, text]) => {
       const mask = parseCpuMask(text) ?? []
@@ -77,7 +82,7 @@ const workqueues: Check = {
   },
   why: 'Unbound work of the kernel, writeback above all, runs on any CPU of this mask. Isolated CPUs leave it by themselves since about Linux 6.8.',
   fixedBy: 'boot',
-  fix: ({ housekeeping }) => byWrite(WORK, formatCpuMask(housekeeping)),
+  fix: (sets) => byWrite(WORK, formatCpuMask(withoutReserved(null, sets))),
   source: "tuned's profile realtime; Linux Documentation/core-api/workqueue.rst, Affinity Scopes",
 }
 
@@ -103,6 +108,19 @@ export function kernelThreadsToMove({ facts, sets }: Subject): ThreadFact[] {
   return touching(movable, sets.realtime)
 }
 
+/**
+ * Takes the reserved CPUs from threads of the kernel's, a loop for each list of CPUs that they have now. They are found by their
+ * parent, kthreadd: what a program calls itself must not decide what root does.
+ */
+function byMoving(threads: readonly Pick<ThreadFact, 'cpus'>[], sets: Sets): string {
+  const byList = new Map(threads.map(({ cpus }) => [formatCpuSet(cpus), withoutReserved(cpus, sets)]))
+  const loops = [...byList].map(
+    ([now, wanted]) =>
+      `for t in $(cat /proc/[0-9]*/status 2>/dev/null | awk '/^Name:/ {n = $2} /^Pid:/ {t = $2} /^PPid:/ {p = $2} /^Cpus_allowed_list:/ && $2 == "${now}" && (p == 2 || t == 2) && n !~ /^(irq|vhost)/ {print t}'); do taskset -cp ${formatCpuSet(wanted)} $t; done`,
+  )
+  return `run as root: ${loops.join('; ')} (the kernel refuses it for threads that are bound); booting with isolcpus= or nohz_full= keeps it so`
+}
+
 const kernelThreads: Check = {
   id: 'isolation.kernel-threads',
   group: 'isolation',
@@ -117,13 +135,11 @@ const kernelThreads: Check = {
     if (facts.threads === null) return unknown(facts.whyNoThreads)
     const there = kernelThreadsToMove(subject)
     if (there.length === 0) return met('none')
-    return missed(kernelThreads, `they may run there: ${named(there)}`)
+    return missed(kernelThreads, `they may run there: ${named(there)}`, byMoving(there, subject.sets))
   },
   why: 'They migrate onto a CPU that they may use. kthreadd hands its CPUs on to every thread that it makes.',
   fixedBy: 'boot',
-  // By their parent, kthreadd: what a program calls itself must not decide what root does.
-  fix: ({ housekeeping }) =>
-    `run as root: for t in 2 $(ps --ppid 2 -o pid=,comm= | awk '$2 !~ /^(irq|vhost)/ {print $1}'); do taskset -cp ${formatCpuSet(housekeeping)} $t; done (the kernel refuses it for threads that are bound); booting with isolcpus= or nohz_full= keeps it so`,
+  fix: (sets) => byMoving([{ cpus: sets.online }], sets),
   source:
     'Linux Documentation/admin-guide/kernel-per-CPU-kthreads.rst; include/linux/sched.h, PF_NO_SETAFFINITY',
 }
@@ -154,14 +170,25 @@ const userThreads: Check = {
   },
   why: 'A program that may use a real-time CPU runs there whenever the vCPU sleeps, and is in the cache when it wakes.',
   fixedBy: 'system',
-  fix: ({ housekeeping }) =>
-    `run as root: systemctl set-property system.slice AllowedCPUs=${formatCpuSet(housekeeping)}, and the same for user.slice and init.scope; and isolate the CPUs (cpu.isolated)`,
+  fix: (sets) =>
+    `run as root: systemctl set-property system.slice AllowedCPUs=${formatCpuSet(withoutReserved(null, sets))}, and the same for user.slice and init.scope; and isolate the CPUs (cpu.isolated)`,
   source: "tuned's profile cpu-partitioning; SEAPATH; systemd.resource-control(5), AllowedCPUs=",
 }
 
 const SLICES = ['system.slice', 'user.slice']
 const ROOTS = ['/sys/fs/cgroup', '/sys/fs/cgroup/cpuset']
 const sliceFile = (root: string, slice: string) => `${root}/${slice}/cpuset.cpus.effective`
+
+function byLimiting(
+  slices: readonly { readonly slice: string; readonly cpus: CpuSet }[],
+  sets: Sets,
+): string {
+  const commands = slices.map(
+    ({ slice, cpus }) =>
+      `systemctl set-property ${slice} AllowedCPUs=${formatCpuSet(withoutReserved(cpus, sets))}`,
+  )
+  return `run as root: ${commands.join('; ')}`
+}
 
 const slices: Check = {
   id: 'isolation.slices',
@@ -173,7 +200,7 @@ const slices: Check = {
     '/sys/fs/cgroup/cgroup.controllers',
   ],
   isAboutRealtime: true,
-  wanted: ({ housekeeping }) => formatCpuSet(housekeeping),
+  wanted: ({ realtime }) => `no CPU of ${formatCpuSet(realtime)}`,
   judge: ({ facts, sets }) => {
     const first = sliceFile('/sys/fs/cgroup', 'system.slice')
     const known = SLICES.flatMap((slice) => {
@@ -188,12 +215,19 @@ const slices: Check = {
     const wide = known.filter(({ cpus }) => intersectCpuSets(cpus, sets.realtime).length > 0)
     return wide.length === 0
       ? met(known.map(({ slice, cpus }) => `${slice} ${formatCpuSet(cpus)}`).join(', '))
-      : missed(slices, wide.map(({ slice, cpus }) => `${slice} has ${cpusText(cpus)}`).join(', '))
+      : missed(
+          slices,
+          wide.map(({ slice, cpus }) => `${slice} has ${cpusText(cpus)}`).join(', '),
+          byLimiting(wide, sets),
+        )
   },
   why: 'A service that sets its own affinity gets no further than its slice.',
   fixedBy: 'system',
-  fix: ({ housekeeping }) =>
-    `run as root: systemctl set-property system.slice AllowedCPUs=${formatCpuSet(housekeeping)}; systemctl set-property user.slice AllowedCPUs=${formatCpuSet(housekeeping)}`,
+  fix: (sets) =>
+    byLimiting(
+      SLICES.map((slice) => ({ slice, cpus: sets.online })),
+      sets,
+    ),
   source: 'SEAPATH; systemd.resource-control(5), AllowedCPUs=',
 }
 

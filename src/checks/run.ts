@@ -1,5 +1,7 @@
 import type { Finding, Level } from '../errors/finding.js'
 import type { Check, FixedBy, Group, Severity, Subject, Verdict } from './check.js'
+import { SYSCTL_FILE } from './fixes.js'
+import { isReadAfter, sysctlAtBoot } from './sysctl-files.js'
 import { CHECKS } from './table.js'
 import { owner, tunedSettings } from './tuned.js'
 import { unknown } from './verdicts.js'
@@ -40,7 +42,7 @@ export function runChecks(subject: Subject, checks: readonly Check[] = CHECKS): 
       what: found,
       wanted: check.wanted(subject.sets),
       why: check.why,
-      todo: advice === '' ? null : ownedFix(advice, profile),
+      todo: advice === '' ? null : ownedFix(`${advice}${laterLine(check, subject)}`, profile),
       fixedBy: check.fixedBy,
       source: check.source,
       tunedProfile: profile,
@@ -63,8 +65,21 @@ function whereRealtime({ configured }: Subject): string {
 function ownedFix(fix: string, profile: string | null): string {
   return profile === null
     ? fix
-    : `tuned's profile '${profile}' sets this: correct it there or in a profile of your own that includes it, or tuned sets it back; without tuned: ${fix}`
+    : `tuned's profile '${profile}' sets this, and would set it back; correct it there or in a profile of your own that includes it; without tuned, ${fix}`
 }
+
+/** What undoes a sysctl's fix at the next boot: a line of a file that is read after the one that the fix writes. */
+function laterLine(check: Check, subject: Subject): string {
+  const [path = ''] = check.reads
+  if (check.fixedBy !== 'sysctl' || !path.startsWith(SYSCTLS)) return ''
+  const other = sysctlAtBoot(subject.facts, path.slice(SYSCTLS.length))
+  if (other === null || !isReadAfter(other.file, SYSCTL_FILE)) return ''
+  const files = new Map([...subject.facts.files, [path, { text: other.value }] as const])
+  const { level } = check.judge({ ...subject, facts: { ...subject.facts, files } })
+  return level === 'pass' ? '' : `, and take out its line in ${other.file}, which is read later`
+}
+
+const SYSCTLS = '/proc/sys/'
 
 /** Counts results by level. */
 export function count(results: readonly Result[]): Counts {

@@ -17,12 +17,12 @@ const throttling: Check = {
   wanted: () => 'kernel.sched_rt_runtime_us = -1',
   judge: (subject) => {
     const { facts } = subject
-    const { level, what } = judgeThrottling({
+    const { level, what, todo } = judgeThrottling({
       runtime: numberOf(facts, THROTTLING),
       release: releaseOf(facts),
       hasGroups: hasGroupScheduling(subject),
     })
-    return level === 'unknown' ? unknown(whyNot(facts, THROTTLING)) : { level, found: what }
+    return level === 'unknown' ? unknown(whyNot(facts, THROTTLING)) : { level, found: what, fix: todo ?? '' }
   },
   why: 'A vCPU that is busy all the time is stopped for the rest of each period, by default for 50 ms of every second. Linux 6.12 and later do so for groups alone, and have the fair server: see sched.fair-server.',
   fixedBy: 'sysctl',

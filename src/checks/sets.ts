@@ -53,15 +53,27 @@ export function findSets(facts: CheckFacts, configured: HostPolicy, profiles: re
   const present = cpusOf(facts, PRESENT)
   const here = (cpus: CpuSet) => (present === null ? cpus : intersectCpuSets(cpus, present))
   const realtime = here(configured.realtime ?? isolatedCpus(facts) ?? [])
-  const others = subtractCpuSets(subtractCpuSets(online, realtime), configured.switch ?? [])
+  const reserved = unionCpuSets(realtime, here(configured.switch ?? []))
   const priorities = profiles.flatMap(({ priority }) => priority ?? [])
   return {
     online,
     realtime,
     switches: here(configured.switch ?? []),
-    housekeeping: configured.housekeeping === null ? others : here(configured.housekeeping),
+    reserved,
+    housekeeping:
+      configured.housekeeping === null ? subtractCpuSets(online, reserved) : here(configured.housekeeping),
     vcpuPriority: priorities.length === 0 ? null : Math.max(...priorities),
   }
+}
+
+/**
+ * What is left of CPUs that something may use: without those for real time and for the switch. Others stay, whether they are in
+ * `[host]` or not; where none of them is online the housekeeping CPUs take their place.
+ * @param cpus null when it may use all
+ */
+export function withoutReserved(cpus: CpuSet | null, { reserved, online, housekeeping }: Sets): CpuSet {
+  const left = subtractCpuSets(cpus ?? online, reserved)
+  return intersectCpuSets(left, online).length === 0 ? housekeeping : left
 }
 
 /** What the profiles of a configuration ask of the host. @param only the one that counts; null for all */

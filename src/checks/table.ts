@@ -14,6 +14,7 @@ import { MEMORY_CHECKS } from './memory.js'
 import { POWER_CHECKS } from './power.js'
 import { SCHEDULER_CHECKS } from './scheduler.js'
 import { ISOLATED, ONLINE, PARTITIONS, PRESENT } from './sets.js'
+import { SYSCTL_FILES } from './sysctl-files.js'
 import { THREAD_CHECKS } from './threads.js'
 import { TUNED_FILES } from './tuned.js'
 
@@ -34,8 +35,17 @@ export const CHECKS: readonly Check[] = [
   ...EVIDENCE_CHECKS,
 ]
 
-/** What every run reads: what the CPUs are for, which kernel it is, and what tuned sets. */
-const ALWAYS = [ONLINE, PRESENT, ISOLATED, ...PARTITIONS, COMMAND_LINE, RELEASE, ...TUNED_FILES]
+/** What every run reads: what the CPUs are for, which kernel it is, and what tuned and the files of sysctl.d set. */
+const ALWAYS = [
+  ONLINE,
+  PRESENT,
+  ISOLATED,
+  ...PARTITIONS,
+  COMMAND_LINE,
+  RELEASE,
+  ...TUNED_FILES,
+  ...SYSCTL_FILES,
+]
 
 /** What all checks look at, each once: for reading a host, and for `capture`. */
 export const WANTED: WantedChecks = {

@@ -8,7 +8,15 @@ export const TUNED_PID = '/run/tuned/tuned.pid'
 /** Where profiles lie, the first that has one counts (tuned's consts.py; `profiles/` since 2.23). */
 const PROFILES = ['/etc/tuned', '/etc/tuned/profiles', '/usr/lib/tuned', '/usr/lib/tuned/profiles']
 
-export const TUNED_FILES = [ACTIVE_PROFILE, TUNED_PID, ...PROFILES.map((place) => `${place}/*/tuned.conf`)]
+/** Where packages keep variables of profiles, for `include=` under `[variables]`. */
+const VARIABLES = '/etc/tuned/*-variables.conf'
+
+export const TUNED_FILES = [
+  ACTIVE_PROFILE,
+  TUNED_PID,
+  ...PROFILES.map((place) => `${place}/*/tuned.conf`),
+  VARIABLES,
+]
 
 /** A setting of a profile: `[sysctl] kernel.nmi_watchdog`. */
 export interface TunedSetting {
@@ -18,12 +26,36 @@ export interface TunedSetting {
   readonly value: string
 }
 
-/** What the active profile and those that it includes set, the one that wins first; empty when tuned is not running. */
-export function tunedSettings(facts: CheckFacts): TunedSetting[] {
+/** What is known of tuned on a host. */
+export interface TunedFacts {
+  /** What the active profile and those that it includes set, the one that wins first; empty when tuned is not running. */
+  readonly settings: readonly TunedSetting[]
+  /** Includes of profiles that stand for another name than is known: `profile 'site' includes 'base-${kind}'`. */
+  readonly unknown: readonly string[]
+}
+
+export function readTuned(facts: CheckFacts): TunedFacts {
   const active = textOf(facts, ACTIVE_PROFILE)
-  if (active === null || textOf(facts, TUNED_PID) === null) return []
-  const seen = new Set<string>()
-  return namesIn(active).flatMap((name) => settingsOf(facts, name, seen))
+  if (active === null || textOf(facts, TUNED_PID) === null) return { settings: [], unknown: [] }
+  const found: Found = { seen: new Set(), variables: new Map(), unknown: [] }
+  const settings = namesIn(active).flatMap((name) => settingsOf(facts, name, found))
+  return { settings, unknown: found.unknown }
+}
+
+export function tunedSettings(facts: CheckFacts): readonly TunedSetting[] {
+  return readTuned(facts).settings
+}
+
+/** What a walk through profiles has come by. */
+interface Found {
+  /**
+   * Files that were read: profiles may include each other in a circle, or one many times, and one in /etc that includes its own
+   * name means the packaged one (tuned's loader.py and locator.py).
+   */
+  readonly seen: Set<string>
+  /** Of all profiles, as they were loaded; null for one whose value is not known. */
+  readonly variables: Map<string, string | null>
+  readonly unknown: string[]
 }
 
 /** What stands last in a list overrides what stands before. A `-` is before one that may be missing. */
@@ -35,28 +67,58 @@ function namesIn(list: string): string[] {
     .reverse()
 }
 
-/**
- * @param seen files that were read: profiles may include each other in a circle, or one many times, and one in /etc that
- *   includes its own name means the packaged one (tuned's loader.py and locator.py)
- */
-function settingsOf(facts: CheckFacts, profile: string, seen: Set<string>): TunedSetting[] {
+function settingsOf(facts: CheckFacts, profile: string, found: Found): TunedSetting[] {
+  const { seen, variables, unknown } = found
   const paths = PROFILES.map((place) => `${place}/${profile}/tuned.conf`)
   const path = paths.find((one) => !seen.has(one) && textOf(facts, one) !== null)
   if (path === undefined) return []
   seen.add(path)
   const settings = parseProfile(profile, textOf(facts, path) ?? '')
-  const included = settings.filter(({ section, key }) => section === 'main' && key === 'include')
-  return [
-    ...settings,
-    ...included.flatMap(({ value }) => namesIn(value)).flatMap((name) => settingsOf(facts, name, seen)),
-  ]
+  for (const { section, key, value } of settings) {
+    if (section !== 'variables') continue
+    if (key === 'include') addVariables(facts, value, variables)
+    else variables.set(key, expand(value, variables))
+  }
+  const included = settings
+    .filter(({ section, key }) => section === 'main' && key === 'include')
+    .flatMap(({ value }) => {
+      const names = expand(value, variables)
+      if (names === null) unknown.push(`profile '${profile}' includes '${value}'`)
+      return names === null ? [] : namesIn(names)
+    })
+  return [...settings, ...included.flatMap((name) => settingsOf(facts, name, found))]
 }
+
+/** Reads a file of variables (tuned's variables.py, add_from_file). */
+function addVariables(facts: CheckFacts, path: string, variables: Found['variables']): void {
+  for (const line of (textOf(facts, path) ?? '').split('\n')) {
+    const [, key, value = ''] = SETTING.exec(line) ?? []
+    if (key !== undefined) variables.set(key, expand(value.trim(), variables))
+  }
+}
+
+/**
+ * Puts values in the place of `${variables}`; `\${` stands for itself (tuned's variables.py, expand).
+ * @returns null for a variable that is not known, and for a function, as in `${f:exec:…}`, which is not called
+ */
+function expand(text: string, variables: Found['variables']): string | null {
+  let isKnown = true
+  const expanded = text.replace(/\\?\$\{([^}]*)\}/g, (written, name: string) => {
+    if (written.startsWith('\\')) return written.slice(1)
+    const value = variables.get(name) ?? null
+    if (value === null) isKnown = false
+    return value ?? ''
+  })
+  return isKnown ? expanded : null
+}
+
+/** A comment may be at the end of a line, after a blank. */
+const SETTING = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)(\s#.*)?$/
 
 function parseProfile(profile: string, text: string): TunedSetting[] {
   return tunedParts(text).flatMap(({ type, lines }) =>
     lines.flatMap((line) => {
-      // A comment may be at the end of a line, after a blank.
-      const [, key, value = ''] = /^\s*([^#;=\s][^=]*?)\s*=\s*(.*?)(\s#.*)?$/.exec(line) ?? []
+      const [, key, value = ''] = SETTING.exec(line) ?? []
       return key === undefined ? [] : [{ profile, section: type, key, value: value.trim() }]
     }),
   )

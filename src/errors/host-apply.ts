@@ -51,7 +51,7 @@ export function nobodyToAsk(): UserError {
 export function placeUnsafe(facts: { readonly path: string; readonly reason: string }): UserError {
   return userError({
     exitCode: EXIT.permission,
-    what: `it ${facts.reason}, so root does not write there`,
+    what: `${facts.reason}, so root does not write there`,
     where: facts.path,
     todo: 'make it a plain directory or file of root that no one else can write, and run this again',
   })

@@ -69,7 +69,12 @@ t.test('without a launcher of root alone there is no unit, and that is said', as
 t.test('without systemd there is no unit, and what to run instead is said', async (t) => {
   const { files, left } = plan({}, '/usr/bin/qemu-rt', false)
   t.notOk(files.some(({ path }) => path === UNIT_FILE))
-  t.match(left, [{ check: 'at boot', why: /no systemd; .*: \/usr\/bin\/qemu-rt host apply --at-boot$/ }])
+  t.match(left, [
+    {
+      check: 'at boot',
+      why: /no systemd, so .*run "\/usr\/bin\/qemu-rt host apply --at-boot" as root before VMs start$/,
+    },
+  ])
 })
 
 t.test('CPUs that are neither real-time nor of the switch stay in masks and lists', async (t) => {
@@ -77,10 +82,11 @@ t.test('CPUs that are neither real-time nor of the switch stay in masks and list
     ...{ pid: tid, tid, name: 'kswapd0', isKernels: true, isBound: false },
     ...{ policy: 'other', priority: 0, group: null, cpus },
   })
-  const { runtime, files } = plan({
+  const { runtime, files, commandLine } = plan({
     subject: { configured: { housekeeping: [0], realtime: [3], switch: [2] } },
     threads: [thread(70, [0, 1, 2, 3]), thread(71, [3])],
     files: {
+      '/proc/cmdline': 'irqaffinity=1-3',
       '/proc/irq/default_smp_affinity': 'f',
       '/sys/devices/virtual/workqueue/cpumask': '8',
       '/proc/sys/net/core/rps_default_mask': 'f',
@@ -98,8 +104,12 @@ t.test('CPUs that are neither real-time nor of the switch stay in masks and list
     '70': '0-1',
     '71': '0',
   })
+  t.ok(commandLine.add.includes('irqaffinity=1'), `${commandLine.add}`)
   t.match(files.find(({ path }) => path === SYSCTL_FILE)?.text, /^net\.core\.rps_default_mask = 3$/m)
 })
+
+/** How a profile names a variable. */
+const variable = (name: string) => `$\{${name}}`
 
 /** A host whose tuned has these profiles active. */
 const tuned = (active: string, profiles: Readonly<Record<string, string>>): Change => ({
@@ -150,6 +160,23 @@ t.test("what tuned's active profile sets is left alone and said, however it come
       { '/etc/tuned/site': '[mine]\ntype=sysctl\nvm.stat_interval=1\n' },
     ],
     [
+      'by an include with variables',
+      'site',
+      {
+        '/etc/tuned/site': `[variables]\nkind=rt\nname = ${variable('kind')}-x # both\n[main]\ninclude=none, base-${variable('name')}\n`,
+        '/etc/tuned/base-rt-x': interval,
+      },
+    ],
+    [
+      'by an include with a variable of another profile',
+      'site',
+      {
+        '/etc/tuned/site': '[main]\ninclude=middle\n[variables]\nkind=rt\n',
+        '/etc/tuned/middle': `[main]\ninclude=base-${variable('kind')}\n`,
+        '/etc/tuned/base-rt': interval,
+      },
+    ],
+    [
       'as one of two active ones',
       'base site',
       { '/etc/tuned/base': interval, '/etc/tuned/site': '[main]\n' },
@@ -161,8 +188,50 @@ t.test("what tuned's active profile sets is left alone and said, however it come
     t.notOk(paths.includes('/proc/sys/vm/stat_interval'), what)
     t.ok(paths.includes('/proc/sys/vm/swappiness'), 'the rest is set')
     t.notMatch(files.find(({ path }) => path === SYSCTL_FILE)?.text, /stat_interval/)
-    t.match(left, [{ check: 'sched.vm-stat-interval', why: /tuned's profile '\w+' owns it/ }], what)
+    t.match(left, [{ check: 'sched.vm-stat-interval', why: /tuned's profile '[\w-]+' owns it/ }], what)
   }
+})
+
+t.test(
+  "an include of tuned's whose variables come from a file is followed, and one that is not known is said",
+  async (t) => {
+    const site = `[main]\ninclude=base-${variable('kind')}\n[variables]\ninclude=/etc/tuned/site-variables.conf\n`
+    const change = tuned('site', {
+      '/etc/tuned/site': site,
+      '/etc/tuned/base-rt': '[sysctl]\nvm.stat_interval=1\n',
+    })
+    const ways: readonly [variables: string, isKnown: boolean][] = [
+      ['# kind=x\nkind=rt\n', true],
+      [`kind=${variable('f:exec:echo:rt')}\n`, false],
+      ['other=rt\n', false],
+      [`kind=\\${variable('x')}\n`, true],
+    ]
+    for (const [variables, isKnown] of ways) {
+      const { left } = plan({ files: { ...change.files, '/etc/tuned/site-variables.conf': variables } })
+      const said = left.find(({ check }) => check === 'tuned')
+      if (isKnown) t.equal(said, undefined, variables)
+      else
+        t.match(
+          said?.why,
+          /^profile 'site' includes 'base-\$\{kind\}', and which profile that is is not known/,
+        )
+      const owned = left.some(({ check }) => check === 'sched.vm-stat-interval')
+      t.equal(owned, variables.includes('kind=rt'), variables)
+    }
+  },
+)
+
+t.test('what needs the operator is named, a NOTE with advice, too', async (t) => {
+  const { unmended } = plan({ hidden: {}, files: { '/proc/cmdline': '' } })
+  t.ok(unmended.includes('boot.audit'), `${unmended}`)
+  const owners = { '/proc/irq/24/smp_affinity_list': { mode: 0o444 } }
+  const fixed = plan({ files: { '/proc/irq/24/effective_affinity_list': '3' }, owners }).unmended
+  t.notOk(fixed.includes('irq.affinity'), 'nobody can move it')
+  const log = plan({ facts: { kernelLog: ['sched: RT throttling activated'] } }).unmended
+  t.ok(log.includes('evidence.kernel-log'), `${log}`)
+  const hugePages = [{ size: 1n << 30n, free: 0, surplus: 0, freeByNode: {} }]
+  const none = plan({ subject: { hugePages } }).unmended
+  t.ok(none.includes('memory.hugepages'), `${none}`)
 })
 
 t.test('one file of those that a check looks at may be what tuned sets', async (t) => {
@@ -179,4 +248,84 @@ t.test('a profile of tuned that is not active, or a tuned that does not run, own
   const active = tuned('site', { '/etc/tuned/site': '[sysctl]\nvm.stat_interval=1\n' })
   const stopped = { files: { ...active.files, '/run/tuned/tuned.pid': null } }
   t.ok(paths(plan(stopped)).includes('/proc/sys/vm/stat_interval'))
+})
+
+/** A host with these lines in its files, whose vm.swappiness is as it comes. */
+const sysctls = (files: Readonly<Record<string, string>>, now = '60') =>
+  plan({ files: { '/proc/sys/vm/swappiness': now, ...files } })
+
+t.test('what is set of a sysctl is what the next boot sets, too', async (t) => {
+  const good = 'vm.swappiness = 5\n'
+  const bad = 'vm.swappiness=70\n'
+  type Expected = { readonly set: string | null; readonly line: boolean; readonly says: RegExp | null }
+  const mine: Expected = { set: '10', line: true, says: null }
+  const left = (file: string): Expected => ({
+    ...{ set: '5', line: false },
+    says: new RegExp(`^${file} sets vm\\.swappiness = 5 at each boot, which is as good: it is set now`),
+  })
+  const later = (file: string): Expected => ({
+    ...{ set: null, line: false },
+    says: new RegExp(
+      `^${file} sets vm\\.swappiness = 70 .* read after the file of qemu-rt; take that line out`,
+    ),
+  })
+  const ways: readonly [files: Readonly<Record<string, string>>, expected: Expected][] = [
+    [{}, mine],
+    [{ '/etc/sysctl.d/99-mine.conf': good }, left('/etc/sysctl.d/99-mine.conf')],
+    [{ '/etc/sysctl.d/50-mine.conf': good }, left('/etc/sysctl.d/50-mine.conf')],
+    [{ '/etc/sysctl.conf': `# mine\n-vm/swappiness=5` }, left('/etc/sysctl.conf')],
+    [{ '/run/sysctl.d/10-x.conf': `vm.swap* = 5\n` }, left('/run/sysctl.d/10-x.conf')],
+    [{ '/etc/sysctl.d/99-mine.conf': bad }, later('/etc/sysctl.d/99-mine.conf')],
+    [{ '/etc/sysctl.conf': bad, '/etc/sysctl.d/99-mine.conf': good }, later('/etc/sysctl.conf')],
+    [
+      { '/etc/sysctl.d/99-a.conf': bad, '/usr/lib/sysctl.d/99-b.conf': good },
+      left('/usr/lib/sysctl.d/99-b.conf'),
+    ],
+    // The first directory's file of a name counts, an empty one, too.
+    [{ '/etc/sysctl.d/99-a.conf': '', '/usr/lib/sysctl.d/99-a.conf': bad }, mine],
+    [
+      {
+        '/etc/sysctl.d/99-a.conf':
+          '# vm.swappiness = 70\n; vm.swappiness = 70\nvm.swappiness_x = 70\n-vm.swappiness\n',
+      },
+      mine,
+    ],
+    [{ '/etc/sysctl.d/99-a.conf': `${bad}${good}` }, left('/etc/sysctl.d/99-a.conf')],
+    [{ '/etc/sysctl.d/99-a.conf': `${good}vm.* = 70\n` }, left('/etc/sysctl.d/99-a.conf')],
+    [{ '/etc/sysctl.d/91-qemu-rt.conf': bad, '/etc/sysctl.d/README': bad }, mine],
+  ]
+  for (const [files, { set, line, says }] of ways) {
+    const what = JSON.stringify(files)
+    const { runtime, files: written, left, overridden } = sysctls(files)
+    t.equal(runtime.find(({ check }) => check === 'memory.swappiness')?.wanted ?? null, set, what)
+    t.equal(/swappiness/.test(written.find(({ path }) => path === SYSCTL_FILE)?.text ?? ''), line, what)
+    const why = left.find(({ check }) => check === 'memory.swappiness')?.why
+    if (says === null) t.equal(why, undefined, what)
+    else t.match(why, says, what)
+    t.strictSame(overridden, [], what)
+  }
+})
+
+t.test('a line of a file that is read before ours is overridden, and that is said', async (t) => {
+  const { runtime, overridden } = sysctls({ '/etc/sysctl.d/50-mine.conf': 'vm.swappiness = 70' })
+  t.match(runtime, [{ check: 'memory.swappiness', wanted: '10' }])
+  t.strictSame(overridden, ['/etc/sysctl.d/50-mine.conf sets vm.swappiness = 70 at each boot'])
+  t.strictSame(sysctls({ '/usr/lib/sysctl.d/50-x.conf': 'vm.swappiness = 70' }).overridden, [])
+})
+
+t.test('a value that is set already is not said to be set', async (t) => {
+  const { runtime, left, files } = sysctls({ '/etc/sysctl.conf': 'vm.swappiness = 5' }, '10')
+  t.strictSame(runtime, [])
+  t.strictSame(left, [])
+  t.notMatch(files.find(({ path }) => path === SYSCTL_FILE)?.text, /swappiness/)
+  const later = sysctls({ '/etc/sysctl.conf': 'vm.swappiness = 70' }, '10')
+  t.match(later.left, [{ check: 'memory.swappiness', why: /read after/ }], 'what the next boot undoes is')
+})
+
+t.test('masks of packet steering are left to others, too', async (t) => {
+  const files = {
+    '/proc/sys/net/core/rps_default_mask': 'f',
+    '/etc/sysctl.d/99-x.conf': 'net.core.rps_default_mask = 1',
+  }
+  t.match(plan({ files }).runtime, [{ check: 'irq.packet-steering', wanted: '1' }])
 })

@@ -1,8 +1,17 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { thread } from '../../fixtures/make-hosts/check-host.js'
 import type { Subject } from '../../src/checks/check.js'
+import {
+  KERNEL_THREADS,
+  keptWaiting,
+  kernelThreadOf,
+  kernelThreadText,
+  rankOf,
+} from '../../src/checks/judge/kernel-threads.js'
 import { type Result, runChecks } from '../../src/checks/run.js'
+import { prioritiesToRaise } from '../../src/checks/threads.js'
 import { readSubject } from '../../src/commands/host/subject.js'
 import { type Finding, isBad } from '../../src/errors/finding.js'
 import { UserError } from '../../src/errors/user-error.js'
@@ -438,3 +447,43 @@ t.test('an IOMMU: host check and nics show', async (t) => {
     t.ok(obstacle?.todo.startsWith(result.todo ?? '?'), `${obstacle?.todo}`)
   }
 })
+
+t.test(
+  "the kernel's own threads: host check, host apply and a plan find the same ones waiting",
+  async (t) => {
+    const threads: readonly [
+      name: string,
+      policy: 'other' | 'fifo' | 'rr' | 'deadline',
+      priority: number,
+      waits: boolean,
+    ][] = [
+      ['ksoftirqd/3', 'other', 0, true],
+      ['ktimers/3', 'fifo', 1, true],
+      ['rcuc/3', 'rr', 1, true],
+      ['rcuc/3', 'fifo', 2, false],
+      ['rcub/0', 'fifo', 1, true],
+      ['rcub/0', 'deadline', 0, false],
+      ['ksoftirqd/0', 'other', 0, false],
+      ['rcu_preempt', 'other', 0, false],
+      ['ksoftirqd/', 'other', 0, false],
+    ]
+    const { facts, sets, ...subject } = await readSubject(hostWith(t, {}, CONFIG))
+    for (const [name, policy, priority, waits] of threads) {
+      const what = `${name} ${policy} ${priority}`
+      const one = { ...thread(70, name, /\/(\d)/.exec(name)?.[1] ?? '0-3'), policy, priority }
+      const host: Subject = { ...subject, sets, facts: { ...facts, threads: [one] } }
+      const missed = runChecks(host).filter(({ id, level }) => /^threads\./.test(id) && level === 'warn')
+      t.equal(missed.length, waits ? 1 : 0, `${what}: host check`)
+      t.equal(
+        KERNEL_THREADS.flatMap(({ id }) => prioritiesToRaise(id, host)).length,
+        waits ? 1 : 0,
+        `${what}: host apply`,
+      )
+      const known = kernelThreadOf(name)
+      const seen = known === null ? [] : [{ name, cpu: known.cpu, priority: rankOf(one) }]
+      const warned = keptWaiting(seen, [{ cpus: [3], priority: 1 }])
+      t.equal(warned.length, waits ? 1 : 0, `${what}: a plan`)
+      if (waits) t.match(missed[0]?.what, kernelThreadText({ name, priority: rankOf(one) }))
+    }
+  },
+)

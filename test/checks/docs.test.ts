@@ -34,7 +34,14 @@ t.test('each check says why it matters and whose word that is', async (t) => {
     t.match(why, /\.$/, `${id}: why is a sentence`)
     t.not(source, '', `${id}: source`)
     t.match(look, /^for /, `${id}: goes on after "Checking"`)
-    const sets = { realtime: [4], reserved: [4], housekeeping: [0], online: [0, 4], vcpuPriority: 1 }
+    const sets = {
+      realtime: [4],
+      switches: [],
+      reserved: [4],
+      housekeeping: [0],
+      online: [0, 4],
+      vcpuPriority: 1,
+    }
     t.equal(fixedBy === null && !/^evidence/.test(id), fix(sets) === '' && fixedBy === null, `${id}: fix`)
   }
 })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { thread } from '../../fixtures/make-hosts/check-host.js'
 import { count, runChecks } from '../../src/checks/run.js'
 import { CHECKS } from '../../src/checks/table.js'
 import type { CheckFacts, FileFact } from '../../src/host/check/facts.js'
@@ -51,13 +52,74 @@ for (const check of CHECKS) {
       const what = `${level}: ${JSON.stringify(change, (_, value) => (typeof value === 'bigint' ? String(value) : value)).slice(0, 200)}`
       t.equal(result?.level, level, `${what}: ${result?.what}`)
       t.match(result?.what, found, what)
-      if (fix !== undefined) t.match(result?.todo, fix, what)
+      if (fix === null) t.equal(result?.todo, null, what)
+      else if (fix !== undefined) t.match(result?.todo, fix, what)
       if (level === 'pass' || level === 'unknown') t.equal(result?.todo, null, what)
       if (level === 'fail' || level === 'warn')
         t.ok((result?.todo ?? '') !== '' || check.fixedBy === null, `${what}: it says what to do`)
     }
   })
 }
+
+t.test('CPUs that [host] does not name stay where they are in every advice', async (t) => {
+  const path = (name: string) => `/sys/fs/cgroup/${name}.slice/cpuset.cpus.effective`
+  const subject = changed({
+    subject: { configured: { housekeeping: [0], realtime: [3], switch: null } },
+    moreThreads: [
+      thread(70, 'kswapd0', '0-3'),
+      thread(71, 'kswapd1', '2-3'),
+      thread(700, 'cron', '0-3', { isKernels: false }),
+    ],
+    files: {
+      '/proc/cmdline': 'irqaffinity=0,2-3',
+      '/sys/devices/virtual/workqueue/cpumask': 'f',
+      '/proc/irq/default_smp_affinity': 'e',
+      '/proc/irq/24/effective_affinity_list': '3',
+      '/proc/irq/24/smp_affinity_list': '1-3',
+      '/proc/sys/net/core/rps_default_mask': 'a',
+      [path('system')]: '0-3',
+      [path('user')]: '1-3',
+    },
+  })
+  const results = new Map(runChecks(subject).map(({ id, todo }) => [id, todo ?? '']))
+  const wanted: readonly [id: string, fix: RegExp][] = [
+    ['boot.irqaffinity', /irqaffinity=0,2$/],
+    ['isolation.workqueues', /echo 7 >/],
+    ['isolation.kernel-threads', /"0-3" .* taskset -cp 0-2 .*"2-3" .* taskset -cp 2 /],
+    ['isolation.user-threads', /system\.slice AllowedCPUs=0-2,/],
+    ['isolation.slices', /system\.slice AllowedCPUs=0-2; .*user\.slice AllowedCPUs=1-2$/],
+    ['irq.default-affinity', /echo 6 >/],
+    ['irq.affinity', /for i in 24; do echo 1-2 >/],
+    ['irq.packet-steering', /rps_default_mask=2,/],
+  ]
+  for (const [id, fix] of wanted) t.match(results.get(id), fix, id)
+  const unlimited = changed({
+    subject: { configured: { housekeeping: [0], realtime: [3], switch: [2] } },
+    files: { '/proc/cmdline': '', [path('system')]: null, [path('user')]: null },
+  })
+  const general = new Map(runChecks(unlimited).map(({ id, todo }) => [id, todo ?? '']))
+  t.match(general.get('boot.irqaffinity'), /irqaffinity=0-1$/, 'without the CPUs of the switch')
+  t.match(general.get('isolation.slices'), /AllowedCPUs=0-1; .*AllowedCPUs=0-1$/)
+})
+
+t.test('a fix of a sysctl names the line that undoes it at the next boot', async (t) => {
+  const todo = (file: string, line: string) => {
+    const subject = changed({ files: { '/proc/sys/vm/swappiness': '60', [file]: line } })
+    return runChecks(subject).find(({ id }) => id === 'memory.swappiness')?.todo
+  }
+  const bad = 'vm.swappiness = 70\n'
+  t.match(
+    todo('/etc/sysctl.d/99-x.conf', bad),
+    /90-qemu-rt\.conf, and take out its line in \/etc\/sysctl\.d\/99-x\.conf, which/,
+  )
+  t.match(todo('/etc/sysctl.conf', bad), /take out its line in \/etc\/sysctl\.conf/)
+  for (const [file, line] of [
+    ['/etc/sysctl.d/99-x.conf', 'vm.swappiness = 5\n'],
+    ['/etc/sysctl.d/50-x.conf', bad],
+    ['/etc/sysctl.d/90-qemu-rt.conf', bad],
+  ] as const)
+    t.match(todo(file, line), /90-qemu-rt\.conf$/, `${file} ${line}`)
+})
 
 /** They look at the configuration alone, or say nothing of the host. */
 const OF_CONFIGURATION =

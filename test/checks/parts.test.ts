@@ -47,6 +47,16 @@ t.test('capture keeps no secret of what checks read', async (t) => {
     '[main]\ninclude=realtime\n[variables]\nsecret=x\n[script]\nscript=/x\n[sysctl]\n# why\nvm.swappiness=1'
   t.equal(keptOf('/etc/tuned/a/tuned.conf', tuned), '[main]\ninclude=realtime\n[sysctl]\nvm.swappiness=1\n')
   const version = 'Linux version 6.1.0-rt (who@where) (gcc (Debian) 12) #1 SMP PREEMPT_RT Debian 6.1 (2025)'
+  const sysctls =
+    '# token\nkernel.core_pattern = |/x\nvm.swappiness=5\n-vm.* = 1\nnet/core/rps_default_mask = 3\n'
+  const kept = 'vm.swappiness=5\n-vm.* = 1\nnet/core/rps_default_mask = 3\n'
+  for (const path of ['/etc/sysctl.d/a.conf', '/etc/sysctl.conf']) t.equal(keptOf(path, sysctls), kept, path)
+  const variables = '# mine\nkind=rt\n'
+  t.equal(keptOf('/etc/tuned/site-variables.conf', variables), 'kind=rt\n')
+  t.equal(
+    keptOf('/etc/tuned/a/tuned.conf', `[main]\ninclude=a-$\{kind}\n[variables]\nkind=rt\n`),
+    `[main]\ninclude=a-$\{kind}\n[variables]\nkind=rt\n`,
+  )
   t.equal(keptOf('/proc/version', version), 'Linux version 6.1.0-rt #1 SMP PREEMPT_RT Debian 6.1 (2025)\n')
   t.equal(
     keptOf('/etc/apparmor.d/local/abstractions/libvirt-qemu', '/secret r,\n# begin qemu-rt (install.sh)\n'),

@@ -7,7 +7,8 @@ export interface Case extends Change {
   readonly level: Level
   /** What is told of it: what is there. */
   readonly found: RegExp
-  readonly fix?: RegExp
+  /** Null where nothing is advised. */
+  readonly fix?: RegExp | null
 }
 
 const CPU = '/sys/devices/system/cpu'
@@ -257,7 +258,12 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     { files: { [`${WORK}/scsi/cpumask`]: 'f' }, level: 'pass', found: /./ },
   ],
   'isolation.kernel-threads': [
-    { ...withThread('kswapd0', '0-3'), level: 'warn', found: /kswapd0 \(70\)/, fix: /ps --ppid 2/ },
+    {
+      ...withThread('kswapd0', '0-3'),
+      level: 'warn',
+      found: /kswapd0 \(70\)/,
+      fix: /\$2 == "0-3" && .*; do taskset -cp 0-1 \$t; done/,
+    },
     { ...withThread('migration/2', '2', { isBound: true }), level: 'pass', found: /none/ },
     { ...withThread('irq/24-eno1', '2'), level: 'pass', found: /none/ },
   ],
@@ -296,6 +302,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       files: { '/proc/sys/kernel/sched_rt_runtime_us': '950000' },
       level: 'note',
       found: /fair server instead/,
+      fix: null,
     },
     {
       facts: { kernelConfig: { text: null, why: 'ENOENT' } },
@@ -329,7 +336,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       ...withThread('ksoftirqd/3', '3', { isBound: true }),
       level: 'warn',
-      found: /ksoftirqd\/3 other/,
+      found: /ksoftirqd\/3 \(best effort\)/,
       fix: /pgrep -P 2 '\^\(ksoftirqd\)\/\(2\|3\)\$'\); do chrt -f -p 2 /,
     },
     {
@@ -346,11 +353,15 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       ...withThread('ktimers/2', '2', { policy: 'fifo', priority: 1 }),
       level: 'warn',
-      found: /ktimers\/2 fifo 1/,
+      found: /ktimers\/2 \(priority 1\)/,
     },
   ],
   'threads.rcuc': [
-    { ...withThread('rcuc/2', '2', { policy: 'fifo', priority: 1 }), level: 'warn', found: /rcuc\/2 fifo 1/ },
+    {
+      ...withThread('rcuc/2', '2', { policy: 'fifo', priority: 1 }),
+      level: 'warn',
+      found: /rcuc\/2 \(priority 1\)/,
+    },
   ],
   'threads.rcub': [
     { ...withThread('rcub/1', '0-1', { policy: 'fifo', priority: 1 }), level: 'warn', found: /rcub\/1/ },
@@ -383,7 +394,15 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       moreThreads: [program('irqbalance', '0-1')],
       files: { '/etc/default/irqbalance': 'IRQBALANCE_BANNED_CPULIST=' },
       level: 'warn',
-      found: /CPUs 2-3/,
+      found: /^irqbalance puts interrupts on CPUs 2-3, too; it leaves no CPU alone$/,
+      fix: /BANNED_CPULIST=2-3 /,
+    },
+    {
+      moreThreads: [program('irqbalance', '0-1')],
+      files: { '/etc/default/irqbalance': 'IRQBALANCE_BANNED_CPULIST=1' },
+      level: 'warn',
+      found: /CPUs 2-3, too; it leaves CPU 1 alone, by IRQBALANCE_BANNED_CPULIST=1$/,
+      fix: /BANNED_CPULIST=1-3 /,
     },
     {
       moreThreads: [program('irqbalance', '0-1')],
@@ -395,7 +414,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       moreThreads: [program('irqbalance', '0-1')],
       files: { '/etc/default/irqbalance': '#IRQBALANCE_BANNED_CPULIST=' },
       level: 'pass',
-      found: /by itself/,
+      found: /^it leaves CPUs 2-3 alone, since they are isolated/,
     },
     {
       moreThreads: [program('irqbalance', '0-1')],
@@ -663,13 +682,13 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     {
       subject: { configured: { ...READY.configured, realtime: [2, 3, 9] } },
       level: 'fail',
-      found: /this host has CPUs 0-3 alone: realtime has CPU 9$/,
+      found: /^realtime has CPU 9, and this host has CPUs 0-3 alone$/,
       fix: /^correct \[host\]; /,
     },
     {
       files: { [`${CPU}/online`]: '0-2' },
       level: 'fail',
-      found: /not online: realtime has CPU 3$/,
+      found: /^realtime has CPU 3, not online$/,
       fix: /^run as root: chcpu -e 3; or correct/,
     },
   ],
@@ -709,4 +728,17 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
   ],
   'evidence.hardware-latency': [{ level: 'note', found: /not measured/, fix: /rtla hwnoise -c 2-3 / }],
+  'evidence.tuned-profile': [
+    {
+      files: {
+        '/etc/tuned/active_profile': 'site',
+        '/run/tuned/tuned.pid': '7',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of tuned's
+        '/etc/tuned/site/tuned.conf': '[main]\ninclude=base-${kind}\n',
+      },
+      level: 'note',
+      found: /^profile 'site' includes 'base-\$\{kind\}', and which profile that is is not known$/,
+    },
+    { level: 'pass', found: /no profile of tuned/ },
+  ],
 }

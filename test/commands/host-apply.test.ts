@@ -72,7 +72,7 @@ t.test('it goes by [host] alone', async (t) => {
   t.match(apply('[host]\nhousekeeping = "0"\nrealtime = "2-9"\n'), {
     status: 78,
     stdout: '',
-    stderr: /realtime has CPUs 4-9\): \S+; correct \[host\]/,
+    stderr: /realtime has CPUs 4-9, and this host has CPUs 0-3 alone\): \S+; correct \[host\]/,
   })
 })
 

@@ -82,7 +82,7 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
     // finds none says why, and proposes no NIC in use: three more; and one tells whether a saved NIC is the same.
     // Two know the objects that have a thread of their own, whose CPUs the command line gives. How QEMU reads an integer is one.
     // Which CPUs a VM gets is told by partitions, kinds of cores, the guest's nodes and where its memory is, and why it gets
-    // none or shares a core: eight. What a host lacks is judged as `host check` judges it, without its table: five small modules
+    // none or shares a core: eight. What a host lacks is judged as `host check` judges it, without its table: six small modules
     // and the words of their fixes, with four of the kernel's abilities and of findings, and one of warnings.
     // One reads what the kernel's own threads run at, when a vCPU is real-time. Where interrupts of devices go is one, and whether a program can be run is one.
     t.strictSame(

@@ -16,7 +16,7 @@ import {
   removeApplyRecord,
   writeApplyRecord,
 } from './record.js'
-import { directoryStep, fileStep, type Host, linkStep, makeDirectory, runtimeStep } from './steps.js'
+import { directoryStep, fileStep, type Host, linkStep, makeDirectory, nameIn, runtimeStep } from './steps.js'
 
 /** What an apply has done. */
 export interface Applied {
@@ -54,7 +54,7 @@ export async function applyHost(
     ...plan.files.map((file) => fileStep(root, file, known)),
     ...(units ? [linkStep(root, UNIT_LINK, UNIT_LINK_TARGET)] : []),
     ...plan.runtime.map((setting) =>
-      runtimeStep(host, setting, known, (reason) => refused.push(`${setting.name}: ${reason}`)),
+      runtimeStep(host, setting, known, (reason) => refused.push(`${nameIn(root, setting)}: ${reason}`)),
     ),
   ])
   // All of it is looked at first: a host with something that stands in the way is left alone.

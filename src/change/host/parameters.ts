@@ -1,4 +1,4 @@
-import { isolcpusWanted, parameterCpus } from '../../checks/boot.js'
+import { irqaffinityWanted, isolcpusWanted, parameterCpus } from '../../checks/boot.js'
 import type { Subject } from '../../checks/check.js'
 import { parameterValues } from '../../checks/command-line.js'
 import { cpusOfBoot } from '../../checks/judge/isolation.js'
@@ -11,7 +11,7 @@ const PARAMETERS: Readonly<Record<string, (subject: Subject) => string>> = {
     `nohz_full=${formatCpuSet(cpusOfBoot(subject.sets, cpusThere(subject, 'nohz_full')))}`,
   'boot.rcu-nocbs': (subject) =>
     `rcu_nocbs=${formatCpuSet(cpusOfBoot(subject.sets, cpusThere(subject, 'rcu_nocbs')))}`,
-  'boot.irqaffinity': ({ sets: { housekeeping } }) => `irqaffinity=${formatCpuSet(housekeeping)}`,
+  'boot.irqaffinity': irqaffinityWanted,
   'boot.skew-tick': () => 'skew_tick=1',
   'boot.tsc-reliable': () => 'tsc=reliable',
   'kernel.rcu-normal': () => 'rcupdate.rcu_normal_after_boot=1',

@@ -7,6 +7,7 @@ import {
   fsyncSync,
   lstatSync,
   openSync,
+  readlinkSync,
   readSync,
   realpathSync,
   renameSync,
@@ -56,12 +57,17 @@ function checkDirectory(root: Root, path: string, stats: Stats): void {
   const isNamed = root !== '' && path === '/'
   if (!stats.isDirectory() && !(isNamed && stats.isSymbolicLink()))
     throw placeUnsafe({
-      path,
-      reason: stats.isSymbolicLink() ? 'is a symbolic link' : 'is not a directory',
+      path: root + path,
+      reason: stats.isSymbolicLink() ? linkTo(root + path) : 'this is not a directory',
     })
   if (isNamed) return
   const reason = strangerTo(stats)
-  if (reason !== null) throw placeUnsafe({ path, reason })
+  if (reason !== null) throw placeUnsafe({ path: root + path, reason: `this directory ${reason}` })
+}
+
+/** What stands in the way, and where it leads. */
+function linkTo(path: string): string {
+  return `this is a symbolic link to ${readlinkSync(path)}`
 }
 
 /** Why others than root could change something; beneath a sysroot, others than root and who runs this. Null when none can. */
@@ -80,10 +86,11 @@ export function readPlain(root: Root, path: string): FileBefore | null {
     const file = openSync(root + path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const stats = fstatSync(file)
-      if (!stats.isFile()) throw placeUnsafe({ path, reason: 'is not a plain file' })
+      if (!stats.isFile()) throw placeUnsafe({ path: root + path, reason: 'this is not a plain file' })
       const stranger = strangerTo(stats)
-      if (stranger !== null) throw placeUnsafe({ path, reason: stranger })
-      if (stats.size > MAX_BYTES) throw placeUnsafe({ path, reason: 'is longer than 1 MiB' })
+      if (stranger !== null) throw placeUnsafe({ path: root + path, reason: `this file ${stranger}` })
+      if (stats.size > MAX_BYTES)
+        throw placeUnsafe({ path: root + path, reason: 'this file is longer than 1 MiB' })
       const bytes = Buffer.alloc(stats.size)
       const text = bytes.toString('latin1', 0, readSync(file, bytes, 0, bytes.length, 0))
       return { text, mode: stats.mode & PERMISSIONS, uid: stats.uid, gid: stats.gid }
@@ -93,8 +100,10 @@ export function readPlain(root: Root, path: string): FileBefore | null {
   } catch (error) {
     const code = errorCode(error)
     if (code === 'ENOENT') return null
-    if (code === 'ELOOP') throw placeUnsafe({ path, reason: 'is a symbolic link' })
-    throw error instanceof UserError ? error : hostNotChanged({ path, reason: code ?? String(error) })
+    if (code === 'ELOOP') throw placeUnsafe({ path: root + path, reason: linkTo(root + path) })
+    throw error instanceof UserError
+      ? error
+      : hostNotChanged({ path: root + path, reason: code ?? String(error) })
   }
 }
 
@@ -125,7 +134,7 @@ export function replaceFile(root: Root, path: string, { text, mode, uid, gid }: 
     syncDirectory(root + directoryOf(path))
   } catch (error) {
     discard(fresh)
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   }
 }
 

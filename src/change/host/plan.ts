@@ -1,5 +1,6 @@
 import type { Subject } from '../../checks/check.js'
 import { type Result, runChecks } from '../../checks/run.js'
+import { readTuned } from '../../checks/tuned.js'
 import { bootloaderAdvice } from './bootloader.js'
 import { isSame } from './compare.js'
 import { wantedParameters } from './parameters.js'
@@ -10,9 +11,10 @@ import {
   type RuntimeSetting,
   wantedSettings,
 } from './settings.js'
+import { SYSCTL_FILE } from './sysctls.js'
 
-/** Not the names that the checks advise for what a person writes: nobody else is to write into these. */
-export const SYSCTL_FILE = '/etc/sysctl.d/91-qemu-rt.conf'
+export { SYSCTL_FILE }
+/** Not the name that the checks advise for what a person writes: nobody else is to write into it. */
 export const MODPROBE_FILE = '/etc/modprobe.d/qemu-rt.conf'
 export const UNIT = 'qemu-rt-host.service'
 export const UNIT_FILE = `/etc/systemd/system/${UNIT}`
@@ -31,6 +33,8 @@ export interface PlannedFile {
 export interface HostPlan {
   readonly runtime: readonly RuntimeSetting[]
   readonly files: readonly PlannedFile[]
+  /** What others have set, and these files set otherwise. */
+  readonly overridden: readonly string[]
   readonly commandLine: {
     readonly add: readonly string[]
     readonly remove: readonly string[]
@@ -59,7 +63,7 @@ export interface PlanInput {
 export function planHost(input: PlanInput): HostPlan {
   const { subject, launcher, config, signs, hasSystemd } = input
   const results = runChecks(subject)
-  const { runtime, lasting, left, covered } = wantedSettings(subject, results)
+  const { runtime, lasting, left, overridden, covered } = wantedSettings(subject, results)
   const missed = new Set(results.filter(isMiss).map(({ id }) => id))
   const differing = runtime.filter(
     ({ check, form, now, wanted }) => missed.has(check) && now !== null && !isSame(form, now, wanted),
@@ -75,7 +79,7 @@ export function planHost(input: PlanInput): HostPlan {
       )
       .map(({ line }) => line)
   const parameters = wantedParameters(subject, results, isMiss)
-  const rest = results.filter((one) => isMiss(one) && !covered.has(one.id) && !parameters.covered.has(one.id))
+  const rest = results.filter((one) => !covered.has(one.id) && !parameters.covered.has(one.id))
   const { name, lines: advice } = bootloaderAdvice(signs, parameters.add.join(' '))
   return {
     runtime: differing,
@@ -84,12 +88,22 @@ export function planHost(input: PlanInput): HostPlan {
       ...file(MODPROBE_FILE, lines('modprobe')),
       ...(launcher === null || !hasSystemd ? [] : [{ path: UNIT_FILE, text: unit(launcher, config) }]),
     ],
+    overridden,
     commandLine: { ...parameters, bootloader: name, advice },
-    left: [...left, ...rest.flatMap(ownedByTuned), ...whyNoUnit(input)],
-    unmended: rest
-      .filter(({ tunedProfile, fixedBy }) => tunedProfile === null && fixedBy !== null)
-      .map(({ id }) => id),
+    left: [
+      ...left,
+      ...rest.filter(isMiss).flatMap(ownedByTuned),
+      ...unknownOfTuned(subject),
+      ...whyNoUnit(input),
+    ],
+    unmended: rest.filter(needsOperator).map(({ id }) => id),
   }
+}
+
+/** Whether a check says what somebody has to do, be it to weigh it. A NOTE without advice is no work for anybody. */
+function needsOperator(result: Result): boolean {
+  const { level, todo, tunedProfile } = result
+  return tunedProfile === null && (isMiss(result) || (level === 'note' && todo != null))
 }
 
 function whyNoUnit({ launcher, config, hasSystemd }: PlanInput): LeftAlone[] {
@@ -97,7 +111,7 @@ function whyNoUnit({ launcher, config, hasSystemd }: PlanInput): LeftAlone[] {
     return [
       {
         check: 'at boot',
-        why: `${UNIT} is not written: the launcher or a directory above it may be changed by others than root, or has an unusual name; install qemu-rt with install.sh`,
+        why: `${UNIT} is not written, since others than root could change the launcher or a directory above it, or its name is unusual; install qemu-rt with install.sh`,
       },
     ]
   if (hasSystemd) return []
@@ -105,7 +119,7 @@ function whyNoUnit({ launcher, config, hasSystemd }: PlanInput): LeftAlone[] {
   return [
     {
       check: 'at boot',
-      why: `${UNIT} is not written: this host has no systemd; have its init run this as root, before VMs start: ${command}`,
+      why: `this host has no systemd, so ${UNIT} is not written; have its init run "${command}" as root before VMs start`,
     },
   ]
 }
@@ -117,7 +131,14 @@ function atBoot(launcher: string, config: string | null): string {
 function ownedByTuned({ id, tunedProfile, what }: Result): LeftAlone[] {
   return tunedProfile === null
     ? []
-    : [{ check: id, why: `${what}; tuned's profile '${tunedProfile}' owns it: ${TUNED_ADVICE}` }]
+    : [{ check: id, why: `${what}; tuned's profile '${tunedProfile}' owns it, so ${TUNED_ADVICE}` }]
+}
+
+function unknownOfTuned({ facts }: Subject): LeftAlone[] {
+  return readTuned(facts).unknown.map((what) => ({
+    check: 'tuned',
+    why: `${what}, and which profile that is is not known, so tuned may set back what is set here; see tuned-adm(8), profile_info`,
+  }))
 }
 
 const TUNED_ADVICE = 'correct it there or in a profile of your own that includes it'

@@ -28,6 +28,8 @@ export interface RuntimeChange {
   readonly before: string
   /** All that it was set to: an apply that was cut off leaves one of them. */
   readonly set: readonly string[]
+  /** A sysctl that somebody else's file sets at the next boot. */
+  readonly endsWithBoot?: true
 }
 
 /** A file that was written. */
@@ -81,10 +83,11 @@ export function isRuntime(change: Change): change is RuntimeChange {
   return change.kind === 'file' || change.kind === 'cpus' || change.kind === 'policy'
 }
 
-/** Whether a value is gone with the boot in which it was set. A sysctl is not: its file sets it again at each boot. */
+/** Whether a value is gone with the boot in which it was set. A sysctl of qemu-rt's file is not: that sets it at each boot. */
 export function endsWithBoot(change: Change): boolean {
   if (change.kind === 'group' || change.kind === 'controller') return true
-  return isRuntime(change) && !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
+  if (!isRuntime(change)) return false
+  return change.endsWithBoot === true || !(change.kind === 'file' && change.target.startsWith('/proc/sys/'))
 }
 
 function keyOf(change: Change): string {
@@ -124,7 +127,7 @@ export function readApplyRecord(root: Root, path = RECORD_FILE): ApplyRecord | n
   const file = readPlain(root, path)
   if (file === null) return null
   const record = parse(Buffer.from(file.text, 'latin1').toString('utf8'))
-  if (record === null) throw applyRecordNotReadable({ path, reason: 'it is no such record' })
+  if (record === null) throw applyRecordNotReadable({ path: root + path, reason: 'it is no such record' })
   return record
 }
 
@@ -145,7 +148,7 @@ export function removeApplyRecord(root: Root, { changes }: ApplyRecord, file = R
   try {
     rmSync(root + file, { force: true })
   } catch (error) {
-    throw hostNotChanged({ path: file, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + file, reason: errorCode(error) ?? String(error) })
   }
   const made = changes.flatMap((change) => (change.kind === 'directory' ? [change.path] : []))
   for (const path of made.reverse().filter((one) => `${RECORD_DIRECTORY}/`.startsWith(`${one}/`)))
@@ -159,7 +162,7 @@ export function removeEmpty(root: Root, path: string): void {
   } catch (error) {
     const code = errorCode(error)
     if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST')
-      throw hostNotChanged({ path, reason: code ?? String(error) })
+      throw hostNotChanged({ path: root + path, reason: code ?? String(error) })
   }
 }
 

@@ -3,18 +3,15 @@ import { ASKED, DEFAULT_AFFINITY, interruptsToMove, RPS, RPS_DEFAULT } from '../
 import { kernelThreadsToMove, WORK } from '../../checks/isolation.js'
 import { textOf, textsOf } from '../../checks/look.js'
 import { deepStateSwitches } from '../../checks/power.js'
-import type { Result } from '../../checks/run.js'
+import { type Result, runChecks } from '../../checks/run.js'
+import { withoutReserved } from '../../checks/sets.js'
+import { CHECKS } from '../../checks/table.js'
 import { prioritiesToRaise } from '../../checks/threads.js'
 import type { ThreadFact } from '../../host/check/facts.js'
 import { formatCpuMask, parseCpuMask } from '../../units/cpu-mask.js'
-import {
-  type CpuSet,
-  formatCpuSet,
-  intersectCpuSets,
-  parseCpuSet,
-  subtractCpuSets,
-} from '../../units/cpu-set.js'
+import { formatCpuSet, intersectCpuSets, parseCpuSet } from '../../units/cpu-set.js'
 import type { Form } from './compare.js'
+import { sysctlSettings } from './sysctls.js'
 
 /** What of the host is set while it runs: a file of /proc or /sys, or the CPUs or policy of a thread of the kernel's. */
 export interface RuntimeSetting {
@@ -29,6 +26,8 @@ export interface RuntimeSetting {
   /** What is there; null when it was not read. */
   readonly now: string | null
   readonly wanted: string
+  /** A sysctl that somebody else's file sets at the next boot. */
+  readonly endsWithBoot?: true
 }
 
 /** A line of a file that is read at boot, or when a module is loaded. */
@@ -43,6 +42,10 @@ export interface LastingSetting {
 export interface Settings {
   readonly runtime: readonly RuntimeSetting[]
   readonly lasting: readonly LastingSetting[]
+  /** Why something is left to what others have set. */
+  readonly left?: readonly string[]
+  /** What others have set, and what lasts instead. */
+  readonly overridden?: readonly string[]
 }
 
 /** How a check's miss is mended. */
@@ -57,14 +60,20 @@ function sysctlRow(id: string, name: string, value: number): Row {
   const path = `/proc/sys/${name.replaceAll('.', '/')}`
   return {
     id,
-    settings: ({ facts }) => {
-      const setting = fileSetting(id, path, 'number', textOf(facts, path), `${value}`)
-      return {
-        runtime: [setting],
-        lasting: [{ check: id, place: 'sysctl', line: `${name} = ${value}`, value: setting }],
-      }
+    settings: (subject) => {
+      const setting = fileSetting(id, path, 'number', textOf(subject.facts, path), `${value}`)
+      return sysctlSettings(subject, name, setting, (text) => isContent(subject, id, path, text))
     },
   }
+}
+
+/** Whether a check would be content with another value. */
+function isContent(subject: Subject, id: string, path: string, text: string): boolean {
+  const files = new Map([...subject.facts.files, [path, { text }] as const])
+  const checks = CHECKS.filter((check) => check.id === id)
+  return runChecks({ ...subject, facts: { ...subject.facts, files } }, checks).every(
+    (result) => result.level !== 'unknown' && !isMiss(result),
+  )
 }
 
 /** @param paths of the files on this host */
@@ -135,20 +144,11 @@ const forRealtime = (pattern: string) => (subject: Subject) =>
   subject.sets.realtime.map((cpu) => pattern.replace('*', `${cpu}`))
 const only = (path: string) => () => [path]
 
-/**
- * What is left of a set of CPUs: without those for real time and for the switch. Others stay in it, whether they are in
- * `[host]` or not; where none of them is online the housekeeping CPUs take their place.
- */
-function withoutReserved(cpus: CpuSet | null, { sets, configured }: Subject): CpuSet {
-  const left = subtractCpuSets(subtractCpuSets(cpus ?? [], sets.realtime), configured.switch ?? [])
-  return intersectCpuSets(left, sets.online).length === 0 ? sets.housekeeping : left
-}
-
 const maskRow = (id: string, path: string): Row =>
   filesRow(
     id,
     'mask',
-    (subject, now) => formatCpuMask(withoutReserved(parseCpuMask(now ?? ''), subject)),
+    ({ sets }, now) => formatCpuMask(withoutReserved(parseCpuMask(now ?? ''), sets)),
     only(path),
   )
 
@@ -163,17 +163,16 @@ const packetSteering: Row = {
     // The mask of no CPU is the default, and as good.
     const cpus = parseCpuMask(now ?? '') ?? []
     const isOff = cpus.length === 0
-    const mask = formatCpuMask(withoutReserved(cpus, subject))
-    const general = isOff ? [] : [fileSetting(id, RPS_DEFAULT, 'mask', now, mask)]
-    return {
-      runtime: [...general, ...queues.map(([path, text]) => fileSetting(id, path, 'mask', text, '0'))],
-      lasting: general.map((value) => ({
-        check: id,
-        place: 'sysctl',
-        line: `net.core.rps_default_mask = ${mask}`,
-        value,
-      })),
+    const mask = formatCpuMask(withoutReserved(cpus, sets))
+    const steering = queues.map(([path, text]) => fileSetting(id, path, 'mask', text, '0'))
+    if (isOff) return { runtime: steering, lasting: [] }
+    const isGood = (text: string) => {
+      const asked = parseCpuMask(text)
+      return asked !== null && intersectCpuSets(asked, sets.realtime).length === 0
     }
+    const setting = fileSetting(id, RPS_DEFAULT, 'mask', now, mask)
+    const general = sysctlSettings(subject, 'net.core.rps_default_mask', setting, isGood)
+    return { ...general, runtime: [...general.runtime, ...steering] }
   },
 }
 
@@ -187,7 +186,7 @@ const kernelThreads: Row = {
         form: 'list' as const,
         now: formatCpuSet(thread.cpus),
         // Those of a NUMA node stay on it where they can.
-        wanted: formatCpuSet(withoutReserved(thread.cpus, subject)),
+        wanted: formatCpuSet(withoutReserved(thread.cpus, subject.sets)),
       }
     }),
     lasting: [],
@@ -230,7 +229,7 @@ const ROWS: readonly Row[] = [
   filesRow(
     'irq.affinity',
     'list',
-    (subject, now) => formatCpuSet(withoutReserved(parseCpuSet(now ?? ''), subject)),
+    ({ sets }, now) => formatCpuSet(withoutReserved(parseCpuSet(now ?? ''), sets)),
     (subject) => interruptsToMove(subject).map((number) => ASKED.replace('*', number)),
   ),
   maskRow('irq.default-affinity', DEFAULT_AFFINITY),
@@ -263,8 +262,9 @@ export interface LeftAlone {
 }
 
 /** What is to be set for the checks of a host, whatever of it is there already, and what is left alone. */
-export interface WantedSettings extends Settings {
+export interface WantedSettings extends Pick<Settings, 'runtime' | 'lasting'> {
   readonly left: readonly LeftAlone[]
+  readonly overridden: readonly string[]
   /** Checks that were dealt with. */
   readonly covered: ReadonlySet<string>
 }
@@ -292,7 +292,10 @@ export function wantedSettings(subject: Subject, results: readonly Result[]): Wa
   return {
     runtime: made.flatMap(({ runtime }) => runtime),
     lasting: made.flatMap(({ lasting }) => lasting),
-    left: made.flatMap(({ id, why }) => (why === null ? [] : [{ check: id, why }])),
+    left: made.flatMap(({ id, why, left = [] }) =>
+      [...left, ...(why === null ? [] : [why])].map((one) => ({ check: id, why: one })),
+    ),
+    overridden: made.flatMap(({ overridden = [] }) => overridden),
     covered: new Set(made.map(({ id }) => id)),
   }
 }

@@ -58,7 +58,8 @@ export function runtimeStep(
   refused: (reason: string) => void,
 ): Step<Change> {
   const { kind, target, name, form, wanted } = setting
-  const fresh = { kind, target, name, form, before: '', set: [wanted] }
+  const ends = setting.endsWithBoot === true ? { endsWithBoot: true as const } : {}
+  const fresh = { kind, target, name, form, before: '', set: [wanted], ...ends }
   return {
     look() {
       const now = host.access.read(setting)
@@ -101,7 +102,7 @@ export function undoRuntime({ root, access }: Host, change: RuntimeChange): Undo
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       if (!(await undoCpusOfGroup(access, change, error.message)))
-        throw hostNotChanged({ path: change.name, reason: error.message })
+        throw hostNotChanged({ path: nameIn(root, change), reason: error.message })
     }
   }
   return { outcome: 'undone', make }
@@ -118,6 +119,11 @@ async function undoCpusOfGroup(access: Access, change: RuntimeChange, reason: st
   if (possible === null) return false
   await access.write(change, possible)
   return true
+}
+
+/** A file of a copy is named with where the copy is; a thread has no place. */
+export function nameIn(root: Root, { kind, name }: Pick<RuntimeChange, 'kind' | 'name'>): string {
+  return kind === 'file' ? root + name : name
 }
 
 export function directoryStep(root: Root, path: string): Step<Change> {
@@ -142,7 +148,7 @@ function namesIn(root: Root, path: string): string[] {
   try {
     return readdirSync(root + path)
   } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   }
 }
 
@@ -152,7 +158,7 @@ export function makeDirectory(root: Root, path: string): void {
   try {
     mkdirSync(root + path, { mode: 0o755 })
   } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   } finally {
     process.umask(mask)
   }
@@ -168,7 +174,7 @@ export function fileContent(root: Root, { path, text }: PlannedFile, known: read
   const earlier = findChange(known, { kind: 'written', path, before: null, set: [] })
   const written = earlier?.kind === 'written' ? earlier : null
   const isOurs = now === null || written === null || written.set.includes(now.text)
-  if (!isOurs && now.text !== written.before?.text) throw fileChangedSince({ path })
+  if (!isOurs && now.text !== written.before?.text) throw fileChangedSince({ path: root + path })
   const others = (written === null ? now : written.before)?.text ?? ''
   const gap = others === '' || others.endsWith('\n') ? '' : '\n'
   return { now, wanted: `${others}${gap}${text}` }
@@ -255,14 +261,17 @@ export function linkStep(root: Root, path: string, to: string): Step<Change> {
     look() {
       const there = linkAt(root, path)
       if (there !== null && there !== to)
-        throw placeUnsafe({ path, reason: 'is something else than the link that enables the unit' })
+        throw placeUnsafe({
+          path: root + path,
+          reason: 'this is something else than the link that enables the unit',
+        })
       return there === to ? null : { kind: 'link', path, to }
     },
     make() {
       try {
         symlinkSync(to, root + path)
       } catch (error) {
-        throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+        throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
       }
     },
     undo: async (before) => {
@@ -290,6 +299,6 @@ function remove(root: Root, path: string): void {
   try {
     rmSync(root + path, { force: true })
   } catch (error) {
-    throw hostNotChanged({ path, reason: errorCode(error) ?? String(error) })
+    throw hostNotChanged({ path: root + path, reason: errorCode(error) ?? String(error) })
   }
 }

@@ -11,7 +11,7 @@ export interface FileOutlook {
 
 /** Writes a plan for people, a paragraph for each kind of change. */
 export function planText(
-  { runtime, commandLine, left, unmended }: HostPlan,
+  { runtime, overridden, commandLine, left, unmended }: HostPlan,
   files: readonly FileOutlook[],
 ): string {
   const paragraphs = [
@@ -27,6 +27,7 @@ export function planText(
             ),
           ]),
         ],
+    overridden.length === 0 ? [] : ['Overridden by these files:', ...overridden.map((line) => `  ${line}`)],
     commandLine.add.length === 0 ? [] : parameterLines(commandLine),
     left.length === 0 ? [] : ['Left alone:', ...left.map(({ check, why }) => `  ${check}: ${why}`)],
     unmended.length === 0

@@ -118,7 +118,14 @@ function withoutThreads(plan: HostPlan): HostPlan {
 
 /** Values alone: the rest has been said to the person who ran `host apply`, and need not be in the log of each boot. */
 function withoutWords(plan: HostPlan): HostPlan {
-  return { ...plan, files: [], left: [], unmended: [], commandLine: { ...plan.commandLine, add: [] } }
+  return {
+    ...plan,
+    files: [],
+    overridden: [],
+    left: [],
+    unmended: [],
+    commandLine: { ...plan.commandLine, add: [] },
+  }
 }
 
 async function saysYes(): Promise<boolean> {

@@ -50,7 +50,7 @@ export function tell(root: Root, done: readonly Undone[], isDry: boolean, comman
   for (const { error } of of('failed')) if (error !== null) report(error.message)
   for (const { change } of of('changed since'))
     report(
-      `${isDry ? 'would be left' : 'left'} as it is, since somebody else has changed it after ${command}: ${nameOf(change)}${advice(root, change, command)}`,
+      `somebody else has changed ${placeOf(root, change)} after ${command}, so it ${isDry ? 'would be' : 'is'} left as it is${advice(root, change, command)}`,
     )
   const undone = of('undone')
   const lines = isDry
@@ -73,7 +73,12 @@ function advice(root: Root, change: Change, command: string): string {
   if (change.kind !== 'written') return ''
   const lines = linesOfOurs(root, change).map((line) => `"${line}"`)
   const undo = command === 'host apply' ? 'host undo' : `${command} --undo`
-  return `; take out these lines of qemu-rt: ${lines.join(', ')}; then run qemu-rt ${undo} again`
+  return `; take out the lines of qemu-rt in it (${lines.join(', ')}), then run qemu-rt ${undo} again`
+}
+
+/** As `nameOf`, with where the copy of a host is. */
+function placeOf(root: Root, change: Change): string {
+  return isRuntime(change) && change.kind !== 'file' ? nameOf(change) : root + nameOf(change)
 }
 
 function nameOf(change: Change): string {

@@ -7,6 +7,14 @@ import {
   RESERVE_ID,
   ticklessParameters,
 } from '../../checks/judge/isolation.js'
+import {
+  HIGHEST_VCPU,
+  keptWaiting,
+  kernelThreadOf,
+  kernelThreadText,
+  LOWER_VCPUS,
+  RCUC,
+} from '../../checks/judge/kernel-threads.js'
 import { judgeThrottling } from '../../checks/judge/throttling.js'
 import type { HostPolicy } from '../../config/policy.js'
 import { type Finding, isBad } from '../../errors/finding.js'
@@ -83,28 +91,24 @@ function reserveWarnings(cpus: CpuSet, { reserved = [] }: HostCpus): Finding[] {
   return [finding]
 }
 
-/** A priority that leaves room for the kernel's threads above it. */
-const HIGHEST = 95
-
 /** Threads of the kernel's that do not run before the vCPUs of their CPU. */
 function waitingWarnings(realtime: readonly VcpuSetting[], threads: readonly KernelThread[]): Finding[] {
-  const waiting = threads.filter(({ cpu, priority }) =>
-    realtime.some((vcpu) => (vcpu.priority ?? 1) >= priority && (cpu === null || vcpu.cpus?.includes(cpu))),
-  )
+  const vcpus = realtime.map(({ cpus, priority }) => ({ cpus: cpus ?? [], priority: priority ?? 1 }))
+  const waiting = keptWaiting(threads, vcpus)
   const [lowest, ...others] = [...waiting].sort((a, b) => a.priority - b.priority)
   if (lowest === undefined) return []
-  const highest = Math.max(...realtime.map(({ priority }) => priority ?? 1))
+  const highest = Math.max(...vcpus.map(({ priority }) => priority))
   const more = others.length === 0 ? '' : ` and ${others.length} more`
   const less = lowest.priority > 1 ? `, or give the vCPUs a priority of ${lowest.priority - 1} at most` : ''
   const todo =
-    highest > HIGHEST
-      ? `give the vCPUs a priority of ${HIGHEST} at most, then run as root: qemu-rt host apply`
+    highest > HIGHEST_VCPU
+      ? `${LOWER_VCPUS}, then run as root: qemu-rt host apply`
       : `run as root: qemu-rt host apply, which puts such threads above vCPUs${less}`
   const finding: Finding = {
-    id: `threads.${/^(?:ktimers|[a-z]+)/.exec(lowest.name)?.[0]}`,
+    id: kernelThreadOf(lowest.name)?.kind.id ?? RCUC.id,
     level: 'warn',
     what: `real-time vCPUs at priority ${highest} keep the kernel's own threads from running while they are busy`,
-    where: `${lowest.name} (${lowest.priority === 0 ? 'best effort' : `priority ${lowest.priority}`})${more}`,
+    where: `${kernelThreadText(lowest)}${more}`,
     todo,
   }
   return [finding]
@@ -120,7 +124,7 @@ function priorityWarnings(priority: number, { rcuPriority }: HostCpus): Finding[
   const why =
     rcuPriority === 'default' ? 'without rcutree.kthread_prio=' : `with rcutree.kthread_prio=${limit}`
   const finding: Finding = {
-    id: 'threads.rcuc',
+    id: RCUC.id,
     level: 'warn',
     what: `real-time vCPUs at priority ${priority} are above the kernel's ${BELOW} of their CPUs (at most ${limit} ${why})`,
     where: 'a vCPU that is busy keeps them from running, and RCU stalls',
