@@ -280,6 +280,27 @@ t.test('what the unit does at a boot is put back as it was at that boot', async 
   t.equal(lstatSync(host.root + SYSCTL_FILE, { throwIfNoEntry: false }), undefined)
 })
 
+t.test(
+  "a sysctl of an administrator's file is put back in its boot, and stays theirs after the next",
+  async (t) => {
+    const swappiness = '/proc/sys/vm/swappiness'
+    for (const isBooted of [false, true]) {
+      const host = made(t, 'unprepared')
+      writeBefore(host.root, BOOT_ID, 'first\n', 0o644)
+      writeBefore(host.root, '/etc/sysctl.d/99-mine.conf', 'vm.swappiness = 5\n', 0o644)
+      const before = readFileSync(host.root + swappiness, 'latin1')
+      await applyHost(host, await host.plan())
+      t.match(readFileSync(host.root + swappiness, 'latin1'), /^5$/m)
+      t.notMatch(readFileSync(host.root + SYSCTL_FILE, 'latin1'), /swappiness/)
+      if (isBooted) writeFileSync(host.root + BOOT_ID, 'second\n')
+      await undo(host)
+      const now = readFileSync(host.root + swappiness, 'latin1')
+      if (isBooted) t.match(now, /^5$/m)
+      else t.equal(now, before)
+    }
+  },
+)
+
 t.test('a sysctl, which its file sets at each boot, gets its first value back after a boot', async (t) => {
   const swappiness = '/proc/sys/vm/swappiness'
   for (const hasUnitRun of [false, true]) {
