@@ -367,7 +367,7 @@ t.test('throttling and CPUs that are not isolated are a warning for real-time vC
   const cpus = cpusOf('0-7', { isolated: set('5-7'), realtimeRuntime: 950000 })
   t.strictSame(threadsOf(FIFO, ['-smp', '2'], { cpus }).warnings, [
     'real-time throttling is on (kernel.sched_rt_runtime_us is 950000): a vCPU that is busy is stopped for the rest of each period; run as root: sysctl -w kernel.sched_rt_runtime_us=-1; to keep it, write "kernel.sched_rt_runtime_us = -1" into /etc/sysctl.d/90-qemu-rt.conf',
-    'CPU 4 of real-time vCPUs is not isolated: the kernel puts other threads there; boot with isolcpus=managed_irq,domain,4-7 nohz_full=4-7 rcu_nocbs=4-7',
+    'CPU 4 of real-time vCPUs is not isolated: the kernel puts other threads there; boot with isolcpus=managed_irq,domain,2-7 nohz_full=2-7 rcu_nocbs=2-7',
   ])
   t.strictSame(threadsOf('vcpus = { cpus = "auto" }', [], { cpus }).warnings, [])
 })
