@@ -32,7 +32,7 @@ const VALUES = [
   'tracing_thresh',
 ] as const
 
-/** Words of which each is written by itself (kernel/trace/trace_osnoise.c, osnoise_options_write); since Linux 6.3. */
+/** Words of which each is written by itself (kernel/trace/trace_osnoise.c, osnoise_options_write); Linux 6.1 has them. */
 const OPTIONS = 'osnoise/options'
 
 /** The trace buffer that rtla makes for itself (osnoise_top.c, osnoise_init_top). */
@@ -100,7 +100,7 @@ export function startOsnoise(
   const options = readAttribute(join(directory, OPTIONS))
   if (!tracers.includes('osnoise')) return { why: 'the kernel has no osnoise tracer (CONFIG_OSNOISE_TRACER)' }
   if (options === null)
-    return { why: 'the kernel is older than Linux 6.3: its osnoise tracer has no options' }
+    return { why: 'the kernel is too old: its osnoise tracer has no options (Linux 6.1 has them)' }
   const instances = listDirectory(join(directory, 'instances')) ?? []
   const used = ['', ...instances.map((name) => `instances/${name}`)].find((name) =>
     USERS.includes(readAttribute(join(directory, name, 'current_tracer')) ?? ''),

@@ -93,7 +93,11 @@ async function measureHardware(run: FloorRun): Promise<HardwareNoise | NotMeasur
     },
   )
   if (failure !== null)
-    return not(isUnknown(stderr) ? 'this rtla is older than Linux 6.3, and has no hwnoise' : failure)
+    return not(
+      isUnknown(stderr)
+        ? 'this rtla is too old: it has no hwnoise (Linux 6.1’s has none, 6.12’s has it)'
+        : failure,
+    )
   return parseHwnoise(stdout, run.placement.cpu) ?? not('it has printed no row that is understood')
 }
 

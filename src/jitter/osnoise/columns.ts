@@ -62,17 +62,36 @@ const LINE =
 const MOST_KINDS = 16
 
 /**
+ * How long something can have taken a CPU. The tracer takes what was under way when it began for as long as its clock ran by then, which
+ * is the time since boot: seen with Linux 7.2.
+ * @param bootedNanoseconds time since boot when the tracer began
+ * @param tracedNanoseconds since then
+ */
+export function longestPossible(bootedNanoseconds: number, tracedNanoseconds: number): number {
+  return Math.min(bootedNanoseconds * CLOCKS_AGREE, 2 * tracedNanoseconds)
+}
+
+/** The tracer's clock and CLOCK_MONOTONIC begin at about the same time. */
+const CLOCKS_AGREE = 0.9
+
+/**
  * Reads what the kernel has added up of one column.
  * @param text of the event's hist file
  * @param cpu whose
+ * @param limit nanoseconds: what is told to be as long is left out, see `longestPossible`
  * @returns null when it is no such file
  */
-export function parseColumn(column: ColumnId, text: string, cpu: number): Column | null {
+export function parseColumn(
+  column: ColumnId,
+  text: string,
+  cpu: number,
+  limit = Number.POSITIVE_INFINITY,
+): Column | null {
   if (!text.includes('# event histogram') || !/^Totals:/m.test(text)) return null
   const kinds = new Map<string, ColumnKind>()
   for (const line of text.split('\n')) {
     const found = LINE.exec(line)?.groups
-    if (found === undefined || Number(found.cpu) !== cpu) continue
+    if (found === undefined || Number(found.cpu) !== cpu || 2 ** Number(found.power) >= limit) continue
     const given = found.kind ?? COLUMNS[column].name
     const name = column === 'softirq' ? (SOFTIRQS[Number(given)] ?? given) : given
     const before = kinds.get(name) ?? { name, count: 0, microseconds: 0, longestMicroseconds: 0 }

@@ -2,7 +2,7 @@ import { findTracefs, type OsnoiseSums, startOsnoise } from '../../change/osnois
 import { report } from '../../report/output.js'
 import { unionCpuSets } from '../../units/cpu-set.js'
 import type { Observer } from '../observer.js'
-import { COLUMNS, type Column, type ColumnId, parseColumn, triggersFor } from './columns.js'
+import { COLUMNS, type Column, type ColumnId, longestPossible, parseColumn, triggersFor } from './columns.js'
 
 /** What the osnoise tracer has told of the CPUs of the vCPUs, or why it has not. */
 export interface OsnoiseReport {
@@ -15,6 +15,7 @@ export interface OsnoiseReport {
 export function osnoiseObserver(): Observer {
   let sums: OsnoiseSums | null = null
   let why = 'no vCPU’s thread was found'
+  let began = 0
   const end = () => {
     const left = sums?.end() ?? []
     sums = null
@@ -25,6 +26,7 @@ export function osnoiseObserver(): Observer {
       if (vcpus.length === 0) return
       const tracefs = findTracefs()
       const cpus = unionCpuSets(...vcpus.map(({ thread }) => thread.cpus))
+      began = clock()
       const started =
         tracefs === null
           ? { why: 'the kernel’s tracers cannot be read (root, /sys/kernel/tracing)' }
@@ -36,12 +38,13 @@ export function osnoiseObserver(): Observer {
       const texts = Object.entries(COLUMNS).map(
         ([id, { event }]) => [id as ColumnId, sums?.read(event) ?? ''] as const,
       )
+      const limit = longestPossible(began, clock() - began)
       const isStarted = sums !== null
       end()
       if (!isStarted) return { osnoise: { cpus: [], notRead: why } }
       const cpus = unionCpuSets(...vcpus.map(({ thread }) => thread.cpus)).map((cpu) => ({
         cpu,
-        columns: texts.flatMap(([id, text]) => parseColumn(id, text, cpu) ?? []),
+        columns: texts.flatMap(([id, text]) => parseColumn(id, text, cpu, limit) ?? []),
       }))
       const isWhole = cpus.every(({ columns }) => columns.length === texts.length)
       return {
@@ -52,4 +55,9 @@ export function osnoiseObserver(): Observer {
     },
     end,
   }
+}
+
+/** CLOCK_MONOTONIC, in nanoseconds. */
+function clock(): number {
+  return Number(process.hrtime.bigint())
 }

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { COLUMNS, type ColumnId, parseColumn, triggersFor } from '../../../src/jitter/osnoise/columns.js'
+import {
+  COLUMNS,
+  type ColumnId,
+  longestPossible,
+  parseColumn,
+  triggersFor,
+} from '../../../src/jitter/osnoise/columns.js'
 import { formatOsnoise } from '../../../src/jitter/osnoise/text.js'
 
 /** As kernel/trace/trace_events_hist.c writes it. */
@@ -44,6 +50,17 @@ t.test('sums of one CPU, by kind: the longest are told by powers of two', async 
     '{ common_cpu:          2, duration: ~ 2^11 } hitcount:          3  duration:       4500',
   ])
   t.match(parseColumn('nmi', nmis, 2), { count: 3, microseconds: 4.5 })
+})
+
+t.test('what the tracer found under way is not taken for as long as the host is up', async (t) => {
+  const limit = longestPossible(78e9, 2e9)
+  t.equal(limit, 4e9)
+  t.equal(longestPossible(1e9, 60e9), 0.9e9)
+  const text = histogram([
+    '{ common_cpu:          2, desc: local_timer                  , duration: ~ 2^37 } hitcount:          1  duration: 78104000000',
+    '{ common_cpu:          2, desc: local_timer                  , duration: ~ 2^13 } hitcount:          1  duration:       8000',
+  ])
+  t.match(parseColumn('irq', text, 2, limit), { count: 1, microseconds: 8, longestMicroseconds: 8.192 })
 })
 
 t.test('nothing that was not read is claimed', async (t) => {

@@ -14,12 +14,12 @@ tracing_now() {
 }
 
 # Debian 12's has no hwnoise.
-hardware='not measured: rtla hwnoise: (rtla is not installed|this rtla is older)'
+hardware='not measured: rtla hwnoise: (rtla is not installed|this rtla is too old)'
 if rtla hwnoise --help 2>&1 | grep -q 'rtla hwnoise:'; then hardware='hardware alone \(rtla hwnoise on CPU [23], 2 s\): worst '; fi
 
 before=$(tracing_now)
 osnoise='osnoise on CPU [23] while the guest ran'
-[ -e $tracefs/osnoise/options ] || osnoise='not read: osnoise: the kernel is older than Linux 6\.3'
+[ -e $tracefs/osnoise/options ] || osnoise='not read: osnoise: the kernel is too old'
 for mode in spin timer; do
   qemu-rt jitter --profile rt --accel tcg --mode $mode --seconds 2 --floor 2 --osnoise >/tmp/jitter.txt 2>/tmp/jitter.err
   is "jitter --mode $mode" 0 $?
