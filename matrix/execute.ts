@@ -1,6 +1,6 @@
 import { execa } from 'execa'
 
-export interface ExecuteOptions {
+interface ExecuteOptions {
   /** File to which stdout and stderr are added; without it they go where ours go. */
   readonly log?: string
   /** Milliseconds after which it is ended. */

@@ -5,7 +5,7 @@ export interface Result {
   readonly lab: Counts | null
 }
 
-export interface Counts {
+interface Counts {
   /** Exit code of npm. */
   readonly status: number
   readonly passed: number

@@ -17,7 +17,7 @@ export async function tunersEnded(): Promise<void> {
 }
 
 /** PIDs of the tuners that run. */
-export function tuners(): number[] {
+function tuners(): number[] {
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
   return pids.filter((pid) => {
     try {

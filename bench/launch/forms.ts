@@ -44,7 +44,7 @@ profile = "rt"
 nics = ["fieldbus0"]
 `
 
-export type Wrapper = 'direct' | 'sh' | 'bash' | 'python' | 'python-plan' | 'no-plan' | 'executable' | 'node'
+type Wrapper = 'direct' | 'sh' | 'bash' | 'python' | 'python-plan' | 'no-plan' | 'executable' | 'node'
 
 export interface Form extends TimedCommand {
   readonly wrapper: Wrapper

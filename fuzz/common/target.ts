@@ -24,7 +24,7 @@ export interface Target {
 }
 
 /** Something that must hold does not. */
-export class Fault extends Error {
+class Fault extends Error {
   override readonly name = 'Fault'
 }
 

@@ -26,14 +26,14 @@ export interface Option {
 }
 
 /** A section of a `-readconfig` file. */
-export interface FileSection {
+interface FileSection {
   readonly path: string
   readonly group: string
   readonly id: string | null
   readonly lineNumber: number
 }
 
-export interface Image {
+interface Image {
   readonly kind: 'image'
   readonly word: Word
 }

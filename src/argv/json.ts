@@ -1,5 +1,5 @@
 /** A value in a JSON object: its kind, and its text (a string unescaped, anything else as it stands). */
-export interface JsonValue {
+interface JsonValue {
   readonly kind: 'string' | 'number' | 'boolean' | 'null' | 'nested'
   readonly text: string
 }

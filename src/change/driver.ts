@@ -126,7 +126,7 @@ export function bindToVfio(root: Root, address: PciAddress, write: WriteSysfs): 
  * @param driver null leaves it without one
  * @throws {UserError} exit 69 when that driver does not take it, 77 without root's rights
  */
-export function giveBack(root: Root, address: PciAddress, driver: string | null, write: WriteSysfs): void {
+function giveBack(root: Root, address: PciAddress, driver: string | null, write: WriteSysfs): void {
   try {
     setOverride(root, address, null, write)
     if (driverOf(root, address) === driver) return

@@ -19,7 +19,7 @@ import type { PciAddress } from '../units/pci-address.js'
 import { CHRT } from './threads.js'
 
 /** An interrupt of a device that could not be set, and why. */
-export interface RefusedInterrupt {
+interface RefusedInterrupt {
   readonly address: PciAddress
   readonly irq: number
   readonly why: string

@@ -65,7 +65,7 @@ export interface ProfileNeeds {
 }
 
 /** A NIC of the configuration, looked up on this host. */
-export interface NicNeeds {
+interface NicNeeds {
   readonly name: string
   /** Why it stands for no device; null when it does. */
   readonly error: string | null

@@ -3,7 +3,7 @@ import { type CpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { COMMAND_LINE, textOf } from './look.js'
 
 /** Parameters that checks look at: all that `capture` keeps of the kernel's command line, which may have secrets in it. */
-export const PARAMETERS = [
+const PARAMETERS = [
   'amd_iommu',
   'amd_pstate',
   'audit',

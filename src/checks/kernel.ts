@@ -47,7 +47,7 @@ function option({ facts }: Subject, name: string): string | null {
 }
 
 /** Options that checks ask for: all that `capture` keeps of a build configuration. */
-export const CONFIG_OPTIONS = [
+const CONFIG_OPTIONS = [
   'CPU_FREQ',
   'CPU_FREQ_DEFAULT_GOV_PERFORMANCE',
   'EFI_DISABLE_RUNTIME',

@@ -6,7 +6,7 @@ import type { PciAddress } from '../units/pci-address.js'
 export const DEFAULT_CONFIG_PATH = '/etc/qemu-rt/qemu-rt.toml'
 
 /** Where a key stands, for messages: `/etc/qemu-rt/qemu-rt.toml:14`. */
-export type Place = string
+type Place = string
 
 /** The configuration after checking: what the plan reads. Everything is optional; an empty file is a policy. */
 export interface Policy {

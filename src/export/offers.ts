@@ -7,7 +7,7 @@ import { selectDevices } from '../plan/nics/select.js'
 import { whyNothing } from '../plan/nics/why-nothing.js'
 
 /** What one VM at a time can have of a NIC's name: a device, or the devices of one IOMMU group. */
-export interface Unit {
+interface Unit {
   /** Sorted by address; more than one where a pool has several devices of a group. */
   readonly devices: readonly PciDevice[]
   /** Why no VM can have it as it is now; null when one can. */

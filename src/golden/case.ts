@@ -13,7 +13,7 @@ import { readLeases } from '../record/leases/read.js'
 import { formatPlan } from '../report/format.js'
 
 /** Files that a case may have; what stands in them is described in docs/golden.md. */
-export const INPUT = 'input.args'
+const INPUT = 'input.args'
 const CONFIG = 'qemu-rt.toml'
 const OPTIONS = 'options'
 const HOST = 'host'

@@ -91,7 +91,7 @@ export interface HostCpus {
 }
 
 /** The kernel that runs. */
-export interface KernelFacts {
+interface KernelFacts {
   /** As /proc/sys/kernel/osrelease has it; null when that is not known. */
   readonly release: string | null
   /** Whether it schedules real-time threads by groups; null when its build configuration is not to be read. */

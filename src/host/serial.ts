@@ -34,7 +34,7 @@ export function readSerials(
  * @param path the device's `config`
  * @returns the number as lspci writes it, `a0-36-9f-ff-ff-12-34-56`; null when there is none or it may not be read
  */
-export function readSerial(path: string): string | null {
+function readSerial(path: string): string | null {
   try {
     const fd = openSync(path, 'r')
     try {

@@ -15,7 +15,7 @@ export interface Whereabouts {
 }
 
 /** A UUID that the kernel makes once a boot (Linux Documentation/admin-guide/sysctl/kernel.rst, random). */
-export const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
+const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 
 /** Reads which boot this is, and the way to each device when it is asked for. */
 export function readWhereabouts(root: Root): Whereabouts {

@@ -15,7 +15,7 @@ export interface PlacedVcpu {
 }
 
 /** What one vCPU has seen. */
-export interface VcpuResult extends PlacedVcpu {
+interface VcpuResult extends PlacedVcpu {
   readonly worstMicroseconds: number
   /** Intervals of the timer that went by before it was awake. */
   readonly missed: number

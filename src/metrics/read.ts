@@ -8,7 +8,7 @@ import type { VmStatus } from '../status/vms.js'
 import type { SavedJitter } from './samples.js'
 
 /** Where results of `jitter --format json` are looked for, as *.json. */
-export const JITTER_DIRECTORY = '/var/lib/qemu-rt/jitter'
+const JITTER_DIRECTORY = '/var/lib/qemu-rt/jitter'
 
 /** As many as are read; the latest of each mode and profile counts. */
 const MOST_RESULTS = 256

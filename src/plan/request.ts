@@ -8,7 +8,7 @@ export const FORMATS = ['text', 'args', 'json', 'diff'] as const
 export type Format = (typeof FORMATS)[number]
 
 /** How the wrapper was called: by libvirt as the emulator, or by a person as `qemu-rt run`. */
-export type EntryKind = 'run' | 'emulator'
+type EntryKind = 'run' | 'emulator'
 
 /** What this VM asks for, from flags, environment and command line. */
 export interface Request {

@@ -91,7 +91,7 @@ export interface TakenDevice {
 }
 
 /** An interrupt that was set for a VM. */
-export interface InterruptBefore {
+interface InterruptBefore {
   readonly irq: number
   /** CPUs that it had. */
   readonly cpus: CpuSet

@@ -12,7 +12,7 @@ export interface Line {
   readonly style: Style
 }
 
-export type Style = 'plain' | 'title' | 'alarm'
+type Style = 'plain' | 'title' | 'alarm'
 
 export function plain(text: string): Line {
   return { text, style: 'plain' }

@@ -9,7 +9,7 @@ export function hasFairServer(release: string | null): boolean {
 }
 
 /** Whether a release is a version or a later one; false when it is not known. */
-export function isKernelAtLeast(release: string | null, major: number, minor: number): boolean {
+function isKernelAtLeast(release: string | null, major: number, minor: number): boolean {
   const [first = 0, second = 0] = (release ?? '').split('.').map((part) => Number.parseInt(part, 10))
   return first > major || (first === major && second >= minor)
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Test } from 'tap'
 
 /** Where a symbolic link of a made host points. */
-export interface Link {
+interface Link {
   readonly to: string
 }
 

@@ -119,7 +119,7 @@ function readReceived(directory: string): Received | null {
   }
 }
 
-export function splitAtNul(bytes: Buffer): Buffer[] {
+function splitAtNul(bytes: Buffer): Buffer[] {
   const pieces: Buffer[] = []
   for (let from = 0; from < bytes.length; ) {
     const end = bytes.indexOf(0, from)

@@ -44,7 +44,7 @@ export interface Wanted {
   readonly xml?: string
 }
 
-export function domainXml({
+function domainXml({
   name = 'plc-1',
   uuid = UUID,
   emulator = '/opt/rt/bin/qemu-rt-system-x86_64',

@@ -10,7 +10,7 @@ import type { RuntimeChange } from './record.js'
 import { policyText } from './settings.js'
 
 /** What of a setting says which it is. */
-export type Target = Pick<RuntimeChange, 'kind' | 'target' | 'name'>
+type Target = Pick<RuntimeChange, 'kind' | 'target' | 'name'>
 
 /** The kernel would not have it. The message says why, in its words. */
 export class Refused extends Error {

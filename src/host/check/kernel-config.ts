@@ -8,7 +8,7 @@ import type { FileFact } from './facts.js'
 const MAX_BYTES = 4 << 20
 
 /** Where a kernel's build configuration lies: Debian's and most others', Fedora's and its kin's, and the kernel itself. */
-export function kernelConfigPaths(release: string): string[] {
+function kernelConfigPaths(release: string): string[] {
   return [`/boot/config-${release}`, `/lib/modules/${release}/config`, '/proc/config.gz']
 }
 

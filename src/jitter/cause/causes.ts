@@ -62,13 +62,13 @@ export interface Cause {
   readonly text: string
 }
 
-export interface Kind {
+interface Kind {
   readonly name: string
   readonly count: number
 }
 
 /** A thread that had the CPU. */
-export interface Neighbour {
+interface Neighbour {
   readonly tid: number
   readonly name: string
   /** CPU time between the two moments. */
@@ -80,7 +80,7 @@ export interface Neighbour {
 export type CauseId = keyof typeof WORDS
 
 /** What could not be read, and why. */
-export interface NotRead {
+interface NotRead {
   readonly id: CauseId
   readonly why: string
 }

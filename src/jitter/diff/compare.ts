@@ -26,7 +26,7 @@ export interface JitterDiff {
   readonly worstRatio: number | null
 }
 
-export interface Figures {
+interface Figures {
   readonly worstMicroseconds: number
   readonly seconds: number
   readonly missed: number

@@ -41,7 +41,7 @@ export function floorObserver(task: FloorTask): Observer {
 }
 
 /** A thread that may run on several CPUs stands for the one that it was on; who only waits goes where nobody is disturbed. */
-export function placementOf(
+function placementOf(
   { cpus, lastCpu, policy, priority }: Pick<Thread, 'cpus' | 'lastCpu' | 'policy' | 'priority'>,
   online: CpuSet,
   isolated: CpuSet,

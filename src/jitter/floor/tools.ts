@@ -8,7 +8,7 @@ import {
   parseOslat,
 } from './rt-tests.js'
 
-export interface HostTask {
+interface HostTask {
   readonly placement: Placement
   readonly seconds: number
   /** Between two wake-ups, for what sleeps. */

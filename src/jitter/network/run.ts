@@ -54,7 +54,7 @@ export interface Wire {
 }
 
 /** Where a wire has its files and programs. */
-export interface WirePlace {
+interface WirePlace {
   /** Is removed at the end. */
   readonly directory: string
   readonly children: Children
@@ -62,7 +62,7 @@ export interface WirePlace {
   readonly atEnd: (work: () => void) => void
 }
 
-export interface StartedWire {
+interface StartedWire {
   /** QEMU's arguments that make the network back end `n`. */
   readonly netdevs: Readonly<Record<Role, readonly string[]>>
   /** testpmd, if it was started. */

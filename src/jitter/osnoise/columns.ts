@@ -22,7 +22,7 @@ export interface Column {
   readonly kinds: readonly ColumnKind[]
 }
 
-export interface ColumnKind {
+interface ColumnKind {
   readonly name: string
   readonly count: number
   readonly microseconds: number

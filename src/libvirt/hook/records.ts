@@ -33,7 +33,7 @@ const START_MS = 10 * 60_000
  * Whether the QEMU of a record has run and runs no more, or libvirt has given its start up: libvirt's `release` did not come to
  * its end then. Seen from another PID namespace a process may live all the same.
  */
-export function hasEnded(record: VmRecord, sysroot: string): boolean {
+function hasEnded(record: VmRecord, sysroot: string): boolean {
   const { process, guest } = record
   if (process !== null) return process.namespace === pidNamespace() && !isSameProcess(process)
   const age = ageOfRecord(sysroot, record) ?? 0

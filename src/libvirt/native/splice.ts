@@ -72,7 +72,7 @@ export function insert(source: string, parent: XmlElement, wanted: readonly Want
 }
 
 /** Puts another element in an element's place. */
-export function replace(source: string, element: XmlElement, wanted: WantedElement): TextEdit {
+function replace(source: string, element: XmlElement, wanted: WantedElement): TextEdit {
   const text = print(source, wanted, indentOf(source, element.start)).trimStart()
   return { start: element.start, end: element.end, text }
 }

@@ -22,13 +22,13 @@ export interface VfioDevice {
 }
 
 /** An argument of `-device`, and where the command line has it. */
-export interface DeviceArgument {
+interface DeviceArgument {
   readonly index: number
   readonly properties: Properties
 }
 
 /** All devices of the command line, in order. */
-export function deviceArguments(line: CommandLine): DeviceArgument[] {
+function deviceArguments(line: CommandLine): DeviceArgument[] {
   return findOptions(line, 'device').map(({ index }) => ({ index, properties: propertiesAt(line, index) }))
 }
 
@@ -63,10 +63,7 @@ export function vfioDevices(line: CommandLine, passed: HostFacts['passed'] = nul
 }
 
 /** Those of several devices that are vfio-pci's, see `vfioDevices`. */
-export function vfioDevicesAmong(
-  devices: readonly DeviceArgument[],
-  passed: HostFacts['passed'],
-): VfioDevice[] {
+function vfioDevicesAmong(devices: readonly DeviceArgument[], passed: HostFacts['passed']): VfioDevice[] {
   return devices.flatMap(({ index, properties }) => {
     if (!VFIO_PCI.has(properties.get('driver') ?? '')) return []
     const host = properties.get('host') ?? ''

@@ -13,7 +13,7 @@ import { matchesGlob } from '../../units/glob.js'
 import { applyEdits, type Change, type Edit } from '../edit.js'
 import type { PassInput } from '../pass.js'
 
-export const RULES = 'rules'
+const RULES = 'rules'
 
 /** Applies the `[[rule]]` entries one after the other, so that a rule sees what the ones before it have written. */
 export function applyRules({ line, policy, profile }: Pick<PassInput, 'line' | 'policy' | 'profile'>): {

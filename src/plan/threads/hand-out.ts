@@ -16,7 +16,7 @@ export interface Purpose {
 }
 
 /** How CPUs are to be chosen. */
-export interface Wish {
+interface Wish {
   /** NUMA nodes, the best first. */
   readonly nodes: readonly number[]
   /** Whether each CPU is to have a core of its own, whose other CPUs nobody gets. */
