@@ -28,7 +28,15 @@ if (unknown !== undefined) {
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 process.umask(0o022)
 const out = resolve(values.out)
-mkdirSync(out, { recursive: true })
+try {
+  // Not recursive: below /proc Node 20 tries for ever.
+  mkdirSync(out)
+} catch (error) {
+  if (error.code !== 'EEXIST') {
+    console.error(`package: ${out} cannot be made (${error.code}); name a directory that is there: --out DIR`)
+    process.exit(69)
+  }
+}
 const scratch = mkdtempSync(join(tmpdir(), 'qemu-rt-package-'))
 try {
   const about = describePackage()
