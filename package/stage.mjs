@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -24,9 +25,23 @@ export function describePackage() {
       'dist/qemu-rt-planner is missing, which is the runtime in a package: run npm ci && npm run build on amd64 or arm64',
     )
   }
+  return { version, description, license, architecture, epoch: timeOfSources() }
+}
+
+/** SOURCE_DATE_EPOCH, else the commit's time; of an unpacked archive that of package.json. */
+function timeOfSources() {
   const given = process.env.SOURCE_DATE_EPOCH
-  const epoch = Number(given ?? execFileSync('git', ['log', '-1', '--format=%ct'], { encoding: 'utf8' }))
-  return { version, description, license, architecture, epoch }
+  if (given) return Number(given)
+  try {
+    return Number(
+      execFileSync('git', ['log', '-1', '--format=%ct'], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }),
+    )
+  } catch {
+    return Math.floor(statSync('package.json').mtimeMs / 1000)
+  }
 }
 
 /** @returns a function that puts the files below a new directory, for each kind of package its own */

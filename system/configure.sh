@@ -18,7 +18,7 @@ user_tmpfiles=/etc/tmpfiles.d/qemu-rt-user.conf
 configure() {
   confine install
   [ -z "$(qemu_user)" ] || qemu_user_directory | put 644 "$user_tmpfiles"
-  make_run_directories
+  make_run_directories || echo "qemu-rt: not every directory below /run/qemu-rt could be made; the next boot makes them" >&2
   reload_systemd
   if [ -d /run/systemd/system ]; then
     systemctl start qemu-rt-refresh.path || true
@@ -30,6 +30,10 @@ before_removal() {
   # What the host was like before is in there.
   if [ -e /var/lib/qemu-rt/host-apply.json ]; then
     echo "qemu-rt: qemu-rt host apply has changed this host; put it back first: qemu-rt host undo" >&2
+    exit 69
+  fi
+  if [ -e /var/lib/qemu-rt/host-isolate.json ]; then
+    echo "qemu-rt: qemu-rt host isolate has changed this host; put it back first: qemu-rt host isolate --undo" >&2
     exit 69
   fi
   if [ -d /run/systemd/system ]; then

@@ -124,10 +124,8 @@ make_lease_directory() {
   if [ -e "$1" ] || [ -L "$1" ]; then
     mv -T "$1" "$1.aside-$$"
   fi
-  mkdir -m 700 "$1"
-  chgrp "$3" "$1"
-  chmod 2750 "$1"
-  chown -h "$2" "$1"
+  # Only what mkdir has made here is changed, also where a caller has turned `set -e` off: it is root's in a sticky directory.
+  mkdir -m 700 "$1" && chgrp -h "$3" "$1" && chmod 2750 "$1" && chown -h "$2" "$1"
 }
 
 # Domains' profiles include the file when they are made, so only the daemon's are loaded again.

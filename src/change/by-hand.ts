@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { findGroup, type Group } from '../host/cgroup.js'
 import { parseStat, readProc } from '../host/proc.js'
-import { errorCode, listDirectory, readAttribute } from '../host/sysfs.js'
+import { errorCode, listDirectory, readAttribute, readLink } from '../host/sysfs.js'
 import {
   type CpuSet,
   formatCpuSet,
@@ -10,6 +10,7 @@ import {
   subtractCpuSets,
   unionCpuSets,
 } from '../units/cpu-set.js'
+import { directoryOf } from '../units/path.js'
 import { type WriteSysfs, writeSysfs } from './driver.js'
 
 /*
@@ -27,7 +28,7 @@ export const BY_HAND = '/qemu-rt-vms'
  * where libvirt has put them: the hook lends these their CPUs.
  * @param cpus what the thread is to get, by root's record or configuration
  * @param root the sysroot, for tests
- * @returns the errno name of what the kernel has refused; null when it is done, or there is nothing to do
+ * @returns why it is not done: the errno name of what the kernel has refused, or in words; null when it is done, or there is nothing to do
  */
 export function bringThread(
   tid: number,
@@ -44,6 +45,8 @@ export function bringThread(
   const isThere = existsSync(`${base}${BY_HAND}`)
   if (!isThere || group.path.endsWith('/emulator')) return null
   const isReserved = cpus.length > 0 && subtractCpuSets(cpus, reserve).length === 0
+  const stays = isReserved && group.path !== BY_HAND ? whyItStays(pid, base, group.path, root) : null
+  if (stays !== null) return stays
   try {
     if (isReserved) {
       const own = `${RESERVE}/${pid}-${startTicks}`
@@ -57,6 +60,29 @@ export function bringThread(
   } catch (error) {
     return errorCode(error) ?? String(error)
   }
+}
+
+/** Limits of a group that would not hold in a threaded one. */
+const LIMITS = ['memory.max', 'pids.max', 'cpu.max']
+
+/**
+ * Why a process is not moved: in its group somebody else's limits hold for it, which it would be rid of.
+ * @returns null when it may be
+ */
+function whyItStays(pid: number, base: string, path: string, root: string): string | null {
+  const namespaces = ['pid', 'cgroup'].filter((kind) => {
+    const own = readLink(`${root}/proc/${pid}/ns/${kind}`)
+    return own !== null && own !== readLink(`${root}/proc/self/ns/${kind}`)
+  })
+  if (namespaces.length > 0)
+    return `the process is in a container: another ${namespaces.join(' and ')} namespace`
+  for (let at = path; at !== '' && at !== '/'; at = directoryOf(at)) {
+    const limit = LIMITS.find(
+      (name) => !/^(max\b.*)?$/.test(readAttribute(`${base}${at}/${name}`)?.trim() ?? ''),
+    )
+    if (limit !== undefined) return `${at} has a ${limit}, which would not hold any more`
+  }
+  return null
 }
 
 /** The VM's threads get no further than its own CPUs, whatever affinity they set themselves. */

@@ -71,6 +71,13 @@ const cpus: Check = {
         `${gone.join(', ')}, and this host has CPUs ${formatCpuSet(present)} alone`,
         'correct [host]; the other checks leave these CPUs out',
       )
+    const reserved = unionCpuSets(configured.realtime ?? [], configured.switch ?? [])
+    if (online.length > 0 && subtractCpuSets(online, reserved).length === 0)
+      return missed(
+        cpus,
+        'realtime and switch have all CPUs that are online, and the system needs one',
+        'leave at least one CPU out of them in [host]',
+      )
     const off = without((all) => subtractCpuSets(all, online))
     if (off.length === 0) return met(formatCpuSet(online))
     const { housekeeping, realtime, switch: given } = configured

@@ -28,7 +28,7 @@ export function exportUnwritable(facts: { readonly file: string; readonly reason
     exitCode: facts.reason === 'EACCES' || facts.reason === 'EPERM' ? EXIT.permission : EXIT.unavailable,
     what: `the file cannot be written (${facts.reason})`,
     where: `--output ${facts.file}`,
-    todo: 'name a file in a directory that is there and that you can write',
+    todo: 'look at the disk and the directory, or name a file in a directory that is there and that you can write',
   })
 }
 
@@ -47,5 +47,23 @@ export function badExpiry(facts: { readonly expires: string }): UserError {
     what: `'${facts.expires}' is not from 60 to 2592000`,
     where: '--expires',
     todo: 'write a number of seconds, such as --expires 600',
+  })
+}
+
+export function outputNoFile(facts: { readonly file: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: 'what is there is no regular file, and would be replaced',
+    where: `--output ${facts.file}`,
+    todo: 'name another file, or leave --output out to print',
+  })
+}
+
+export function directoryOfOthers(facts: { readonly file: string }): UserError {
+  return userError({
+    exitCode: EXIT.permission,
+    what: 'root does not write in a directory that another user can write or exchange',
+    where: `--output ${facts.file}`,
+    todo: 'name a file in a directory of root, such as one below /etc or /run',
   })
 }

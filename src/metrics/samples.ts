@@ -74,7 +74,7 @@ function sample(family: FamilyName, labels: readonly string[], value: number): S
 }
 
 function samplesOfVm(vm: VmStatus, runDelays: ReadonlyMap<number, number>): Sample[] {
-  const domain = vm.guest.name ?? ''
+  const domain = domainOf(vm)
   const drifted = new Map<string, { labels: string[]; count: number }>()
   const vcpus = new Map<number, { switches: number; delay: number | null }>()
   for (const { thread, role, wanted, drift } of vm.threads) {
@@ -102,9 +102,14 @@ function samplesOfVm(vm: VmStatus, runDelays: ReadonlyMap<number, number>): Samp
   ]
 }
 
+/** The name that libvirt has, with the UUID. Of a VM that libvirt did not start it is QEMU's own word, so its PID stands for it. */
+function domainOf({ guest, pid }: VmStatus): string {
+  return guest.uuid === null || guest.name === null ? `pid-${pid}` : guest.name
+}
+
 function foreignThreads({ threads, status, realtimeCpus }: MetricsSubject): Sample[] {
   if (threads === null) return []
-  const vms = new Set(status.vms.map(({ pid }) => pid))
+  const vms = new Set(status.vms.filter(({ word }) => word === 0).map(({ pid }) => pid))
   const foreign = threads.filter(({ isKernels, pid }) => !isKernels && !vms.has(pid))
   return realtimeCpus.map((cpu) =>
     sample('foreign', [String(cpu)], foreign.filter(({ cpus }) => cpus.includes(cpu)).length),
