@@ -1,4 +1,14 @@
-import { lstatSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync } from 'node:fs'
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -31,12 +41,32 @@ t.test('a file that says the same stays as it is', async (t) => {
   t.equal(statSync(file).mtimeMs, 1_000_000)
 })
 
-t.test('nothing is written through a link', async (t) => {
+t.test('what is there and is no file stays: a link, and a device even more', async (t) => {
   const { file, root, write } = made(t)
   symlinkSync(join(root, 'other'), file)
-  await write()
-  t.ok(lstatSync(file).isFile())
+  await t.rejects(write(), { exitCode: 64, message: /^what is there is no regular file/ })
+  t.ok(lstatSync(file).isSymbolicLink())
   t.equal(readFileSync(join(root, 'other'), 'utf8'), 'keep')
+})
+
+t.test('root writes in no directory that another user has, or could have put there', async (t) => {
+  if (process.geteuid?.() !== 0) {
+    t.pass('', { skip: 'only root is refused' })
+    return
+  }
+  const { options, root } = made(t)
+  const write = (name: string) => exportCommand('nfd', { ...options, output: join(root, name, 'qemu-rt') })
+  mkdirSync(join(root, 'others/own'), { recursive: true })
+  chownSync(join(root, 'others'), 65534, 65534)
+  await t.rejects(write('others'), {
+    exitCode: 77,
+    message: /^root does not write in a directory that another/,
+  })
+  await write('others/own')
+  renameSync(join(root, 'others/own'), join(root, 'others/was'))
+  symlinkSync(join(root, 'out'), join(root, 'others/own'))
+  await t.rejects(write('others/own'), { exitCode: 77, message: /^root does not write/ })
+  t.strictSame(readdirSync(join(root, 'out')), [])
 })
 
 t.test('what cannot be is refused in one line', async (t) => {

@@ -15,7 +15,7 @@ const VM = {
   plan: plan(
     'plc-1',
     { vcpus: [...VCPUS], emulator: { cpus: '0-1', policy: null, priority: null } },
-    { profile: 'rt' },
+    { profile: 'rt', guest: { name: 'plc-1', uuid: '4dea22b3-1d52-d8f3-2516-782e98ab3fa0' } },
   ),
   threads: [
     thread(10, 'qemu-system-x86', '0-1'),
@@ -52,7 +52,7 @@ const of = (samples: readonly Sample[], family: Sample['family']) =>
 
 t.test('a VM: who it is, its threads against the plan, what its vCPUs went through', async (t) => {
   const samples = samplesOf(subject())
-  t.strictSame(of(samples, 'vm'), [['plc-1', '', 'rt', 1]])
+  t.strictSame(of(samples, 'vm'), [['plc-1', '4dea22b3-1d52-d8f3-2516-782e98ab3fa0', 'rt', 1]])
   t.strictSame(of(samples, 'drifted'), [
     ['plc-1', 'vcpu', '0', 0],
     ['plc-1', 'vcpu', '1', 1],
@@ -80,6 +80,8 @@ t.test('nobody but root makes a label: not a user by a VM, not a QEMU by names o
   }
   const samples = samplesOf(subject({}, [renamed, own]))
   t.strictSame(of(samples, 'others'), [[1]])
+  const launched = { ...VM, plan: { ...VM.plan, guest: { name: 'its own word', uuid: null } } }
+  t.strictSame(of(samplesOf(subject({}, [launched])), 'vm'), [['pid-10', '', 'rt', 1]])
   t.notOk(JSON.stringify(samples).includes('anybody'))
   t.notOk(JSON.stringify(samples).includes('made-up'))
   t.strictSame(
