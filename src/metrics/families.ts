@@ -11,7 +11,7 @@ export const FAMILIES = {
   up: {
     name: 'qemu_rt_up',
     kind: 'gauge',
-    help: 'Whether configuration and host could be read (1), or not (0) and nothing else is told.',
+    help: 'Whether configuration and host could be read (1), or not (0) and only the version is told besides.',
     labels: [],
   },
   build: {

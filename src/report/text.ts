@@ -23,7 +23,7 @@ export function formatText(plan: Plan): string {
     ),
     ...section('NICs', plan.nics.map(nic)),
     ...section('Threads', threads(plan)),
-    ...section('Interrupts', plan.interrupts.map(interrupt)),
+    ...section('Interrupts, by the hook or by qemu-rt tune', plan.interrupts.map(interrupt)),
     ...section('Lease', lease(plan)),
     ...section(
       'Command',
