@@ -51,7 +51,7 @@ function writeDocs(root, { version, epoch }) {
   copyFileSync('package/deb/lintian-overrides', join(overrides, 'qemu-rt'))
 }
 
-function writeControl(root, { version, architecture, description }) {
+function writeControl(root, { version, architecture }) {
   const control = join(root, 'DEBIAN')
   const files = readdirSync(root, { recursive: true })
     .filter((name) => lstatSync(join(root, name)).isFile())
@@ -63,7 +63,6 @@ function writeControl(root, { version, architecture, description }) {
     .replace('@architecture@', architecture.deb)
     .replace('@maintainer@', maintainer())
     .replace('@size@', String(Math.ceil(bytes / 1024)))
-    .replace('@description@', description)
   writeFileSync(join(control, 'control'), text)
   const sums = files.map(
     (name) =>

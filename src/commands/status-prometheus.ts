@@ -1,11 +1,8 @@
 import { runChecks } from '../checks/run.js'
-import { findConfig } from '../config/find.js'
-import { loadPolicy } from '../config/load.js'
 import { notWithPrometheus } from '../errors/status.js'
 import { UserError } from '../errors/user-error.js'
 import { offersOf } from '../export/offers.js'
 import { readDeviceInterrupts } from '../host/interrupts-by-cpu.js'
-import { readHostFacts } from '../host/read.js'
 import { exposition } from '../metrics/exposition.js'
 import type { Sample } from '../metrics/families.js'
 import { readRunDelays, readSavedJitter } from '../metrics/read.js'
@@ -15,7 +12,7 @@ import { report, writeAll } from '../report/output.js'
 import { readSnapshot } from '../status/read.js'
 import { statusOf } from '../status/status.js'
 import { VERSION } from '../version.js'
-import { readSubject } from './host/subject.js'
+import { readSubjectWhole } from './host/subject.js'
 import { writeOutput } from './write-output.js'
 
 interface Options {
@@ -60,10 +57,8 @@ export async function statusPrometheus(options: Options): Promise<void> {
 
 async function readSamples(config: string | undefined): Promise<Sample[]> {
   const given = config === undefined ? {} : { config }
-  const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: false })
-  const subject = await readSubject({ ...given, sysroot: '/' })
+  const { subject, policy, host } = await readSubjectWhole({ ...given, sysroot: '/' })
   const status = statusOf(await readSnapshot({ sysroot: '/', sets: policy.host, intervalMs: 0 }), null)
-  const host = readHostFacts('/')
   return samplesOf({
     version: VERSION,
     status,

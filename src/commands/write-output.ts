@@ -1,9 +1,18 @@
-import { lstatSync, mkdirSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { onlyRootWrites } from '../config/ownership.js'
 import { directoryOfOthers, exportUnwritable, outputNoFile } from '../errors/export.js'
 import { errorCode } from '../host/sysfs.js'
-import { writeWhole } from '../report/write-whole.js'
+import { writeWhole } from '../host/write-whole.js'
 
 /** Everyone may read it: the daemons that do have users of their own. */
 const MODE = 0o644
@@ -32,13 +41,30 @@ export function writeOutput(
     if (process.geteuid?.() === 0 && !isRoots(directory)) throw directoryOfOthers({ file })
     const there = lstatSync(basename(path), { throwIfNoEntry: false })
     if (there !== undefined && !there.isFile()) throw outputNoFile({ file })
-    writeWhole(basename(path), text, MODE)
+    if (!saysAlready(basename(path), text)) writeWhole(basename(path), text, MODE)
   } catch (error) {
     const code = errorCode(error)
     if (code === null) throw error
     throw exportUnwritable({ file, reason: code })
   } finally {
     process.chdir(before)
+  }
+}
+
+/** A file that says so already stays as it is. One of another length is not read. */
+function saysAlready(file: string, text: string): boolean {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
+  try {
+    const fd = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    try {
+      const stat = fstatSync(fd)
+      const isAsLong = stat.isFile() && stat.size === Buffer.byteLength(text)
+      return isAsLong && readFileSync(fd, 'utf8') === text
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return false
   }
 }
 

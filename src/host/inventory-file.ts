@@ -1,17 +1,5 @@
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { inventoryMalformed, inventoryNotReadable, inventoryNotWritable } from '../errors/host.js'
-import { directoryOf } from '../units/path.js'
+import { readFileSync } from 'node:fs'
+import { inventoryMalformed, inventoryNotReadable } from '../errors/host.js'
 import type { InventoryEntry } from './facts.js'
 import { parseInventory } from './inventory-format.js'
 import { errorCode } from './sysfs.js'
@@ -42,54 +30,5 @@ function readSaved(file: string): string | null {
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
     if (code === 'EACCES') throw inventoryNotReadable({ file })
     throw inventoryMalformed({ file, problem: code ?? String(error) })
-  }
-}
-
-/**
- * Saves the inventory. A launch at the same time reads the old file or the new one; so it is after a power cut.
- * Everyone may read it, since libvirt starts VMs as its own user.
- * @throws {UserError} exit 77 when this user may not write it, 69 when the disk cannot take it
- */
-export function writeInventory(sysroot: string, entries: readonly InventoryEntry[]): void {
-  const file = openSysroot(sysroot) + INVENTORY_PATH
-  const temporary = `${file}.${process.pid}`
-  try {
-    // The umask of a hardened root shell is 077; of a careless service 0.
-    if (mkdirSync(directoryOf(file), { recursive: true, mode: 0o755 }) !== undefined)
-      chmodSync(directoryOf(file), 0o755)
-    writeDurably(temporary, `${JSON.stringify({ version: 1, devices: entries }, null, 2)}\n`)
-    renameSync(temporary, file)
-    syncDirectory(directoryOf(file))
-  } catch (error) {
-    discard(temporary)
-    throw inventoryNotWritable({ file, reason: errorCode(error) ?? String(error) })
-  }
-}
-
-function writeDurably(path: string, text: string): void {
-  const fd = openSync(path, 'wx', 0o644)
-  try {
-    fchmodSync(fd, 0o644)
-    writeFileSync(fd, text)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function discard(path: string): void {
-  try {
-    rmSync(path, { force: true })
-  } catch {
-    // What kept the file from being written may keep it from being looked up.
-  }
-}
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

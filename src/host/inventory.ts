@@ -3,7 +3,7 @@ import type { InventoryEntry, NetInterface, UncountedEntry } from './facts.js'
 import { compareInventory, describeEntry, type FoundDevice, type Misfit } from './inventory-check.js'
 import type { Whereabouts } from './whereabouts.js'
 
-export { INVENTORY_PATH, readInventory, writeInventory } from './inventory-file.js'
+export { INVENTORY_PATH, readInventory } from './inventory-file.js'
 
 /** What the saved inventory is worth today. */
 export interface InventoryToday {

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import t from 'tap'
-import { readInventory, writeInventory } from '../../src/host/inventory.js'
+import { readInventory } from '../../src/host/inventory.js'
 import { readHostFacts } from '../../src/host/read.js'
+import { writeInventory } from '../../src/host/save-inventory.js'
 import { madeHost } from './made-host.js'
 
 const FILE = '/var/lib/qemu-rt/nics.json'

@@ -7,6 +7,7 @@ import type { DomainPolicy, Policy } from '../../config/policy.js'
 import { unknownProfile } from '../../errors/plan.js'
 import { UserError } from '../../errors/user-error.js'
 import { readCheckFacts } from '../../host/check/read.js'
+import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { findNic } from '../../plan/nics/find.js'
 import type { KnownHost } from '../../plan/nics/known-host.js'
@@ -26,12 +27,21 @@ export interface SubjectOptions {
  * Reads all that checks look at: the host, and what the configuration asks of it. Nothing is changed.
  * @throws {UserError} what reading the configuration and the host does; exit 78 for a profile that is not defined
  */
-export async function readSubject({
+export async function readSubject(options: SubjectOptions): Promise<Subject> {
+  return (await readSubjectWhole(options)).subject
+}
+
+/** As `readSubject`, with the configuration and the host that it is of. */
+export async function readSubjectWhole({
   config,
   profile,
   sysroot,
   isRoots = false,
-}: SubjectOptions): Promise<Subject> {
+}: SubjectOptions): Promise<{
+  readonly subject: Subject
+  readonly policy: Policy
+  readonly host: HostFacts
+}> {
   const policy = await loadPolicy({ ...findConfig(config, process.env), emulatorMode: isRoots })
   const known = Object.keys(policy.profiles)
   if (profile !== undefined && !known.includes(profile))
@@ -39,7 +49,7 @@ export async function readSubject({
   const facts = readCheckFacts(sysroot, WANTED)
   const host = readHostFacts(sysroot)
   const profiles = profileNeeds(policy, profile ?? null)
-  return {
+  const subject: Subject = {
     facts,
     configured: policy.host,
     profiles,
@@ -49,6 +59,7 @@ export async function readSubject({
     hugePages: host.hugePages ?? [],
     nodes: host.cpus?.nodes ?? {},
   }
+  return { subject, policy, host }
 }
 
 function lookUp(name: string, policy: Policy, host: KnownHost): Subject['nics'][number] {
