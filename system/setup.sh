@@ -99,6 +99,8 @@ remove_part() {
   [ -f "$1" ] || return 0
   if is_ours_alone "$1" && [ -z "$(without_part "$1")" ]; then
     rm -f "$1"
+    # Debian 13 has no directory for abstractions until somebody adds to one.
+    rmdir "$(dirname "$1")" 2>/dev/null || true
   else
     without_part "$1" | put 644 "$1"
   fi

@@ -16,3 +16,9 @@ lab_count() {
     failed) echo "${last#*, }" | sed 's/ .*//' ;;
   esac
 }
+
+# $1 log in TAP: each failed test and what it asserts, in the file whose name comes before them. At any depth: the innermost says why.
+failed_tests() {
+  sed -n 's/^# Subtest: /in /p; /^ *not ok /{ s/ # time=.*//; p; }' "$1" |
+    awk '/^in / { file = $0; next } file != "" { print file; file = "" } { print }'
+}

@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -120,6 +121,15 @@ function relativeLinks(text: string): string[] {
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target))
 }
+
+t.test('a directory that AppArmor did not have is gone again, and one with files of others stays', (t) => {
+  const root = t.testdir({ etc: { 'apparmor.d': { local: { README: 'theirs' } } } })
+  run(['--prefix', '/opt/rt'], { DESTDIR: root })
+  t.ok(existsSync(`${root}/etc/apparmor.d/local/abstractions/libvirt-qemu`))
+  run(['--prefix', '/opt/rt', '--uninstall'], { DESTDIR: root })
+  t.strictSame(readdirSync(`${root}/etc/apparmor.d/local`), ['README'])
+  t.end()
+})
 
 t.test('uninstalling leaves nothing of ours and all that is not', async (t) => {
   const root = t.testdir({})
