@@ -29,6 +29,8 @@ export function makeRpm({ about, staged, scratch, out }) {
 }
 
 const MACROS = {
+  // The default, zstd 19, takes a minute for the executable and saves an eighth. rpm reads zstd since 4.14 (RHEL 8).
+  _binary_payload: 'w7.zstdio',
   // The same bytes each time.
   _buildhost: 'localhost',
   use_source_date_epoch_as_buildtime: '1',
