@@ -20,7 +20,7 @@ export async function runCli(args: readonly string[]): Promise<void> {
   }
 }
 
-function program(): Command {
+export function program(): Command {
   const root = new Command('qemu-rt')
     .description('QEMU wrapper and argument rewriter for real-time VMs')
     .version(versionText())
