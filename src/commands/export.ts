@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { isPreemptRt } from '../checks/judge/preempt-rt.js'
 import { badExpiry, noExpiry } from '../errors/export.js'
 import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
@@ -17,7 +18,8 @@ export interface ExportOptions extends HostOptions {
 }
 
 /**
- * Prints or writes what this host has, in the form in which another system reads it. What it does not have is said on stderr.
+ * Prints or writes what this host has, in the form in which another system reads it. What it does not have is said on stderr;
+ * in a log only when the file has changed.
  * @throws {UserError} exit 64 for options that do not fit the format, 69 or 77 when the file cannot be written, 78 when names
  *   cannot be told apart in that format
  */
@@ -41,9 +43,11 @@ export async function exportCommand(name: ExportFormatName, options: ExportOptio
     },
     expires,
   })
-  for (const note of [...notes, ...made.notes]) report(note)
+  const isNews =
+    output === null || writeOutput(output, made.text, { makesDirectory: options.output === true })
+  // A timer runs it every five minutes: its journal has the notes once for each change.
+  if (isNews || isatty(2)) for (const note of [...notes, ...made.notes]) report(note)
   if (output === null) writeAll(1, made.text)
-  else writeOutput(output, made.text, { makesDirectory: options.output === true })
 }
 
 function expiry(expires: string | undefined, format: ExportFormatName): Date | null {

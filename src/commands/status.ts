@@ -1,6 +1,6 @@
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { badInterval, outputNeedsPrometheus } from '../errors/status.js'
+import { badInterval, noSuchVm, outputNeedsPrometheus } from '../errors/status.js'
 import { writeAll } from '../report/output.js'
 import { statusJson } from '../status/json.js'
 import { paint } from '../status/line.js'
@@ -31,7 +31,8 @@ const DEFAULT_SECONDS = { watch: 1, once: 0.5 }
 
 /**
  * Shows every QEMU, its threads against the plan of the wrapper's, and what the host's CPUs are for.
- * @throws {UserError} exit 64 for an interval that cannot be waited, and what reading the configuration and the host does
+ * @throws {UserError} exit 64 for an interval that cannot be waited, 69 when `domain` names no running VM (with `watch` it may
+ *   come later), and what reading the configuration and the host does
  */
 export async function status(options: StatusOptions): Promise<void> {
   const { watch, format, config, interval = DEFAULT_SECONDS[watch ? 'watch' : 'once'] } = options
@@ -58,12 +59,19 @@ export async function status(options: StatusOptions): Promise<void> {
         : printed(textOf(now, ''), watch, terminal),
     )
   try {
-    if (!watch) print(await lookOnce(read, intervalMs))
+    if (!watch) print(withDomain(await lookOnce(read, intervalMs), options.domain))
     else if (format === 'json' || !terminal.isAddressable) await follow(read, print, intervalMs)
     else await watchOnScreen(read, (now) => textOf(now, '  (q quits)'), terminal, intervalMs)
   } finally {
     forgetUsage()
   }
+}
+
+/** @throws {UserError} exit 69 when no VM has this name */
+function withDomain(status: Status, name: string | undefined): Status {
+  const names = status.vms.map(({ guest }) => guest.name)
+  if (name === undefined || names.includes(name)) return status
+  throw noSuchVm({ name, known: names.filter((one) => one !== null), seesAll: status.seesAll })
 }
 
 /** One snapshot after another has a blank line between. */

@@ -22,6 +22,7 @@ const OTHERS_WRITE = 0o022
 
 /**
  * Writes what another program reads, to the file of `--output`.
+ * @returns whether it wrote: a file with the same content stays as it is
  * @param makesDirectory whether the directory is the other program's own, which its package may not have made
  * @throws {UserError} exit 64 for what is no regular file, 69 or 77 when it cannot be written, 77 when root is to write in a
  *   directory of others
@@ -30,7 +31,7 @@ export function writeOutput(
   file: string,
   text: string,
   { makesDirectory }: { readonly makesDirectory: boolean },
-): void {
+): boolean {
   const path = resolve(file)
   const directory = dirname(path)
   const before = process.cwd()
@@ -41,7 +42,9 @@ export function writeOutput(
     if (process.geteuid?.() === 0 && !isRoots(directory)) throw directoryOfOthers({ file })
     const there = lstatSync(basename(path), { throwIfNoEntry: false })
     if (there !== undefined && !there.isFile()) throw outputNoFile({ file })
-    if (!saysAlready(basename(path), text)) writeWhole(basename(path), text, MODE)
+    if (saysAlready(basename(path), text)) return false
+    writeWhole(basename(path), text, MODE)
+    return true
   } catch (error) {
     const code = errorCode(error)
     if (code === null) throw error

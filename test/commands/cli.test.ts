@@ -72,6 +72,11 @@ t.test('errors are one line with the exit code', async (t) => {
       65,
       /^qemu-rt: this is no domain's XML: .*package\.json:1: .*\n$/,
     ],
+    [
+      ['status', '--domain', 'nope'],
+      69,
+      /^qemu-rt: no (running )?VM 'nope' is .*: there (is none|are .*)\n$/,
+    ],
     [['nicks'], 64, /^qemu-rt: unknown command 'nicks'; did you mean nics\?\n$/],
     [['nics', 'bind'], 64, /^qemu-rt: missing required argument 'name'; see --help\n$/],
     [

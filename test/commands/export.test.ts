@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   chownSync,
   lstatSync,
@@ -15,6 +16,7 @@ import t, { type Test } from 'tap'
 import { exportCommand } from '../../src/commands/export.js'
 
 const HOST = fileURLToPath(new URL('../../fixtures/hosts/four-nics', import.meta.url))
+const QEMU_RT = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
 function made(t: Test) {
   const root = t.testdir({ 'rt.toml': '[nic.line]\nid = "8086:1521"\npool = true\n', out: {}, other: 'keep' })
@@ -39,6 +41,17 @@ t.test('a file that says the same stays as it is', async (t) => {
   utimesSync(file, 1000, 1000)
   await write()
   t.equal(statSync(file).mtimeMs, 1_000_000)
+})
+
+t.test('notes are told when the file changes, and not again when it stays', async (t) => {
+  const { root, file } = made(t)
+  const write = (...more: string[]) =>
+    spawnSync(QEMU_RT, ['export', 'nfd', '--config', join(root, 'rt.toml'), '--sysroot', HOST, ...more], {
+      encoding: 'utf8',
+    })
+  t.match(write('--output', file), { status: 0, stderr: /is bound to igb/ })
+  t.match(write('--output', file), { status: 0, stderr: '' })
+  t.match(write(), { status: 0, stderr: /is bound to igb/ })
 })
 
 t.test('what is there and is no file stays: a link, and a device even more', async (t) => {
