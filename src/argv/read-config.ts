@@ -109,7 +109,7 @@ function addValue(section: OpenSection | undefined, line: string, lineNumber: nu
   if (key === null) throw new MalformedReadConfig('a line of blanks', lineNumber)
   if (section === undefined) throw new MalformedReadConfig('a key before the first section', lineNumber)
   if (/[=,]/.test(key.text)) {
-    throw new MalformedReadConfig(`'${key.text}' is no key; write: key = "value"`, lineNumber)
+    throw new MalformedReadConfig(`'${key.text}' is not a key; write: key = "value"`, lineNumber)
   }
   section.values.set(key.text, match(VALUE, line, key.end)?.text ?? '')
 }

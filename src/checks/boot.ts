@@ -180,7 +180,7 @@ const irqAffinity: Check = {
     if (cpus.length > 0 && touched.length === 0) return met(formatCpuSet(cpus))
     return missed(
       irqAffinity,
-      cpus.length === 0 ? `irqaffinity=${written} is no list of CPUs` : `it has ${cpusText(touched)}`,
+      cpus.length === 0 ? `irqaffinity=${written} is not a list of CPUs` : `it has ${cpusText(touched)}`,
       fix,
     )
   },
@@ -333,7 +333,7 @@ const iommuPassthrough: Check = {
       parameter(facts, 'iommu')?.split(',').includes('pt') || parameter(facts, 'iommu.passthrough') === '1'
     return on ? met('iommu=pt') : missed(iommuPassthrough, 'iommu=pt is not on the command line')
   },
-  why: "Each packet and block of the host's own devices is mapped and unmapped otherwise. Devices of VMs are confined all the same; the host's own no longer are.",
+  why: "Otherwise each packet and block of the host's own devices is mapped and unmapped. Devices of VMs stay confined; the host's own do not.",
   fixedBy: 'command-line',
   fix: () => byBoot('iommu=pt'),
   source: `SEAPATH; ${PARAMETERS_DOC}, iommu=`,

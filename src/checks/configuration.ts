@@ -204,7 +204,7 @@ const domains: Check = {
   wanted: () => 'NICs that the configuration or this host has',
   judge: ({ domainProblems }) =>
     domainProblems.length === 0 ? met('there') : missed(domains, few(domainProblems, 2)),
-  why: 'A domain that asks for what is not there does not start.',
+  why: 'A domain that asks for something missing does not start.',
   fixedBy: 'configuration',
   fix: () => 'add the [nic.…] that is named, or correct the name under [[domain]]',
   source: SOURCE,

@@ -67,7 +67,7 @@ const pauseLoops = value({
   path: '/sys/module/kvm_intel/parameters/ple_gap',
   isGood: (text) => text === '0',
   wanted: '0',
-  why: 'A guest that spins is taken out to let another vCPU run on its CPU, which with a CPU for each vCPU there is none of.',
+  why: 'A guest that spins is descheduled to let another vCPU run, but with a CPU per vCPU no other vCPU waits.',
   fixedBy: 'module',
   fix: byModule('kvm_intel', 'ple_gap=0'),
   source: TUNED_HOST,

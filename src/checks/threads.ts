@@ -115,7 +115,7 @@ const ROWS: readonly Row[] = [
   {
     kind: KSOFTIRQD,
     look: 'for ksoftirqd running before vCPUs',
-    why: 'On PREEMPT_RT a vCPU that is never preempted keeps softirqs of its CPU from running at all, and whoever waits for them.',
+    why: 'On PREEMPT_RT a vCPU that is never preempted keeps softirqs of its CPU from running, and everything that waits for them.',
   },
   {
     kind: KTIMERS,

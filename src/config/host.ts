@@ -14,7 +14,7 @@ export const emulators = names(
   ),
   {
     isName: (name) => /^[a-z0-9_]+(-microvm)?$/.test(name),
-    notName: "'$key' is no architecture of QEMU; write it as in qemu-system-x86_64",
+    notName: "'$key' is not an architecture of QEMU; write it as in qemu-system-x86_64",
   },
 )
 

@@ -74,7 +74,7 @@ function readConfig(path: string, emulatorMode: boolean): string {
 
 function checkRegular(file: string, stats: Stats): void {
   if (stats.isFile()) return
-  const reason = stats.isDirectory() ? 'it is a directory' : 'it is no regular file'
+  const reason = stats.isDirectory() ? 'it is a directory' : 'it is not a regular file'
   throw configUnusable({ file, reason })
 }
 

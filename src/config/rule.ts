@@ -16,7 +16,7 @@ const value = v.union(
 
 const keys = names(value, {
   isName: (name) => /^[^=,\s]+$/.test(name),
-  notName: "'$key' is no key of QEMU's; write one without = , and blanks",
+  notName: "'$key' is not a key of QEMU; write one without = , and blanks",
 })
 
 /** What makes a pattern of a text. */

@@ -93,6 +93,6 @@ export function wholeNumber(from: number, to: number) {
 export function oneOf<const W extends readonly string[]>(words: W) {
   return v.picklist(words, ({ input }) => {
     const near = typeof input === 'string' ? didYouMean(input, words) : null
-    return `$setting is none of ${words.join(', ')}; ${near ?? 'write one of them in quotes'}`
+    return `$setting is not one of ${words.join(', ')}; ${near ?? 'write one of them in quotes'}`
   })
 }

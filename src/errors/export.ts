@@ -53,7 +53,7 @@ export function badExpiry(facts: { readonly expires: string }): UserError {
 export function outputNoFile(facts: { readonly file: string }): UserError {
   return userError({
     exitCode: EXIT.usage,
-    what: 'what is there is no regular file, and would be replaced',
+    what: 'this path exists and is not a regular file',
     where: `--output ${facts.file}`,
     todo: 'name another file, or leave --output out to print',
   })
@@ -62,7 +62,7 @@ export function outputNoFile(facts: { readonly file: string }): UserError {
 export function directoryOfOthers(facts: { readonly file: string }): UserError {
   return userError({
     exitCode: EXIT.permission,
-    what: 'root does not write in a directory that another user can write or exchange',
+    what: 'root does not write in a directory that another user can write or replace',
     where: `--output ${facts.file}`,
     todo: 'name a file in a directory of root, such as one below /etc or /run',
   })

@@ -42,7 +42,7 @@ export function notRoot(facts: { readonly command: string }): UserError {
 export function nobodyToAsk(): UserError {
   return userError({
     exitCode: EXIT.usage,
-    what: 'host apply asks before it changes the host, and this is no terminal',
+    what: 'host apply asks before it changes the host, and there is no terminal to ask on',
     todo: 'see with --dry-run what it would do, and give --yes to have it done',
   })
 }
@@ -73,7 +73,7 @@ export function hostNotChanged(facts: { readonly path: string; readonly reason: 
 export function fileChangedSince(facts: { readonly path: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: 'somebody has changed this file since qemu-rt host apply wrote it',
+    what: 'this file was changed after qemu-rt host apply wrote it',
     where: facts.path,
     todo: 'move their lines into a file of another name and remove this one, then run this again',
   })

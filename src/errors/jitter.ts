@@ -82,7 +82,7 @@ export function tooManyVcpus(facts: {
 export function guestImplausible(facts: { readonly what: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: 'the guest reported what it cannot have measured',
+    what: 'the guest reported impossible values',
     where: facts.what,
     todo: 'measure again; if it stays so, see whether --emulator names the real QEMU',
   })
@@ -158,7 +158,7 @@ export function resultNotReadable(facts: { readonly path: string; readonly why: 
 export function badResult(facts: { readonly path: string; readonly why: string }): UserError {
   return userError({
     exitCode: EXIT.input,
-    what: `this is no result of a measurement (${facts.why})`,
+    what: `this is not a measurement result (${facts.why})`,
     where: facts.path,
     todo: 'name a file that holds what qemu-rt jitter --format json has printed',
   })
@@ -171,7 +171,7 @@ export function resultTooNew(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.input,
-    what: `this is a result of version ${facts.version}, and up to ${facts.known} are known here`,
+    what: `this result has version ${facts.version}, newer than version ${facts.known} of this qemu-rt`,
     where: facts.path,
     todo: 'compare it with the qemu-rt that has made it',
   })

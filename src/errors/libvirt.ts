@@ -4,7 +4,7 @@ import { EXIT, type UserError, userError } from './user-error.js'
 export function badDomainXml(facts: { readonly source: string; readonly problem: string }): UserError {
   return userError({
     exitCode: EXIT.input,
-    what: "this is no domain's XML",
+    what: "this is not a domain's XML",
     where: `${facts.source}: ${facts.problem}`,
     todo: "give what 'virsh dumpxml' prints",
   })

@@ -33,7 +33,7 @@ export function nicUnknown(facts: {
   const mend = `${entry === null ? '' : `write ${entry} in ${config}, or `}see 'qemu-rt nics list'`
   return userError({
     exitCode: EXIT.unavailable,
-    what: `NIC '${facts.name}' is not in the configuration and no interface, altname or MAC of this host`,
+    what: `NIC '${facts.name}' is neither configured nor an interface, altname or MAC on this host`,
     where: `looked at ${facts.looked}`,
     todo: near === null ? mend : `did you mean '${near}'? Otherwise ${mend}`,
   })
@@ -53,7 +53,7 @@ export function nicWithoutDevice(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `NIC '${facts.name}' is not in the configuration, and no device of this host`,
+    what: `NIC '${facts.name}' is neither configured nor a device of this host`,
     where: facts.why,
     todo: facts.todo,
   })
@@ -150,8 +150,8 @@ export function passedDeviceStays(facts: {
 export function passedDeviceUnknown(facts: { readonly other: string; readonly fd: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `which device the command line's ${facts.other} is cannot be seen, so no NIC can be given besides`,
-    where: `fd=${facts.fd} is no open VFIO device of this process`,
+    what: `the device behind the command line's ${facts.other} is unknown, so no other NIC can be given`,
+    where: `fd=${facts.fd} is not an open VFIO device of this process`,
     todo: 'pass the device open, or name it by host=',
   })
 }

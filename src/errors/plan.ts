@@ -83,7 +83,7 @@ export function cannotRewrite(facts: {
 export function cannotUnset(facts: { readonly place: string; readonly key: string }): UserError {
   return userError({
     exitCode: EXIT.input,
-    what: `'${facts.key}' has to go, and -set gives it a value`,
+    what: `'${facts.key}' must be removed, but -set gives it a value`,
     where: facts.place,
     todo: 'take that -set out',
   })

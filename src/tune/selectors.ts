@@ -41,12 +41,12 @@ export function parseSelector(text: string): Selector {
 function parseSetting(text: string, what: string): ThreadSetting {
   const [list = '', policyName, rank, ...rest] = what.split(':')
   const cpus = parseCpuSet(list)
-  if (cpus === null) throw badSelector({ text, problem: `'${list}' is no list of CPUs` })
+  if (cpus === null) throw badSelector({ text, problem: `'${list}' is not a list of CPUs` })
   if (rest.length > 0)
     throw badSelector({ text, problem: `there is more after the priority: '${rest.join(':')}'` })
   const policy = POLICIES.find((name) => name === policyName) ?? null
   if (policyName !== undefined && policy === null) {
-    throw badSelector({ text, problem: `'${policyName}' is no policy; there are ${POLICIES.join(', ')}` })
+    throw badSelector({ text, problem: `'${policyName}' is not a policy; there are ${POLICIES.join(', ')}` })
   }
   const priority = rank === undefined ? (isRealtime({ policy }) ? 1 : null) : Number(rank)
   const isRank = priority !== null && Number.isInteger(priority) && priority >= 1 && priority <= 99
@@ -85,6 +85,6 @@ function matcher(text: string, who: string): (thread: Thread, role: Role) => boo
   if (word !== undefined) return (_, role) => role.kind === word
   throw badSelector({
     text,
-    problem: `'${who}' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB`,
+    problem: `'${who}' is not one of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB`,
   })
 }

@@ -47,8 +47,8 @@ t.test('what QEMU refuses, and what would be read as another key', async (t) => 
     ['[a]\n\0\n', 2, /a line of blanks/],
     ['k = "v"\n', 1, /a key before the first section/],
     ['[]\n', 1, /a key before the first section/],
-    ['[a]\nk="v"\n', 2, /'k="v"' is no key; write: key = "value"/],
-    ['[a]\nk,l = "v"\n', 2, /'k,l' is no key/],
+    ['[a]\nk="v"\n', 2, /'k="v"' is not a key; write: key = "value"/],
+    ['[a]\nk,l = "v"\n', 2, /'k,l' is not a key/],
     ['[a]\n'.repeat(MAX_SECTIONS + 1), MAX_SECTIONS + 1, /more than 4096 sections/],
   ]
   for (const [text, lineNumber, message] of refused) {

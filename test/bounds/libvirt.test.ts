@@ -10,7 +10,7 @@ const failure = (xml: string) => failureOf(() => readDomain(xml, 'vm.xml'))
 const nested = (depth: number) => '<a>'.repeat(depth) + '</a>'.repeat(depth)
 
 const REFUSED = (where: string) =>
-  `this is no domain's XML: ${where}; give what 'virsh dumpxml' prints (exit 65)`
+  `this is not a domain's XML: ${where}; give what 'virsh dumpxml' prints (exit 65)`
 
 t.test("a domain's XML nests as deep as libvirt reads it", async (t) => {
   t.equal(failure(domain(`<metadata>${nested(254)}</metadata>`)), 'no failure')
@@ -58,7 +58,7 @@ t.test('what expands or is a name of JavaScript is refused, or harmless', async 
   )
   t.match(
     failure(domain('<__proto__ x="1"/>')),
-    /^this is no domain's XML: vm\.xml:1: .*__proto__.*\(exit 65\)$/,
+    /^this is not a domain's XML: vm\.xml:1: .*__proto__.*\(exit 65\)$/,
   )
   t.equal(failure(domain('<toString/><hasOwnProperty/><valueOf x="1"/>')), 'no failure')
   t.equal(

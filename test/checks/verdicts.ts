@@ -177,7 +177,7 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
   'boot.irqaffinity': [
     { files: cmdline(''), level: 'warn', found: /not given/, fix: /irqaffinity=0-1/ },
     { files: cmdline('irqaffinity=0-2'), level: 'warn', found: /CPU 2/ },
-    { files: cmdline('irqaffinity=none'), level: 'warn', found: /no list/ },
+    { files: cmdline('irqaffinity=none'), level: 'warn', found: /not a list/ },
     { files: cmdline('irqaffinity=0'), level: 'pass', found: /0/ },
   ],
   'boot.skew-tick': [

@@ -53,7 +53,7 @@ t.test('errors are one line with the exit code', async (t) => {
     [
       ['nics', 'show', 'ens1f9', '--sysroot', sysroot],
       69,
-      /^qemu-rt: NIC 'ens1f9' is not in the configuration.*\n$/,
+      /^qemu-rt: NIC 'ens1f9' is neither configured nor an interface.*\n$/,
     ],
     [['nics', 'list', '--sysroot', '/does/not/exist'], 65, /^qemu-rt: .*\/does\/not\/exist.*\n$/],
     [['nics', 'list', '--config', '/does/not/exist'], 78, /^qemu-rt: .*\/does\/not\/exist.*\n$/],
@@ -70,7 +70,7 @@ t.test('errors are one line with the exit code', async (t) => {
     [
       ['domain', 'native', `${root}package.json`],
       65,
-      /^qemu-rt: this is no domain's XML: .*package\.json:1: .*\n$/,
+      /^qemu-rt: this is not a domain's XML: .*package\.json:1: .*\n$/,
     ],
     [
       ['status', '--domain', 'nope'],

@@ -57,7 +57,7 @@ t.test('notes are told when the file changes, and not again when it stays', asyn
 t.test('what is there and is no file stays: a link, and a device even more', async (t) => {
   const { file, root, write } = made(t)
   symlinkSync(join(root, 'other'), file)
-  await t.rejects(write(), { exitCode: 64, message: /^what is there is no regular file/ })
+  await t.rejects(write(), { exitCode: 64, message: /^this path exists and is not a regular file/ })
   t.ok(lstatSync(file).isSymbolicLink())
   t.equal(readFileSync(join(root, 'other'), 'utf8'), 'keep')
 })

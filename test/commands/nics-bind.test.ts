@@ -209,7 +209,7 @@ t.test('a device in no IOMMU group cannot be given to a VM, so it is not bound',
 
 t.test('an address that no device has is told', async (t) => {
   await t.rejects(host(t).bind('0000:09:00.0'), {
-    message: /^NIC '0000:09:00\.0' is not in the configuration/,
+    message: /^NIC '0000:09:00\.0' is neither configured nor an interface/,
     exitCode: 69,
   })
 })

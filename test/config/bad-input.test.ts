@@ -93,7 +93,7 @@ const CASES: Readonly<Record<string, readonly (readonly [toml: string, message: 
     ],
     [
       '[emulators]\nx86-64 = "/usr/bin/qemu-system-x86_64"',
-      `'x86-64' is no architecture of QEMU: q.toml:2, [emulators]; write it as in qemu-system-x86_64`,
+      `'x86-64' is not an architecture of QEMU: q.toml:2, [emulators]; write it as in qemu-system-x86_64`,
     ],
   ],
   '[host]': [
@@ -199,11 +199,11 @@ const CASES: Readonly<Record<string, readonly (readonly [toml: string, message: 
     ],
     [
       '[profile.rt]\nshare = "allways"',
-      `share = "allways" is none of auto, always, never: q.toml:2, [profile.rt]; did you mean 'always'?`,
+      `share = "allways" is not one of auto, always, never: q.toml:2, [profile.rt]; did you mean 'always'?`,
     ],
     [
       '[profile.rt]\nshare = true',
-      'share = true is none of auto, always, never: q.toml:2, [profile.rt]; write one of them in quotes',
+      'share = true is not one of auto, always, never: q.toml:2, [profile.rt]; write one of them in quotes',
     ],
   ],
   threads: [
@@ -237,11 +237,11 @@ const CASES: Readonly<Record<string, readonly (readonly [toml: string, message: 
     ],
     [
       '[profile.rt]\nvcpus.policy = "FIFO"',
-      `policy = "FIFO" is none of other, batch, idle, fifo, rr: q.toml:2, [profile.rt.vcpus]; did you mean 'fifo'?`,
+      `policy = "FIFO" is not one of other, batch, idle, fifo, rr: q.toml:2, [profile.rt.vcpus]; did you mean 'fifo'?`,
     ],
     [
       '[profile.rt]\nvcpus.policy = "deadline"',
-      'policy = "deadline" is none of other, batch, idle, fifo, rr: q.toml:2, [profile.rt.vcpus]; write one of them in quotes',
+      'policy = "deadline" is not one of other, batch, idle, fifo, rr: q.toml:2, [profile.rt.vcpus]; write one of them in quotes',
     ],
     [
       '[profile.rt]\nvcpus = { policy = "fifo", priority = 0 }',
@@ -343,7 +343,7 @@ const CASES: Readonly<Record<string, readonly (readonly [toml: string, message: 
     ],
     [
       '[[rule]]\noption = "device"\nset = { "a,b" = 1 }',
-      "'a,b' is no key of QEMU's: q.toml:3, [[rule]] set; write one without = , and blanks",
+      "'a,b' is not a key of QEMU: q.toml:3, [[rule]] set; write one without = , and blanks",
     ],
     [
       '[[rule]]\noption = "device"\nset = {}\ndelete = []',

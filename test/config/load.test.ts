@@ -192,7 +192,7 @@ t.test('a pipe or a device is never opened, nor a file without end read', { time
     for (const emulatorMode of [true, false]) {
       t.same(await failure({ path, emulatorMode }), {
         exitCode: 78,
-        message: `the configuration cannot be read (it is no regular file): ${path}; put a TOML file there`,
+        message: `the configuration cannot be read (it is not a regular file): ${path}; put a TOML file there`,
       })
     }
   }

@@ -159,10 +159,10 @@ t.test('what is no result is refused, whatever it is', async (t) => {
   mkdirSync(join(directory, 'directory'))
   const cases: [path: string, message: RegExp][] = [
     [join(directory, 'nowhere'), /^a result cannot be read \(ENOENT\): /],
-    [join(directory, 'directory'), /^this is no result of a measurement \(it is no file\): /],
+    [join(directory, 'directory'), /^this is not a measurement result \(it is not a file\): /],
     [write('empty', ''), /\(it is not JSON\)/],
     [write('long', ' '.repeat((1 << 20) + 1)), /\(it is longer than 1 MiB\)/],
-    [write('new', '{"version": 3}'), /^this is a result of version 3, and up to 2 are known here: /],
+    [write('new', '{"version": 3}'), /^this result has version 3, newer than version 2 of this qemu-rt: /],
     [write('none', '{"version": 2, "runs": []}'), /\(runs is not what jitter prints\)/],
     [
       write('other', '{}'),
@@ -170,7 +170,7 @@ t.test('what is no result is refused, whatever it is', async (t) => {
     ],
     [write('half', '{"version": 2, "runs": [{}]}'), /\(it has no runs\.0\.profile\)/],
     [write('word', '"x"'), /\(it is not a JSON object\)/],
-    [write('array', '[]'), /^this is no result/],
+    [write('array', '[]'), /^this is not a measurement result/],
     [
       write('negative', JSON.stringify({ ...FILE, runs: [{ ...RUN, seconds: -1 }] })),
       /\(runs\.0\.seconds is not what jitter prints\)/,

@@ -175,7 +175,7 @@ t.test('a vCPU that does not measure, and a record that is missing, are refused'
   take(meter, recordOf({ vcpu: 1, number: 1 }), 0)
   t.throws(() => take(meter, recordOf({ vcpu: 0, number: 1 }), 1), {
     exitCode: 69,
-    message: /^the guest reported what it cannot have measured: there is no vCPU 0 that measures; /,
+    message: /^the guest reported impossible values: there is no vCPU 0 that measures; /,
   })
   t.throws(() => take(meter, recordOf({ vcpu: 1, number: 3 }), 1), /record 3 of vCPU 1 came after record 1/)
 })

@@ -119,7 +119,10 @@ t.test('a page that cannot be written is said before anything is measured', asyn
   const target = join(directory, 'target')
   writeFileSync(target, 'as it was')
   symlinkSync(target, join(directory, 'link.html'))
-  t.throws(() => checkReport(join(directory, 'link.html')), { exitCode: 64, message: /it is no plain file/ })
+  t.throws(() => checkReport(join(directory, 'link.html')), {
+    exitCode: 64,
+    message: /it is not a regular file/,
+  })
   await writeReport(join(directory, 'link.html'), [RESULT], HOST)
   t.equal(readFileSync(target, 'utf8'), 'as it was', 'a link that came meanwhile is replaced')
   t.match(readFileSync(join(directory, 'link.html'), 'utf8'), /^<!doctype html>/i)

@@ -102,15 +102,15 @@ t.test('what is not understood is said in one line', async (t) => {
     ],
     [
       () => readDomain('<network><name>x</name></network>', 'd.xml'),
-      "this is no domain's XML: d.xml: its root is <network>, not <domain>; give what 'virsh dumpxml' prints",
+      "this is not a domain's XML: d.xml: its root is <network>, not <domain>; give what 'virsh dumpxml' prints",
     ],
     [
       () => readDomain('<domain/>', 'd.xml'),
-      "this is no domain's XML: d.xml: <name> is missing; give what 'virsh dumpxml' prints",
+      "this is not a domain's XML: d.xml: <name> is missing; give what 'virsh dumpxml' prints",
     ],
     [
       () => readDomain('<domain>\n<name></domain>', 'd.xml'),
-      "this is no domain's XML: d.xml:2: Expected closing tag 'name' (opened in line 2, col 1) instead of closing tag 'domain'.; give what 'virsh dumpxml' prints",
+      "this is not a domain's XML: d.xml:2: Expected closing tag 'name' (opened in line 2, col 1) instead of closing tag 'domain'.; give what 'virsh dumpxml' prints",
     ],
   ]
   for (const [run, message] of cases) t.throws(run, { message, exitCode: 65 })

@@ -248,7 +248,7 @@ t.test('XML that is none fails with its line', AS_ROOT, async (t) => {
       { sysroot: root, write: () => {} },
     ),
     {
-      message: /^this is no domain's XML: stdin:1: /,
+      message: /^this is not a domain's XML: stdin:1: /,
       exitCode: 65,
     },
   )

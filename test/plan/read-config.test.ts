@@ -246,7 +246,7 @@ t.test('rules see what files say, and change it where an option can', async (t) 
   ])
   t.match(
     refusal(() => planOf([...NAMED, ...around], { config: rule('delete = ["mq"]') })),
-    "65 'mq' has to go, and -set gives it a value: -device (option 2); take that -set out",
+    "65 'mq' must be removed, but -set gives it a value: -device (option 2); take that -set out",
   )
 })
 
@@ -269,7 +269,7 @@ t.test('a name of the file says who the VM is, and is no other name for a domain
 t.test('a file that does not parse', async (t) => {
   t.equal(
     refusal(() => planFile('[device]\n  driver="e1000"\n')),
-    `65 a -readconfig file does not parse: vm.cfg line 2; 'driver="e1000"' is no key; write: key = "value"`,
+    `65 a -readconfig file does not parse: vm.cfg line 2; 'driver="e1000"' is not a key; write: key = "value"`,
   )
   t.match(
     refusal(() => planFile(`[memory]\n  size = "4Q"\n${VHOST_USER}`)),

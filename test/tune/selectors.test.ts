@@ -31,18 +31,18 @@ t.test('what does not parse is said', async (t) => {
   const todo = 'write WHO=CPUS[:POLICY[:PRIORITY]], such as vcpus=4-7:fifo:1 or iothread:disk=0-1'
   for (const [text, problem] of [
     ['vcpus', 'an = is missing'],
-    ['vcpus=x', "'x' is no list of CPUs"],
-    ['vcpus=4:FIFO', "'FIFO' is no policy; there are other, batch, idle, fifo, rr"],
+    ['vcpus=x', "'x' is not a list of CPUs"],
+    ['vcpus=4:FIFO', "'FIFO' is not a policy; there are other, batch, idle, fifo, rr"],
     ['vcpus=4:fifo:100', 'a priority is 1 to 99, and for fifo and rr only'],
     ['vcpus=4:other:1', 'a priority is 1 to 99, and for fifo and rr only'],
     ['vcpus=4:fifo:1:2', "there is more after the priority: '2'"],
     [
       'vcpu:x=4',
-      "'vcpu:x' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB",
+      "'vcpu:x' is not one of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB",
     ],
     [
       'constructor=4',
-      "'constructor' is none of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB",
+      "'constructor' is not one of vcpus, vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm, thread-context:ID, name:GLOB",
     ],
   ] as const) {
     t.throws(() => parseSelector(text), {

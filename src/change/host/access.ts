@@ -58,7 +58,7 @@ function threadCommand({ kind, target }: Target, text: string): string[] {
 }
 
 function writeFile(root: Root, path: string, text: string): void {
-  if (!isKernelsFile(root, path)) throw new Refused('it is no file of the kernel')
+  if (!isKernelsFile(root, path)) throw new Refused('it is not a file of the kernel')
   try {
     // Files of the kernel's have no length to cut; copies of them do.
     const file = openSync(root + path, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW)

@@ -127,7 +127,7 @@ export function readApplyRecord(root: Root, path = RECORD_FILE): ApplyRecord | n
   const file = readPlain(root, path)
   if (file === null) return null
   const record = parse(Buffer.from(file.text, 'latin1').toString('utf8'))
-  if (record === null) throw applyRecordNotReadable({ path: root + path, reason: 'it is no such record' })
+  if (record === null) throw applyRecordNotReadable({ path: root + path, reason: 'it is not such a record' })
   return record
 }
 

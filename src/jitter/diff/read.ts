@@ -106,7 +106,7 @@ function readText(path: string): string {
     throw resultNotReadable({ path, why: (error as NodeJS.ErrnoException).code ?? 'unknown' })
   }
   try {
-    if (!fstatSync(file).isFile()) throw badResult({ path, why: 'it is no file' })
+    if (!fstatSync(file).isFile()) throw badResult({ path, why: 'it is not a file' })
     const buffer = Buffer.alloc(MOST_BYTES + 1)
     let size = 0
     for (let read = -1; read !== 0; size += read)

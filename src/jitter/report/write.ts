@@ -17,7 +17,8 @@ export function checkReport(file: string): void {
     throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
   }
   const there = lstatSync(file, { throwIfNoEntry: false })
-  if (there !== undefined && !there.isFile()) throw reportUnwritable({ file, reason: 'it is no plain file' })
+  if (there !== undefined && !there.isFile())
+    throw reportUnwritable({ file, reason: 'it is not a regular file' })
 }
 
 /**

@@ -47,7 +47,7 @@ export function readRecord(path: string, sysroot: string): VmRecord | null {
     throw code === null ? error : unreadable(code)
   }
   const record = parseVm(text)
-  if (record === null) throw unreadable('it is no record')
+  if (record === null) throw unreadable('it is not a record')
   return record
 }
 
