@@ -31,7 +31,7 @@ export interface PlannedFile {
 }
 
 /** What a check finds that is for a person to mend. */
-export interface Unmended {
+interface Unmended {
   readonly check: string
   readonly level: Level
 }
