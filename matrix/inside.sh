@@ -1,15 +1,18 @@
 #!/bin/sh
-# Runs in a root of the matrix, as root, in a fresh copy of the project: $1 is facts, suite, lab or shell. What is seen is left in
-# /results: facts (KEY=VALUE lines), suite.log, lab.log.
+# Runs in a root of the matrix, as root, in a fresh copy of the project: $1 is facts, suite, lab or shell; the rest are names of
+# parts of the lab that are run besides those with a number. What is seen is left in /results: facts (KEY=VALUE lines),
+# suite.log, lab.log.
 set -u
 cd /src/qemu-rt || exit
 . test/counts.sh
+what=$1
+shift
 
 fact() {
   echo "$1=$2" >>/results/facts
 }
 
-case $1 in
+case $what in
   facts)
     fact qemu "$(qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')"
     fact libvirt "$(libvirtd --version | sed 's/.* //')"
@@ -26,7 +29,10 @@ case $1 in
     fact suite-skipped "$(suite_count /results/suite.log skip)"
     ;;
   lab)
-    { [ -d node_modules ] || npm ci; } >/results/lab.log 2>&1 && npm run --silent lab >>/results/lab.log 2>&1
+    # No name has a space.
+    # shellcheck disable=SC2046
+    set -- $(for part in "$@"; do echo "--with $part"; done)
+    { [ -d node_modules ] || npm ci; } >/results/lab.log 2>&1 && npm run --silent lab -- "$@" >>/results/lab.log 2>&1
     fact lab-status $?
     fact lab-passed "$(lab_count /results/lab.log passed)"
     fact lab-failed "$(lab_count /results/lab.log failed)"

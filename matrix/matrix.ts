@@ -159,7 +159,7 @@ async function runIn(
           ...[...NAMESPACES, '--uts', '--'],
           ...[join(source, 'matrix/enter.sh'), root, scratch, `${source}=/src/qemu-rt`],
           ...[`${results}=/results`, `${lab}=/src/qemu-rt/.lab`, `${npm}=/root/.npm`, '--'],
-          ...['/src/qemu-rt/matrix/inside.sh', what],
+          ...['/src/qemu-rt/matrix/inside.sh', what, ...release.labParts],
         ],
         { timeout: minutes * 60_000 },
       )

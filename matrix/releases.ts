@@ -13,6 +13,8 @@ export interface Release {
    * Release file past its date.
    */
   readonly rolling: boolean
+  /** Parts of the lab that are run besides those with a number. Each takes minutes, so each release has others. */
+  readonly labParts: readonly string[]
 }
 
 /** In the order of their age; what `npm run matrix` runs without arguments. */
@@ -24,6 +26,7 @@ export const RELEASES: readonly Release[] = [
     // Node 18 (https://packages.debian.org/bookworm/nodejs).
     registry: { node: '20', npm: '10' },
     rolling: false,
+    labParts: ['own-interrupts', 'own-jitter'],
   },
   {
     name: 'trixie',
@@ -31,6 +34,7 @@ export const RELEASES: readonly Release[] = [
     packages: ['nodejs', 'npm'],
     registry: null,
     rolling: false,
+    labParts: ['own-host-apply'],
   },
   {
     name: 'sid',
@@ -38,5 +42,6 @@ export const RELEASES: readonly Release[] = [
     packages: ['nodejs', 'npm'],
     registry: null,
     rolling: true,
+    labParts: ['own-host-isolate'],
   },
 ]

@@ -108,6 +108,16 @@ export function guestSilent(facts: { readonly reason: string; readonly said: str
   })
 }
 
+/** The guest reported, and then no more, and QEMU is there still. `said`: the last line on QEMU's stderr. */
+export function guestStopped(facts: { readonly seconds: number; readonly said: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `the guest stopped reporting: nothing for ${facts.seconds} s`,
+    where: facts.said,
+    todo: 'see whether something else keeps its vCPU from running (chrt, taskset, a debugger), and measure again',
+  })
+}
+
 /** Whether it may be the accelerator's fault that there is no result. */
 export function isGuestSilent(error: unknown): boolean {
   return error instanceof UserError && error.message.startsWith(SILENT)

@@ -20,6 +20,9 @@ export const PLACE_MS = 15_000
 /** How often a guest is looked after. Seldom, since whoever looks may be what keeps it from running. */
 export const LOOK_MS = 200
 
+/** How long a guest that measures may report nothing; a vCPU that is kept for so long from running has no use. */
+export const SILENCE_MS = 60_000
+
 /** How a guest is started, whatever it does. */
 export interface Launch {
   /** Path of the launcher. */
@@ -143,5 +146,19 @@ export async function until(
   for (const end = performance.now() + patienceMs; !isSo(); await sleep(50)) {
     look()
     if (performance.now() > end) throw otherwise()
+  }
+}
+
+/**
+ * Sees that a measurement goes on. It counts looks and not time, since Ctrl-Z stops the guest as well.
+ * @returns is called at each look, every LOOK_MS, with how far the measurement is; throws when that has not changed for so long
+ * @param otherwise makes the error
+ */
+export function standstill(mostMs: number, otherwise: (seconds: number) => UserError): (ms: number) => void {
+  let [last, looks] = [-1, 0]
+  return (ms) => {
+    looks = ms === last ? looks + 1 : 0
+    last = ms
+    if (looks * LOOK_MS > mostMs) throw otherwise(mostMs / 1000)
   }
 }

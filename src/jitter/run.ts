@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { guestNotPlaced, guestSilent, loadEnded } from '../errors/jitter.js'
+import { guestNotPlaced, guestSilent, guestStopped, loadEnded } from '../errors/jitter.js'
 import { UserError } from '../errors/user-error.js'
 import { hasEnded, how, startLoad, stop, withChildren } from './children.js'
 import { explainJitter } from './explain.js'
@@ -17,6 +17,8 @@ import {
   launch,
   PLACE_MS,
   placeOf,
+  SILENCE_MS,
+  standstill,
   until,
   vcpuThreads,
 } from './launched.js'
@@ -39,6 +41,8 @@ export interface JitterRun extends GuestTask {
   readonly emulator: string
   /** Look at the host around the measurement, in this order; absent for none. */
   readonly observers?: readonly Observer[]
+  /** How long the guest may report nothing while it measures, in milliseconds; by default a minute. */
+  readonly silenceMs?: number
   /** Is told how far it is, while it measures. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
@@ -155,9 +159,13 @@ async function measure(
   // The record that is being made has seen the time before; `take` leaves it out.
   meter.isCounting = true
   const beganMs = performance.now()
+  const goesOn = standstill(run.silenceMs ?? SILENCE_MS, (seconds) =>
+    guestStopped({ seconds, said: launched.said() }),
+  )
   while (coveredMs(meter) < run.seconds * 1000) {
     checkRuns(guest)
     if (load !== null && hasEnded(load)) throw loadEnded({ command: run.load ?? '', how: how(load) })
+    goesOn(coveredMs(meter))
     await sleep(LOOK_MS)
     if (coveredMs(meter) > 0) run.onProgress?.(summarize(meter))
   }

@@ -172,6 +172,26 @@ for (const accelerator of ['tcg', 'kvm'] as const) {
   }
 }
 
+t.test('a guest that stops reporting ends the measurement, and QEMU with it', async (t) => {
+  if (!needs(t, [QEMU])) return
+  let pid = 0
+  const observer: Observer = {
+    before: (watched) => {
+      pid = watched.pid
+      process.kill(pid, 'SIGSTOP')
+    },
+  }
+  await t.rejects(
+    runJitter({
+      ...{ launcher: launcher('qemu-rt'), profile: null, seconds: 2, load: null, accelerator: 'tcg' },
+      ...{ mode: 'timer', intervalMicroseconds: 1000, silenceMs: 1000, config: null, emulator: QEMU },
+      ...{ machine: { vcpus: 1, measured: [0], memory: 32n << 20n }, observers: [observer] },
+    }),
+    { exitCode: 69, message: /^the guest stopped reporting: nothing for 1 s; see whether/ },
+  )
+  await waitFor('the end of QEMU', 10, () => !existsSync(`/proc/${pid}`))
+})
+
 t.test('several vCPUs, a limit, and the comparison of two results', async (t) => {
   if (!needs(t, [QEMU])) return
   const place = temporaryDirectory(t)

@@ -73,17 +73,15 @@ END
 # shellcheck source=/dev/null
 . "$lab/libvirt.sh"
 
-# Parts that take long have no number: they run alone, by their name.
 wanted=$(sed -n 's/.*lab\.part=\([^ ]*\).*/\1/p' /proc/cmdline)
 cp /etc/qemu-rt/qemu-rt.toml /tmp/qemu-rt.toml
 parts=$(sed -n 's/.*lab\.parts=\([^ ]*\).*/\1/p' /proc/cmdline)
-# shellcheck disable=SC2231
-for part in "$lab/$parts"/${wanted:-[0-9]}*.sh; do
+for part in $(echo "$wanted" | tr , ' '); do
   # What a part adds to the configuration is its own.
   cat /tmp/qemu-rt.toml >/etc/qemu-rt/qemu-rt.toml
-  echo "# $(basename "$part" .sh), $(cut -d. -f1 /proc/uptime) s"
+  echo "# $part, $(cut -d. -f1 /proc/uptime) s"
   # shellcheck source=/dev/null
-  . "$part"
+  . "$lab/$parts/$part.sh"
 done
 echo "# $(cut -d. -f1 /proc/uptime) s"
 echo "lab: every test was run"

@@ -1,6 +1,7 @@
 // A real-time compute node in a VM: npm run lab runs the tests in it, npm run lab -- --shell gives a shell. Options:
 //   --shell            a shell instead of the tests; leave it with `exit`
 //   --part NAME        only the parts whose names begin so: --part 2
+//   --with NAME        these parts besides, which have no number and by default do not run; may be repeated
 //   --timeout SECONDS  how long the node may run (default: 1800)
 // It needs qemu-system-x86_64, busybox-static, kmod, binutils, xz-utils and apt's package lists. The log is kept in .lab/node.log.
 import { execFileSync, spawn } from 'node:child_process'
@@ -116,12 +117,13 @@ function readOptions() {
       options: {
         shell: { type: 'boolean', default: false },
         part: { type: 'string', default: '' },
+        with: { type: 'string', multiple: true, default: [] },
         timeout: { type: 'string', default: '1800' },
       },
     }).values
   } catch (error) {
     process.stderr.write(
-      `lab: ${error.message}; npm run lab -- [--shell] [--part NAME] [--timeout SECONDS], see docs/lab.md\n`,
+      `lab: ${error.message}; npm run lab -- [--shell] [--part NAME] [--with NAME]… [--timeout SECONDS], see docs/lab.md\n`,
     )
     process.exit(64)
   }
@@ -227,13 +229,10 @@ function hasDevice(name) {
 
 /** @returns the exit code: 0 when every test has passed */
 async function bootAll(kernel, initramfs) {
-  const isAsked = ({ parts }) =>
-    readdirSync(join(here, parts)).some((name) =>
-      // Parts without a number run by their name alone.
-      options.part === '' ? /^\d/.test(name) : name.startsWith(options.part) && name.endsWith('.sh'),
-    )
-  const boots = options.shell ? BOOTS.slice(0, 1) : BOOTS.filter(isAsked)
+  const boots = options.shell ? BOOTS.slice(0, 1) : BOOTS.filter((one) => partsOf(one).length > 0)
   if (boots.length === 0) throw new Error(`no part's name begins with ${options.part}; see docs/lab.md`)
+  const unknown = options.with.find((name) => !boots.some((one) => partsOf(one).includes(name)))
+  if (unknown !== undefined) throw new Error(`there is no part ${unknown}; see docs/lab.md`)
   let [passed, failed] = [0, 0]
   rmSync(join(kept, 'node.log'), { force: true })
   for (const one of boots) {
@@ -246,10 +245,23 @@ async function bootAll(kernel, initramfs) {
   return failed === 0 ? 0 : 1
 }
 
-async function boot({ release, image, root }, initramfs, { parts, cpus, quiet, isolation }) {
+/** The parts that are asked for of those of a boot, in their order. Parts without a number run by their name alone. */
+function partsOf({ parts }) {
+  return readdirSync(join(here, parts))
+    .filter((file) => file.endsWith('.sh'))
+    .map((file) => file.slice(0, -'.sh'.length))
+    .filter(
+      (name) =>
+        options.with.includes(name) ||
+        (options.part === '' ? /^\d/.test(name) : name.startsWith(options.part)),
+    )
+}
+
+async function boot({ release, image, root }, initramfs, one) {
+  const { parts, cpus, quiet, isolation } = one
   const append = [
     `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=${quiet} rcu_nocbs=${quiet} irqaffinity=0-1 hugepages=256`,
-    `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${options.part}`,
+    `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${partsOf(one).join()}`,
   ].join(' ')
   const args = [
     ...[

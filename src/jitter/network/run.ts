@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { guestNotPlaced, guestSilent, loadEnded } from '../../errors/jitter.js'
+import { guestNotPlaced, guestSilent, guestStopped, loadEnded } from '../../errors/jitter.js'
 import { guestFailed, nothingCameBack, switchNotConnected } from '../../errors/jitter-network.js'
 import type { UserError } from '../../errors/user-error.js'
 import type { CpuSet } from '../../units/cpu-set.js'
@@ -18,6 +18,8 @@ import {
   launch,
   PLACE_MS,
   placeOf,
+  SILENCE_MS,
+  standstill,
   until,
   vcpuThreads,
 } from '../launched.js'
@@ -207,10 +209,12 @@ async function connected(sender: Guest, look: () => void): Promise<void> {
 async function measure({ seconds }: NetworkRun, sender: Guest, look: () => void): Promise<Tally> {
   // The record that is being made has seen the time before.
   sender.beginAnew()
+  const goesOn = standstill(SILENCE_MS, (s) => guestStopped({ seconds: s, said: sender.said() }))
   for (; ; await sleep(LOOK_MS)) {
     look()
     const tally = sender.tally()
     if (tally !== null && talliedMs(tally) >= seconds * 1000) return tally
+    goesOn(tally === null ? 0 : talliedMs(tally))
   }
 }
 

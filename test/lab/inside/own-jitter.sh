@@ -20,13 +20,22 @@ if rtla hwnoise --help 2>&1 | grep -q 'rtla hwnoise:'; then hardware='hardware a
 before=$(tracing_now)
 osnoise='osnoise on CPU [23] while the guest ran'
 [ -e $tracefs/osnoise/options ] || osnoise='not read: osnoise: the kernel is too old'
+option=--osnoise
+# The emulated node stops altogether within ten times of this tracer on and off, without any VM; 6.12 and 7.2 do not.
+case $(uname -r) in
+6.1.*)
+  option=
+  echo "# osnoise is not tried on Linux 6.1"
+  ;;
+esac
 for mode in spin timer; do
-  qemu-rt jitter --profile rt --accel tcg --mode $mode --seconds 2 --floor 2 --osnoise >/tmp/jitter.txt 2>/tmp/jitter.err
+  # shellcheck disable=SC2086
+  qemu-rt jitter --profile rt --accel tcg --mode $mode --seconds 2 --floor 2 $option >/tmp/jitter.txt 2>/tmp/jitter.err
   is "jitter --mode $mode" 0 $?
   said=$(tr -s ' \n' ' ' </tmp/jitter.txt)
   like "the host where the vCPU was: $mode" 'host without a VM \((oslat|cyclictest) on CPU [23], fifo 2, 2 s\): worst ' "$said"
   like "the hardware, or why not: $mode" "$hardware" "$said"
-  like "the osnoise tracer, or why not: $mode" "$osnoise" "$said"
+  [ -z "$option" ] || like "the osnoise tracer, or why not: $mode" "$osnoise" "$said"
   printf '%s\n' "$said" | grep -Eo "(worst gap|latest wake-up) [^,]*, [^ ]* times the host's [^ ]* [mu]?s|host without [^:]*: worst [^ ]* [mu]?s|hardware alone [^:]*: worst [^ ]* [mu]?s|osnoise on .*" | sed 's/^/# /'
 done
 is "tracing is as it was" "$before" "$(tracing_now)"
