@@ -3,10 +3,6 @@
 tracing=/sys/kernel/tracing
 mount -t tracefs tracefs $tracing 2>/dev/null
 
-# Names of what belongs to each CPU of the kernel, as name/number.
-# shellcheck disable=SC2034
-kernels_own='(swapper|migration|ksoftirqd|kworker|rcuc|rcuop|rcuog|ktimers|cpuhp|irq_work|posixcputmr|idle_inject|watchdog|backlog_napi)(/|$| )'
-
 # $1 the CPUs, a mask in hexadecimal
 trace_on() {
   echo "$1" >$tracing/tracing_cpumask
@@ -15,8 +11,14 @@ trace_on() {
   echo 1 >$tracing/tracing_on
 }
 
-# What was seen is in $tracing/trace then.
-trace_stop() {
+# Ends it, and prints what was seen.
+trace_off() {
   echo 0 >$tracing/tracing_on
   echo 0 >$tracing/events/sched/sched_switch/enable
+  cat $tracing/trace
+}
+
+# $1 regular expression of what stands before a name. Leaves out what belongs to each CPU of the kernel, as name/number.
+but_kernels_own() {
+  grep -Ev "^$1(swapper|migration|ksoftirqd|kworker|rcuc|rcuop|rcuog|ktimers|cpuhp|irq_work|posixcputmr|idle_inject|watchdog|backlog_napi)(/|$| )"
 }

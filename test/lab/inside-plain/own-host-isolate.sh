@@ -25,11 +25,11 @@ look() {
 
 # What has run on the isolated CPUs, but for what belongs to each CPU of the kernel: number of the CPU and name. While the hook hands
 # CPU $1 over, threads of the kernel that are bound to none may run there: until a vCPU is real-time, which is before the guest runs.
-trace_off() {
-  trace_stop
+names_seen() {
+  trace_off >/tmp/trace
   pgrep -P 2 >/tmp/kernel-threads
-  sed -n 's/.*\[0*\([0-9]*\)\].*next_comm=\(.*\) next_pid=\([0-9]*\) next_prio=\([0-9]*\)$/\1 \3 \4 \2/p' "$tracing/trace" |
-    grep -Ev "^[0-9]+ [0-9]+ [0-9]+ $kernels_own" >/tmp/ran
+  sed -n 's/.*\[0*\([0-9]*\)\].*next_comm=\(.*\) next_pid=\([0-9]*\) next_prio=\([0-9]*\)$/\1 \3 \4 \2/p' /tmp/trace |
+    but_kernels_own '[0-9]+ [0-9]+ [0-9]+ ' >/tmp/ran
   awk -v lent="$1" '
     NR == FNR { kernel[$1] = 1; next }
     { name = $0; sub(/^[0-9]+ [0-9]+ [0-9]+ /, "", name) }
@@ -108,7 +108,7 @@ else
   sleep 5
   hook=$(vcpu_of rt-hook)
   lent=${hook##* }
-  is "nothing else was on isolated CPUs, from the launch to 5 s after" "2 CPU 0/TCG;3 CPU 0/TCG;4 CPU 0/TCG;5 poll-switch;" "$(trace_off "$lent")"
+  is "nothing else was on isolated CPUs, from the launch to 5 s after" "2 CPU 0/TCG;3 CPU 0/TCG;4 CPU 0/TCG;5 poll-switch;" "$(names_seen "$lent")"
   # shellcheck disable=SC2086
   kill $load
   root=$(pgrep -f 'qemu-system-x86_64.*-name by-root')
