@@ -53,7 +53,8 @@ async function applyOne(deviation: Deviation): Promise<Refusal | null> {
     // QEMU can end the thread and, with as many threads as it likes, make the setting of others last until somebody else has
     // the number.
     if (startTicks !== undefined && !isSameProcess({ pid: tid, startTicks })) return null
-    const kept = aspect === 'cpus' && isRoot ? bringThread(tid, deviation.setting.cpus ?? []) : null
+    const kept =
+      aspect === 'cpus' && isRoot ? bringThread(deviation.thread, deviation.setting.cpus ?? []) : null
     if (kept !== null)
       return { deviation, aspect, reason: 'other', message: `its control group cannot be changed (${kept})` }
     const message = await run(COMMANDS[aspect](deviation))

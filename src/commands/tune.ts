@@ -1,9 +1,8 @@
 import type { Refusal } from '../change/threads.js'
 import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
-import { noPlan, noSuchProcess, tuneIncomplete, tuneRefused } from '../errors/tune.js'
+import { noPlan, tuneIncomplete, tuneRefused } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
-import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import { giveCpus } from '../libvirt/give-cpus.js'
 import { writeAll } from '../report/output.js'
@@ -12,7 +11,13 @@ import { interruptsFor, setInterruptsOf, showInterrupts } from '../tune/interrup
 import { describeMissing } from '../tune/missing.js'
 import { isAskedFor, type Role } from '../tune/roles.js'
 import { parseSelector } from '../tune/selectors.js'
-import { describeTarget, findTargets, type RunningQemu, type TargetOptions } from '../tune/targets.js'
+import {
+  checkSame,
+  describeTarget,
+  findTargets,
+  type RunningQemu,
+  type TargetOptions,
+} from '../tune/targets.js'
 import { commandsText, tunedText } from '../tune/text.js'
 import { lookAndCheck, missingAmong, type Settings, type Source, settingsFor, tune } from '../tune/tune.js'
 import { parseCpuSet } from '../units/cpu-set.js'
@@ -40,7 +45,7 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
     const { threads = null, interrupts = [] } = target.record ?? {}
     if (options.all && source.kind === 'plan' && threads === null && interrupts.length === 0) continue
     try {
-      checkRuns(target)
+      checkSame(target)
       problems.push(...(await tuneTarget(target, source, options.dryRun === true)))
     } catch (error) {
       // What one VM's QEMU does to itself keeps none of the others from being set.
@@ -73,11 +78,6 @@ async function tuneTarget(target: RunningQemu, source: Source, isDryRun: boolean
   ]
 }
 
-/** The targets before it may have taken long, as their QEMUs like, and another process has the number then. */
-function checkRuns({ pid, record }: RunningQemu): void {
-  if (record !== null && !isSameProcess(record.process)) throw noSuchProcess({ pid: String(pid) })
-}
-
 /** What is not as it is to be. `left`: what nobody has asked for and the kernel does not do. */
 interface Problem {
   readonly kind: 'refused' | 'missing' | 'left'
@@ -92,7 +92,7 @@ async function sourceOf({ profile, set, config }: TuneOptions): Promise<Source> 
 }
 
 async function printCommands(target: RunningQemu, settings: Settings): Promise<Problem[]> {
-  const wanted = lookAndCheck(target.pid, settings)
+  const wanted = lookAndCheck(target, settings)
   writeAll(1, commandsText(target, wanted))
   return missingOf(target, missingAmong(wanted, settings), settings)
 }
@@ -100,8 +100,9 @@ async function printCommands(target: RunningQemu, settings: Settings): Promise<P
 async function tuneOne(target: RunningQemu, settings: Settings): Promise<Problem[]> {
   // vCPUs that were plugged since the start have groups that the hook has not seen.
   const isRoots = process.geteuid?.() === 0 && settings.expected !== null
+  checkSame(target)
   const narrow = isRoots ? giveCpus(target.pid, settings.expected.plan) : []
-  const { before, refusals, missing } = await tune(target.pid, settings)
+  const { before, refusals, missing } = await tune(target, settings)
   writeAll(1, tunedText(target, { before, refusals, missing }))
   const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const isAsked = ({ deviation: { role } }: Refusal) => settings.expected === null || isAskedFor(role)

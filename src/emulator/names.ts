@@ -58,11 +58,18 @@ export function emulatorOfArch(arch: string, configured: Readonly<Record<string,
   return configured[arch] ?? `/usr/bin/qemu-system-${arch}`
 }
 
+/**
+ * How `[emulators]` names an emulator: by the architecture in its path, else by the file's own name, as Proxmox's /usr/bin/kvm
+ * and RHEL's /usr/libexec/qemu-kvm. The launcher does the same.
+ */
+export function emulatorKey(path: string): string {
+  return emulatorArch(path) ?? path.slice(path.lastIndexOf('/') + 1)
+}
+
 /** Which QEMU a VM is started with: the one that is asked for, else the configured one, else the default. */
 export function chooseEmulator(
   { emulator, defaultEmulator }: { readonly emulator: string | null; readonly defaultEmulator: string },
   configured: Readonly<Record<string, string>>,
 ): string {
-  const arch = emulatorArch(defaultEmulator)
-  return emulator ?? (arch === null ? undefined : configured[arch]) ?? defaultEmulator
+  return emulator ?? configured[emulatorKey(defaultEmulator)] ?? defaultEmulator
 }

@@ -1,13 +1,13 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { emulatorIsWrapper, noEmulator } from '../errors/plan.js'
-import { emulatorArch } from './names.js'
+import { emulatorKey } from './names.js'
 
 /**
  * Checks that a QEMU can be started by this user, and is not the wrapper.
  * @throws {UserError} exit 69 when it is not there or no program, 78 when it is the wrapper
  */
 export function checkEmulator(path: string): void {
-  const arch = emulatorArch(path) ?? 'x86_64'
+  const arch = emulatorKey(path)
   try {
     // Becoming itself again and again would look like a hung start.
     if (/\/qemu-rt[^/]*$/.test(realpathSync(path))) throw emulatorIsWrapper({ path })

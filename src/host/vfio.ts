@@ -60,7 +60,7 @@ function ownName(root: Root, address: PciAddress, driver: string | null): OwnNam
 }
 
 /** Names of the nodes that a device's driver offers for the device itself: `vfio3`. */
-export function cdevNames(root: Root, address: PciAddress): string[] {
+function cdevNames(root: Root, address: PciAddress): string[] {
   return listDirectory(`${devicePath(root, address)}/vfio-dev`) ?? []
 }
 

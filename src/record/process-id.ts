@@ -7,6 +7,6 @@ export function processId(pid: number): ProcessId {
 }
 
 /** An id that no other launch of this host has. */
-export function launchId({ pid, startTicks }: ProcessId): string {
+export function launchId({ pid, startTicks }: Pick<ProcessId, 'pid' | 'startTicks'>): string {
   return `${pid}-${startTicks}-${Math.random().toString(36).slice(2, 10).padEnd(8, '0')}`
 }

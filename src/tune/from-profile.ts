@@ -1,6 +1,7 @@
 import { undoInterrupts } from '../change/interrupts.js'
 import type { Policy } from '../config/policy.js'
 import { UserError } from '../errors/user-error.js'
+import { pidNamespace } from '../host/process.js'
 import { readHostFacts } from '../host/read.js'
 import { openSysroot } from '../host/sysroot.js'
 import { profileNamed } from '../plan/ask.js'
@@ -10,7 +11,7 @@ import { recordedVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { hold } from '../record/leases/hold.js'
 import { readLeases, readUsersHolds } from '../record/leases/read.js'
-import { launchId, processId } from '../record/process-id.js'
+import { launchId } from '../record/process-id.js'
 import { withRootsLock } from '../record/root/lock.js'
 import {
   isOver,
@@ -24,7 +25,7 @@ import { NEW_VM, type VmRecord } from '../record/vm.js'
 import { type CpuSet, subtractCpuSets } from '../units/cpu-set.js'
 import { unbanAfter } from './bans.js'
 import { runningVcpus } from './running-vcpus.js'
-import type { RunningQemu } from './targets.js'
+import { checkSame, type RunningQemu } from './targets.js'
 
 const HOST = openSysroot('/')
 
@@ -116,8 +117,11 @@ function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose)
   })
 }
 
-function recordFor({ pid, line, guest }: RunningQemu, threads: ThreadPlan | null): VmRecord {
-  const process = processId(pid)
+/** @throws {UserError} exit 69 when the target has ended: its number may be another process's, to which nothing is given */
+function recordFor(target: RunningQemu, threads: ThreadPlan | null): VmRecord {
+  checkSame(target)
+  const { pid, startTicks, line, guest } = target
+  const process = { pid, startTicks, namespace: pidNamespace() }
   return {
     ...NEW_VM,
     id: processRecordId(process),
@@ -133,7 +137,7 @@ function holdAsUser(target: RunningQemu, { name }: NamedProfile, choose: Choose)
       ? null
       : {
           ...recordFor(target, threads),
-          id: launchId(processId(target.pid)),
+          id: launchId(target),
           profile: name,
           strict: isStrict,
           threads,

@@ -1,4 +1,5 @@
 import { interruptsOf } from '../host/interrupts.js'
+import { pidNamespace } from '../host/process.js'
 import { readHostFacts } from '../host/read.js'
 import { openSysroot } from '../host/sysroot.js'
 import { devicesOpenedBy, isOpenElsewhere } from '../host/use/open-nodes.js'
@@ -12,7 +13,6 @@ import {
 import { selectDevices } from '../plan/nics/select.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { readRootsLeases } from '../record/leases/read.js'
-import { processId } from '../record/process-id.js'
 import { changeRootsRecord, type RecordedStart } from '../record/root/change.js'
 import { withRootsLock } from '../record/root/lock.js'
 import { processRecordId, readRootsRecord, writeRootsRecord } from '../record/root/records.js'
@@ -84,8 +84,11 @@ function devicesOf({ pid, record }: RunningQemu): {
 }
 
 /** The commands that would set them. */
-export function showInterrupts({ pid }: RunningQemu, { interrupts, doubtful }: WantedInterrupts): Said {
-  const process = processId(pid)
+export function showInterrupts(
+  { pid, startTicks }: RunningQemu,
+  { interrupts, doubtful }: WantedInterrupts,
+): Said {
+  const process = { pid, startTicks, namespace: pidNamespace() }
   const commands = openedOf('/', { process, interrupts }).flatMap(({ address, cpus }) =>
     cpus === null
       ? []
@@ -124,9 +127,9 @@ function describeDoubtful(doubtful: readonly PciAddress[]): string[] {
 }
 
 /** By its record, or as `tune --profile` has written one. */
-function startOfTarget({ pid, record }: RunningQemu): RecordedStart {
+function startOfTarget({ pid, startTicks, record }: RunningQemu): RecordedStart {
   if (record !== null) return { id: record.id, process: record.process }
-  const process = processId(pid)
+  const process = { pid, startTicks, namespace: pidNamespace() }
   return { id: processRecordId(process), process }
 }
 

@@ -2,7 +2,7 @@ import { decodeBytes } from '../argv/bytes.js'
 import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
 import { readProcBytes } from '../host/proc.js'
-import { ownerOf } from '../host/process.js'
+import { isSameProcess, ownerOf, startOf } from '../host/process.js'
 import { processOfDomain } from '../libvirt/domain-process.js'
 import { findRecorded, listPids, type RecordedVm } from './processes.js'
 import { isQemu } from './program.js'
@@ -10,6 +10,8 @@ import { isQemu } from './program.js'
 /** A QEMU that runs, started by the wrapper or not. */
 export interface RunningQemu {
   readonly pid: number
+  /** When it started, in clock ticks after boot: another process with its number is not the one that was found. */
+  readonly startTicks: number
   /** Its arguments: its own word. */
   readonly line: CommandLine
   readonly guest: string | null
@@ -88,16 +90,28 @@ export function findUnrecorded(recorded: readonly RecordedVm[]): RunningQemu[] {
 }
 
 function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
+  const startTicks = startOf(pid)
   const bytes = readProcBytes(`/proc/${pid}/cmdline`)
-  if (bytes === null) return null
+  if (bytes === null || startTicks === null || startOf(pid) !== startTicks) return null
+  // The process of the record has ended since it was read, and this is another one.
+  if (record !== null && record.process.startTicks !== startTicks) return null
   try {
     const words = decodeBytes(bytes).split('\0').slice(1, -1)
     const line = parseCommandLine(wordsOf(words))
     const guest = record === null ? (mergedValue(line, 'name', 'guest') ?? null) : record.guest.name
-    return { pid, line, guest, record }
+    return { pid, startTicks, line, guest, record }
   } catch {
     return null
   }
+}
+
+/**
+ * Checks that a target runs still: what was done since it was found may have taken long, as its QEMU likes, and another
+ * process has the number then.
+ * @throws {UserError} exit 69
+ */
+export function checkSame(target: Pick<RunningQemu, 'pid' | 'startTicks'>): void {
+  if (!isSameProcess(target)) throw noSuchProcess({ pid: String(target.pid) })
 }
 
 /** A QEMU in a message: `guest 'plc-1' (PID 4711)`. */

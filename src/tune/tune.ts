@@ -1,10 +1,12 @@
 import { apply, type Refusal } from '../change/threads.js'
 import type { Policy } from '../config/policy.js'
 import { noSuchProcess } from '../errors/tune.js'
+import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import { countVcpus } from '../plan/threads/smp.js'
 import { unnamedObjects } from '../plan/threads/thread-objects.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import type { ProcessId } from '../record/vm.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import { deviationsFrom } from './deviations.js'
 import { planFromProfile } from './from-profile.js'
@@ -74,6 +76,9 @@ export async function settingsFor(
   return settingsOfPlan(plan, target.record?.vcpusAtStart ?? countVcpus(target.line).present)
 }
 
+/** A process that was found, which another one with its number is not. */
+type NumberedProcess = Pick<ProcessId, 'pid' | 'startTicks'>
+
 /** What became of a QEMU's threads. */
 export interface Tuned {
   readonly before: readonly Wanted[]
@@ -89,17 +94,17 @@ const ATTEMPTS = 3
  * Sets a QEMU's threads and looks whether they are so.
  * @throws {UserError} see `lookAndCheck`
  */
-export async function tune(pid: number, settings: Settings): Promise<Tuned> {
-  const before = lookAndCheck(pid, settings)
+export async function tune(qemu: NumberedProcess, settings: Settings): Promise<Tuned> {
+  const before = lookAndCheck(qemu, settings)
   const missing = missingAmong(before, settings)
   let refusals: Refusal[] = []
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const different = deviationsFrom(look(pid, settings))
+    const different = deviationsFrom(look(qemu, settings))
     if (different.length === 0) return { before, refusals: [], missing }
     refusals = await apply(different)
   }
   const refused = new Set(refusals.map(({ deviation: { thread } }) => thread.tid))
-  const narrowed = deviationsFrom(look(pid, settings)).filter(({ thread }) => !refused.has(thread.tid))
+  const narrowed = deviationsFrom(look(qemu, settings)).filter(({ thread }) => !refused.has(thread.tid))
   return { before, refusals: [...refusals, ...narrowed.map(narrowedBy)], missing }
 }
 
@@ -113,15 +118,16 @@ export function missingAmong(wanted: readonly Wanted[], { expected }: Settings):
  * What is wanted now, with nothing set.
  * @throws {UserError} exit 69 when QEMU has ended, or a real-time vCPU would starve its main thread
  */
-export function lookAndCheck(pid: number, settings: Settings): Wanted[] {
-  const wanted = look(pid, settings)
+export function lookAndCheck(qemu: NumberedProcess, settings: Settings): Wanted[] {
+  const wanted = look(qemu, settings)
   checkMainThreadRuns(wanted)
   return wanted
 }
 
-function look(pid: number, settings: Settings): Wanted[] {
-  const threads = readQemuThreads(pid)
-  if (threads === null) throw noSuchProcess({ pid: String(pid) })
+function look(qemu: NumberedProcess, settings: Settings): Wanted[] {
+  const threads = readQemuThreads(qemu.pid)
+  // Each thread is known by its start time from here on: these are the threads of the process that was meant.
+  if (threads === null || !isSameProcess(qemu)) throw noSuchProcess({ pid: String(qemu.pid) })
   return settings.wanted(threads)
 }
 

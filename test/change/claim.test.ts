@@ -5,7 +5,7 @@ import { bindToVfio, giveToHost } from '../../src/change/driver.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import type { TakenDevice } from '../../src/record/vm.js'
-import { writeFiles } from '../host/made-host.js'
+import { openNode, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 import { driversOf, FOUR, hostWithKernel } from './stand-in-kernel.js'
 
@@ -223,7 +223,12 @@ t.test('one that a process still has open is not waited for', async (t) => {
   await claimDevices(root, devices().slice(1, 3), QEMU_UID, write, (now) => (taken = now))
   writeFiles(root, {
     '/proc/4711/comm': 'qemu-system-x86\n',
-    '/proc/4711/fd/9': { to: '/dev/vfio/devices/vfio0' },
+    ...openNode(root, {
+      pid: 4711,
+      fd: 9,
+      node: 'devices/vfio0',
+      place: '../../devices/pci0000:00/0000:03:00.2/vfio-dev/vfio0',
+    }),
     '/sys/bus/pci/devices/0000:03:00.2/vfio-dev/vfio0/dev': '511:0\n',
   })
   writes.length = 0

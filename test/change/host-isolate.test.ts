@@ -1,4 +1,12 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import t, { type Test } from 'tap'
 import { accessTo } from '../../src/change/host/access.js'
 import { type Change, ISOLATE_RECORD_FILE, readApplyRecord } from '../../src/change/host/record.js'
@@ -6,6 +14,7 @@ import { undoHost } from '../../src/change/host/undo.js'
 import { reserveAt } from '../../src/change/isolate/group-steps.js'
 import { isolateHost } from '../../src/change/isolate/isolate.js'
 import { ISOLATE_UNIT_LINK, planIsolation } from '../../src/change/isolate/plan.js'
+import { isolationText } from '../../src/change/isolate/text.js'
 import { reserveOf } from '../../src/change/reserve.js'
 import type { Step } from '../../src/change/step.js'
 import { openSysroot } from '../../src/host/sysroot.js'
@@ -187,4 +196,23 @@ t.test('a partition that the kernel refuses is told in its words, and nothing is
   })
   kernel.settle()
   t.same(tree(directory), before)
+})
+
+t.test('a host without the directory of enabled units gets it, and loses it again', async (t) => {
+  const { directory, isolate, undo } = made(t)
+  const wants = `${directory}/etc/systemd/system/multi-user.target.wants`
+  rmSync(wants, { recursive: true })
+  await isolate()
+  t.ok(lstatSync(`${directory}${ISOLATE_UNIT_LINK}`).isSymbolicLink())
+  await undo()
+  t.notOk(existsSync(wants))
+})
+
+t.test('a dry run says that it is one', async (t) => {
+  const files = [{ path: '/etc/x', isThere: false }]
+  t.match(
+    isolationText(PLAN, files, true),
+    /^A dry run: nothing was changed\.[\s\S]*To be isolated:[\s\S]*to be written/,
+  )
+  t.match(isolationText(PLAN, files, false), /^Isolated:[\s\S]*\/etc\/x: written/)
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { planHost, SYSCTL_FILE, UNIT_FILE } from '../../src/change/host/plan.js'
+import { planText } from '../../src/change/host/text.js'
 import type { ThreadFact } from '../../src/host/check/facts.js'
 import { type Change, changed } from '../checks/ready.js'
 
@@ -223,15 +224,19 @@ t.test(
 
 t.test('what needs the operator is named, a NOTE with advice, too', async (t) => {
   const { unmended } = plan({ hidden: {}, files: { '/proc/cmdline': '' } })
-  t.ok(unmended.includes('boot.audit'), `${unmended}`)
+  const has = (some: typeof unmended, id: string) => some.some(({ check }) => check === id)
+  t.ok(has(unmended, 'boot.audit'))
+  const text = planText({ ...plan({}), unmended }, [])
+  t.match(text, /as qemu-rt host check says:\n( {2}FAIL: .*\n)?( {2}WARN: .*\n)?( {2}NOTE: .*\n)?$/)
+  t.match(text, / NOTE: .*boot\.audit/)
   const owners = { '/proc/irq/24/smp_affinity_list': { mode: 0o444 } }
   const fixed = plan({ files: { '/proc/irq/24/effective_affinity_list': '3' }, owners }).unmended
-  t.notOk(fixed.includes('irq.affinity'), 'nobody can move it')
+  t.notOk(has(fixed, 'irq.affinity'), 'nobody can move it')
   const log = plan({ facts: { kernelLog: ['sched: RT throttling activated'] } }).unmended
-  t.ok(log.includes('evidence.kernel-log'), `${log}`)
+  t.ok(has(log, 'evidence.kernel-log'))
   const hugePages = [{ size: 1n << 30n, free: 0, surplus: 0, freeByNode: {} }]
   const none = plan({ subject: { hugePages } }).unmended
-  t.ok(none.includes('memory.hugepages'), `${none}`)
+  t.ok(has(none, 'memory.hugepages'))
 })
 
 t.test('one file of those that a check looks at may be what tuned sets', async (t) => {
@@ -328,4 +333,38 @@ t.test('masks of packet steering are left to others, too', async (t) => {
     '/etc/sysctl.d/99-x.conf': 'net.core.rps_default_mask = 1',
   }
   t.match(plan({ files }).runtime, [{ check: 'irq.packet-steering', wanted: '1' }])
+})
+
+t.test(
+  'throttling stays while others run on real-time CPUs: it is what keeps these from being stopped',
+  async (t) => {
+    const id = 'sched.rt-throttling'
+    const throttled = {
+      '/proc/sys/kernel/sched_rt_runtime_us': '950000',
+      '/proc/sys/kernel/osrelease': '6.1.0-rt',
+    }
+    const sets = (files: Readonly<Record<string, string>>) =>
+      plan({ files }).runtime.some(({ check }) => check === id)
+    t.ok(sets(throttled))
+    t.notOk(
+      sets({
+        ...throttled,
+        '/sys/devices/system/cpu/isolated': '',
+        '/sys/fs/cgroup/cpuset.cpus.isolated': '',
+      }),
+    )
+  },
+)
+
+t.test('what an earlier run has set until the next boot is wanted on the command line still', async (t) => {
+  const RCU = 'rcupdate.rcu_normal_after_boot=1'
+  const of = (line: string, version = '#1 SMP PREEMPT_DYNAMIC') =>
+    plan({
+      files: { '/proc/cmdline': line, '/sys/kernel/rcu_normal': '1', '/proc/version': version },
+      hidden: { '/sys/kernel/realtime': 'ENOENT' },
+    }).commandLine.add.includes(RCU)
+  t.ok(of('quiet'))
+  t.notOk(of(RCU))
+  t.notOk(of('rcupdate.rcu_normal=1'))
+  t.notOk(of('quiet', '#1 SMP PREEMPT_RT'), 'such a kernel is so by itself')
 })

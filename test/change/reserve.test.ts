@@ -97,14 +97,15 @@ t.test("a domain's vCPUs get theirs, by the group that the kernel says QEMU is i
 
 t.test('threads of a VM that libvirt did not start go where their CPUs are', (t) => {
   const { root, kernel } = made(t)
-  const bring = (tid: number, cpus: number[]) => bringThread(tid, cpus, root, kernel.write)
+  const bring = (tid: number, cpus: number[]) => bringThread({ tid }, cpus, root, kernel.write)
   const thread = (tid: number, group: string, memory = 'VmSize:\t1 kB\n') =>
     writeFiles(root, {
       [`/proc/${tid}/status`]: `Tgid:\t20\n${memory}`,
       [`/proc/${tid}/stat`]: `${tid} (qemu) S${' 7'.repeat(50)}\n`,
       [`/proc/${tid}/cgroup`]: `0::${group}\n`,
     })
-  const session = '/user.slice/user-1.slice/session-3.scope'
+  const session = '/user.slice/session-3.scope'
+  for (const group of ['/user.slice', session]) kernel.makeGroup(group)
   thread(20, session)
   thread(21, session)
   const since = () => kernel.writes.splice(0)
@@ -113,21 +114,27 @@ t.test('threads of a VM that libvirt did not start go where their CPUs are', (t)
   t.same(since(), [], 'without the group of host isolate nothing is done')
   kernel.makeGroup('/qemu-rt-vms')
   const own = '/qemu-rt/20-7'
+  const others = '/qemu-rt-vms/20-7'
   t.equal(bring(21, [5]), null)
   t.same(since(), [
-    '/qemu-rt-vms/cgroup.procs 20',
-    '/qemu-rt/cgroup.subtree_control +cpuset',
+    `${others}/cgroup.type threaded`,
+    `${others}/cgroup.procs 20`,
     `${own}/cgroup.type threaded`,
+    '/qemu-rt/cgroup.subtree_control +cpuset',
     `${own}/cpuset.cpus 5`,
     `${own}/cgroup.threads 21`,
   ])
-  thread(20, '/qemu-rt-vms')
+  thread(20, others)
   thread(21, own)
-  thread(22, '/qemu-rt-vms')
+  thread(22, others)
   bring(22, [6])
-  t.same(since(), [`${own}/cpuset.cpus 5-6`, `${own}/cgroup.threads 22`], 'the group has all CPUs of the VM')
+  t.same(
+    since(),
+    ['/qemu-rt/cgroup.subtree_control +cpuset', `${own}/cpuset.cpus 5-6`, `${own}/cgroup.threads 22`],
+    'the group has all CPUs of the VM',
+  )
   bring(21, [0, 1])
-  t.same(since(), ['/qemu-rt-vms/cgroup.threads 21'], 'what a vCPU has started goes out again')
+  t.same(since(), [`${others}/cgroup.threads 21`], 'what a vCPU has started goes out again')
   bring(20, [0, 1])
   bring(22, [1, 5])
   bring(22, [])
@@ -139,13 +146,96 @@ t.test('threads of a VM that libvirt did not start go where their CPUs are', (t)
   thread(21, session, '')
   bring(21, [5])
   t.same(since(), [], "a thread of the kernel's is no VM's")
-  thread(20, '/qemu-rt-vms')
-  thread(21, '/qemu-rt-vms')
+  thread(20, others)
+  thread(21, others)
   const denied = () => {
     throw Object.assign(new Error('no'), { code: 'EOPNOTSUPP' })
   }
-  t.equal(bringThread(21, [5], root, denied), 'EOPNOTSUPP')
+  t.equal(bringThread({ tid: 21 }, [7], root, denied), 'EOPNOTSUPP')
   t.end()
+})
+
+/** A QEMU of one session, whose groups have the files that are given. */
+function inSession(t: Test, files: Readonly<Record<string, string>>) {
+  const { root, kernel } = made(t)
+  for (const group of ['/qemu-rt-vms', '/u.slice', '/u.slice/s.scope']) kernel.makeGroup(group)
+  writeFiles(root, {
+    '/proc/20/status': 'Tgid:\t20\nVmSize:\t1 kB\n',
+    '/proc/20/stat': `20 (qemu) S${' 7'.repeat(50)}\n`,
+    '/proc/20/cgroup': '0::/u.slice/s.scope\n',
+    ...Object.fromEntries(Object.entries(files).map(([path, text]) => [`${MOUNT}${path}`, `${text}\n`])),
+  })
+  kernel.writes.splice(0)
+  return {
+    root,
+    kernel,
+    bring: (startTicks?: number) => bringThread({ tid: 20, startTicks }, [5], root, kernel.write),
+  }
+}
+
+t.test('a VM has no more tasks in its two new groups together than it could have before', async (t) => {
+  const own = ['/qemu-rt-vms/20-7', '/qemu-rt/20-7']
+  const cases = [
+    { limits: { '/u.slice/s.scope/pids.max': 'max', '/u.slice/pids.max': '1001' }, half: 500 },
+    { limits: { '/u.slice/s.scope/pids.max': '70', '/u.slice/pids.max': '1000' }, half: 35 },
+    { limits: { '/u.slice/s.scope/pids.max': '70', '/u.slice/pids.max': '1' }, half: 0 },
+  ]
+  for (const { limits, half } of cases) {
+    const { kernel, bring } = inSession(t, limits)
+    t.equal(bring(), null)
+    for (const group of own) t.ok(kernel.writes.includes(`${group}/pids.max ${half}`), `${group} ${half}`)
+    const at = (what: string) => kernel.writes.indexOf(what)
+    t.ok(at(`${own[0]}/pids.max ${half}`) < at(`${own[0]}/cgroup.procs 20`), 'before it is there')
+    t.ok(at(`${own[1]}/pids.max ${half}`) < at(`${own[1]}/cgroup.threads 20`), 'before it is there')
+    t.ok(kernel.writes.includes('/qemu-rt-vms/cgroup.subtree_control +pids'))
+  }
+  const { kernel, bring } = inSession(t, { '/u.slice/pids.max': 'max' })
+  t.equal(bring(), null)
+  t.notOk(
+    kernel.writes.some((write) => write.includes('pids')),
+    'none where there was none',
+  )
+})
+
+t.test('a limit that threads cannot have on their own keeps the VM where it is', async (t) => {
+  const kept = {
+    'memory.max': '1048576',
+    'memory.high': '1048576',
+    'memory.swap.max': '0',
+    'cpu.max': '50000 100000',
+    'io.max': '8:0 rbps=max wbps=max riops=max wiops=120',
+    'hugetlb.2MB.max': '0',
+    'misc.max': 'res_a 3',
+  }
+  for (const [name, text] of Object.entries(kept))
+    for (const group of ['/u.slice', '/u.slice/s.scope']) {
+      const { kernel, bring } = inSession(t, { [`${group}/${name}`]: text, '/u.slice/pids.max': '9' })
+      t.equal(bring(), `${group} has a ${name}, which would not hold any more`)
+      t.same(kernel.writes, [])
+    }
+  const { bring } = inSession(t, {
+    '/u.slice/memory.max': 'max',
+    '/u.slice/cpu.max': 'max 100000',
+    '/u.slice/io.max': '8:0 rbps=max wbps=max riops=max wiops=max',
+    '/u.slice/hugetlb.2MB.max': 'max',
+    '/u.slice/misc.max': 'res_a max',
+  })
+  t.equal(bring(), null, 'these limit nothing')
+})
+
+t.test('no limit is taken for none when its group is gone', async (t) => {
+  const { root, kernel, bring } = inSession(t, {})
+  writeFiles(root, { '/proc/20/cgroup': '0::/u.slice/s.scope (deleted)\n' })
+  t.match(bring(), /s\.scope \(deleted\) is gone/)
+  t.same(kernel.writes, [])
+})
+
+t.test('a process that has the number since is not moved', async (t) => {
+  const { kernel, bring } = inSession(t, {})
+  t.equal(bring(6), null)
+  t.same(kernel.writes, [])
+  t.equal(bring(7), null)
+  t.not(kernel.writes.length, 0)
 })
 
 t.test(

@@ -9,7 +9,7 @@ import { writeRootsRecord } from '../../src/record/root/records.js'
 import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { filesBeneath } from '../files.js'
-import { uevent, writeFiles } from '../host/made-host.js'
+import { openNode, uevent, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 
 const CONFIG = '[nic.fieldbus0]\nmac = "a0:36:9f:00:00:02"\n[nic.line]\nid = "8086:1521"\npool = true\n'
@@ -145,7 +145,7 @@ t.test('one that a process has open is not given back: the kernel would wait for
   writeFiles(root, {
     '/proc/4711/comm': 'qemu-system-x86\n',
     '/proc/4711/fd/7': { to: '/dev/vfio/vfio' },
-    '/proc/4711/fd/12': { to: '/dev/vfio/12' },
+    ...openNode(root, { pid: 4711, fd: 12, node: '12', place: '../../devices/virtual/vfio/12' }),
   })
   await t.rejects(unbind('fieldbus0'), {
     message: '0000:03:00.2 is held by process 4711 (qemu-system-x86); stop it first',
@@ -153,6 +153,21 @@ t.test('one that a process has open is not given back: the kernel would wait for
   })
   t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
   rmSync(`${root}/proc/4711/fd/12`)
+  await unbind('fieldbus0')
+  t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+})
+
+t.test('what another file only bears the name of keeps no device', async (t) => {
+  const { root, bind, unbind, drivers } = host(t)
+  await bind('fieldbus0')
+  const fake = { pid: 4711, fd: 12, node: '12' }
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    ...openNode(root, { ...fake, place: '../../devices/virtual/mem/null' }),
+    // Any file, as a user can have it there in a mount namespace of its own.
+    '/proc/4711/fd/13': { to: '/dev/vfio/12' },
+    '/proc/4711/fdinfo/13': 'pos:\t0\nflags:\t02000002\n',
+  })
   await unbind('fieldbus0')
   t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
 })
@@ -172,7 +187,7 @@ t.test(
       [`${vf}/driver`]: { to: '../../drivers/vfio-pci' },
       [`${vf}/iommu_group`]: { to: '../../../kernel/iommu_groups/40' },
       '/proc/4711/comm': 'qemu-system-x86\n',
-      '/proc/4711/fd/12': { to: '/dev/vfio/40' },
+      ...openNode(root, { pid: 4711, fd: 12, node: '40', place: '../../devices/virtual/vfio/40' }),
     })
     await t.rejects(unbind('fieldbus0'), {
       message:

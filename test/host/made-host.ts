@@ -24,6 +24,30 @@ export function writeFiles(root: string, files: Files): void {
   }
 }
 
+/**
+ * A descriptor of a process that is open on a node of VFIO.
+ * @param node below /dev/vfio: the name that the process sees
+ * @param place where /sys/dev/char says that the number of the node is
+ * @param flags as fdinfo has them
+ */
+export function openNode(root: string, { pid, fd, node, place, flags = '02000002' }: OpenNode): Files {
+  return {
+    [`/proc/${pid}/fd/${fd}`]: { to: `${root}/of-${pid}/dev/vfio/${node}` },
+    [`/proc/${pid}/fdinfo/${fd}`]: `pos:\t0\nflags:\t${flags}\n`,
+    // No more than root can make a node: that of /dev/null stands for it.
+    [`/of-${pid}/dev/vfio/${node}`]: { to: '/dev/null' },
+    '/sys/dev/char/1:3': { to: place },
+  }
+}
+
+interface OpenNode {
+  readonly pid: number
+  readonly fd: number
+  readonly node: string
+  readonly place: string
+  readonly flags?: string
+}
+
 /** A NIC's uevent, as pci_uevent in the kernel writes it. */
 export function uevent(driver: string | null, id = '8086:1521', classCode = '20000'): string {
   const lines = [`PCI_CLASS=${classCode}`, `PCI_ID=${id}`, 'PCI_SUBSYS_ID=8086:0001', 'PCI_SLOT_NAME=x']

@@ -1,7 +1,7 @@
-import { statSync, utimesSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runHook } from '../../src/libvirt/hook/hook.js'
-import { writeFiles } from '../host/made-host.js'
+import { openNode, writeFiles } from '../host/made-host.js'
 import { hookHost, OTHER_UUID, recordFile, UUID, type Wanted } from './hook-host.js'
 
 /** libvirt runs its hook as root, and root's configuration is what it reads. */
@@ -307,3 +307,25 @@ t.test(
     })
   },
 )
+
+t.test('a NIC that is not back yet is given back by a later call', AS_ROOT, async (t) => {
+  const { root, hook, drivers, requests } = hookHost(t)
+  const first = drivers()
+  await hook('prepare begin', { request: '<rt:nic name="fieldbus0"/>' })
+  const taken = drivers()
+  t.not(String(taken), String(first))
+  const place = '../../devices/virtual/vfio/12'
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    ...openNode(root, { pid: 4711, fd: 12, node: '12', place }),
+  })
+  await hook('release end')
+  t.strictSame(drivers(), taken, 'a process has it open')
+  t.strictSame(requests(), [`left-libvirt-${UUID}.json`])
+  await hook('release end', { name: 'other', uuid: OTHER_UUID })
+  t.strictSame(requests(), [`left-libvirt-${UUID}.json`])
+  rmSync(`${root}/proc/4711`, { recursive: true })
+  await hook('release end', { name: 'other', uuid: OTHER_UUID })
+  t.strictSame(drivers(), first)
+  t.strictSame(requests(), [])
+})

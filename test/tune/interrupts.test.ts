@@ -12,7 +12,7 @@ import { readRootsRecord, writeRootsRecord } from '../../src/record/root/records
 import { NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { banFor } from '../../src/tune/bans.js'
 import { type InterruptsOfVm, tuneInterrupts } from '../../src/tune/interrupts.js'
-import { writeFiles } from '../host/made-host.js'
+import { openNode, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 
 const NIC = address('0000:03:00.1')
@@ -28,7 +28,6 @@ const NODE = { path: '/dev/vfio/12', uid: 0 }
 const QEMU = processId(process.pid)
 /** The process of the next start of the same domain. */
 const NEXT = { ...QEMU, startTicks: QEMU.startTicks + 1 }
-const FD = `/proc/${process.pid}/fd`
 
 const vm = (facts: Partial<VmRecord> = {}): VmRecord => ({
   ...NEW_VM,
@@ -44,14 +43,8 @@ const start = ({ id, process, interrupts = [] }: VmRecord): InterruptsOfVm => ({
   interrupts,
 })
 
-/** A descriptor that is open on a node of VFIO; `flags` as fdinfo has them. */
-const opened = (root: string, fd: number, node: string, number: string, flags = '02000002') => ({
-  [`${FD}/${fd}`]: { to: `${root}/dev/vfio/${node}` },
-  [`/proc/${process.pid}/fdinfo/${fd}`]: `pos:\t0\nflags:\t${flags}\n`,
-  // No more than root can make a node: that of /dev/null stands for it.
-  [`/dev/vfio/${node}`]: { to: '/dev/null' },
-  '/sys/dev/char/1:3': { to: number },
-})
+const opened = (root: string, fd: number, node: string, place: string, flags?: string) =>
+  openNode(root, { pid: process.pid, fd, node, place, ...(flags === undefined ? {} : { flags }) })
 
 /** A device that this process has by its group, with the line of its slot. */
 function host(t: Test, root: string = t.testdir({})) {

@@ -1,7 +1,9 @@
 import { irqaffinityWanted, isolcpusWanted, parameterCpus } from '../../checks/boot.js'
 import type { Subject } from '../../checks/check.js'
-import { parameterValues } from '../../checks/command-line.js'
+import { parameter, parameterValues } from '../../checks/command-line.js'
 import { cpusOfBoot } from '../../checks/judge/isolation.js'
+import { isRealtimeKernel } from '../../checks/kernel.js'
+import { textOf } from '../../checks/look.js'
 import type { Result } from '../../checks/run.js'
 import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 
@@ -37,10 +39,31 @@ export function wantedParameters(
 ): WantedParameters {
   const missed = results.filter((result) => isMiss(result) && result.tunedProfile === null)
   const ids = missed.map(({ id }) => id).filter((id) => ISOLATION.includes(id) || id in PARAMETERS)
+  const lasting = isSetSinceBoot(subject) ? ['kernel.rcu-normal'] : []
   const isolation = ids.some((id) => ISOLATION.includes(id)) ? [isolcpus(subject, ids)] : []
-  const add = [...isolation, ...ids.flatMap((id) => PARAMETERS[id]?.(subject) ?? [])]
+  const add = [
+    ...isolation,
+    ...[...new Set([...ids, ...lasting])].flatMap((id) => PARAMETERS[id]?.(subject) ?? []),
+  ]
   const remove = add.flatMap((text) => valuesThere(subject, text.split('=')[0] ?? ''))
   return { add, remove, covered: new Set(ids) }
+}
+
+/**
+ * Whether RCU is as wanted by what was set since the boot, and not by the boot itself: the parameter is wanted still then. A
+ * PREEMPT_RT kernel is so by itself (Linux kernel/rcu/update.c, rcu_normal_after_boot).
+ */
+function isSetSinceBoot(subject: Subject): boolean {
+  const { facts } = subject
+  const isThere = (['rcupdate.rcu_normal_after_boot', 'rcupdate.rcu_normal'] as const).some(
+    (name) => parameter(facts, name) === '1',
+  )
+  return (
+    textOf(facts, '/sys/kernel/rcu_normal')?.trim() === '1' &&
+    parameterValues(facts, 'rcupdate.rcu_normal') !== null &&
+    isRealtimeKernel(subject) === false &&
+    !isThere
+  )
 }
 
 /** One isolcpus= for all that it is for, with the flags that are there. What a partition isolates needs no `domain`. */

@@ -1,6 +1,7 @@
 import type { Subject } from '../../checks/check.js'
 import { type Result, runChecks } from '../../checks/run.js'
 import { readTuned } from '../../checks/tuned.js'
+import type { Level } from '../../errors/finding.js'
 import { bootloaderAdvice } from './bootloader.js'
 import { isSame } from './compare.js'
 import { wantedParameters } from './parameters.js'
@@ -29,6 +30,12 @@ export interface PlannedFile {
   readonly text: string
 }
 
+/** What a check finds that is for a person to mend. */
+interface Unmended {
+  readonly check: string
+  readonly level: Level
+}
+
 /** What `host apply` does to a host. */
 export interface HostPlan {
   readonly runtime: readonly RuntimeSetting[]
@@ -44,7 +51,7 @@ export interface HostPlan {
   /** What somebody else owns, or what has to wait. */
   readonly left: readonly LeftAlone[]
   /** Checks whose misses are for a person to mend: `host check` says how. */
-  readonly unmended: readonly string[]
+  readonly unmended: readonly Unmended[]
 }
 
 export interface PlanInput {
@@ -96,7 +103,7 @@ export function planHost(input: PlanInput): HostPlan {
       ...unknownOfTuned(subject),
       ...whyNoUnit(input),
     ],
-    unmended: rest.filter(needsOperator).map(({ id }) => id),
+    unmended: rest.filter(needsOperator).map(({ id, level }) => ({ check: id, level })),
   }
 }
 

@@ -193,6 +193,9 @@ const kernelThreads: Row = {
   }),
 }
 
+/** Checks that nothing but VMs runs on the real-time CPUs. */
+const UNSHARED = ['cpu.isolated', 'isolation.user-threads', 'isolation.slices']
+
 /**
  * What can be set while the host runs. Not in it, for a person to decide: kvm.nx-huge-pages, which guests that nobody trusts
  * need; what costs power or a link for the whole machine (power.turbo, power.pcie-aspm); and what sources disagree about.
@@ -209,7 +212,8 @@ const ROWS: readonly Row[] = [
   ),
   maskRow('isolation.workqueues', WORK),
   kernelThreads,
-  sysctlRow('sched.rt-throttling', 'kernel.sched_rt_runtime_us', -1),
+  // Before CPUs are isolated, throttling is what keeps a real-time thread from stopping all else on its CPU.
+  { ...sysctlRow('sched.rt-throttling', 'kernel.sched_rt_runtime_us', -1), after: UNSHARED },
   {
     ...filesRow(
       'sched.fair-server',
@@ -218,7 +222,7 @@ const ROWS: readonly Row[] = [
       forRealtime('/sys/kernel/debug/sched/fair_server/cpu*/runtime'),
     ),
     // Without the fair server a best-effort thread on such a CPU starves. Kernel threads are moved away by this very run.
-    after: ['cpu.isolated', 'isolation.user-threads', 'isolation.slices'],
+    after: UNSHARED,
   },
   sysctlRow('sched.vm-stat-interval', 'vm.stat_interval', 10),
   sysctlRow('sched.hung-task-timeout', 'kernel.hung_task_timeout_secs', 600),

@@ -1,3 +1,4 @@
+import type { Level } from '../../errors/finding.js'
 import { writable } from './compare.js'
 import type { HostPlan } from './plan.js'
 import type { RuntimeSetting } from './settings.js'
@@ -32,12 +33,22 @@ export function planText(
     left.length === 0 ? [] : ['Left alone:', ...left.map(({ check, why }) => `  ${check}: ${why}`)],
     unmended.length === 0
       ? []
-      : ['For you to mend or to decide, as qemu-rt host check says:', `  ${unmended.join(', ')}`],
+      : ['For you to mend or to decide, as qemu-rt host check says:', ...unmendedLines(unmended)],
   ]
   return `${paragraphs
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`
+}
+
+/** The worst first, a line each. */
+const LEVELS: readonly Level[] = ['fail', 'warn', 'note']
+
+function unmendedLines(unmended: HostPlan['unmended']): string[] {
+  return LEVELS.flatMap((level) => {
+    const checks = unmended.filter((one) => one.level === level).map(({ check }) => check)
+    return checks.length === 0 ? [] : [`  ${level.toUpperCase()}: ${checks.join(', ')}`]
+  })
 }
 
 function valueLine({ check, kind, name, form, now, wanted }: RuntimeSetting): string {

@@ -1,7 +1,9 @@
+import { directoryOf } from '../../units/path.js'
 import type { WriteSysfs } from '../driver.js'
 import { type Applied, applyHost } from '../host/apply.js'
+import { missingDirectories } from '../host/places.js'
 import { type Change, ISOLATE_RECORD_FILE } from '../host/record.js'
-import { type Host, linkStep } from '../host/steps.js'
+import { directoryStep, type Host, linkStep } from '../host/steps.js'
 import type { Step } from '../step.js'
 import { controllerStep } from './controller.js'
 import { groupSteps } from './group-steps.js'
@@ -28,6 +30,9 @@ export function isolateHost(
         // Slices have their CPUs by it.
         controllerStep(root, write),
         ...steps,
+        ...(hasUnit ? missingDirectories(root, directoryOf(ISOLATE_UNIT_LINK)) : []).map((path) =>
+          directoryStep(root, path),
+        ),
         ...(hasUnit ? [linkStep(root, ISOLATE_UNIT_LINK, ISOLATE_UNIT_TARGET)] : []),
         ...groupSteps(root, plan, write),
       ]),

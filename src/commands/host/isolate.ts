@@ -70,7 +70,7 @@ async function isolate(root: Root, options: HostIsolateOptions): Promise<void> {
     path,
     isThere: fileContent(root, { path, text }, known).now?.text === text,
   }))
-  writeAll(1, printableLines(isolationText(plan, files)))
+  writeAll(1, printableLines(isolationText(plan, files, dryRun)))
   if (dryRun) return
   if (!hasUnit && !atBoot && hasSystemd(root))
     report(`${ISOLATE_UNIT} is not written: others than root may change the launcher`)

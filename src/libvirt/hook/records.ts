@@ -5,9 +5,15 @@ import { cpusNotIsolated } from '../../errors/host-isolate.js'
 import type { UserError } from '../../errors/user-error.js'
 import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
+import { isOnVfioNow } from '../../host/vfio.js'
 import { withRootsLock } from '../../record/root/lock.js'
-import { ageOfRecord, readRootsRecords, removeRootsRecord } from '../../record/root/records.js'
-import type { VmRecord } from '../../record/vm.js'
+import {
+  ageOfRecord,
+  readRootsRecords,
+  removeRootsRecord,
+  writeRootsRecord,
+} from '../../record/root/records.js'
+import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { unbanAfter } from '../../tune/bans.js'
 import { formatCpuSet } from '../../units/cpu-set.js'
 import { processOfDomain } from '../domain-process.js'
@@ -54,16 +60,45 @@ export async function releaseRecords(
   const root = openSysroot(sysroot)
   let errors: UserError[] = []
   const giveBack = () => {
-    const done = readRootsRecords(sysroot, () => {}).filter(isDone)
+    const all = readRootsRecords(sysroot, () => {})
+    const done = all.filter(isDone)
+    const given = new Set(all.flatMap((one) => (done.includes(one) ? [] : (one.lease?.nics ?? []))))
     errors = done.flatMap((record) => {
-      const failed = giveDevicesBack(root, record.undo, write)
+      // What another VM has got meanwhile is given back when that one has ended.
+      const failed = giveDevicesBack(
+        root,
+        record.undo.filter(({ address }) => !given.has(address)),
+        write,
+      )
       removeRootsRecord(sysroot, record)
+      keepLeft(sysroot, record)
       return failed
     })
     return done
   }
   const untold = await unbanAfter(sysroot, () => withRootsLock(sysroot, giveBack, patienceSeconds))
   return [...errors, ...untold.map((text) => new Error(text))]
+}
+
+/** Begins the id of a record of what could not be given back. */
+const LEFT = 'left-'
+
+/**
+ * Keeps a record of NICs that are not back, as those that a process still has open, so that a later call of the hook gives
+ * them back. It is of no VM, and holds nothing.
+ */
+function keepLeft(sysroot: string, { id, guest, process, undo }: VmRecord): void {
+  const root = openSysroot(sysroot)
+  const left = undo.filter(({ address, driver }) => driver !== undefined && isOnVfioNow(root, address))
+  if (left.length === 0) return
+  writeRootsRecord(sysroot, {
+    ...NEW_VM,
+    id: id.startsWith(LEFT) ? id : `${LEFT}${id}`,
+    guest: { name: guest.name, uuid: null },
+    // No process has the number 0.
+    process: process ?? { pid: 0, startTicks: 0, namespace: pidNamespace() },
+    undo: left,
+  })
 }
 
 /**

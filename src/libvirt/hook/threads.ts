@@ -38,7 +38,7 @@ export async function setThreads(
   for (const problem of giveCpus(pid, threads)) {
     await logForDomain(domain, `warning: guest '${domain}': ${problem}`)
   }
-  const { refusals, missing } = await tune(pid, settingsOfPlan(threads, vcpusAtStart))
+  const { refusals, missing } = await tune(process, settingsOfPlan(threads, vcpusAtStart))
   const guest = `guest '${domain}': `
   if (refusals.length === 0 && missing.length === 0) {
     await logForDomain(domain, `${guest}${summarize(readQemuThreads(pid) ?? [], threads)}; set by the hook`)

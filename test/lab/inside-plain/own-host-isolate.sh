@@ -75,7 +75,9 @@ else
   ensure_libvirtd
   # Libvirt makes its own when it first starts a VM.
   mkdir -p $groups/machine
-  echo "+cpuset +cpu +io +memory" >$groups/cgroup.subtree_control
+  echo "+cpuset +cpu +io +memory +pids" >$groups/cgroup.subtree_control
+  # As by TasksMax=: this is what VMs by hand are under.
+  echo 901 >$groups/system.slice/pids.max
   before=$(look)
   like "host isolate" 'CPU 2-5 is isolated' "$(qemu-rt host isolate 2>&1)"
   is "the kernel says so" "2-5" "$(cat $groups/cpuset.cpus.isolated)"
@@ -120,6 +122,8 @@ else
   is "all of them are isolated still" "2-5" "$(cat $groups/cpuset.cpus.isolated)"
   is "emulators are on the others" "$hosts $hosts" "$(cat "$(dirname "$vcpu")/emulator/cpuset.cpus.effective" $groups/qemu-rt-vms/cpuset.cpus.effective | xargs)"
   is "no VM by hand gets further than its CPU" "2 3 4" "$(cat $groups/qemu-rt/*/cpuset.cpus.effective "$vcpu/cpuset.cpus.effective" | sort | xargs)"
+  is "two VMs by hand, each in two groups, which have its limit of tasks together" "450 450 450 450" \
+    "$(cat $groups/qemu-rt/*/pids.max $groups/qemu-rt-vms/*/pids.max | xargs)"
   qemu-rt status >/tmp/status.log
   like "status: as planned" "are as planned" "$(cat /tmp/status.log)"
   is "status: isolated" "" "$(grep 'not isolated' /tmp/status.log)"

@@ -1,0 +1,250 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { readThreads } from '../../src/tune/threads.js'
+import { formatCpuSet } from '../../src/units/cpu-set.js'
+import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { QEMU, stopChild } from './launch.js'
+import { needs, unmet } from './needs.js'
+import { connectQmp } from './qmp.js'
+import { waitFor } from './wait.js'
+
+/* QEMU as other programs than libvirt run it: docs/callers.md. Of each caller only its ways are here, not the caller. */
+
+const CONFIG = `
+[emulators]
+kvm = "${QEMU}"
+
+[host]
+housekeeping = "0"
+realtime = "1"
+
+[profile.rt]
+vcpus = { cpus = "auto", policy = "fifo", priority = 1 }
+emulator = { cpus = "0" }
+
+[[domain]]
+name = "plc-*"
+profile = "rt"
+`
+
+/** A directory with the launcher as `kvm`, and what a caller needs besides. */
+function asKvm(t: Test) {
+  const directory = temporaryDirectory(t)
+  const config = join(directory, 'qemu-rt.toml')
+  writeFileSync(config, CONFIG)
+  const kvm = join(directory, 'kvm')
+  symlinkSync(launcher('qemu-rt'), kvm)
+  return { directory, kvm, env: { PATH, QEMU_RT_CONFIG: config } }
+}
+
+const QUIET = ['-nodefaults', '-display', 'none', '-accel', 'tcg', '-m', '32']
+
+const threadsOf = (pid: number) =>
+  (readThreads(pid) ?? [])
+    .filter(({ name }) => name.startsWith('CPU '))
+    .map(({ name, cpus, policy, priority }) => `${name} ${formatCpuSet(cpus)} ${policy} ${priority}`)
+
+function isRootWithTwoCpus(t: Test): boolean {
+  if (cpus().length < 2) return unmet(t, 'this machine has one CPU')
+  return process.getuid?.() === 0 ? true : unmet(t, 'this needs root')
+}
+
+t.test('Proxmox VE asks for version and help, and gets what QEMU says', async (t) => {
+  if (!needs(t, [QEMU])) return
+  const { kvm, env } = asKvm(t)
+  for (const argument of ['--version', '-version', '-help']) {
+    const [ours, theirs] = [kvm, QEMU].map((program) => spawnSync(program, [argument], { env }))
+    t.equal(ours?.status, 0)
+    // Help names the program by which it was called.
+    t.ok(ours?.stdout.length, argument)
+    t.strictSame(ours?.stdout, theirs?.stdout, argument)
+    t.strictSame(ours?.stderr, theirs?.stderr)
+  }
+})
+
+t.test(
+  'Proxmox VE starts it with affinity and as a daemon, and finds it by its file of the PID',
+  async (t) => {
+    if (!needs(t, [QEMU, 'taskset']) || !isRootWithTwoCpus(t)) return
+    const { directory, kvm, env } = asKvm(t)
+    const pidFile = join(directory, 'plc-4.pid')
+    const start = (name: string, ...args: string[]) =>
+      spawnSync(
+        'taskset',
+        [
+          ...['--cpu-list', '--all-tasks', '0', kvm, '-name', `${name},debug-threads=on`],
+          ...[
+            '-pidfile',
+            join(directory, `${name}.pid`),
+            '-daemonize',
+            '-smp',
+            '1,sockets=1,cores=1,maxcpus=1',
+            ...QUIET,
+            ...args,
+          ],
+        ],
+        { env, encoding: 'utf8' },
+      )
+    const started = start('plc-4', '-qmp', `unix:${join(directory, '104.qmp')},server=on,wait=off`)
+    t.equal(started.status, 0, started.stderr)
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    t.teardown(() => process.kill(pid, 'SIGKILL'))
+    // It counts as running where its first argument ends so, and its -pidfile is that of the VM.
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    t.match(words[0], /(^|\/)qemu-system-[^/]+$|kvm$/)
+    t.equal(words[words.indexOf('-pidfile') + 1], pidFile)
+    await waitFor('the vCPU to be placed', 30, () => threadsOf(pid).join() === 'CPU 0/TCG 1 fifo 1')
+    const qmp = await connectQmp(join(directory, '104.qmp'))
+    t.match(await qmp.execute('query-status'), { running: true })
+    qmp.close()
+    const refused = start('plain', '-device', 'no-such-device')
+    t.equal(refused.status, 1, "QEMU's own exit code")
+    t.match(refused.stderr, /no-such-device/)
+  },
+)
+
+t.test('a diversion of /usr/bin/kvm, and back', { timeout: 120_000 }, async (t) => {
+  if (process.getuid?.() !== 0) return unmet(t, 'only root can divert a file')
+  if (!needs(t, [QEMU, 'dpkg-divert', 'unshare'])) return
+  const script = fileURLToPath(new URL('divert.sh', import.meta.url))
+  const { status, stdout, stderr } = spawnSync(script, [], { encoding: 'utf8' })
+  t.equal(status, 0, stdout + stderr)
+  t.equal(stdout.match(/^ok: /gm)?.length, 3, stdout)
+  return undefined
+})
+
+/** Listens on a socket, and becomes the command that has it as descriptor 3. */
+const WITH_SOCKET = `
+import os, socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.execvp(sys.argv[2], sys.argv[2:])
+`
+
+t.test('Kata Containers passes the socket of the monitor, and plugs vCPUs later', async (t) => {
+  if (!needs(t, [QEMU, 'python3']) || !isRootWithTwoCpus(t)) return
+  const { directory, env } = asKvm(t)
+  writeFileSync(env.QEMU_RT_CONFIG, CONFIG.replace('priority = 1 }', 'priority = 1, hotplug = "later" }'))
+  const path = join(directory, 'qmp.sock')
+  const child = spawn(
+    'python3',
+    [
+      ...['-c', WITH_SOCKET, path, launcher()],
+      ...['-name', 'plc-pod,debug-threads=on', '-machine', 'q35', '-qmp', 'unix:fd=3,server=on,wait=off'],
+      ...['-smp', '1,cores=1,threads=1,sockets=2,maxcpus=2', '-S', ...QUIET],
+    ],
+    { env: { ...env, QEMU_RT_EMULATOR: QEMU }, stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  t.teardown(() => stopChild(child))
+  const pid = child.pid ?? 0
+  await waitFor('the vCPU to be placed', 30, () => threadsOf(pid).join() === 'CPU 0/TCG 1 fifo 1')
+  const qmp = await connectQmp(path)
+  const plugs = (await qmp.execute('query-hotpluggable-cpus')) as {
+    readonly type: string
+    readonly 'qom-path'?: string
+    readonly props: Readonly<Record<string, unknown>>
+  }[]
+  const free = plugs.find((one) => one['qom-path'] === undefined)
+  t.ok(free)
+  await qmp.execute('device_add', { driver: free?.type, id: 'cpu-1', ...free?.props })
+  t.equal(threadsOf(pid).length, 2)
+  qmp.close()
+  const tuned = spawnSync(launcher('qemu-rt'), ['tune', '--pid', String(pid), '--set', 'vcpu:1=0:batch'], {
+    env: { PATH },
+    encoding: 'utf8',
+  })
+  t.equal(tuned.status, 0, tuned.stderr)
+  t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1', 'CPU 1/TCG 0 batch 0'])
+})
+
+t.test("Incus has the VM in a file, and adds a person's options", async (t) => {
+  if (!needs(t, [QEMU])) return
+  const { directory, env } = asKvm(t)
+  const file = join(directory, 'qemu.conf')
+  const monitor = join(directory, 'qemu.monitor')
+  writeFileSync(
+    file,
+    `[machine]
+type = "q35"
+accel = "tcg"
+
+[memory]
+size = "64M"
+
+[object "mem0"]
+qom-type = "memory-backend-memfd"
+size = "64M"
+share = "on"
+
+[numa]
+type = "node"
+nodeid = "0"
+memdev = "mem0"
+
+[chardev "monitor"]
+backend = "socket"
+path = "${monitor}"
+server = "on"
+wait = "off"
+
+[mon]
+chardev = "monitor"
+mode = "control"
+
+[chardev "console"]
+backend = "null"
+`,
+  )
+  const pidFile = join(directory, 'qemu.pid')
+  const { status, stderr } = spawnSync(
+    launcher(),
+    [
+      ...['-S', '-name', 'plain', '-daemonize', '-nographic', '-serial', 'chardev:console', '-nodefaults'],
+      ...['-no-user-config', '-readconfig', file, '-pidfile', pidFile, '-D', join(directory, 'qemu.log')],
+    ],
+    { env: { ...env, QEMU_RT_EMULATOR: QEMU }, encoding: 'utf8' },
+  )
+  t.match({ status, stderr }, { status: 0, stderr: '' })
+  const pid = Number(readFileSync(pidFile, 'utf8'))
+  t.teardown(() => process.kill(pid, 'SIGKILL'))
+  t.match(threadsOf(pid), [/^CPU 0\/TCG /], 'threads have names')
+  const qmp = await connectQmp(monitor)
+  t.match(await qmp.execute('query-status'), { running: false })
+  qmp.close()
+})
+
+t.test('KubeVirt: a QEMU in another PID namespace is tuned and shown from the host', async (t) => {
+  if (!needs(t, [QEMU, 'unshare']) || !isRootWithTwoCpus(t)) return
+  const directory = temporaryDirectory(t)
+  mkdirSync(join(directory, 'run'))
+  const started = join(directory, 'pid')
+  const child = spawn(
+    'unshare',
+    [
+      ...['--pid', '--mount', '--fork', '--kill-child', '--mount-proc'],
+      ...[QEMU, '-name', 'guest=default_plc-9,debug-threads=on', '-S', '-pidfile', started, ...QUIET],
+    ],
+    { stdio: 'ignore', env: { PATH } },
+  )
+  t.teardown(() => stopChild(child))
+  await waitFor('QEMU', 30, () => existsSync(started))
+  t.equal(readFileSync(started, 'utf8').trim(), '1', 'its own number is another')
+  const pid = Number(
+    spawnSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' }).stdout.trim(),
+  )
+  const run = (...args: string[]) => spawnSync(launcher('qemu-rt'), args, { env: { PATH }, encoding: 'utf8' })
+  const tuned = run('tune', '--pid', String(pid), '--set', 'vcpu:*=1:fifo:1', '--set', 'emulator=0')
+  t.equal(tuned.status, 0, tuned.stderr)
+  t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
+  const shown = run('status', '--pid', String(pid))
+  console.error(shown)
+  t.match(shown.stdout, /default_plc-9/)
+  t.match(shown.stdout, /vCPU 0 .* fifo/)
+})
