@@ -1,6 +1,7 @@
-// Builds dist/: qemu-rt.mjs for Node, and where Bun has a binary for this machine, the executable that starts faster.
+// Builds bin/qemu-rt, the launcher; and dist/: qemu-rt.mjs for Node, and where Bun has a binary for this machine, the
+// executable that starts faster.
 import { execFileSync } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build } from 'esbuild'
 
@@ -17,6 +18,7 @@ const COMMON = {
   minifySyntax: true,
 }
 
+await writeLauncher()
 rmSync('dist', { recursive: true, force: true })
 await build({
   ...COMMON,
@@ -54,6 +56,41 @@ else {
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
   for (const module of modules) rmSync(module)
+}
+
+/** Fills lists of QEMU's options into the launcher. Those that it looks at by name stand in it already. */
+async function writeLauncher() {
+  const table = await build({ entryPoints: ['src/argv/options.ts'], format: 'esm', write: false })
+  const code = Buffer.from(table.outputFiles[0].contents).toString('base64')
+  const { OPTIONS } = await import(`data:text/javascript;base64,${code}`)
+  const but =
+    (...names) =>
+    ({ name }) =>
+      !names.includes(name)
+  const lists = {
+    'options-without-argument': OPTIONS.filter(({ takesArgument }) => !takesArgument).filter(
+      but('h', 'help', 'version'),
+    ),
+    'options-that-print-help': OPTIONS.filter(({ help }) => help).filter(but('M', 'machine')),
+  }
+  const template = readFileSync('src/launcher.sh', 'utf8')
+  const launcher = template.replace(/^( *)@([a-z-]+)@/gm, (_, indent, list) =>
+    casePattern(lists[list], indent),
+  )
+  rmSync('bin/qemu-rt', { force: true })
+  writeFileSync('bin/qemu-rt', launcher, { mode: 0o755 })
+}
+
+/** `-a | -b`, in lines of 120 characters. */
+function casePattern(options, indent) {
+  const lines = ['']
+  for (const { name } of options) {
+    const line = lines.at(-1)
+    const longer = line === '' ? `${indent}-${name}` : `${line} | -${name}`
+    if (longer.length <= 116) lines[lines.length - 1] = longer
+    else lines.push(`${indent}  -${name}`)
+  }
+  return lines.join(' | \\\n')
 }
 
 /** The commit, with `+` when the checkout differs from it; QEMU_RT_BUILD in the environment where there is no git. */

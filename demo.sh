@@ -19,7 +19,7 @@ if ! command -v qemu-system-x86_64 >/dev/null || ! command -v dpdk-testpmd >/dev
   $as_root apt-get install -q -y --no-install-recommends qemu-system-x86 ipxe-qemu
   $as_root apt-get install -q -y --no-install-recommends dpdk-dev || echo 'DPDK cannot be had here; going on without'
 fi
-if [ ! -e dist/qemu-rt.mjs ]; then
+if [ ! -e dist/qemu-rt.mjs ] || [ ! -e bin/qemu-rt ]; then
   say 'Building qemu-rt'
   npm ci
   npm run build

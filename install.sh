@@ -241,7 +241,9 @@ install_example() {
 }
 
 install_all() {
-  [ -f "$source/dist/qemu-rt.mjs" ] || fail "dist/ is missing; run: npm ci && npm run build"
+  for built in dist/qemu-rt.mjs bin/qemu-rt; do
+    [ -f "$source/$built" ] || fail "$built is missing; run: npm ci && npm run build"
+  done
   step "put the planner in $prefix/lib/qemu-rt" install_planner
   step "put the launcher in $prefix/bin, with qemu-rt-system-ARCH for: $(architectures | tr '\n' ' ')" install_launcher
   step "put the documentation in $prefix/share/doc/qemu-rt" install_docs

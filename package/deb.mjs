@@ -1,5 +1,4 @@
 // A package for Debian and Ubuntu, by dpkg-deb.
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   copyFileSync,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { execaSync } from 'execa'
 import { maintainer } from './maintainer.mjs'
 
 export function makeDeb({ about, staged, out }) {
@@ -31,8 +31,8 @@ export function makeDeb({ about, staged, out }) {
   })
   const file = join(out, `qemu-rt_${version}_${architecture.deb}.deb`)
   // xz saves an eighth and takes twenty times as long.
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', root, file], {
-    env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
+  execaSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', root, file], {
+    env: { SOURCE_DATE_EPOCH: String(epoch) },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   return file

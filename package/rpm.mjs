@@ -1,7 +1,7 @@
 // A package for Fedora, RHEL and SUSE, by rpmbuild.
-import { execFileSync } from 'node:child_process'
 import { copyFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 import { maintainer } from './maintainer.mjs'
 
 export function makeRpm({ about, staged, scratch, out }) {
@@ -11,7 +11,7 @@ export function makeRpm({ about, staged, scratch, out }) {
   mkdirSync(top)
   const spec = join(top, 'qemu-rt.spec')
   writeFileSync(spec, specOf(about, root))
-  execFileSync(
+  execaSync(
     'rpmbuild',
     [
       ...['-bb', '--quiet', '--target', architecture.rpm, '--buildroot', join(top, 'root')],
@@ -21,7 +21,7 @@ export function makeRpm({ about, staged, scratch, out }) {
       ]),
       spec,
     ],
-    { env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) }, stdio: ['ignore', 'ignore', 'inherit'] },
+    { env: { SOURCE_DATE_EPOCH: String(epoch) }, stdio: ['ignore', 'ignore', 'inherit'] },
   )
   const name = `qemu-rt-${version}-1.${architecture.rpm}.rpm`
   copyFileSync(join(top, 'RPMS', architecture.rpm, name), join(out, name))
@@ -57,9 +57,8 @@ function filesOf(root) {
   return readdirSync(root, { recursive: true })
     .sort()
     .flatMap((name) => {
-      const { mode } = lstatSync(join(root, name))
-      if (!lstatSync(join(root, name)).isDirectory())
-        return [`${kindOf(name, (mode & 0o111) !== 0)}"/${name}"`]
+      const file = lstatSync(join(root, name))
+      if (!file.isDirectory()) return [`${kindOf(name, (file.mode & 0o111) !== 0)}"/${name}"`]
       return /(^|\/)qemu-rt(\/|$)/.test(name) ? [`%dir "/${name}"`] : []
     })
 }

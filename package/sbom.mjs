@@ -1,16 +1,11 @@
 // The list of the libraries in the program, as CycloneDX: npm's own, which is there since npm 10.
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 
 export function makeSbom({ about, out }) {
   const { version, epoch } = about
-  const bom = JSON.parse(
-    execFileSync('npm', ['sbom', '--omit', 'dev', '--sbom-format', 'cyclonedx'], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 26,
-    }),
-  )
+  const bom = JSON.parse(execaSync('npm', ['sbom', '--omit', 'dev', '--sbom-format', 'cyclonedx']).stdout)
   // Two runs give the same.
   delete bom.serialNumber
   bom.metadata.timestamp = new Date(epoch * 1000).toISOString()

@@ -1,5 +1,4 @@
 // What goes into a package: the files as they lie on a host, all of one time.
-import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   lutimesSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { execaSync } from 'execa'
 
 /** Names of this machine's architecture, by Node's. */
 const ARCHITECTURES = { x64: { deb: 'amd64', rpm: 'x86_64' }, arm64: { deb: 'arm64', rpm: 'aarch64' } }
@@ -33,12 +33,7 @@ function timeOfSources() {
   const given = process.env.SOURCE_DATE_EPOCH
   if (given) return Number(given)
   try {
-    return Number(
-      execFileSync('git', ['log', '-1', '--format=%ct'], {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      }),
-    )
+    return Number(execaSync('git', ['log', '-1', '--format=%ct']).stdout)
   } catch {
     return Math.floor(statSync('package.json').mtimeMs / 1000)
   }
@@ -48,8 +43,8 @@ function timeOfSources() {
 export function stage(scratch, { epoch }) {
   return (kind, change = () => {}) => {
     const root = join(scratch, kind)
-    execFileSync('./install.sh', ['--prefix', '/usr', '--package'], {
-      env: { ...process.env, DESTDIR: root },
+    execaSync('./install.sh', ['--prefix', '/usr', '--package'], {
+      env: { DESTDIR: root },
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     for (const page of ['man1/qemu-rt.1', 'man5/qemu-rt.toml.5']) compress(join(root, 'usr/share/man', page))

@@ -1,5 +1,6 @@
 import type * as Levenshtein from 'fastest-levenshtein' with { 'resolution-mode': 'import' }
 import type * as TomlParser from 'toml-eslint-parser' with { 'resolution-mode': 'import' }
+import type YargsParser from 'yargs-parser'
 
 /*
  * Libraries that most launches do not need, loaded when they are first used: evaluating them takes a millisecond of
@@ -16,4 +17,9 @@ function tomlParser(): typeof TomlParser {
   return require('toml-eslint-parser')
 }
 
-export = { levenshtein, tomlParser }
+/** A parser of options; the entry for browsers is the one that reads neither files nor the environment. */
+function yargsParser(): typeof YargsParser {
+  return require('yargs-parser/browser').default
+}
+
+export = { levenshtein, tomlParser, yargsParser }

@@ -1,6 +1,6 @@
 import { driverctlFailed } from '../errors/bind.js'
+import { runCommand } from '../host/command.js'
 import { isExecutable } from '../host/executable.js'
-import { run } from '../host/program.js'
 import type { Root } from '../host/sysroot.js'
 import type { PciAddress } from '../units/pci-address.js'
 
@@ -16,7 +16,7 @@ export function hasDriverctl(root: Root): boolean {
  */
 export async function overrideDriver(address: PciAddress, driver: string | null): Promise<void> {
   const command = driver === null ? ['unset-override', address] : ['set-override', address, driver]
-  const failure = await run(['driverctl', ...command])
+  const { failure } = await runCommand(['driverctl', ...command])
   if (failure !== null) throw driverctlFailed({ command: command.join(' '), reason: failure })
 }
 

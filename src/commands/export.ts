@@ -1,9 +1,8 @@
 import { isatty } from 'node:tty'
-import { isPreemptRt } from '../checks/judge/preempt-rt.js'
 import { badExpiry, noExpiry } from '../errors/export.js'
 import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
 import { offersOf } from '../export/offers.js'
-import { readAttribute } from '../host/sysfs.js'
+import { readPreemptRt } from '../host/preempt-rt.js'
 import { openSysroot } from '../host/sysroot.js'
 import { report, writeAll } from '../report/output.js'
 import { intersectCpuSets } from '../units/cpu-set.js'
@@ -36,10 +35,7 @@ export async function exportCommand(name: ExportFormatName, options: ExportOptio
     offers,
     host: {
       realtimeCpus: realtime && intersectCpuSets(realtime, host.cpus?.online ?? realtime),
-      preemptRt: isPreemptRt(
-        readAttribute(`${root}/sys/kernel/realtime`),
-        readAttribute(`${root}/proc/version`),
-      ),
+      preemptRt: readPreemptRt(root),
     },
     expires,
   })

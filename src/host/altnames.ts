@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { askProgram } from './program.js'
 
 /**
  * Asks the kernel, through `ip`, for the altnames of this host's interfaces, also those that were given by hand. Takes
@@ -6,22 +6,25 @@ import { execFileSync } from 'node:child_process'
  * @returns altnames by interface name; `{}` when there is no `ip` that can tell
  */
 export function readAltnames(): Readonly<Record<string, readonly string[]>> {
-  try {
-    return parseAltnames(
-      execFileSync('ip', ['-j', 'link', 'show'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-    )
-  } catch {
-    return {}
-  }
+  return parseAltnames(askProgram(['ip', '-j', 'link', 'show']))
 }
 
 /**
  * Reads the output of `ip -j link show`.
- * @throws {SyntaxError} when it is not JSON
+ * @param printed null when it could not be run
+ * @returns `{}` for what is no list of interfaces, as an old `ip` prints
  */
-export function parseAltnames(json: string): Readonly<Record<string, readonly string[]>> {
-  const links: unknown = JSON.parse(json)
+export function parseAltnames(printed: string | null): Readonly<Record<string, readonly string[]>> {
+  const links = parsed(printed ?? '')
   return Object.fromEntries(Array.isArray(links) ? links.flatMap(altnamesOf) : [])
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return null
+  }
 }
 
 function altnamesOf(link: unknown): [string, string[]][] {

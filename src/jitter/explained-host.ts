@@ -1,8 +1,8 @@
 import { parseTickless } from '../checks/judge/isolation.js'
-import { isPreemptRt } from '../checks/judge/preempt-rt.js'
 import { fairServerOf, type ThrottlingFacts } from '../checks/judge/throttling.js'
 import { readCpus, readRealtimeRuntime } from '../host/cpus.js'
 import type { HostCpus } from '../host/facts.js'
+import { readPreemptRt } from '../host/preempt-rt.js'
 import { readAttribute, readNumber } from '../host/sysfs.js'
 import { openSysroot } from '../host/sysroot.js'
 import type { JitterFacts } from './explain.js'
@@ -26,10 +26,7 @@ export function readExplainedHost(
     // A kernel without the file has no CPU without the tick (kernel/time/tick-sched.c, CONFIG_NO_HZ_FULL).
     fullDynticks: parseTickless(readAttribute(`${root}/sys/devices/system/cpu/nohz_full`) ?? ''),
     fairServer: fairServerOf(release, runtime),
-    isRealtimeKernel: isPreemptRt(
-      readAttribute(`${root}/sys/kernel/realtime`),
-      readAttribute(`${root}/proc/version`),
-    ),
+    isRealtimeKernel: readPreemptRt(root),
   }
 }
 

@@ -1,4 +1,4 @@
-/** Writes a length of time for people: `700 ns`, `8.4 us`, `13 ms`. */
+/** Writes a length of time for people: `700 ns`, `8.4 us`, `13 ms`. pretty-ms would write `8µs 400ns`. */
 export function formatMicroseconds(microseconds: number): string {
   const [number, unit] =
     microseconds < 0.95

@@ -1,6 +1,7 @@
-import { type CommandLine, type Option, parseCommandLine, type Word } from '../argv/command-line.js'
+import { type CommandLine, type Item, parseCommandLine, type Word, wordsOf } from '../argv/command-line.js'
 import { findOption, type OptionSpec } from '../argv/options.js'
 import { badFlagValue, unknownFlag } from '../errors/command-line.js'
+import libraries from '../libraries.cjs'
 
 /** The wrapper's own options, as typed. */
 export interface Flags {
@@ -17,35 +18,19 @@ export interface Flags {
 }
 
 const VALUED = ['config', 'profile', 'nic', 'emulator', 'sysroot', 'format', 'wait'] as const
-type Valued = (typeof VALUED)[number]
 
-/** One of the wrapper's own options where it stands. */
-interface Given {
-  /** With its dashes and without a value, for messages. */
-  readonly spelled: string
-  /** Without dashes and `rt-`. */
-  readonly name: string
-  /** null when there is none. */
-  readonly value: string | null
-}
+/** Those of `qemu-rt run`, before `--`. */
+const OF_RUN = [...VALUED, 'dry-run', 'help'].map((name) => `--${name}`)
+
+/** Those on QEMU's command line. */
+const ON_LINE = [...VALUED, 'dry-run'].map((name) => `--rt-${name}`).concat('--dry-run')
 
 /**
  * Reads the words between `run` and `--`.
  * @throws {UserError} exit 64 for an unknown option, a missing or doubled value, or a stray word
  */
 export function parseRunFlags(words: readonly string[]): Flags {
-  const given: Given[] = []
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] === '-h' ? '--help' : (words[at] ?? '')
-    const [, spelled = word, name = '', value = null] = /^(--([^=]+))(?:=(.*))?$/s.exec(word) ?? []
-    const takesNext = value === null && isValued(name)
-    given.push({ spelled, name, value: takesNext ? (words[at + 1] ?? null) : value })
-    if (takesNext) at++
-  }
-  return collect(
-    given,
-    [...VALUED, 'dry-run', 'help'].map((name) => `--${name}`),
-  )
+  return readFlags(parseCommandLine(wordsOf(words), lookupOfRun), OF_RUN)
 }
 
 /**
@@ -54,55 +39,100 @@ export function parseRunFlags(words: readonly string[]): Flags {
  * @throws {UserError} exit 64 as above
  */
 export function extractFlags(words: readonly Word[]): { readonly flags: Flags; readonly line: CommandLine } {
-  const all = parseCommandLine(words, lookup)
+  const all = parseCommandLine(words, lookupOnLine)
   const own = all.filter((item) => item.kind === 'option' && item.spec?.name === OWN)
   return {
-    flags: collect(
-      own.flatMap(givenIn),
-      [...VALUED, 'dry-run'].map((name) => `--rt-${name}`).concat('--dry-run'),
-    ),
+    flags: readFlags(own, ON_LINE),
     line: own.length === 0 ? all : all.filter((item) => !own.includes(item)),
   }
 }
 
 /** How the parser of QEMU's command line knows the wrapper's own options. */
 const OWN = 'rt'
-const OWN_FLAG = /^--?(?:rt-([^=]*)|(dry-run))(?:=(.*))?$/s
-
-function lookup(spelled: string): OptionSpec | null {
-  const match = OWN_FLAG.exec(spelled)
-  if (match === null) return findOption(spelled)
-  const takesArgument = match[3] === undefined && isValued(match[1] ?? '')
+const ownOption = (takesArgument: boolean): OptionSpec => {
   return { name: OWN, takesArgument, syntax: 'plain', repeats: 'list' }
 }
 
-function givenIn(item: CommandLine[number]): Given[] {
-  const [, name, dryRun = '', value = null] = OWN_FLAG.exec(item.word.text) ?? []
-  const spelled = item.word.text.replace(/=.*/s, '').replace(/^--?/, '--')
-  const next = (item as Option).argument?.text ?? null
-  return [{ spelled, name: name ?? dryRun, value: value ?? next }]
+function lookupOfRun(spelled: string): OptionSpec {
+  return ownOption(VALUED.some((name) => spelled === `--${name}`))
 }
 
-function isValued(name: string): name is Valued {
-  return VALUED.some((valued) => valued === name)
+function lookupOnLine(spelled: string): OptionSpec | null {
+  if (!/^--?(rt-|dry-run(=|$))/.test(spelled)) return findOption(spelled)
+  return ownOption(VALUED.some((name) => spelled.replace(/^--?/, '') === `rt-${name}`))
 }
 
-function collect(given: readonly Given[], known: readonly string[]): Flags {
-  const values: Partial<Record<Valued, string>> = {}
-  const nic: string[] = []
-  const switches = new Set<string>()
-  for (const { spelled, name, value } of given) {
-    if (!known.includes(spelled)) throw unknownFlag({ flag: spelled, known })
-    if (!isValued(name)) {
-      if (value !== null) throw badFlagValue({ flag: spelled, problem: 'takes no value' })
-      switches.add(name)
-      continue
-    }
-    if (value === null || value === '') throw badFlagValue({ flag: spelled, problem: 'a value is missing' })
-    if (name === 'nic') nic.push(value)
-    else if (values[name] !== undefined)
-      throw badFlagValue({ flag: spelled, problem: 'given more than once' })
-    else values[name] = value
+/** What yargs-parser is told, so that a value stays as it was typed: numbers, quotes, dots and dashes mean nothing. */
+const AS_TYPED = {
+  'boolean-negation': false,
+  'camel-case-expansion': false,
+  'dot-notation': false,
+  'nargs-eats-options': true,
+  'parse-numbers': false,
+  'short-option-groups': false,
+}
+
+/** What yargs-parser 22 complains of (eatNargs in its build/lib/yargs-parser.js), and how we say it. */
+const COMPLAINTS = [
+  [/^Not enough arguments following: (.*)$/, 'a value is missing'],
+  [/^Argument unexpected for: (.*)$/, 'takes no value'],
+] as const
+
+/**
+ * Has yargs-parser read options that were found. Most launches have none, and do not load it.
+ * @param own with their arguments as separate words, or after `=`
+ * @param known with their dashes
+ */
+function readFlags(own: CommandLine, known: readonly string[]): Flags {
+  const words = own.flatMap((item) => knownWords(item, known))
+  if (words.length === 0) return { nic: [], dryRun: false, help: false }
+  const keys = known.map((spelled) => spelled.slice(2))
+  const { argv, error } = libraries.yargsParser().detailed(words, {
+    string: keys.filter(isValued),
+    narg: Object.fromEntries(keys.map((key) => [key, isValued(key) ? 1 : 0])),
+    configuration: AS_TYPED,
+  })
+  for (const [pattern, problem] of COMPLAINTS) {
+    const [, key] = pattern.exec(error?.message ?? '') ?? []
+    if (key !== undefined) throw badFlagValue({ flag: `--${key}`, problem })
   }
-  return { ...values, nic, dryRun: switches.has('dry-run'), help: switches.has('help') }
+  if (error !== null) throw error
+  const valued = keys.filter(isValued).map((key) => [nameOf(key), valuesOf(key, argv[key])] as const)
+  const given = Object.fromEntries(valued)
+  const single = Object.entries(given).flatMap(([name, [value]]) =>
+    value === undefined || name === 'nic' ? [] : [[name, value] as const],
+  )
+  return {
+    ...Object.fromEntries(single),
+    nic: given.nic ?? [],
+    dryRun: 'dry-run' in argv || 'rt-dry-run' in argv,
+    help: 'help' in argv,
+  }
+}
+
+/** An option's words with two dashes. @throws {UserError} exit 64 when it is none of ours */
+function knownWords(item: Item, known: readonly string[]): string[] {
+  const { text } = item.word
+  const word = text === '-h' ? '--help' : text.replace(/^--?(?=rt-|dry-run)/, '--')
+  const flag = /^--[^=]+/.exec(word)?.[0] ?? word
+  if (!known.includes(flag)) throw unknownFlag({ flag, known })
+  return item.kind === 'option' && item.argument !== null ? [word, item.argument.text] : [word]
+}
+
+/** @throws {UserError} exit 64 for an empty value, and for two where one is meant */
+function valuesOf(key: string, value: unknown): readonly string[] {
+  const values: readonly string[] = value === undefined ? [] : [value].flat().map(String)
+  const flag = `--${key}`
+  if (values.includes('')) throw badFlagValue({ flag, problem: 'a value is missing' })
+  if (values.length > 1 && nameOf(key) !== 'nic')
+    throw badFlagValue({ flag, problem: 'given more than once' })
+  return values
+}
+
+function nameOf(key: string): string {
+  return key.replace(/^rt-/, '')
+}
+
+function isValued(key: string): boolean {
+  return VALUED.some((valued) => valued === nameOf(key))
 }

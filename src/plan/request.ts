@@ -81,7 +81,9 @@ export function readRequest({ entry, args, env, hostArch }: Invocation): Request
 /** NICs are repeatable, so flags replace what the environment asks for as a whole. */
 function requestedNics(fromEnv: string | undefined, runFlags: Flags | null, flags: Flags): readonly string[] {
   const given = [...(runFlags?.nic ?? []), ...flags.nic]
-  return given.length > 0 ? given : (fromEnv?.split(/\s+/).filter((name) => name !== '') ?? [])
+  if (given.length > 0) return given
+  const names = fromEnv?.split(/\s+/).filter((name) => name !== '') ?? []
+  return parseRunFlags(names.flatMap((name) => ['--nic', name])).nic
 }
 
 function absoluteEmulator(path: string | null): string | null {

@@ -1,5 +1,5 @@
 import { formatTable } from '../report/table.js'
-import { cut, displayWidth } from './width.js'
+import { cut, displayWidth } from '../report/width.js'
 
 /** A column of a table that has to fit a terminal. */
 export interface Column {

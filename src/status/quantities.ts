@@ -1,4 +1,4 @@
-/** Bytes for people who look at many VMs: three digits or so. */
+/** Bytes for people who look at many VMs: three digits or so, where pretty-bytes has two decimals or a fixed number. */
 export function formatSize(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
   const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10))
@@ -6,7 +6,7 @@ export function formatSize(bytes: number): string {
   return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${units[power]}`
 }
 
-/** The two largest units: `3 d 4 h`, `12 s`. */
+/** The two largest units: `3 d 4 h`, `12 s`. pretty-ms writes `3d 4h`, with `m` for minutes. */
 export function formatDuration(seconds: number): string {
   const whole = Math.floor(seconds)
   const parts = [

@@ -1,3 +1,4 @@
+import { cut } from '../report/width.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import { printable } from '../units/printable.js'
 import { cpuSection } from './cpu-section.js'
@@ -6,7 +7,6 @@ import type { Asked, Status } from './status.js'
 import { vmSection } from './vm-section.js'
 import { vmTable } from './vm-table.js'
 import { countDrift, hasDrifted, type VmStatus } from './vms.js'
-import { cut } from './width.js'
 
 /** Writes a status for people, line by line; none is wider than the terminal. */
 export function statusText(status: Status, options: TextOptions): Line[] {

@@ -1,4 +1,5 @@
 import type { SchedPolicy } from '../config/policy.js'
+import { cut, displayWidth } from '../report/width.js'
 import { describeRole } from '../tune/roles.js'
 import { formatCpuSet } from '../units/cpu-set.js'
 import { printable } from '../units/printable.js'
@@ -9,7 +10,6 @@ import { alarm, type Line, plain, type TextOptions, title } from './line.js'
 import { formatDuration, formatSize } from './quantities.js'
 import type { Usage } from './snapshot.js'
 import { countDrift, type ThreadStatus, type VmStatus } from './vms.js'
-import { cut, displayWidth } from './width.js'
 
 const COLUMNS: readonly Column[] = [
   { heading: '  THREAD', min: 18 },

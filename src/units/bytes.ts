@@ -41,7 +41,7 @@ function fit(bytes: bigint): Bytes | null {
   return bytes < LIMIT ? bytes : null
 }
 
-/** Writes a size for people: `4 GiB`, `1.5 GiB`, `219136 KiB`. */
+/** Writes a size for people, to the byte: `4 GiB`, `1.5 GiB`, `219136 KiB`. pretty-bytes would round it. */
 export function formatBytes(bytes: Bytes): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
   let power = 0

@@ -5,17 +5,10 @@ import { domainXml } from '../e2e/domain-xml.js'
 import { type Installed, install, needsLibvirt } from '../e2e/libvirtd.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
 import { GOES_WELL, IN_A_FILE, launch, QEMU_ARGS, QEMU_USER } from './help/launch.js'
+import { ONE_CPU } from './help/one-cpu.js'
 
 // What was attacked and held, and is to hold.
 
-const CONFIG = `
-[host]
-housekeeping = "0"
-realtime = "1"
-[profile.rt]
-vcpus = { cpus = "auto", policy = "fifo", priority = 3 }
-emulator = { cpus = "housekeeping" }
-`
 const HOOK = '/etc/libvirt/hooks/qemu.d/qemu-rt'
 const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
 const SECONDS = 15
@@ -47,7 +40,7 @@ function trap(t: Test): string {
 
 t.test('nothing is taken from the working directory', async (t) => {
   if (!needsLibvirt(t)) return
-  const installed = await install(t, { config: CONFIG })
+  const installed = await install(t, { config: ONE_CPU })
   const directory = trap(t)
   const there = ['env', '--chdir', directory]
   const runtimes = { 'the executable': [], Node: ['env', 'QEMU_RT_PLANNER_RUNTIME=node'] }
@@ -99,7 +92,7 @@ function hook({ run }: Installed, operation: string, xml: string, seconds = SECO
 
 t.test('XML that is made to take long, or to have root read something', async (t) => {
   if (!needsLibvirt(t)) return
-  const installed = await install(t, { config: CONFIG })
+  const installed = await install(t, { config: ONE_CPU })
   await installed.run('sh', '-c', 'echo swordfish >/etc/secret; chmod 600 /etc/secret')
   const domain = domainXml('vm', { emulator: installed.emulator, metadata: '@inside@' }).replace(
     '<name>',
@@ -129,7 +122,7 @@ t.test('XML that is made to take long, or to have root read something', async (t
 
 t.test('names that JavaScript knows are names that nobody has given', async (t) => {
   if (!needsLibvirt(t)) return
-  const { run } = await install(t, { config: CONFIG })
+  const { run } = await install(t, { config: ONE_CPU })
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
     const profile = await run('qemu-rt', 'run', '--dry-run', '--profile', name, '--', '-machine', 'pc')
     t.match(profile, { status: 78, stderr: `profile '${name}'` }, `profile ${name}`)
@@ -150,7 +143,7 @@ wait $launcher`
 
 t.test('a planner that is killed keeps nothing', async (t) => {
   if (!needsLibvirt(t)) return
-  const installed = await install(t, { config: CONFIG })
+  const installed = await install(t, { config: ONE_CPU })
   for (let at = 0; at < 40; at++) await installed.run('sh', '-c', KILLED, 'sh', (0.002 * at).toFixed(3))
   const { status, stderr, seconds } = await launch(installed, SECONDS)
   t.match({ status, stderr }, { status: 0, stderr: GOES_WELL }, 'the next launch goes well')
@@ -159,7 +152,7 @@ t.test('a planner that is killed keeps nothing', async (t) => {
 
 t.test('a hook that is killed keeps nothing', async (t) => {
   if (!needsLibvirt(t)) return
-  const installed = await install(t, { config: CONFIG })
+  const installed = await install(t, { config: ONE_CPU })
   const metadata = '<r:request xmlns:r="urn:qemu-rt:request" profile="rt"/>'
   const xml = domainXml('vm', { emulator: installed.emulator, metadata }).replace(
     '<name>',
@@ -180,7 +173,7 @@ t.test('a hook that is killed keeps nothing', async (t) => {
 
 t.test('100,000 lease files of another user keep nobody waiting', async (t) => {
   if (!needsLibvirt(t)) return
-  const installed = await install(t, { config: CONFIG })
+  const installed = await install(t, { config: ONE_CPU })
   const make = `own=/run/qemu-rt/leases/$(id -u); mkdir -p "$own"; cd "$own" &&
     seq 100000 | sed 's/.*/&-1-abcdefgh@1@.lease/' | xargs touch; ls | wc -l`
   t.equal((await installed.run(...QEMU_USER, 'sh', '-c', make)).stdout.trim(), '100000', 'they are there')

@@ -12,19 +12,11 @@ import { COMPILER } from './help/compile.js'
 import { hostileQemu } from './help/hostile.js'
 import { impostor } from './help/impostor.js'
 import { GOES_WELL, launch, QEMU_USER } from './help/launch.js'
+import { ONE_CPU } from './help/one-cpu.js'
 import { forgedPlan } from './help/plans.js'
 
 // M1 and M2: what a user that launches VMs leaves where leases are.
 
-/** One CPU for all: who has it keeps every other from starting. */
-const CONFIG = `
-[host]
-housekeeping = "0"
-realtime = "1"
-[profile.rt]
-vcpus = { cpus = "auto", policy = "fifo", priority = 3 }
-emulator = { cpus = "housekeeping" }
-`
 const METADATA = '<r:request xmlns:r="urn:qemu-rt:request" profile="rt"/>'
 const LEASES = '/run/qemu-rt/leases'
 const TIMED_OUT = 124
@@ -53,7 +45,7 @@ ls "$own" | wc -l`
 
 t.test('lists of CPUs that are too long', async (t) => {
   if (!needsLibvirt(t, COMPILER)) return
-  const installed = await install(t, { config: CONFIG })
+  const installed = await install(t, { config: ONE_CPU })
   const { run } = installed
   const status = () => run('timeout', String(SECONDS), 'qemu-rt', 'status')
   await t.test('in a plan', async (t) => {
@@ -85,7 +77,7 @@ const LOCK_ALL = `for path in /run/qemu-rt $(find /run/qemu-rt/* 2>/dev/null); d
 
 t.test('a lock that another user keeps holds up no start for minutes', async (t) => {
   if (!needsLibvirt(t)) return
-  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const libvirt = await startLibvirtd(t, { config: ONE_CPU, qemuConf: NO_CPU_GROUPS })
   t.not(await asQemuUser(libvirt, LOCK_ALL), '0', 'something is locked')
   const check = (what: string, { status, stderr }: Ended) => {
     t.not(status, TIMED_OUT, `${what} ends`)
@@ -114,7 +106,7 @@ t.test('what another user plants counts for nothing', async (t) => {
       cp "$own/1-$start-abcdefgh@1@.lease" "$own/1-$start-ijklmnop.lease"`,
   }
   for (const [what, script] of Object.entries(attacks)) {
-    const installed = await install(t, { config: CONFIG })
+    const installed = await install(t, { config: ONE_CPU })
     await asQemuUser(installed, script)
     const { status, stderr } = await launch(installed, SECONDS)
     t.match({ status, stderr }, { status: 0, stderr: GOES_WELL }, what)
@@ -123,7 +115,7 @@ t.test('what another user plants counts for nothing', async (t) => {
 
 t.test("a running VM's CPU is not given twice, whatever its user does to the leases", async (t) => {
   if (!needsLibvirt(t, COMPILER)) return
-  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const libvirt = await startLibvirtd(t, { config: ONE_CPU, qemuConf: NO_CPU_GROUPS })
   const define = async (env: Readonly<Record<string, string>> = {}) => {
     const name = domainName()
     await libvirt.define(domainXml(name, { emulator: libvirt.emulator, metadata: METADATA, env }))

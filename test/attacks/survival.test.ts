@@ -1,19 +1,11 @@
 import t from 'tap'
 import { domainName, domainXml } from '../e2e/domain-xml.js'
 import { type Libvirt, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from '../e2e/libvirtd.js'
+import { ONE_CPU } from './help/one-cpu.js'
 import { restart } from './help/restart.js'
 
 // H5: what a domain's owner may change at any time, and what may become of the planner, end no VM and keep nothing.
 
-/** One CPU for all: who has it keeps every other from starting. */
-const CONFIG = `
-[host]
-housekeeping = "0"
-realtime = "1"
-[profile.rt]
-vcpus = { cpus = "auto", policy = "fifo", priority = 3 }
-emulator = { cpus = "housekeeping" }
-`
 const URI = 'qemu:///system'
 const REQUEST = 'urn:qemu-rt:request'
 const METADATA = `<r:request xmlns:r="${REQUEST}" profile="rt"/>`
@@ -70,7 +62,7 @@ async function setMetadata(libvirt: Libvirt, name: string, bad: readonly string[
 
 t.test('metadata of a VM that runs', async (t) => {
   if (!needsLibvirt(t)) return
-  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const libvirt = await startLibvirtd(t, { config: ONE_CPU, qemuConf: NO_CPU_GROUPS })
   let taken = 0
   for (const [what, bad] of Object.entries(BAD)) {
     const name = await started(libvirt)
@@ -104,7 +96,7 @@ const TIMED_OUT = 124
 
 t.test('the planner, when libvirtd restarts and when a VM ends', async (t) => {
   if (!needsLibvirt(t)) return
-  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const libvirt = await startLibvirtd(t, { config: ONE_CPU, qemuConf: NO_CPU_GROUPS })
   const virsh = (...args: string[]) => libvirt.run('timeout', String(SECONDS), 'virsh', '-c', URI, ...args)
   await libvirt.run('cp', `${LIBRARY}/qemu-rt-planner`, '/var/tmp/kept')
   for (const [fate, command] of Object.entries(FATES)) {
@@ -131,7 +123,7 @@ const HOOK = '/etc/libvirt/hooks/qemu.d/qemu-rt'
 
 t.test('the end of a VM, whatever libvirt says of it', async (t) => {
   if (!needsLibvirt(t)) return
-  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const libvirt = await startLibvirtd(t, { config: ONE_CPU, qemuConf: NO_CPU_GROUPS })
   const texts: Readonly<Record<string, string>> = {
     nothing: ':',
     'no XML': 'echo garbage',

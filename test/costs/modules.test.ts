@@ -55,7 +55,7 @@ const folders = (modules: readonly string[]) => [
 ]
 
 /** Evaluated when they are first needed, since src/libraries.cts requires them in functions. */
-const ON_DEMAND = ['eslint-visitor-keys', 'fastest-levenshtein', 'toml-eslint-parser']
+const ON_DEMAND = ['eslint-visitor-keys', 'fastest-levenshtein', 'toml-eslint-parser', 'yargs-parser']
 
 for (const entry of ['src/planner.ts', 'src/main.ts']) {
   t.test(`${entry}: a launch evaluates no library, and only what it may need of the project`, async (t) => {

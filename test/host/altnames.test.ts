@@ -11,23 +11,8 @@ t.test('altnames are read from what ip prints', async (t) => {
   t.strictSame(parseAltnames('{}'), {})
 })
 
-t.test('without ip there are none', async (t) => {
-  const path = process.env.PATH
-  t.teardown(() => {
-    process.env.PATH = path
-  })
-  process.env.PATH = t.testdir({})
-  t.strictSame(readAltnames(), {})
-})
-
-t.test('an ip that knows no JSON says nothing', async (t) => {
-  const directory = t.testdir({ ip: '#!/bin/sh\necho usage >&2\necho nonsense\n' })
-  const path = process.env.PATH
-  t.teardown(() => {
-    process.env.PATH = path
-  })
-  const { chmodSync } = await import('node:fs')
-  chmodSync(`${directory}/ip`, 0o755)
-  process.env.PATH = directory
-  t.strictSame(readAltnames(), {})
+t.test('without an ip that knows JSON there are none', async (t) => {
+  for (const printed of [null, '', 'nonsense\n', '[', '{"ifname":"lo"}'])
+    t.strictSame(parseAltnames(printed), {})
+  t.type(readAltnames(), 'object', 'this host is asked')
 })

@@ -1,7 +1,7 @@
 // A real-time compute node in a VM: npm run lab runs the tests in it, npm run lab -- --shell gives a shell. Options:
 //   --shell            a shell instead of the tests; leave it with `exit`
 //   --part NAME        only the parts whose names begin so: --part 2
-//   --with NAME        these parts besides, which have no number and by default do not run; may be repeated
+//   --with NAME        this part besides, in a boot of its own: one without a number, which by default does not run; may be repeated
 //   --timeout SECONDS  how long the node may run (default: 1800)
 // It needs qemu-system-x86_64, busybox-static, kmod, binutils, xz-utils and apt's package lists. The log is kept in .lab/node.log.
 import { execFileSync, spawn } from 'node:child_process'
@@ -229,10 +229,9 @@ function hasDevice(name) {
 
 /** @returns the exit code: 0 when every test has passed */
 async function bootAll(kernel, initramfs) {
-  const boots = options.shell ? BOOTS.slice(0, 1) : BOOTS.filter((one) => partsOf(one).length > 0)
+  const tested = [...BOOTS.map(asked), ...options.with.map(alone)].filter(({ names }) => names.length > 0)
+  const boots = options.shell ? [{ ...BOOTS[0], names: [] }] : tested
   if (boots.length === 0) throw new Error(`no part's name begins with ${options.part}; see docs/lab.md`)
-  const unknown = options.with.find((name) => !boots.some((one) => partsOf(one).includes(name)))
-  if (unknown !== undefined) throw new Error(`there is no part ${unknown}; see docs/lab.md`)
   let [passed, failed] = [0, 0]
   rmSync(join(kept, 'node.log'), { force: true })
   for (const one of boots) {
@@ -245,23 +244,30 @@ async function bootAll(kernel, initramfs) {
   return failed === 0 ? 0 : 1
 }
 
-/** The parts that are asked for of those of a boot, in their order. Parts without a number run by their name alone. */
-function partsOf({ parts }) {
+/** A boot with the parts of its directory that are asked for, in their order. Parts without a number run by their name alone. */
+function asked(one) {
+  const begins = (name) => (options.part === '' ? /^\d/.test(name) : name.startsWith(options.part))
+  return { ...one, names: namesOf(one).filter(begins) }
+}
+
+/** A boot for one part: what the others leave, such as AppArmor, is not there. */
+function alone(name) {
+  const one = BOOTS.find((boot) => namesOf(boot).includes(name))
+  if (one === undefined) throw new Error(`there is no part ${name}; see docs/lab.md`)
+  return { ...one, names: [name] }
+}
+
+function namesOf({ parts }) {
   return readdirSync(join(here, parts))
     .filter((file) => file.endsWith('.sh'))
     .map((file) => file.slice(0, -'.sh'.length))
-    .filter(
-      (name) =>
-        options.with.includes(name) ||
-        (options.part === '' ? /^\d/.test(name) : name.startsWith(options.part)),
-    )
 }
 
 async function boot({ release, image, root }, initramfs, one) {
-  const { parts, cpus, quiet, isolation } = one
+  const { parts, names, cpus, quiet, isolation } = one
   const append = [
     `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=${quiet} rcu_nocbs=${quiet} irqaffinity=0-1 hugepages=256`,
-    `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${partsOf(one).join()}`,
+    `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${names.join()}`,
   ].join(' ')
   const args = [
     ...[

@@ -29,6 +29,24 @@ const withSuffix = (files: readonly string[], suffix: string) => {
   return file
 }
 
+t.test('a command line that is wrong is said in one line', async (t) => {
+  const cases = [
+    [['--out'], /--out <directory>' argument missing/],
+    [['--out='], /A directory is missing/],
+    [['--out', '--help'], /A directory is missing/],
+    [['--ou', 'x'], /unknown option '--ou' \(Did you mean --out\?\)/],
+    [['dbe'], /'dbe' is invalid for argument 'kind'\. It is none of deb, rpm, sbom/],
+    [['deb', 'toString'], /'toString' is invalid/],
+  ] as const
+  for (const [args, message] of cases) {
+    const { status, stdout, stderr } = run(process.execPath, 'package/package.mjs', ...args)
+    t.match({ status, stdout, stderr }, { status: 64, stdout: '', stderr: message }, args.join(' '))
+    t.match(stderr, /^package: [^\n]*; see npm run package -- --help\n$/)
+  }
+  const { status, stdout, stderr } = run(process.execPath, 'package/package.mjs', '--help')
+  t.match({ status, stdout, stderr }, { status: 0, stdout: /^Usage: npm run package -- /, stderr: '' })
+})
+
 t.test('two packages of one commit are the same to the byte', { timeout: 600_000 }, async (t) => {
   if (!needs(t, ['dpkg-deb', 'rpmbuild'])) return
   const dir = t.testdir({ first: {}, second: {} })

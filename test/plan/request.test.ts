@@ -74,6 +74,40 @@ t.test('run takes options before --, and the same ones after it', async (t) => {
   t.match(request, { entry: 'run', nics: ['a', 'b'], dryRun: true, format: 'args' })
 })
 
+t.test('a value is what was typed, whatever it looks like', async (t) => {
+  for (const value of [
+    '007',
+    '1e3',
+    '"quoted"',
+    "'q'",
+    'a.b',
+    '--nic',
+    '-h',
+    '--',
+    '-5',
+    'true',
+    'a=b',
+    'a\nb',
+    '-',
+    '__proto__',
+  ]) {
+    for (const spelled of [[`--profile=${value}`], ['--profile', value]]) {
+      const args = ['run', ...spelled, '--nic', value, '--nic=b', '--', '-S']
+      // The first `--` ends run's own options.
+      if (value === '--' && spelled.length > 1) continue
+      if (value === '--') args.splice(2, 2)
+      t.match(
+        read(args, {}, 'qemu-rt'),
+        { profile: value, nics: value === '--' ? ['b'] : [value, 'b'] },
+        spelled.join(' '),
+      )
+    }
+    const onLine = ['--rt-profile', value, `-rt-nic=${value}`, '-rt-nic', value, '-S']
+    t.match(read(onLine), { profile: value, nics: [value, value] }, onLine.join(' '))
+  }
+  t.strictSame(read([], { QEMU_RT_NIC: '--nic 007' }).nics, ['--nic', '007'])
+})
+
 t.test('a flag beats the environment', async (t) => {
   const env = {
     QEMU_RT_PROFILE: 'e',
@@ -142,6 +176,18 @@ t.test('wrong usage is said in one line with exit code 64', async (t) => {
     ],
     [['run', '--nics', 'a', '--', '-S'], 'qemu-rt', "unknown option '--nics'; did you mean '--nic'?"],
     [['run', 'stray', '--', '-S'], 'qemu-rt', "unknown option 'stray'; see 'qemu-rt run --help'"],
+    [['run', '-nic', 'a', '--', '-S'], 'qemu-rt', "unknown option '-nic'; did you mean '--nic'?"],
+    [['run', '--=x', '--', '-S'], 'qemu-rt', "unknown option '--=x'; see 'qemu-rt run --help'"],
+    [
+      ['run', '--no-dry-run', '--', '-S'],
+      'qemu-rt',
+      "unknown option '--no-dry-run'; did you mean '--dry-run'?",
+    ],
+    [['run', '--dry-run=', '--', '-S'], 'qemu-rt', "takes no value: --dry-run; see 'qemu-rt run --help'"],
+    [['--dry-run=yes'], 'qemu-rt-system-x86_64', "takes no value: --dry-run; see 'qemu-rt run --help'"],
+    [['-rt-dry-run=1'], 'qemu-rt-system-x86_64', "takes no value: --rt-dry-run; see 'qemu-rt run --help'"],
+    [['--rt-nic='], 'qemu-rt-system-x86_64', "a value is missing: --rt-nic; see 'qemu-rt run --help'"],
+    [['run', '--nic', '', '--', '-S'], 'qemu-rt', "a value is missing: --nic; see 'qemu-rt run --help'"],
     [['run', '--profile', '--', '-S'], 'qemu-rt', "a value is missing: --profile; see 'qemu-rt run --help'"],
   ]
   for (const [args, entry, message] of cases) {

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { readThread } from '../../host/check/threads.js'
-import { run } from '../../host/program.js'
+import { runCommand } from '../../host/command.js'
 import { readShortFile } from '../../host/short-file.js'
 import { errorCode } from '../../host/sysfs.js'
 import type { Root } from '../../host/sysroot.js'
@@ -37,7 +37,7 @@ export function accessTo(root: Root): Access {
     },
     write: async (target, text) => {
       if (target.kind === 'file') return writeFile(root, target.target, text)
-      const failure = await run(threadCommand(target, text.trim()))
+      const { failure } = await runCommand(threadCommand(target, text.trim()))
       // A thread that has ended needs no setting.
       if (failure !== null && !/No such process/.test(failure)) throw new Refused(failure.split('\n')[0])
     },

@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync } from 'node:fs'
 import { UserError } from '../../errors/user-error.js'
-import { run } from '../../host/program.js'
+import { runCommand } from '../../host/command.js'
 import type { Root } from '../../host/sysroot.js'
 import { directoryOf } from '../../units/path.js'
 import { BOOTLOADER_SIGNS } from './bootloader.js'
@@ -65,12 +65,12 @@ export function hasSystemd(root: Root): boolean {
  */
 export async function forgetUnit(root: Root, unit: string): Promise<string | null> {
   // One that has not run at this boot needs no end.
-  if (root === '' && isThere('/run/systemd/system')) await run(['systemctl', 'stop', unit])
+  if (root === '' && isThere('/run/systemd/system')) await runCommand(['systemctl', 'stop', unit])
   return reloadUnits(root)
 }
 
 /** Has systemd read its units anew. @returns what it says when it cannot; null where it does not run */
 export async function reloadUnits(root: Root): Promise<string | null> {
   if (root !== '' || !isThere('/run/systemd/system')) return null
-  return run(['systemctl', 'daemon-reload'])
+  return (await runCommand(['systemctl', 'daemon-reload'])).failure
 }

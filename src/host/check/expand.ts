@@ -12,7 +12,8 @@ export interface Expanded {
 const MOST_NAMES = 65_536
 
 /**
- * Finds the paths beneath a root that fit a pattern, in which `*` stands for any part of one name.
+ * Finds the paths beneath a root that fit a pattern, in which `*` stands for any part of one name. Libraries for this (tinyglobby)
+ * do not say why a directory could not be listed, nor where they stop; this one descends only as deep as the pattern is long.
  * @returns paths without the root, sorted; a pattern without `*` is itself a path, there or not
  */
 export function expandPattern(root: string, pattern: string): Expanded {

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findTracefs, keepOsnoise, RTLA_INSTANCE } from '../../change/osnoise.js'
+import { type Ended, startCommand } from '../../host/command.js'
 import { isExecutable } from '../../host/executable.js'
 import { readProc } from '../../host/proc.js'
 import { report } from '../../report/output.js'
@@ -110,41 +110,25 @@ function findProgram(name: string, path = SYSTEM_PATH): string | null {
   return found === undefined ? null : join(found, name)
 }
 
-interface Ended {
-  /** Why there is no result; null when it ended well. */
-  readonly failure: string | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** What a program may say; a histogram of 10,000 lines is shorter. */
 const MAX_OUTPUT = 1 << 20
 
-function runProgram(
-  [program = '', ...args]: readonly string[],
+async function runProgram(
+  command: readonly string[],
   seconds: number,
   children: Children,
   ending: Ending = 'kill',
-): Promise<Ended> {
-  const env = { PATH: SYSTEM_PATH, LC_ALL: 'C' }
-  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  children.add(child, ending)
-  const said = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      if (said[name].length < MAX_OUTPUT) said[name] += text
-    })
-  }
-  return new Promise((resolve) => {
-    const endings = { interrupt: 'SIGINT', kill: 'SIGKILL' } as const
-    const timer = setTimeout(() => child.kill(endings[ending]), seconds * 1000 + SPARE_MS)
-    const end = (failure: string | null) => {
-      clearTimeout(timer)
-      resolve({ failure, ...said })
-    }
-    child.once('error', (error) => end(error.message))
-    child.once('close', (code) => end(code === 0 ? null : `${how(child)}: ${reason(said.stderr)}`))
+): Promise<Omit<Ended, 'isMissing'>> {
+  const { child, ended } = startCommand(command, {
+    env: { PATH: SYSTEM_PATH, LC_ALL: 'C' },
+    maxBuffer: MAX_OUTPUT,
+    timeout: seconds * 1000 + SPARE_MS,
+    killSignal: ending === 'interrupt' ? 'SIGINT' : 'SIGKILL',
   })
+  children.add(child, ending)
+  const { failure, stdout, stderr } = await ended
+  if (failure === null) return { failure, stdout, stderr }
+  return { failure: child.pid === undefined ? failure : `${how(child)}: ${reason(stderr)}`, stdout, stderr }
 }
 
 /** rtla's answer to a command that it does not have (Linux 6.1, tools/tracing/rtla/src/rtla.c, rtla_usage). */

@@ -4,10 +4,10 @@
 # nothing but vCPUs and the switch is on them, here with load on all other CPUs. There is no systemd; its slices are made by hand.
 
 groups=/sys/fs/cgroup
-tracing=/sys/kernel/tracing
 hosts='0-1'
 sed -i 's/^realtime.*/realtime = "2-4"\nswitch = "5"/' /etc/qemu-rt/qemu-rt.toml
-mount -t tracefs tracefs $tracing 2>/dev/null
+# shellcheck source=/dev/null
+. "$project/test/lab/trace.sh"
 mkdir $groups/system.slice $groups/user.slice
 # As on a node with systemd, nothing but threads of the kernel is in the root group.
 echo $$ >$groups/system.slice/cgroup.procs
@@ -23,21 +23,13 @@ look() {
   find /etc/systemd/system /var/lib -path '*qemu-rt*' -o -name '*.slice.d' -o -name '*.scope.d' | sort
 }
 
-trace_on() {
-  echo 3c >$tracing/tracing_cpumask
-  echo >$tracing/trace
-  echo 1 >$tracing/events/sched/sched_switch/enable
-  echo 1 >$tracing/tracing_on
-}
-
 # What has run on the isolated CPUs, but for what belongs to each CPU of the kernel: number of the CPU and name. While the hook hands
 # CPU $1 over, threads of the kernel that are bound to none may run there: until a vCPU is real-time, which is before the guest runs.
-trace_off() {
-  echo 0 >$tracing/tracing_on
-  echo 0 >$tracing/events/sched/sched_switch/enable
+names_seen() {
+  trace_off >/tmp/trace
   pgrep -P 2 >/tmp/kernel-threads
-  sed -n 's/.*\[0*\([0-9]*\)\].*next_comm=\(.*\) next_pid=\([0-9]*\) next_prio=\([0-9]*\)$/\1 \3 \4 \2/p' $tracing/trace |
-    grep -Ev '^[0-9]+ [0-9]+ [0-9]+ (swapper|migration|ksoftirqd|kworker|rcuc|rcuop|rcuog|ktimers|cpuhp|irq_work|posixcputmr|idle_inject|watchdog|backlog_napi)(/|$| )' >/tmp/ran
+  sed -n 's/.*\[0*\([0-9]*\)\].*next_comm=\(.*\) next_pid=\([0-9]*\) next_prio=\([0-9]*\)$/\1 \3 \4 \2/p' /tmp/trace |
+    but_kernels_own '[0-9]+ [0-9]+ [0-9]+ ' >/tmp/ran
   awk -v lent="$1" '
     NR == FNR { kernel[$1] = 1; next }
     { name = $0; sub(/^[0-9]+ [0-9]+ [0-9]+ /, "", name) }
@@ -101,7 +93,7 @@ else
   switch=$!
   until_true 20 grep -q poll-switch /proc/$switch/comm
 
-  trace_on
+  trace_on 3c
   # One of load for each CPU that the system has, which keeps it busy and gives way.
   for _ in 0 1; do
     nice -n 19 busybox sh -c 'while :; do :; done' &
@@ -118,7 +110,7 @@ else
   sleep 5
   hook=$(vcpu_of rt-hook)
   lent=${hook##* }
-  is "nothing else was on isolated CPUs, from the launch to 5 s after" "2 CPU 0/TCG;3 CPU 0/TCG;4 CPU 0/TCG;5 poll-switch;" "$(trace_off "$lent")"
+  is "nothing else was on isolated CPUs, from the launch to 5 s after" "2 CPU 0/TCG;3 CPU 0/TCG;4 CPU 0/TCG;5 poll-switch;" "$(names_seen "$lent")"
   # shellcheck disable=SC2086
   kill $load
   root=$(pgrep -f 'qemu-system-x86_64.*-name by-root')

@@ -4,39 +4,28 @@
 # trace of what runs on these CPUs says so.
 
 ensure_libvirtd
-mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
-tracing=/sys/kernel/tracing
+# shellcheck source=/dev/null
+. "$project/test/lab/trace.sh"
 
-trace_on() {
-  echo c >$tracing/tracing_cpumask
-  echo >$tracing/trace
-  echo 1 >$tracing/events/sched/sched_switch/enable
-  echo 1 >$tracing/tracing_on
+# Names of what has run on the isolated CPUs, but for what belongs to each CPU of the kernel.
+names_seen() {
+  trace_off | sed -n 's/.*next_comm=\(.*\) next_pid=\([0-9]*\) .*/\1/p' | but_kernels_own '' | sort -u | tr '\n' ';'
 }
 
-# Names of what has run on the isolated CPUs, but for what belongs to each CPU of the kernel: name/number.
-trace_off() {
-  echo 0 >$tracing/tracing_on
-  echo 0 >$tracing/events/sched/sched_switch/enable
-  sed -n 's/.*next_comm=\(.*\) next_pid=\([0-9]*\) .*/\1/p' $tracing/trace |
-    grep -Ev '^(swapper|migration|ksoftirqd|kworker|rcuc|rcuop|rcuog|ktimers|cpuhp|irq_work|posixcputmr|idle_inject|watchdog|backlog_napi)(/|$| )' |
-    sort -u | tr '\n' ';'
-}
-
-trace_on
+trace_on c
 like "by the hook: started" "started" "$(start rt-hook "<r:request xmlns:r='urn:qemu-rt:request' profile='rt'/>" '')"
 sleep 5
-is "by the hook: nothing else was on isolated CPUs" "CPU 0/TCG;" "$(trace_off)"
+is "by the hook: nothing else was on isolated CPUs" "CPU 0/TCG;" "$(names_seen)"
 like "by the hook: FIFO on a CPU of its own" '^SCHED_FIFO(\|SCHED_RESET_ON_FORK)? 2 [23]$' "$(vcpu_of rt-hook)"
 like "status says so, too" "are as planned" "$(qemu-rt status)"
 virsh destroy rt-hook >/dev/null
 
 rm /etc/libvirt/hooks/qemu.d/qemu-rt
 restart_libvirtd
-trace_on
+trace_on c
 like "by RLIMIT_RTPRIO: started" "started" "$(start rt-limit '' "<qemu:arg value='--rt-profile'/><qemu:arg value='rt'/>")"
 until_true 60 grep -q 'set after' /var/log/libvirt/qemu/rt-limit.log
-is "by RLIMIT_RTPRIO: nothing else was on isolated CPUs" "CPU 0/TCG;" "$(trace_off)"
+is "by RLIMIT_RTPRIO: nothing else was on isolated CPUs" "CPU 0/TCG;" "$(names_seen)"
 like "by RLIMIT_RTPRIO: FIFO on a CPU of its own" '^SCHED_FIFO(\|SCHED_RESET_ON_FORK)? 2 [23]$' "$(vcpu_of rt-limit)"
 virsh destroy rt-limit >/dev/null
 "$project/install.sh" >/dev/null 2>&1

@@ -7,6 +7,7 @@
 # - no descriptor is opened for good, 3 to 9 never: libvirt passes chardevs, tap and vhost devices by number;
 # - outside programs run in $(…) only: dash clears the signal mask when it runs one directly;
 # - no `local`, no bashisms: /bin/sh is dash, bash or busybox.
+# The build makes bin/qemu-rt of src/launcher.sh: it puts lists of options from src/argv/options.ts where names stand in @.
 # What a shell does by itself and no script can undo: dash and busybox drop environment variables whose names are not
 # identifiers, and give IFS and PPID their own values if they are there; an ignored SIGCHLD gets its default (dash,
 # busybox), a blocked one is unblocked (bash); when 3 to 9 are all in use dash leaves this file open, to be read only.
@@ -250,14 +251,8 @@ qemu_rt_has_no_guest() {
         qemu_rt_answer=0
         qemu_rt_option=
         ;;
-      # The other options without an argument, of any QEMU. test/launcher compares with src/argv/options.ts.
-      -S | -alt-grab | -async-teardown | -audio-help | -ctrl-grab | -curses | -daemonize | -enable-fips | -enable-hax | \
-        -enable-kvm | -enable-sync-profile | -full-screen | -jitdump | -localtime | -mem-prealloc | -no-acpi | \
-        -no-fd-bootchk | -no-frame | -no-hpet | -no-kvm | -no-kvm-irqchip | -no-kvm-pit | -no-kvm-pit-reinjection | \
-        -no-quit | -no-reboot | -no-shutdown | -no-user-config | -nodefaults | -nodefconfig | -nographic | -old-param | \
-        -only-migratable | -perfmap | -portrait | -preconfig | -rtc-td-hack | -s | -sdl | -semihosting | -show-cursor | \
-        -singlestep | -snapshot | -tdf | -usb | -virtfs_synth | -win2k-hack | -xen-attach | -xen-create | \
-        -xen-domid-restrict)
+      # The other options without an argument, of any QEMU.
+      @options-without-argument@)
         qemu_rt_option=
         ;;
     esac
@@ -287,12 +282,10 @@ qemu_rt_read_machine() {
 }
 
 # $1 option, $2 its argument: whether QEMU prints a list and ends. Of other options 'help' may be a real argument, such
-# as -name's. test/launcher compares the list with src/argv/options.ts.
+# as -name's.
 qemu_rt_asks_for_help() {
   case $1 in
-    -accel | -action | -add-fd | -audio | -audiodev | -boot | -chardev | -cpu | -d | -device | -display | -global | \
-      -iscsi | -msg | -netdev | -nic | -object | -overcommit | -plugin | -rtc | -run-with | -smp | -soundhw | -spice | -tpmdev | \
-      -trace | -vga | -vnc | -watchdog) ;;
+    @options-that-print-help@) ;;
     *) return 1 ;;
   esac
   # Of these QEMU takes help beside other words for a part of the value, or passes over it (tried with 7.2, 10.0, 11.1).
