@@ -34,7 +34,7 @@ export const RELEASES: readonly Release[] = [
     packages: ['nodejs', 'npm'],
     registry: null,
     rolling: false,
-    labParts: ['own-host-apply'],
+    labParts: ['own-host-isolate'],
   },
   {
     name: 'sid',
@@ -42,6 +42,6 @@ export const RELEASES: readonly Release[] = [
     packages: ['nodejs', 'npm'],
     registry: null,
     rolling: true,
-    labParts: ['own-host-isolate'],
+    labParts: ['own-host-apply'],
   },
 ]

@@ -39,7 +39,7 @@ t.test('a dry run says which CPUs go where, and does nothing', async (t) => {
   t.match(dry, { status: 0, stderr: '' })
   t.match(dry.stdout, /^ {2}CPU 2-3, as a partition: \/sys\/fs\/cgroup\/qemu-rt;/m)
   t.match(dry.stdout, /^ {2}CPU 1, as a partition: \/sys\/fs\/cgroup\/qemu_rt_switch\.slice;/m)
-  t.match(dry.stdout, /^Kept on CPU 0:$/m)
+  t.match(dry.stdout, /^To be kept on CPU 0:$/m)
   t.notOk(existsSync(`${host}${CGROUP}/qemu-rt`))
   t.match(isolate('--undo'), { status: 0, stdout: /^Nothing to put back/ })
 })
