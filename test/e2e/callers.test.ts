@@ -244,7 +244,6 @@ t.test('KubeVirt: a QEMU in another PID namespace is tuned and shown from the ho
   t.equal(tuned.status, 0, tuned.stderr)
   t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
   const shown = run('status')
-  // A name that only its own arguments say is not shown.
-  t.match(shown.stdout, new RegExp(`\\(no name\\)  PID ${pid}  no record`))
+  t.match(shown.stdout, new RegExp(`default_plc-9  PID ${pid}  no record`))
   t.match(shown.stdout, /vCPU 0 +\d+ +1 +fifo 1/)
 })
