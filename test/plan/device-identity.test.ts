@@ -71,7 +71,7 @@ t.test(
     ])
     t.throws(() => planOf(device(PASSED), { ...given, passed: {} }), {
       exitCode: 69,
-      message: /^which device the command line's device 'hostdev0' is cannot be seen/,
+      message: /^the device behind the command line's device 'hostdev0' is unknown/,
     })
     t.doesNotThrow(
       () => planOf(device(PASSED), { ...given, passed: { 27: null } }),
