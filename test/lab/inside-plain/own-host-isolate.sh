@@ -27,7 +27,8 @@ look() {
 # CPU $1 over, threads of the kernel that are bound to none may run there: until a vCPU is real-time, which is before the guest runs.
 names_seen() {
   trace_off >/tmp/trace
-  pgrep -P 2 >/tmp/kernel-threads
+  # kthreadd and all that it has made.
+  { echo 2 && pgrep -P 2; } >/tmp/kernel-threads
   sed -n 's/.*\[0*\([0-9]*\)\].*next_comm=\(.*\) next_pid=\([0-9]*\) next_prio=\([0-9]*\)$/\1 \3 \4 \2/p' /tmp/trace |
     but_kernels_own '[0-9]+ [0-9]+ [0-9]+ ' >/tmp/ran
   awk -v lent="$1" '
