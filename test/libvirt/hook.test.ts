@@ -329,3 +329,31 @@ t.test('a NIC that is not back yet is given back by a later call', AS_ROOT, asyn
   t.strictSame(drivers(), first)
   t.strictSame(requests(), [])
 })
+
+t.test('what two starts of one VM have left is all given back', AS_ROOT, async (t) => {
+  const { root, hook, drivers, requests } = hookHost(t)
+  const first = drivers()
+  const place = '../../devices/virtual/vfio'
+  await hook('prepare begin', { request: '<rt:nic name="fieldbus0"/>' })
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    ...openNode(root, { pid: 4711, fd: 12, node: '12', place: `${place}/12` }),
+  })
+  await hook('release end')
+  await hook('prepare begin', { request: '<rt:nic name="line"/>' })
+  t.not(drivers()[0], first[0], 'the pool gives its first')
+  writeFiles(root, {
+    '/proc/4712/comm': 'qemu-system-x86\n',
+    '/proc/4712/fd/12': { to: `${root}/of-4712/dev/vfio/10` },
+    '/proc/4712/fdinfo/12': 'pos:\t0\nflags:\t02000002\n',
+    // Another node than the first process's.
+    '/of-4712/dev/vfio/10': { to: '/dev/zero' },
+    '/sys/dev/char/1:5': { to: `${place}/10` },
+  })
+  await hook('release end')
+  t.strictSame(requests(), [`left-libvirt-${UUID}.json`])
+  for (const pid of [4711, 4712]) rmSync(`${root}/proc/${pid}`, { recursive: true })
+  await hook('release end', { name: 'other', uuid: OTHER_UUID })
+  t.strictSame(drivers(), first)
+  t.strictSame(requests(), [])
+})

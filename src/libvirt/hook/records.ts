@@ -9,6 +9,7 @@ import { isOnVfioNow } from '../../host/vfio.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import {
   ageOfRecord,
+  readRootsRecord,
   readRootsRecords,
   removeRootsRecord,
   writeRootsRecord,
@@ -70,8 +71,8 @@ export async function releaseRecords(
         record.undo.filter(({ address }) => !given.has(address)),
         write,
       )
-      removeRootsRecord(sysroot, record)
-      keepLeft(sysroot, record)
+      // Before the record goes: this hook may be killed, and nobody would know the drivers any more.
+      if (keepLeft(sysroot, record) !== record.id) removeRootsRecord(sysroot, record)
       return failed
     })
     return done
@@ -85,20 +86,24 @@ const LEFT = 'left-'
 
 /**
  * Keeps a record of NICs that are not back, as those that a process still has open, so that a later call of the hook gives
- * them back. It is of no VM, and holds nothing.
+ * them back. It is of no VM, and holds nothing. NICs that an earlier start of the same VM has left stay in it.
+ * @returns its id; null when all are back
  */
-function keepLeft(sysroot: string, { id, guest, process, undo }: VmRecord): void {
+function keepLeft(sysroot: string, { id, guest, process, undo }: VmRecord): string | null {
   const root = openSysroot(sysroot)
   const left = undo.filter(({ address, driver }) => driver !== undefined && isOnVfioNow(root, address))
-  if (left.length === 0) return
+  if (left.length === 0) return null
+  const ownId = id.startsWith(LEFT) ? id : `${LEFT}${id}`
+  const earlier = ownId === id ? [] : (readRootsRecord(sysroot, ownId)?.undo ?? [])
   writeRootsRecord(sysroot, {
     ...NEW_VM,
-    id: id.startsWith(LEFT) ? id : `${LEFT}${id}`,
+    id: ownId,
     guest: { name: guest.name, uuid: null },
     // No process has the number 0.
     process: process ?? { pid: 0, startTicks: 0, namespace: pidNamespace() },
-    undo: left,
+    undo: [...earlier.filter(({ address }) => !left.some((one) => one.address === address)), ...left],
   })
+  return ownId
 }
 
 /**
