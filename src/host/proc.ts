@@ -51,11 +51,17 @@ let buffer = Buffer.alloc(0)
 
 /** Reads a file of /proc; null when the process has ended, is not this user's to look at, or shows more than 6 MiB. */
 export function readProc(path: string): string | null {
-  return readProcBytes(path)?.toString('latin1') ?? null
+  return readInto(path)?.toString('latin1') ?? null
 }
 
-/** As `readProc`. @returns bytes that are good until something else of /proc is read */
+/** As `readProc`, in bytes. */
 export function readProcBytes(path: string): Buffer | null {
+  const bytes = readInto(path)
+  return bytes === null ? null : Buffer.from(bytes)
+}
+
+/** @returns a part of `buffer`, into which the next file is read, too */
+function readInto(path: string): Buffer | null {
   try {
     const file = openSync(path, 'r')
     try {

@@ -92,12 +92,11 @@ export function findUnrecorded(recorded: readonly RecordedVm[]): RunningQemu[] {
 function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
   const startTicks = startOf(pid)
   const bytes = readProcBytes(`/proc/${pid}/cmdline`)
-  // At once: the next file is read into the same bytes.
-  const words = bytes === null ? null : decodeBytes(bytes).split('\0').slice(1, -1)
-  if (words === null || startTicks === null || startOf(pid) !== startTicks) return null
+  if (bytes === null || startTicks === null || startOf(pid) !== startTicks) return null
   // The process of the record has ended since it was read, and this is another one.
   if (record !== null && record.process.startTicks !== startTicks) return null
   try {
+    const words = decodeBytes(bytes).split('\0').slice(1, -1)
     const line = parseCommandLine(wordsOf(words))
     const guest = record === null ? (mergedValue(line, 'name', 'guest') ?? null) : record.guest.name
     return { pid, startTicks, line, guest, record }
