@@ -19,6 +19,12 @@ lab_count() {
 
 # $1 log in TAP: each failed test and what it asserts, in the file whose name comes before them. At any depth: the innermost says why.
 failed_tests() {
-  sed -n 's/^# Subtest: /in /p; /^ *not ok /{ s/ # time=.*//; p; }' "$1" |
-    awk '/^in / { file = $0; next } file != "" { print file; file = "" } { print }'
+  awk '
+    sub(/^# Subtest: /, "in ") { file = $0; next }
+    /^ *not ok / {
+      sub(/ # time=.*/, "")
+      if (file != "") print file
+      file = ""
+      print
+    }' "$1"
 }

@@ -2,17 +2,11 @@ import t from 'tap'
 import { domainName, domainXml } from '../e2e/domain-xml.js'
 import { type Installed, install, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from '../e2e/libvirtd.js'
 import { IN_A_FILE, launch, QEMU_USER } from './help/launch.js'
+import { ONE_CPU } from './help/one-cpu.js'
 
 // M6, and of L the broken environment: directories that cannot be read or written, and others' umask.
 
-const CONFIG = `
-[host]
-housekeeping = "0"
-realtime = "1"
-[profile.rt]
-vcpus = { cpus = "auto", policy = "fifo", priority = 3 }
-emulator = { cpus = "housekeeping" }
-[[domain]]
+const CONFIG = `${ONE_CPU}[[domain]]
 flavor = "rt.*"
 profile = "rt"
 `

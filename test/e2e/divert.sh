@@ -4,24 +4,8 @@
 set -eu
 
 if [ "${1-}" != inside ]; then
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
   project=$(cd "$(dirname "$0")/../.." && pwd)
-  # shellcheck disable=SC2016
-  unshare --mount --pid --fork --kill-child sh -eu -c '
-    mount -t tmpfs tmpfs "$1"
-    mkdir "$1/upper" "$1/work" "$1/root"
-    mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
-    mount -t proc proc "$1/root/proc"
-    mount --rbind /dev "$1/root/dev"
-    mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
-    mount -t tmpfs tmpfs "$1/root/tmp"
-    mkdir "$1/root/tmp/project"
-    cp -r "$2/bin" "$2/dist" "$1/root/tmp/project/"
-    cp "$3" "$1/root/tmp/divert.sh"
-    exec chroot "$1/root" sh /tmp/divert.sh inside
-  ' sh "$work" "$project" "$0"
-  exit
+  exec "$project/test/host-copy.sh" "$0" "$project/bin" "$project/dist"
 fi
 
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -39,7 +23,7 @@ mkdir -p /etc/qemu-rt
 printf '[emulators]\nkvm = "/usr/bin/qemu-system-x86_64"\n' >/etc/qemu-rt/qemu-rt.toml
 
 dpkg-divert --local --rename --divert /usr/bin/kvm.distrib --add /usr/bin/kvm >/dev/null
-ln -s /tmp/project/bin/qemu-rt /usr/bin/kvm
+ln -s /tmp/bin/qemu-rt /usr/bin/kvm
 [ "$(kvm --version)" = "$version" ] || fail "kvm --version: $(kvm --version 2>&1)"
 ok "kvm is the wrapper, and answers as QEMU does"
 /usr/bin/kvm --dry-run -name plc -machine pc | grep -q '^  /usr/bin/qemu-system-x86_64 ' || fail "the plan has another emulator"

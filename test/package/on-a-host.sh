@@ -4,26 +4,10 @@
 set -eu
 
 if [ "${1-}" != inside ]; then
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
-  # shellcheck disable=SC2016
-  unshare --mount --pid --fork --kill-child sh -eu -c '
-    mount -t tmpfs tmpfs "$1"
-    mkdir "$1/upper" "$1/work" "$1/root"
-    mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
-    mount -t proc proc "$1/root/proc"
-    mount --rbind /dev "$1/root/dev"
-    # A host of its own: no daemon and no systemd of this one is told anything.
-    mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
-    mkdir "$1/root/run/lock"
-    mount -t tmpfs tmpfs "$1/root/tmp"
-    cp "$2" "$1/root/tmp/qemu-rt.deb"
-    cp "$3" "$1/root/tmp/on-a-host.sh"
-    exec chroot "$1/root" sh /tmp/on-a-host.sh inside
-  ' sh "$work" "$1" "$0"
-  exit
+  exec "$(dirname "$0")/../host-copy.sh" "$0" "$1"
 fi
 
+package=$(echo /tmp/*.deb)
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ok() { echo "ok: $1"; }
 fail() {
@@ -47,7 +31,7 @@ for program in node npm; do
 done
 files >/tmp/before
 
-dpkg -i /tmp/qemu-rt.deb >/tmp/log 2>&1 || fail "dpkg -i: $(cat /tmp/log)"
+dpkg -i "$package" >/tmp/log 2>&1 || fail "dpkg -i: $(cat /tmp/log)"
 qemu-rt --version | grep -Eq '^qemu-rt [0-9.]+ \(build [0-9a-z+]+, Bun [0-9.]+\)$' || fail "--version: $(qemu-rt --version)"
 ok "it says its version, build and runtime, without Node"
 dpkg -L qemu-rt | while read -r path; do
@@ -71,7 +55,7 @@ qemu-rt status --format prometheus | grep -q '^qemu_rt_up 1$' || fail "metrics"
 ok "commands run"
 
 # A later version: the same with another number.
-dpkg-deb -R /tmp/qemu-rt.deb /tmp/later
+dpkg-deb -R "$package" /tmp/later
 sed -i 's/^Version: .*/Version: 99.0/' /tmp/later/DEBIAN/control
 dpkg-deb -Znone --root-owner-group -b /tmp/later /tmp/later.deb >/dev/null
 dpkg -i /tmp/later.deb >/tmp/log 2>&1 || fail "upgrade: $(cat /tmp/log)"
