@@ -10,7 +10,7 @@ export function unknownProfile(facts: {
   const there =
     facts.known.length === 0
       ? `it defines none: write [profile.${facts.name}], or name another configuration`
-      : `it defines ${facts.known.join(', ')}`
+      : `write [profile.${facts.name}], or name one that it defines: ${facts.known.join(', ')}`
   return userError({
     exitCode: EXIT.config,
     what: `profile '${facts.name}' is not defined`,
@@ -29,7 +29,7 @@ export function unknownCpus(facts: {
     exitCode: EXIT.config,
     what: `CPU ${facts.cpus} of '${facts.set}' does not exist on this host`,
     where: facts.where,
-    todo: `this host has CPUs ${facts.present}`,
+    todo: `name only CPUs of this host: ${facts.present}`,
   })
 }
 

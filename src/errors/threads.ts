@@ -37,7 +37,7 @@ export function unknownCpus(facts: {
     exitCode: EXIT.config,
     what: `CPU ${facts.cpus} does not exist on this host`,
     where: facts.where,
-    todo: `this host has CPUs ${facts.present}`,
+    todo: `name only CPUs of this host: ${facts.present}`,
   })
 }
 

@@ -92,7 +92,7 @@ export function noSuchCpus(facts: {
   return userError({
     exitCode: EXIT.unavailable,
     what: `CPU ${facts.cpus}, for ${facts.what}, does not exist on this host`,
-    todo: `this host has CPUs ${facts.present}`,
+    todo: `name only CPUs of this host: ${facts.present}`,
   })
 }
 

@@ -193,7 +193,7 @@ function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
 
 function notWrapped({ emulator }: Domain): string {
   const named = emulator === null ? 'the domain names no <emulator>' : `<emulator> is ${emulator}`
-  return `${named}: none of this is done unless it is the wrapper, such as /usr/local/bin/qemu-rt-system-x86_64`
+  return `${named}: libvirt would start the domain without this plan; name the wrapper there, such as /usr/local/bin/qemu-rt-system-x86_64`
 }
 
 function aboutCommand({ root }: Domain, failure: string | null): string[] {
@@ -201,8 +201,7 @@ function aboutCommand({ root }: Domain, failure: string | null): string[] {
   const memory = aboutSharedMemory(root, failure)
   return [
     ...(memory === null ? [] : [memory]),
-    'libvirt could not be asked for the command line, so its main parts alone are made here, without -cpu, -accel and ' +
-      `most devices: ${failure}`,
+    `libvirt made no command line, so qemu-rt planned with its main options only, without -cpu, -accel and most devices: ${failure}`,
   ]
 }
 

@@ -57,7 +57,7 @@ export function vhostUserElements(root: XmlElement): { kind: VhostUserElement; e
 }
 
 const WAY_OUT =
-  'such a domain does not come to the wrapper; `qemu-rt domain native` writes the <memoryBacking> that libvirt wants'
+  'the wrapper does not get to run; define the XML that `qemu-rt domain native` prints: its <memoryBacking> shares the memory'
 
 /**
  * What a person should know when libvirt takes, or may take, no domain like this: neither hook nor wrapper is asked then.

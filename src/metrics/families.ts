@@ -11,31 +11,31 @@ export const FAMILIES = {
   up: {
     name: 'qemu_rt_up',
     kind: 'gauge',
-    help: 'Whether configuration and host could be read (1), or not (0) and only the version is told besides.',
+    help: '1: configuration and host could be read. 0: they could not; the only other metric is the version.',
     labels: [],
   },
   build: {
     name: 'qemu_rt_build_info',
     kind: 'gauge',
-    help: 'The version that has told this.',
+    help: 'The version of qemu-rt.',
     labels: ['version'],
   },
   vm: {
     name: 'qemu_rt_vm_info',
     kind: 'gauge',
-    help: 'A VM of which root has a record.',
+    help: 'A VM that root has a record of.',
     labels: ['domain', 'uuid', 'profile'],
   },
   others: {
     name: 'qemu_rt_other_vms',
     kind: 'gauge',
-    help: 'VMs of which root has no record; nothing else is told of them.',
+    help: 'VMs without a record; they have no other metric.',
     labels: [],
   },
   drifted: {
     name: 'qemu_rt_thread_drifted',
     kind: 'gauge',
-    help: 'How many of these threads do not have the CPUs, policy or priority of the plan.',
+    help: 'How many of these threads are not as planned: CPUs, policy or priority differ.',
     labels: ['domain', 'role', 'thread'],
   },
   missing: {
@@ -71,31 +71,31 @@ export const FAMILIES = {
   free: {
     name: 'qemu_rt_cpus_free',
     kind: 'gauge',
-    help: 'Real-time CPUs that no plan of a VM has.',
+    help: 'Real-time CPUs that no VM uses.',
     labels: ['node'],
   },
   check: {
     name: 'qemu_rt_host_check',
     kind: 'gauge',
-    help: 'What host check says: 0 passed or noted, 1 warning, 2 failure; absent when it is not known.',
+    help: 'Result of a host check: 0 passed or noted, 1 warning, 2 failure; absent when unknown.',
     labels: ['id', 'severity'],
   },
   nicDevices: {
     name: 'qemu_rt_nic_devices',
     kind: 'gauge',
-    help: 'Devices that a configured NIC means here; of a pool, its IOMMU groups.',
+    help: "Devices of this host that the NIC's name matches; for a pool, IOMMU groups.",
     labels: ['nic'],
   },
   nicReady: {
     name: 'qemu_rt_nic_ready',
     kind: 'gauge',
-    help: 'How many of them can be given to a VM, or are.',
+    help: 'How many of them a VM has or can have.',
     labels: ['nic'],
   },
   jitterWorst: {
     name: 'qemu_rt_jitter_worst_seconds',
     kind: 'gauge',
-    help: 'The worst of the latest saved result of jitter.',
+    help: 'The worst value of the latest saved result of jitter.',
     labels: ['mode', 'profile'],
   },
   jitterTime: {

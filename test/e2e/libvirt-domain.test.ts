@@ -44,7 +44,7 @@ t.test(
   },
 )
 
-t.test('without libvirt the main parts of the command line are made, and that is said', async (t) => {
+t.test('without libvirt the plan has the main options only, and says so', async (t) => {
   if (!needsLibvirt(t)) return
   const libvirt = await startLibvirtd(t, { config: CONFIG })
   const xml = domainXml('vm', { emulator: libvirt.emulator, args: ['--rt-profile', 'rt'] })
@@ -52,14 +52,14 @@ t.test('without libvirt the main parts of the command line are made, and that is
     libvirt.run('sh', '-c', 'printf "%s" "$1" | env "$2" qemu-rt domain plan -', 'sh', xml, ...env)
   await libvirt.run('sh', '-c', `kill $(cat ${DAEMON.pidFile})`)
   const said =
-    /^qemu-rt: libvirt could not be asked for the command line, so its main parts alone are made here, without -cpu, -accel and most devices: /
+    /^qemu-rt: libvirt made no command line, so qemu-rt planned with its main options only, without -cpu, -accel and most devices: /
   const withoutDaemon = await plan('A=b')
   t.match(withoutDaemon, { status: 0, stderr: said, stdout: /"qom-type":"memory-backend-memfd"/ })
   t.match(withoutDaemon.stderr, /Failed to connect|Cannot recv data|End of file/)
   const direct = domainXml('vm', { emulator: REAL })
   t.match(
     (await libvirt.run('sh', '-c', 'printf "%s" "$1" | qemu-rt domain plan -', 'sh', direct)).stderr,
-    `qemu-rt: <emulator> is ${REAL}: none of this is done unless it is the wrapper, such as /usr/local/bin/`,
+    `qemu-rt: <emulator> is ${REAL}: libvirt would start the domain without this plan; name the wrapper there, such as /usr/local/bin/`,
   )
   await libvirt.run('mount', '--bind', '/dev/null', '/usr/bin/virsh')
   t.match(await plan('A=b'), { status: 0, stderr: said })

@@ -20,7 +20,7 @@ const about = (xml: string, failure: string | null) =>
   aboutSharedMemory(readDomain(xml, 'd.xml').root, failure)
 
 const NATIVE =
-  'such a domain does not come to the wrapper; `qemu-rt domain native` writes the <memoryBacking> that libvirt wants'
+  'the wrapper does not get to run; define the XML that `qemu-rt domain native` prints: its <memoryBacking> shares the memory'
 
 t.test("libvirt's own refusal is said, with the way out", async (t) => {
   for (const word of VHOST_USER_ELEMENTS.map((kind) => kind.word)) {

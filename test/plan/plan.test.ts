@@ -92,7 +92,8 @@ t.test('a profile that is not defined is an error', async (t) => {
 t.test('CPUs that the host has not are an error', async (t) => {
   const config = '[host]\nhousekeeping = "0-1"\nrealtime = "4-15"\n'
   t.throws(() => planOf([], { config, cpus: cpusOf('0-7') }), {
-    message: "CPU 8-15 of 'realtime' does not exist on this host: qemu-rt.toml:3; this host has CPUs 0-7",
+    message:
+      "CPU 8-15 of 'realtime' does not exist on this host: qemu-rt.toml:3; name only CPUs of this host: 0-7",
     exitCode: 78,
   })
 })

@@ -284,7 +284,7 @@ t.test('what cannot be is refused', async (t) => {
       [],
       {},
       78,
-      'CPU 8-9 does not exist on this host: qemu-rt.toml:6; this host has CPUs 0-7',
+      'CPU 8-9 does not exist on this host: qemu-rt.toml:6; name only CPUs of this host: 0-7',
     ],
     [
       'CPUs that are offline',
