@@ -85,20 +85,19 @@ function addRun(root: Command): void {
 function addTune(root: Command): void {
   root
     .command('tune')
-    .description(
-      'set the CPUs and policies of a QEMU that runs, as planned, by a profile, or thread by thread',
-    )
+    .description('set the CPUs and policies of a running QEMU: as planned, by a profile, or thread by thread')
     .option('--pid <n>', 'the QEMU with this PID, started by qemu-rt or not')
     .option('--domain <name>', 'the QEMU of the guest with this name')
     .option('--all', 'every QEMU that has a plan')
     .option('--profile <name>', 'as this profile of the configuration says, instead of the plan')
-    .option('--set <who=cpus[:policy[:priority]]>', 'these threads alone; repeatable', collect, [])
+    .option('--set <who=cpus[:policy[:priority]]>', 'only these threads; repeatable; see below', collect, [])
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
-    .option('--dry-run', 'print the commands that would do it')
+    .option('--dry-run', 'print the commands that would do it, and do nothing')
     .addHelpText(
       'after',
-      '\nWHO is vcpus (one CPU each, in the order written), vcpu:N, iothread:ID, emulator, worker, vhost or name:GLOB;' +
-        '\nN and ID may be *. Policies are other, batch, idle, fifo and rr; CPUs may be left out:' +
+      '\nWHO is vcpus (one CPU each, in the order written), vcpu:N, iothread:ID, emulator, worker, vhost, io_uring, kvm,' +
+        '\nthread-context:ID or name:GLOB; N and ID may be *. Policies are other, batch, idle, fifo and rr.' +
+        '\nCPUs may be left out, to leave them as they are:' +
         '\n  qemu-rt tune --domain plc-1 --set emulator=0-1 --set vcpus=4-7:fifo:1 --set iothread:disk=:fifo',
     )
     .action(async (options) => (await import('./tune.js')).tuneCommand(options))
@@ -107,23 +106,23 @@ function addTune(root: Command): void {
 function addStatus(root: Command): void {
   root
     .command('status')
-    .description('VMs: their threads against the plan, and what the CPUs are for')
-    .option('--domain <name>', 'this guest alone')
-    .option('--drifted', 'VMs that are not as planned alone', false)
-    .option('--watch', 'draw anew until q is pressed', false)
+    .description('show running VMs, their threads against their plan, and the purpose of each CPU')
+    .option('--domain <name>', 'only this guest')
+    .option('--drifted', 'only VMs that are not as planned', false)
+    .option('--watch', 'redraw until q is pressed', false)
     .option(
       '--interval <seconds>',
-      'between two drawings (default: 1); without --watch, what CPU % is counted over (default: 0.5)',
+      'from one drawing to the next (default: 1); without --watch, how long CPU % is measured (default: 0.5)',
       Number,
     )
     .addOption(
-      new Option('--format <format>', 'how to print; prometheus has more than VMs')
+      new Option('--format <format>', 'how to print; prometheus also covers NICs and host checks')
         .choices(['text', 'json', 'prometheus'])
         .default('text'),
     )
     .option(
       '--output [file]',
-      "prometheus: write it there, whole or not at all (without a name: node_exporter's)",
+      'prometheus: write to this file, whole or not at all (without a name: where node_exporter looks)',
     )
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
     .option('--sysroot <dir>', 'show the CPUs of a captured host', '/')
@@ -149,9 +148,9 @@ function addJitter(root: Command): void {
     .option('--socket <path>', "network: a running switch's vhost-user port; given twice", collect, [])
     .option('--frame-size <bytes>', 'network: 60 to 1514, without the checksum (default: 64)')
     .option('--echo-profile <name>', 'network: the profile of the second guest (default: as --profile)')
-    .option('--fail-over <time>', 'exit with 79 when the worst is above, such as 40us')
+    .option('--fail-over <time>', 'exit with 79 when the worst value is above this, such as 40us')
     .option('--profile <name>', 'run it as this profile of the configuration says (default: best effort)')
-    .option('--seconds <n>', 'how long to measure', '10')
+    .option('--seconds <n>', 'how long to measure, 2 to 604800', '10')
     .option('--load <command>', 'a shell command to run beside it, such as "stress-ng --cpu 4"')
     .option('--compare', 'best effort and the profile, one after the other')
     // No default of commander's: the network mode refuses it only when it was given.
@@ -196,7 +195,7 @@ function collect(value: string, previous: readonly string[]): string[] {
 function addNics(root: Command): void {
   const nics = root
     .command('nics')
-    .description("the host's NICs and the names that the configuration gives them")
+    .description("list the host's NICs, save their names, and give them to vfio-pci")
   const configured = (command: Command) =>
     command.option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
   const beneath = 'read /sys, /proc, /dev, /run and /var/lib/qemu-rt beneath a directory'
@@ -206,10 +205,15 @@ function addNics(root: Command): void {
   const changingOptions = (command: Command) =>
     configured(command).addOption(new Option('--sysroot <dir>').default('/').hideHelp())
   const format = () => new Option('--format <format>', 'how to print').choices(NICS_FORMATS).default('text')
-  hostOptions(nics.command('list').description('all NICs, one a line'))
+  hostOptions(nics.command('list').description('list all NICs, one per line'))
     .addOption(format())
     .action(async (options) => (await import('./nics/list.js')).listNics(options))
-  hostOptions(nics.command('show').argument('<name>').description('all that is known of one NIC or pool'))
+  hostOptions(
+    nics
+      .command('show')
+      .argument('<name>', 'a NIC, a pool, or a PCI address')
+      .description('show all that is known of one NIC or pool, and why a VM cannot have it'),
+  )
     .addOption(format())
     .action(async (name, options) => (await import('./nics/show.js')).showNic(name, options))
   hostOptions(nics.command('scan'), `${beneath}, and save in its /var/lib/qemu-rt/nics.json`)
@@ -225,11 +229,11 @@ function addNics(root: Command): void {
 }
 
 function addHost(root: Command): void {
-  const host = root.command('host').description('this host, as real-time VMs need it')
+  const host = root.command('host').description('check and prepare this host for real-time VMs')
   host
     .command('check')
     .description(
-      'what this host lacks for real-time VMs, why it matters, and how to mend it; changes nothing',
+      'show what this host lacks for real-time VMs, why it matters, and how to mend it; changes nothing',
     )
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
     .option('--profile <name>', 'for this profile of the configuration alone (default: for all)')
@@ -291,7 +295,7 @@ function addHost(root: Command): void {
 function addDomain(root: Command): void {
   const domain = root
     .command('domain')
-    .description("a libvirt domain's XML, and what the wrapper makes of it")
+    .description("show what the wrapper does for a libvirt domain's XML, or move it into native elements")
   const options = (command: Command) =>
     command
       .argument('<file>', "what 'virsh dumpxml' prints; - is stdin")
@@ -301,7 +305,7 @@ function addDomain(root: Command): void {
   options(
     domain
       .command('plan')
-      .description('what the wrapper would do; libvirt makes the command line where it can be asked'),
+      .description('show what the wrapper would do; if libvirt runs here, with its full command line'),
   )
     .addOption(
       new Option('--format <format>', 'how to print')
@@ -312,7 +316,7 @@ function addDomain(root: Command): void {
   options(
     domain
       .command('native')
-      .description('the XML with everything said to libvirt that libvirt can do itself'),
+      .description('print the XML with everything that libvirt can do itself moved into native elements'),
   ).action(async (file, given) => (await import('./domain/native.js')).domainNative(file, given))
 }
 
@@ -320,12 +324,12 @@ function addExport(root: Command): void {
   root
     .command('export')
     .description("print this host's NICs as the inventory of another system")
-    .addArgument(new Argument('<format>', 'of which system').choices(Object.keys(EXPORT_FORMATS)))
+    .addArgument(new Argument('<format>', 'the system that reads it').choices(Object.keys(EXPORT_FORMATS)))
     .option(
       '--output [file]',
-      'write it there, whole or not at all (without a name: where that system looks)',
+      'write to this file, whole or not at all (without a name: where that system looks)',
     )
-    .option('--expires <seconds>', 'nfd: how long it is true, unless it is written again')
+    .option('--expires <seconds>', 'nfd: the labels end after this time unless written again, 60 to 2592000')
     .option('--config <file>', 'configuration (default: /etc/qemu-rt/qemu-rt.toml)')
     .option('--sysroot <dir>', 'read /sys, /proc, /dev, /run and /var/lib/qemu-rt beneath a directory', '/')
     .action(async (format, options) => (await import('./export.js')).exportCommand(format, options))
@@ -335,7 +339,9 @@ function addCapture(root: Command): void {
   root
     .command('capture')
     .argument('<directory>', 'where to; empty, or not there yet')
-    .description('copy what a plan reads of this host, for --sysroot: plans of this host on any machine')
+    .description(
+      'copy the files of this host that plans and host check read; with --sysroot any machine plans for it',
+    )
     .option('--anonymize', 'without serial numbers, and with made-up MAC addresses', false)
     .option('--sysroot <dir>', 'capture a captured host', '/')
     .action(async (directory, options) => (await import('./capture.js')).capture(directory, options))
@@ -361,7 +367,7 @@ function addHook(root: Command): void {
 }
 
 function addGolden(root: Command): void {
-  const golden = root.command('golden').description('golden command lines: cases in directories')
+  const golden = root.command('golden').description('test command lines against the plans expected for them')
   golden
     .command('verify')
     .argument('<dir...>', 'a case, or directories with cases below')
@@ -369,7 +375,7 @@ function addGolden(root: Command): void {
     .action(async (directories) => (await import('./golden.js')).goldenVerify(directories))
   golden
     .command('update')
-    .argument('<dir...>')
+    .argument('<dir...>', 'a case, or directories with cases below')
     .description('rewrite what every case expects')
     .action(async (directories) => (await import('./golden.js')).goldenUpdate(directories))
 }
