@@ -29,6 +29,9 @@ export interface Offers {
   readonly notes: readonly string[]
 }
 
+const NOTHING_CONFIGURED =
+  "no NIC is configured; write a [nic.NAME] for each NIC that VMs may have, see 'qemu-rt nics list'"
+
 /** What can be known of a host without asking it again. */
 type KnownHost = Pick<HostFacts, 'pci' | 'otherInterfaces' | 'uncounted'>
 
@@ -41,7 +44,7 @@ export function offersOf(policy: Pick<Policy, 'nics'>, host: KnownHost, useOf: U
   const names = Object.keys(policy.nics).sort(byCodePoint)
   const isPool = (name: string) => policy.nics[name]?.pool === true
   const taken = new Map<PciDevice, string>()
-  const notes: string[] = []
+  const notes = names.length === 0 ? [NOTHING_CONFIGURED] : []
   const found = new Map<string, readonly PciDevice[]>()
   for (const name of [...names.filter((one) => !isPool(one)), ...names.filter(isPool)]) {
     const devices = devicesOf(name, policy, host, notes)
@@ -77,11 +80,11 @@ function devicesOf(
   const devices = selectDevices(selector, host)
   if (devices.length === 0) {
     const { what, todo } = whyNothing(selector, host)
-    notes.push(`NIC '${name}' means no device: ${what}${todo === null ? '' : `; ${todo}`}`)
+    notes.push(`NIC '${name}' matches no device: ${what}${todo === null ? '' : `; ${todo}`}`)
   }
   if (devices.length > 1 && !selector.pool) {
     notes.push(
-      `NIC '${name}' means ${devices.length} devices; add a selector, or pool = true if any of them will do`,
+      `NIC '${name}' matches ${devices.length} devices; add a selector, or pool = true if any of them will do`,
     )
     return []
   }

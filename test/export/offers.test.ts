@@ -56,11 +56,20 @@ t.test('whether the user who exports may open the node says nothing', async (t) 
   ])
 })
 
+t.test('an empty inventory is explained', async (t) => {
+  t.strictSame(offered('', threeNics()), {
+    offers: [],
+    notes: [
+      "no NIC is configured; write a [nic.NAME] for each NIC that VMs may have, see 'qemu-rt nics list'",
+    ],
+  })
+})
+
 t.test('a name that means nothing, or too much, is not offered, and why is said', async (t) => {
   const found = offered(`[nic.gone]\nmac = "02:00:00:00:00:99"\n[nic.two]\nid = "8086:1521"\n`, threeNics())
   t.strictSame(counts(found), [])
   t.match(found.notes, [
-    /^NIC 'gone' means no device: /,
-    "NIC 'two' means 3 devices; add a selector, or pool = true if any of them will do",
+    /^NIC 'gone' matches no device: /,
+    "NIC 'two' matches 3 devices; add a selector, or pool = true if any of them will do",
   ])
 })
