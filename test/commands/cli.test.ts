@@ -29,6 +29,18 @@ t.test('nics list prints the NICs with their names', async (t) => {
   t.match(stdout, /^fieldbus0,spare +0000:03:00\.2 +8086:1521 +vfio-pci +ens1f2 \(saved\)/m)
 })
 
+t.test('nics list says which configured NICs this host does not have', async (t) => {
+  const dir = t.testdir({
+    'rt.toml': '[nic.gone]\nmac = "02:00:00:00:00:99"\n[nic.one]\ninterface = "ens1f0"\n',
+  })
+  t.match(run('nics', 'list', '--sysroot', sysroot, '--config', `${dir}/rt.toml`), {
+    status: 0,
+    stdout: /^one +0000:03:00\.0/m,
+    stderr:
+      /^qemu-rt: NIC 'gone' matches no device: no NIC has mac 02:00:00:00:00:99; correct \[nic\.gone\]\n$/,
+  })
+})
+
 t.test('nics list and show print JSON', async (t) => {
   const nics = JSON.parse(
     run('nics', 'list', '--sysroot', sysroot, '--config', config, '--format', 'json').stdout,
