@@ -8,6 +8,8 @@ interface Modules {
   readonly all: readonly string[]
   /** Libraries that modules of the project import, rather than require on demand. */
   readonly imports: readonly string[]
+  /** Modules of Node's own that anything imports. */
+  readonly ofNode: readonly string[]
 }
 
 /** What an entry is made of. */
@@ -35,7 +37,17 @@ async function modulesOf(entry: string): Promise<Modules> {
         .filter(({ kind, path: to }) => kind === 'import-statement' && to.startsWith('node_modules/'))
         .map(({ original = '' }) => original),
     )
-  return { atOnce: inputs(statically(metafile, first)), all: Object.keys(metafile.inputs).sort(), imports }
+  const ofNode = Object.values(metafile.inputs).flatMap(({ imports }) =>
+    imports
+      .filter(({ kind, external }) => kind === 'import-statement' && external === true)
+      .map(({ path }) => path),
+  )
+  return {
+    atOnce: inputs(statically(metafile, first)),
+    all: Object.keys(metafile.inputs).sort(),
+    imports,
+    ofNode: [...new Set(ofNode)].sort(),
+  }
 }
 
 function statically(metafile: Metafile, output: string, seen = new Set<string>()): string[] {
@@ -98,7 +110,9 @@ for (const entry of ['src/planner.ts', 'src/main.ts']) {
 }
 
 t.test('what the executable starts with holds the launch and the tuner, and no command', async (t) => {
-  const { all, imports } = await modulesOf('src/planner.ts')
+  const { all, imports, ofNode } = await modulesOf('src/planner.ts')
+  // Each of them is set up before the first line runs: node:zlib would take 2 ms.
+  t.strictSame(ofNode, ['node:buffer', 'node:fs'])
   // Both of them in the configuration's schema alone, which is a chunk of its own.
   t.strictSame([...new Set(imports)].sort(), ['smol-toml', 'valibot'])
   t.strictSame(libraries(all).sort(), [...ON_DEMAND, 'smol-toml', 'valibot'].sort())
