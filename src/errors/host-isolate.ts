@@ -29,8 +29,8 @@ export function noCpusets(facts: { readonly path: string }): UserError {
 export function noRemotePartitions(facts: { readonly path: string; readonly cpus: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: 'this kernel has no partitions below groups that are none (Linux 6.8), so VMs of libvirt would not reach their CPUs',
-    where: facts.path,
+    what: 'host isolate needs Linux 6.8 or newer',
+    where: `there is no ${facts.path}`,
     todo: `boot with isolcpus=managed_irq,domain,${facts.cpus} instead`,
   })
 }

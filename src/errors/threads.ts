@@ -59,9 +59,9 @@ export function cpusNotAllowed(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `none of CPUs ${facts.cpus} can be used: ${facts.why}`,
+    what: `QEMU cannot use CPU ${facts.cpus}: ${facts.why}`,
     where: facts.where,
-    todo: [...facts.remedies, 'choose others'].join(', or '),
+    todo: [...facts.remedies, 'choose other CPUs'].join(', or '),
   })
 }
 

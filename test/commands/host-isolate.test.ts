@@ -51,7 +51,7 @@ t.test('a kernel without remote partitions is refused in one line, with what to 
     status: 69,
     stdout: '',
     stderr:
-      /^qemu-rt: this kernel has no partitions below groups that are none \(Linux 6\.8\).*; boot with isolcpus=managed_irq,domain,1-3 instead\n$/,
+      /^qemu-rt: host isolate needs Linux 6\.8 or newer: there is no \S*\/cpuset\.cpus\.isolated; boot with isolcpus=managed_irq,domain,1-3 instead\n$/,
   })
 })
 

@@ -56,7 +56,7 @@ export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
       intersectCpuSets(away, isolatedByGroups),
       'taken by the isolated partition of another cgroup',
     )
-    add('cpuset', away, `outside of the cgroup's cpuset ${formatCpuSet(cpuset)}`)
+    add('cpuset', away, `outside cpuset ${formatCpuSet(cpuset)} of QEMU's cgroup`)
   }
   add('own', own, 'given to other threads of this VM')
   for (const lease of held) {
@@ -78,7 +78,9 @@ const REMEDIES: Readonly<Record<Obstacle['kind'], (cpus: string, wait: string) =
   sibling: (_, wait) => wait,
   offline: (cpus) => `bring CPU ${cpus} online (as root: chcpu -e ${cpus})`,
   partition: () => 'start the VM in the cgroup that has them',
-  cpuset: (cpus) => `add CPU ${cpus} to the cpuset of the VM's cgroup and those above it`,
+  // systemd sets the cpuset of a slice by AllowedCPUs= (systemd.resource-control(5)); elsewhere there is the file alone.
+  cpuset: (cpus) =>
+    `add CPU ${cpus} to AllowedCPUs= of QEMU's slice, or to cpuset.cpus of that cgroup and of those above it`,
   own: () => null,
   core: () => null,
 }

@@ -252,7 +252,7 @@ t.test('what cannot be is refused', async (t) => {
       ['-smp', '2'],
       { cpus: cpusOf('0-7', { cpuset: set('0-4') }) },
       69,
-      "2 vCPUs need a CPU each, and only CPU 4 is there (5 outside of the cgroup's cpuset 0-4): qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs",
+      "2 vCPUs need a CPU each, and only CPU 4 is there (5 outside cpuset 0-4 of QEMU's cgroup): qemu-rt.toml:6; give each vCPU a CPU of its own, or the guest fewer vCPUs",
     ],
     [
       'more vCPUs than auto has CPUs',
@@ -300,7 +300,7 @@ t.test('what cannot be is refused', async (t) => {
       [],
       { cpus: cpusOf('0-7', { cpuset: set('4-7') }) },
       69,
-      "none of CPUs 0-1 can be used: outside of the cgroup's cpuset 4-7: qemu-rt.toml:6; add CPU 0-1 to the cpuset of the VM's cgroup and those above it, or choose others",
+      "QEMU cannot use CPU 0-1: outside cpuset 4-7 of QEMU's cgroup: qemu-rt.toml:6; add CPU 0-1 to AllowedCPUs= of QEMU's slice, or to cpuset.cpus of that cgroup and of those above it, or choose other CPUs",
     ],
     [
       'a real-time vCPU without CPUs',

@@ -119,23 +119,23 @@ t.test('each refusal says what keeps CPUs from the VM', async (t) => {
     [
       auto,
       { cpuset: set('0-3') },
-      /of realtime CPUs 4-7 none is usable \(4-7 outside of the cgroup's cpuset 0-3\): .*; add CPU 4-7 to the cpuset/,
+      /of realtime CPUs 4-7 none is usable \(4-7 outside cpuset 0-3 of QEMU's cgroup\): .*; add CPU 4-7 to AllowedCPUs= of QEMU's slice, or /,
     ],
     [auto, { online: set('0-3') }, /none is usable \(4-7 offline\): .*; bring CPU 4-7 online/],
     [
       auto,
       { online: set('0-4,6-7'), cpuset: set('0-3'), partitions },
-      /none is usable \(5 offline, 6-7 taken by the isolated partition of cgroup \/rt.slice, 4 outside of the cgroup's cpuset 0-3\): .*start the VM in the cgroup that has them/,
+      /none is usable \(5 offline, 6-7 taken by the isolated partition of cgroup \/rt.slice, 4 outside cpuset 0-3 of QEMU's cgroup\): .*start the VM in the cgroup that has them/,
     ],
     [
       'vcpus = { cpus = "6-7" }',
       { cpuset: set('0-3'), isolatedByGroups: set('6-7') },
-      /none of CPUs 6-7 can be used: taken by the isolated partition of another cgroup: .*; start the VM in the cgroup that has them, or choose others/,
+      /QEMU cannot use CPU 6-7: taken by the isolated partition of another cgroup: .*; start the VM in the cgroup that has them, or choose other CPUs/,
     ],
     [
       'vcpus = { cpus = "4", policy = "fifo" }',
       { cpuset: set('4-7') },
-      /no CPU is left for emulator threads: of housekeeping CPUs 0-3 none is usable \(0-3 outside of the cgroup's cpuset 4-7\)/,
+      /no CPU is left for emulator threads: of housekeeping CPUs 0-3 none is usable \(0-3 outside cpuset 4-7 of QEMU's cgroup\)/,
     ],
   ]
   for (const [profile, facts, message] of cases) {
