@@ -210,12 +210,15 @@ export function replacedDeviceMissing(facts: {
   readonly toAdd: string
   readonly known: readonly string[]
 }): UserError {
-  const there = facts.known.length === 0 ? 'there is none' : `there are ${facts.known.join(', ')}`
+  const there =
+    facts.known.length === 0
+      ? 'there is none: write'
+      : `name one that is there (${facts.known.join(', ')}), or write`
   return userError({
     exitCode: EXIT.config,
     what: `no vfio-pci device with id '${facts.id}' to put NIC '${facts.nic}' in`,
     where: facts.place,
-    todo: `${there}; name one of these, or write ${facts.toAdd} to add it`,
+    todo: `${there} ${facts.toAdd} to add it`,
   })
 }
 

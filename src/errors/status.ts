@@ -14,7 +14,8 @@ export function noSuchVm(facts: {
   return userError({
     exitCode: EXIT.unavailable,
     what: facts.seesAll ? `no VM '${name}' is running` : `no running VM '${name}' is visible to this user`,
-    where: known.length === 0 ? 'there is none' : `there are ${known.slice(0, MOST_NAMES).join(', ')}${more}`,
+    where:
+      known.length === 0 ? 'none is running' : `running are ${known.slice(0, MOST_NAMES).join(', ')}${more}`,
     todo: facts.seesAll ? null : 'run as root to see all VMs',
   })
 }

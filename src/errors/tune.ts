@@ -36,7 +36,7 @@ export function noTarget(): UserError {
   return userError({
     exitCode: EXIT.usage,
     what: 'tune needs to know which QEMU',
-    todo: 'give one of --pid N, --domain NAME, --all',
+    todo: 'give exactly one of --pid N, --domain NAME, --all',
   })
 }
 
@@ -62,7 +62,7 @@ export function noSuchDomain(facts: {
   readonly known: readonly string[]
   readonly isRoot: boolean
 }): UserError {
-  const others = facts.known.length === 0 ? 'there is none' : `there are ${facts.known.join(', ')}`
+  const others = facts.known.length === 0 ? 'none is running' : `running are ${facts.known.join(', ')}`
   return userError({
     exitCode: EXIT.unavailable,
     what: facts.isRoot

@@ -248,7 +248,7 @@ t.test('what cannot be is said', async (t) => {
     stderr: /^qemu-rt: no VM 'tune-nobody' is running that root or libvirt has a record of/,
   })
   t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: no process 999999999 is visible/ })
-  t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give one of/ })
+  t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give exactly one of/ })
   t.match(tune([...target, '--all']), { status: 64 })
   const asNobody = ['setpriv', '--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']
   t.match(tune([...target, '--set', 'vcpu:0=1'], asNobody, launcherForAll(t, 'qemu-rt')), {

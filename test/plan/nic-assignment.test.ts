@@ -323,7 +323,7 @@ t.test('errors say what was looked at and what mends it', async (t) => {
         { config: domain('{ hostdev9 = "fieldbus0" }'), pci: FOUR_NICS },
       ],
       78,
-      "no vfio-pci device with id 'hostdev9' to put NIC 'fieldbus0' in: qemu-rt.toml:8; there are hostdev0; name one of these, or write nics = [\"fieldbus0\"] to add it",
+      "no vfio-pci device with id 'hostdev9' to put NIC 'fieldbus0' in: qemu-rt.toml:8; name one that is there (hostdev0), or write nics = [\"fieldbus0\"] to add it",
     ],
     [
       'no name',

@@ -1,6 +1,7 @@
 import { INVENTORY_PATH } from '../../host/inventory.js'
 import { readHostFacts } from '../../host/read.js'
 import { saveInventory } from '../../host/save-inventory.js'
+import { openSysroot } from '../../host/sysroot.js'
 import { report, writeAll } from '../../report/output.js'
 
 /**
@@ -16,6 +17,6 @@ export function scanNics({ sysroot }: { readonly sysroot: string }): void {
   const remembered = kept === 0 ? '' : `, ${kept} remembered that have none now`
   writeAll(
     1,
-    `${seen} ${seen === 1 ? 'NIC' : 'NICs'} with an interface${remembered}: saved in ${INVENTORY_PATH}\n`,
+    `${seen} ${seen === 1 ? 'NIC' : 'NICs'} with an interface${remembered}: saved in ${openSysroot(sysroot)}${INVENTORY_PATH}\n`,
   )
 }
