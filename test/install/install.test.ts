@@ -175,6 +175,29 @@ t.test('uninstalling leaves nothing of ours and all that is not', async (t) => {
   t.equal(run(['--prefix', '/opt/rt', '--uninstall'], env).status, 0, 'and again')
 })
 
+t.test('what a VM that runs needs is not taken away', async (t) => {
+  const root = t.testdir({ run: { 'qemu-rt': { vms: {}, leases: { 64055: { '4711-1-a@4@.lease': '' } } } } })
+  const records = `${root}/run/qemu-rt/vms`
+  const uninstall = () => run(['--prefix', '/opt/rt', '--uninstall'], { DESTDIR: root })
+  run(['--prefix', '/opt/rt'], { DESTDIR: root })
+  for (const record of ['libvirt-1.json', 'left-1.json']) {
+    writeFileSync(`${records}/${record}`, '{}')
+    t.match(uninstall(), {
+      status: 69,
+      stdout: '',
+      stderr: `install.sh: libvirt domains that qemu-rt has prepared run, or NICs wait to go back: ${records}/${record}; shut these domains down first; if none runs, see docs/libvirt.md\n`,
+    })
+    t.ok(existsSync(`${root}/etc/libvirt/hooks/qemu.d/qemu-rt`), 'the hook stays')
+    rmSync(`${records}/${record}`)
+  }
+  t.match(uninstall(), {
+    status: 0,
+    stdout:
+      'left, because VMs may run: /run/qemu-rt, and what is saved in /var/lib/qemu-rt\nremoved from /opt/rt\n',
+  })
+  t.ok(existsSync(`${root}/run/qemu-rt/leases/64055/4711-1-a@4@.lease`))
+})
+
 t.test('with nothing else there, nothing at all is left', async (t) => {
   const root = t.testdir({})
   run(['--prefix', '/opt/rt'], { DESTDIR: root })
