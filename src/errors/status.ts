@@ -15,7 +15,7 @@ export function noSuchVm(facts: {
     exitCode: EXIT.unavailable,
     what: facts.seesAll ? `no VM '${name}' is running` : `no running VM '${name}' is visible to this user`,
     where:
-      known.length === 0 ? 'none is running' : `running are ${known.slice(0, MOST_NAMES).join(', ')}${more}`,
+      known.length === 0 ? 'none is running' : `these are: ${known.slice(0, MOST_NAMES).join(', ')}${more}`,
     todo: facts.seesAll ? null : 'run as root to see all VMs',
   })
 }

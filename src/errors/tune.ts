@@ -62,7 +62,7 @@ export function noSuchDomain(facts: {
   readonly known: readonly string[]
   readonly isRoot: boolean
 }): UserError {
-  const others = facts.known.length === 0 ? 'none is running' : `running are ${facts.known.join(', ')}`
+  const others = facts.known.length === 0 ? 'none is running' : `these are: ${facts.known.join(', ')}`
   return userError({
     exitCode: EXIT.unavailable,
     what: facts.isRoot

@@ -87,7 +87,7 @@ t.test('errors are one line with the exit code', async (t) => {
     [
       ['status', '--domain', 'nope'],
       69,
-      /^qemu-rt: no (running )?VM 'nope' is .*: (none is running|running are .*)\n$/,
+      /^qemu-rt: no (running )?VM 'nope' is .*: (none is running|these are: .*)\n$/,
     ],
     [['nicks'], 64, /^qemu-rt: unknown command 'nicks'; did you mean nics\?\n$/],
     [['nics', 'bind'], 64, /^qemu-rt: missing required argument 'name'; see --help\n$/],
