@@ -24,11 +24,14 @@ export function nameTooLong(facts: { readonly name: string; readonly longest: nu
 }
 
 export function exportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
+  const isDenied = facts.reason === 'EACCES' || facts.reason === 'EPERM'
   return userError({
-    exitCode: facts.reason === 'EACCES' || facts.reason === 'EPERM' ? EXIT.permission : EXIT.unavailable,
+    exitCode: isDenied ? EXIT.permission : EXIT.unavailable,
     what: `the file cannot be written (${facts.reason})`,
     where: `--output ${facts.file}`,
-    todo: 'look at the disk and the directory, or name a file in a directory that is there and that you can write',
+    todo: isDenied
+      ? 'run as root, or name a file in a directory that you can write'
+      : 'look at the disk and the directory, or name a file in a directory that is there',
   })
 }
 

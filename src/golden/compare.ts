@@ -5,10 +5,13 @@ import { writeExpected } from './write.js'
 
 /**
  * Compares what a case gives with what it expects.
- * @returns one unified diff for each file that differs; none when all is as expected
+ * @returns one unified diff for each file that differs; none when all is as expected. Where there is an error now, its diff
+ *   alone: the lines of a plan that is gone would bury the reason
  */
 export function compareCase(directory: string, outcome: Outcome): string[] {
-  return differingFiles(directory, outcome).map((file) =>
+  const files = differingFiles(directory, outcome)
+  const isError = files.includes('expected.error') && outcome['expected.error'] !== undefined
+  return (isError ? ['expected.error' as const] : files).map((file) =>
     createTwoFilesPatch(file, 'planned now', readIfThere(join(directory, file)) ?? '', outcome[file] ?? ''),
   )
 }

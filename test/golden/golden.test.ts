@@ -31,6 +31,15 @@ t.test('verify shows a difference', async (t) => {
   t.match(difference, /^-.*mq.*$[\s\S]*^\+other$/m)
 })
 
+t.test('a plan that has become an error is shown by the error alone', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT })
+  updateCase(directory, runCase(directory))
+  writeFileSync(join(directory, 'options'), '--profile none')
+  const differences = compareCase(directory, runCase(directory))
+  t.match(differences, [/^\+qemu-rt: profile 'none' is not defined/m])
+  t.equal(differences.length, 1)
+})
+
 t.test('an error is expected with its message and exit code, and replaces the plan', async (t) => {
   const directory = t.testdir({ 'input.args': INPUT, 'expected.args': 'x', options: '--profile none' })
   t.strictSame(updateCase(directory, runCase(directory)), ['expected.args', 'expected.error'])
