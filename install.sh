@@ -279,11 +279,6 @@ remove_example() {
   fi
 }
 
-# The records of VMs that hold NICs until libvirt's hook gives them back: of domains that run, and of NICs that are left.
-records() {
-  find "$root/run/qemu-rt/vms" -name 'libvirt-*.json' -o -name 'left-*.json' 2>/dev/null
-}
-
 # VMs that run keep their leases there, so that another installation gives their CPUs and NICs to nobody else.
 remove_state() {
   if find "$root/run/qemu-rt/leases" -type f 2>/dev/null | grep -q .; then
@@ -340,10 +335,8 @@ case $action in
       fail "qemu-rt host apply has changed this host; put it back first: qemu-rt host undo" 69
     [ ! -e "$root/var/lib/qemu-rt/host-isolate.json" ] ||
       fail "qemu-rt host isolate has changed this host; put it back first: qemu-rt host isolate --undo" 69
-    # Without the hook nobody gives the NICs back.
-    left=$(records | tr '\n' ' ')
-    [ -z "$left" ] ||
-      fail "libvirt domains that qemu-rt has prepared run, or NICs wait to go back: ${left% }; shut these domains down first; if none runs, see docs/libvirt.md" 69
+    needed=$(why_needed)
+    [ -z "$needed" ] || fail "$needed" 69
     remove_all
     echo "removed from $prefix"
     ;;

@@ -36,6 +36,11 @@ before_removal() {
     echo "qemu-rt: qemu-rt host isolate has changed this host; put it back first: qemu-rt host isolate --undo" >&2
     exit 69
   fi
+  needed=$(why_needed)
+  if [ -n "$needed" ]; then
+    echo "qemu-rt: $needed" >&2
+    exit 69
+  fi
   if [ -d /run/systemd/system ]; then
     systemctl stop qemu-rt-refresh.path || true
   fi

@@ -29,6 +29,16 @@ qemu_user_directory() {
   [ -z "$name" ] || echo "d /run/qemu-rt/leases/$(id -u "$name") 2750 $name kvm -"
 }
 
+# --- Before it goes -----------------------------------------------------------------------------------------------------
+
+# Why libvirt's hook has to stay, in one line; nothing when it has not. It gives NICs back when a domain ends, and each later
+# time those that could not go back then: root's records say which.
+why_needed() {
+  records=$(find "$root/run/qemu-rt/vms" -name 'libvirt-*.json' -o -name 'left-*.json' 2>/dev/null | tr '\n' ' ')
+  [ -z "$records" ] ||
+    echo "libvirt domains that qemu-rt has prepared run, or NICs wait to go back: ${records% }; shut these domains down first; if none runs, see docs/libvirt.md"
+}
+
 # --- Steps ------------------------------------------------------------------------------------------------------------
 
 # $1 what it does, for --check; the rest is the command.

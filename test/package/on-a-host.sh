@@ -69,6 +69,11 @@ if dpkg -r qemu-rt >/tmp/log 2>&1; then fail "it was removed, and what the host 
 grep -q 'put it back first: qemu-rt host undo' /tmp/log || fail "it does not say why it stays: $(cat /tmp/log)"
 rm /var/lib/qemu-rt/host-apply.json
 ok "it stays while host apply has to be undone"
+touch /run/qemu-rt/vms/libvirt-1.json
+if dpkg -r qemu-rt >/tmp/log 2>&1; then fail "it was removed, and the NICs of a domain never go back"; fi
+grep -q 'libvirt-1.json; shut these domains down first' /tmp/log || fail "it does not say why it stays: $(cat /tmp/log)"
+rm /run/qemu-rt/vms/libvirt-1.json
+ok "it stays while a domain runs that its hook has prepared"
 
 dpkg -P qemu-rt >/tmp/log 2>&1 || fail "purge: $(cat /tmp/log)"
 files >/tmp/after
