@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { qemuRt, runSync } from '../launcher/run.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs, unmet } from './needs.js'
 import { connectQmp } from './qmp.js'
@@ -57,7 +58,7 @@ t.test('Proxmox VE asks for version and help, and gets what QEMU says', async (t
   if (!needs(t, [QEMU])) return
   const { kvm, env } = asKvm(t)
   for (const argument of ['--version', '-version', '-help']) {
-    const [ours, theirs] = [kvm, QEMU].map((program) => spawnSync(program, [argument], { env }))
+    const [ours, theirs] = [kvm, QEMU].map((program) => runSync([program, argument], { env }))
     t.equal(ours?.status, 0)
     // Help names the program by which it was called.
     t.ok(ours?.stdout.length, argument)
@@ -73,21 +74,13 @@ t.test(
     const { directory, kvm, env } = asKvm(t)
     const pidFile = join(directory, 'plc-4.pid')
     const start = (name: string, ...args: string[]) =>
-      spawnSync(
-        'taskset',
+      runSync(
         [
-          ...['--cpu-list', '--all-tasks', '0', kvm, '-name', `${name},debug-threads=on`],
-          ...[
-            '-pidfile',
-            join(directory, `${name}.pid`),
-            '-daemonize',
-            '-smp',
-            '1,sockets=1,cores=1,maxcpus=1',
-            ...QUIET,
-            ...args,
-          ],
+          ...['taskset', '--cpu-list', '--all-tasks', '0', kvm, '-name', `${name},debug-threads=on`],
+          ...['-pidfile', join(directory, `${name}.pid`), '-daemonize'],
+          ...['-smp', '1,sockets=1,cores=1,maxcpus=1', ...QUIET, ...args],
         ],
-        { env, encoding: 'utf8' },
+        { env },
       )
     const started = start('plc-4', '-qmp', `unix:${join(directory, '104.qmp')},server=on,wait=off`)
     t.equal(started.status, 0, started.stderr)
@@ -111,7 +104,7 @@ t.test('a diversion of /usr/bin/kvm, and back', { timeout: 120_000 }, async (t) 
   if (process.getuid?.() !== 0) return unmet(t, 'only root can divert a file')
   if (!needs(t, [QEMU, 'dpkg-divert', 'unshare'])) return
   const script = fileURLToPath(new URL('divert.sh', import.meta.url))
-  const { status, stdout, stderr } = spawnSync(script, [], { encoding: 'utf8' })
+  const { status, stdout, stderr } = runSync([script])
   t.equal(status, 0, stdout + stderr)
   t.equal(stdout.match(/^ok: /gm)?.length, 3, stdout)
   return undefined
@@ -156,10 +149,7 @@ t.test('Kata Containers passes the socket of the monitor, and plugs vCPUs later'
   await qmp.execute('device_add', { driver: free?.type, id: 'cpu-1', ...free?.props })
   t.equal(threadsOf(pid).length, 2)
   qmp.close()
-  const tuned = spawnSync(launcher('qemu-rt'), ['tune', '--pid', String(pid), '--set', 'vcpu:1=0:batch'], {
-    env: { PATH },
-    encoding: 'utf8',
-  })
+  const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:1=0:batch'])
   t.equal(tuned.status, 0, tuned.stderr)
   t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1', 'CPU 1/TCG 0 batch 0'])
 })
@@ -203,13 +193,13 @@ backend = "null"
 `,
   )
   const pidFile = join(directory, 'qemu.pid')
-  const { status, stderr } = spawnSync(
-    launcher(),
+  const { status, stderr } = runSync(
     [
-      ...['-S', '-name', 'plain', '-daemonize', '-nographic', '-serial', 'chardev:console', '-nodefaults'],
-      ...['-no-user-config', '-readconfig', file, '-pidfile', pidFile, '-D', join(directory, 'qemu.log')],
+      ...[launcher(), '-S', '-name', 'plain', '-daemonize', '-nographic', '-serial', 'chardev:console'],
+      ...['-nodefaults', '-no-user-config', '-readconfig', file, '-pidfile', pidFile],
+      ...['-D', join(directory, 'qemu.log')],
     ],
-    { env: { ...env, QEMU_RT_EMULATOR: QEMU }, encoding: 'utf8' },
+    { env: { ...env, QEMU_RT_EMULATOR: QEMU } },
   )
   t.match({ status, stderr }, { status: 0, stderr: '' })
   const pid = Number(readFileSync(pidFile, 'utf8'))
@@ -236,14 +226,11 @@ t.test('KubeVirt: a QEMU in another PID namespace is tuned and shown from the ho
   t.teardown(() => stopChild(child))
   await waitFor('QEMU', 30, () => existsSync(started))
   t.equal(readFileSync(started, 'utf8').trim(), '1', 'its own number is another')
-  const pid = Number(
-    spawnSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' }).stdout.trim(),
-  )
-  const run = (...args: string[]) => spawnSync(launcher('qemu-rt'), args, { env: { PATH }, encoding: 'utf8' })
-  const tuned = run('tune', '--pid', String(pid), '--set', 'vcpu:*=1:fifo:1', '--set', 'emulator=0')
+  const pid = Number(runSync(['ps', '-o', 'pid=', '--ppid', String(child.pid)]).stdout.trim())
+  const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:*=1:fifo:1', '--set', 'emulator=0'])
   t.equal(tuned.status, 0, tuned.stderr)
   t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
-  const shown = run('status')
+  const shown = qemuRt(['status'])
   t.match(shown.stdout, new RegExp(`default_plc-9  PID ${pid}  no record`))
   t.match(shown.stdout, /vCPU 0 +\d+ +1 +fifo 1/)
 })
