@@ -1,12 +1,12 @@
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
-import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { launcher, launcherForAll, PATH, temporaryDirectory } from '../launcher/launcher.js'
 import { qemuRt, runSync } from '../launcher/run.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs, unmet } from './needs.js'
@@ -210,27 +210,77 @@ backend = "null"
   qmp.close()
 })
 
+/** A pod's namespaces, and a /run of its own, in which `sh` prepares what the pod's image has. */
+const pod = (prepare = ':') => [
+  ...['--pid', '--mount', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec'],
+  ...[`mount -t tmpfs -o mode=755 tmpfs /run; ${prepare}; exec "$@"`, 'sh'],
+]
+
+/** What `unshare` has started, by its PID on the host. */
+async function firstIn(child: ChildProcess): Promise<number> {
+  const children = `/proc/${child.pid}/task/${child.pid}/children`
+  return waitFor('the first process of the pod', 30, () => Number(readFileSync(children, 'latin1')) || null)
+}
+
+/** Starts a VM as KubeVirt names it in a pod. @returns its PID on the host, and what it has said */
+async function startInPod(t: Test, command: readonly string[], env: NodeJS.ProcessEnv = { PATH }) {
+  const child = spawn('unshare', [...command, ...QUIET], { stdio: ['ignore', 'ignore', 'pipe'], env })
+  let said = ''
+  child.stderr.on('data', (chunk) => (said += chunk))
+  const pid = await firstIn(child)
+  // Its end is the end of the pod. unshare's own is not, where the first process has become another user (PR_SET_PDEATHSIG).
+  t.teardown(() => process.kill(pid, 'SIGKILL'))
+  return { pid, said: () => said }
+}
+
+/** A configuration that everybody can read, for names as KubeVirt makes them: namespace_name. */
+function podConfig(t: Test): string {
+  const { directory, env } = asKvm(t)
+  chmodSync(directory, 0o755)
+  writeFileSync(env.QEMU_RT_CONFIG, CONFIG.replace('plc-*', 'default_plc-*'))
+  return env.QEMU_RT_CONFIG
+}
+
 t.test('KubeVirt: a QEMU in another PID namespace is tuned and shown from the host', async (t) => {
   if (!needs(t, [QEMU, 'unshare']) || !isRootWithTwoCpus(t)) return
-  const directory = temporaryDirectory(t)
-  mkdirSync(join(directory, 'run'))
-  const started = join(directory, 'pid')
-  const child = spawn(
-    'unshare',
-    [
-      ...['--pid', '--mount', '--fork', '--kill-child', '--mount-proc'],
-      ...[QEMU, '-name', 'guest=default_plc-9,debug-threads=on', '-S', '-pidfile', started, ...QUIET],
-    ],
-    { stdio: 'ignore', env: { PATH } },
-  )
-  t.teardown(() => stopChild(child))
+  const started = join(temporaryDirectory(t), 'pid')
+  const name = ['-name', 'guest=default_plc-9,debug-threads=on', '-S', '-pidfile', started]
+  const { pid } = await startInPod(t, [...pod(), QEMU, ...name])
   await waitFor('QEMU', 30, () => existsSync(started))
   t.equal(readFileSync(started, 'utf8').trim(), '1', 'its own number is another')
-  const pid = Number(runSync(['ps', '-o', 'pid=', '--ppid', String(child.pid)]).stdout.trim())
   const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:*=1:fifo:1', '--set', 'emulator=0'])
   t.equal(tuned.status, 0, tuned.stderr)
   t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
   const shown = qemuRt(['status'])
   t.match(shown.stdout, new RegExp(`default_plc-9  PID ${pid}  no record`))
   t.match(shown.stdout, /vCPU 0 +\d+ +1 +fifo 1/)
+})
+
+t.test('KubeVirt: wrappers in images of pods do not see what other pods have', async (t) => {
+  if (!needs(t, [QEMU, 'unshare']) || !isRootWithTwoCpus(t)) return
+  const env = { PATH, QEMU_RT_CONFIG: podConfig(t), QEMU_RT_EMULATOR: QEMU }
+  const first = await startInPod(t, [...pod(), launcher(), '-name', 'guest=default_plc-1'], env)
+  const second = await startInPod(t, [...pod(), launcher(), '-name', 'guest=default_plc-2'], env)
+  for (const { pid } of [first, second]) {
+    await waitFor('the vCPU to be placed', 30, () => threadsOf(pid).join() === 'CPU 0/TCG 1 fifo 1')
+  }
+  t.match(qemuRt(['status']).stdout, new RegExp(`default_plc-1  PID ${first.pid}  no record`))
+})
+
+t.test('KubeVirt: a user of a pod needs a directory for leases, and root for a policy', async (t) => {
+  if (!needs(t, [QEMU, 'unshare', 'setpriv']) || !isRootWithTwoCpus(t)) return
+  const env = { PATH, QEMU_RT_CONFIG: podConfig(t), QEMU_RT_EMULATOR: QEMU }
+  const user = ['setpriv', '--reuid=107', '--regid=107', '--clear-groups', '--bounding-set=-all']
+  const vm = [...user, '--inh-caps=-all', launcherForAll(t), '-name', 'guest=default_plc-3']
+  t.match(runSync(['unshare', ...pod(), ...vm, ...QUIET], { env }), {
+    status: 77,
+    stderr: /^qemu-rt: there is no directory for leases, [^\n]+\n$/,
+  })
+  const directories = 'install -d /run/qemu-rt/vms; install -d -g 107 -m 3770 /run/qemu-rt/leases'
+  const { pid, said } = await startInPod(t, [...pod(directories), ...vm], env)
+  await waitFor('the tuner', 60, () => /vCPU 0 cannot have fifo 1: .*; the VM runs on without/.test(said()))
+  t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 other 0'])
+  const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:0=1:fifo:1'])
+  t.equal(tuned.status, 0, tuned.stderr)
+  t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
 })
