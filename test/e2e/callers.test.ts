@@ -184,20 +184,17 @@ path = "${monitor}"
 server = "on"
 wait = "off"
 
-[mon]
-chardev = "monitor"
-mode = "control"
-
 [chardev "console"]
-backend = "null"
+backend = "ringbuf"
+size = "1048576"
 `,
   )
   const pidFile = join(directory, 'qemu.pid')
   const { status, stderr } = runSync(
     [
       ...[launcher(), '-S', '-name', 'plain', '-daemonize', '-nographic', '-serial', 'chardev:console'],
-      ...['-nodefaults', '-no-user-config', '-readconfig', file, '-pidfile', pidFile],
-      ...['-D', join(directory, 'qemu.log')],
+      ...['-qmp', 'chardev:monitor', '-nodefaults', '-no-user-config', '-readconfig', file],
+      ...['-pidfile', pidFile, '-D', join(directory, 'qemu.log')],
     ],
     { env: { ...env, QEMU_RT_EMULATOR: QEMU } },
   )
