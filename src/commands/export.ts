@@ -1,13 +1,17 @@
 import { isatty } from 'node:tty'
 import { badExpiry, noExpiry } from '../errors/export.js'
 import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
-import { offersOf } from '../export/offers.js'
+import { offersOf, withheldNotes } from '../export/offers.js'
+import { isExecutable } from '../host/executable.js'
 import { readPreemptRt } from '../host/preempt-rt.js'
 import { openSysroot } from '../host/sysroot.js'
 import { report, writeAll } from '../report/output.js'
 import { intersectCpuSets } from '../units/cpu-set.js'
 import { type HostOptions, readHost } from './nics/host.js'
 import { writeOutput } from './write-output.js'
+
+/** Where install.sh puts libvirt's hook (https://libvirt.org/hooks.html). */
+const HOOK = '/etc/libvirt/hooks/qemu.d/qemu-rt'
 
 export interface ExportOptions extends HostOptions {
   /** A file; true for the place where the other system looks; absent for stdout. */
@@ -31,18 +35,17 @@ export async function exportCommand(name: ExportFormatName, options: ExportOptio
   const { offers, notes } = offersOf(policy, host, useOf)
   const root = openSysroot(options.sysroot)
   const { realtime } = policy.host
-  const made = format.make({
-    offers,
-    host: {
-      realtimeCpus: realtime && intersectCpuSets(realtime, host.cpus?.online ?? realtime),
-      preemptRt: readPreemptRt(root),
-    },
-    expires,
-  })
+  const about = {
+    realtimeCpus: realtime && intersectCpuSets(realtime, host.cpus?.online ?? realtime),
+    preemptRt: readPreemptRt(root),
+    isHooked: isExecutable(`${root}${HOOK}`),
+  }
+  const made = format.make({ offers, host: about, expires })
+  const withheld = withheldNotes(offers, (unit) => format.withheld(unit, about))
   const isNews =
     output === null || writeOutput(output, made.text, { makesDirectory: options.output === true })
   // A timer runs it every five minutes: its journal has the notes once for each change.
-  if (isNews || isatty(2)) for (const note of [...notes, ...made.notes]) report(note)
+  if (isNews || isatty(2)) for (const note of [...notes, ...withheld, ...made.notes]) report(note)
   if (output === null) writeAll(1, made.text)
 }
 

@@ -1,6 +1,8 @@
+import type { Obstacle } from '../plan/nics/readiness.js'
 import { nfd } from './nfd.js'
 import { novaPci } from './nova-pci.js'
-import { novaProvider } from './nova-provider.js'
+import { novaProvider, reservedOfNova } from './nova-provider.js'
+import type { Unit } from './offers.js'
 import { sriovDevicePlugin } from './sriov-dp.js'
 import type { Exported, ExportSubject } from './subject.js'
 
@@ -9,17 +11,37 @@ export interface ExportFormat {
   readonly place: string
   /** Whether it can say until when it is true. */
   readonly expires: boolean
+  /** Why the other system is not to hand a unit out; null when it may. */
+  readonly withheld: (unit: Unit, host: ExportSubject['host']) => Obstacle | null
   readonly make: (subject: ExportSubject) => Exported
 }
 
+const unlessReady = ({ notReady }: Unit) => notReady
+
 /** The formats of other systems' inventories, by the name that `qemu-rt export` knows them by. */
 export const EXPORT_FORMATS = {
-  'nova-provider': { place: '/etc/nova/provider_config/qemu-rt.yaml', expires: false, make: novaProvider },
-  'nova-pci': { place: '/etc/nova/nova-compute.conf.d/qemu-rt.conf', expires: false, make: novaPci },
-  'sriov-dp': { place: '/etc/pcidp/config.json', expires: false, make: sriovDevicePlugin },
+  'nova-provider': {
+    place: '/etc/nova/provider_config/qemu-rt.yaml',
+    expires: false,
+    withheld: reservedOfNova,
+    make: novaProvider,
+  },
+  'nova-pci': {
+    place: '/etc/nova/nova-compute.conf.d/qemu-rt.conf',
+    expires: false,
+    withheld: ({ notBindable }) => notBindable,
+    make: novaPci,
+  },
+  'sriov-dp': {
+    place: '/etc/pcidp/config.json',
+    expires: false,
+    withheld: unlessReady,
+    make: sriovDevicePlugin,
+  },
   nfd: {
     place: '/etc/kubernetes/node-feature-discovery/features.d/qemu-rt',
     expires: true,
+    withheld: unlessReady,
     make: nfd,
   },
 } as const satisfies Readonly<Record<string, ExportFormat>>

@@ -7,7 +7,7 @@ import { selectDevices } from '../plan/nics/select.js'
 import { whyNothing } from '../plan/nics/why-nothing.js'
 
 /** What one VM at a time can have of a NIC's name: a device, or the devices of one IOMMU group. */
-interface Unit {
+export interface Unit {
   /** Sorted by address; more than one where a pool has several devices of a group. */
   readonly devices: readonly PciDevice[]
   /** Why no VM can have it as it is now; null when one can. */
@@ -25,7 +25,7 @@ export interface Offer {
 export interface Offers {
   /** Sorted by name; a name that means nothing here is not among them. */
   readonly offers: readonly Offer[]
-  /** Why something is not offered or not ready, one line each. */
+  /** Why something is not offered, one line each. */
   readonly notes: readonly string[]
 }
 
@@ -57,12 +57,20 @@ export function offersOf(policy: Pick<Policy, 'nics'>, host: KnownHost, useOf: U
     const devices = found.get(name)
     return devices === undefined ? [] : [{ name, units: unitsOf(devices, host.pci, useOf) }]
   })
-  for (const { name, units } of offers) {
-    for (const { notReady } of units) {
-      if (notReady !== null) notes.push(`NIC '${name}': ${notReady.what}; ${notReady.todo}`)
-    }
-  }
   return { offers, notes }
+}
+
+/** @param withheld what keeps a unit from another system; null when nothing does */
+export function withheldNotes(
+  offers: readonly Offer[],
+  withheld: (unit: Unit) => Obstacle | null,
+): readonly string[] {
+  return offers.flatMap(({ name, units }) =>
+    units.flatMap((unit) => {
+      const obstacle = withheld(unit)
+      return obstacle === null ? [] : [`NIC '${name}': ${obstacle.what}; ${obstacle.todo}`]
+    }),
+  )
 }
 
 /** @param notes gets a line when the name means nothing, or too much */

@@ -9,6 +9,8 @@ export interface ExportSubject {
     readonly realtimeCpus: CpuSet | null
     /** null when it is not known. */
     readonly preemptRt: boolean | null
+    /** Whether libvirt's hook is there, which binds a NIC to vfio-pci when a VM starts. */
+    readonly isHooked: boolean
   }
   /** When what is told is no longer true unless told again; null for a format that has no such thing, or when nobody said. */
   readonly expires: Date | null

@@ -6,7 +6,7 @@ const { 'nova-provider': provider, 'nova-pci': pci, 'sriov-dp': plugin, nfd } = 
 
 const CONFIG = `[nic.fieldbus-0]\naddress = "0000:03:00.1"\n[nic.line]\nid = "8086:1521"\npool = true\n`
 const UNBOUND = { driver: 'igb', vfioNode: null }
-const NOTHING = { offers: [], host: { realtimeCpus: null, preemptRt: null }, expires: null }
+const NOTHING = { offers: [], host: { realtimeCpus: null, preemptRt: null, isHooked: false }, expires: null }
 
 /** Lines that say something. */
 const lines = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
@@ -33,6 +33,21 @@ t.test("Nova's provider: what is not ready is reserved, since Placement takes no
   ])
   t.strictSame(lines(provider.make(NOTHING).text), ['meta:', "  schema_version: '1.0'"])
 })
+
+t.test(
+  "Nova's provider: with libvirt's hook, which binds it, only what the host itself uses is reserved",
+  async (t) => {
+    const subject = subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { iommuGroup: null } }))
+    const hooked = { ...subject, host: { ...subject.host, isHooked: true } }
+    const reserved = (text: string) => lines(text).filter((line) => /CUSTOM_NIC|reserved/.test(line))
+    t.strictSame(reserved(provider.make(hooked).text), [
+      '        - CUSTOM_NIC_FIELDBUS_0:',
+      '        - CUSTOM_NIC_LINE:',
+      '            reserved: 1',
+    ])
+    t.equal(reserved(provider.make(subject).text).length, 4)
+  },
+)
 
 t.test("Nova's devices: by address, bound or not, since libvirt binds them", async (t) => {
   const { text } = pci.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { iommuGroup: null } })))

@@ -27,7 +27,7 @@ export function subjectOf(
 ): ExportSubject {
   return {
     offers: offered(config, pci).offers,
-    host: { realtimeCpus: [4, 5, 6, 7], preemptRt: true },
+    host: { realtimeCpus: [4, 5, 6, 7], preemptRt: true, isHooked: false },
     expires: null,
     ...more,
   }

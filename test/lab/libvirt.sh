@@ -14,7 +14,7 @@ domain() {
   <devices>
     <emulator>/usr/local/bin/qemu-rt-system-x86_64</emulator>
     <controller type='usb' model='none'/>
-    <memballoon model='none'/>
+    <memballoon model='virtio'/>
   </devices>
   <qemu:commandline>
     <qemu:arg value='-bios'/><qemu:arg value='$guest'/>

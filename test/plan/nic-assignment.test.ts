@@ -397,3 +397,42 @@ t.test('what a name stands for cannot be said again after it', async (t) => {
     })
   }
 })
+
+t.test('an added NIC has a slot that no address of the command line has', async (t) => {
+  const added = (...devices: string[]) => {
+    const plan = planOf(device(...devices), {
+      options: ['--nic', 'fieldbus0', '--nic', 'ens1f1'],
+      config: byMac,
+      pci: FOUR_NICS,
+    })
+    return argv(plan)
+      .filter((word) => word.startsWith('vfio-pci,'))
+      .map((word) => word.replace(/vfio-pci,host=[0-9a-f:.]*/, ''))
+  }
+  t.strictSame(added('virtio-rng-pci'), ['', ''], 'QEMU chooses where nothing has an address')
+  t.strictSame(added('{"driver":"virtio-rng-pci","bus":"pci.0","addr":"0x2"}'), [',addr=0x1e', ',addr=0x1d'])
+  t.strictSame(added('pcie-root-port,bus=pcie.0,addr=0x1.0x3', 'pci-bridge,id=pci.1,bus=pcie.0,addr=1e.0'), [
+    ',addr=0x1d',
+    ',addr=0x1c',
+  ])
+  t.strictSame(
+    added('{"driver":"virtio-rng-pci","addr":240}', 'virtio-rng-pci,addr=0x1d'),
+    [',addr=0x1c', ',addr=0x1b'],
+    'a number in JSON is a slot and its function',
+  )
+  t.strictSame(added('virtio-rng-pci,bus=pci.1,addr=0x2'), ['', ''], 'behind a bridge is another bus')
+  const all = Array.from({ length: 29 }, (_, index) => `virtio-rng-pci,addr=0x${(index + 2).toString(16)}`)
+  t.strictSame(added(...all), ['', ''], 'none is free: QEMU says so')
+})
+
+t.test('where an added NIC is asked for with a place of its own, it has that', async (t) => {
+  const plan = planOf(device('{"driver":"virtio-rng-pci","bus":"pci.0","addr":"0x2"}'), {
+    options: ['--nic', 'fieldbus0,bus=pci.1', '--nic', 'ens1f1,addr=0x7'],
+    config: byMac,
+    pci: FOUR_NICS,
+  })
+  t.strictSame(
+    argv(plan).filter((word) => word.startsWith('vfio-pci,')),
+    ['vfio-pci,host=0000:03:00.2,bus=pci.1', 'vfio-pci,host=0000:03:00.1,addr=0x7'],
+  )
+})

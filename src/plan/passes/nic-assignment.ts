@@ -5,8 +5,16 @@ import type { Edit } from '../edit.js'
 import { describeHolding, holdingOf } from '../leases.js'
 import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
+import { freeSlots } from '../nics/free-slots.js'
 import { obstacle } from '../nics/readiness.js'
-import { collectRequests, IDENTITY, openingOf, type VfioDevice, vfioDevices } from '../nics/requests.js'
+import {
+  collectRequests,
+  IDENTITY,
+  type NicRequest,
+  openingOf,
+  type VfioDevice,
+  vfioDevices,
+} from '../nics/requests.js'
 import type { Pass, PassInput, PlannedNic } from '../pass.js'
 import { type Warning, warning } from '../warning.js'
 
@@ -25,7 +33,7 @@ export const nicAssignment: Pass = {
     checkFree(kept, input)
     if (assignments.length === 0) return { edits: [] }
     return {
-      edits: assignments.flatMap(edit),
+      edits: editsOf(assignments, input),
       nics: plannedNics(assignments, pci),
       warnings: [
         ...inventoryWarnings.map((text) => warning('stale-entry', text)),
@@ -111,16 +119,30 @@ function aboutUnknown(devices: readonly VfioDevice[], { host }: PassInput): Warn
     })
 }
 
-function edit({ request, device, present }: Assignment): Edit[] {
-  if (present !== null) return []
-  const reason = `NIC '${request.name}' is ${describeDevice(device)}${location(device)}`
-  if (!('device' in request)) {
-    const rest = request.rest === '' ? '' : `,${request.rest}`
-    return [{ kind: 'append', option: 'device', argument: `vfio-pci,host=${device.address}${rest}`, reason }]
-  }
-  const { index, properties } = request.device
-  const argument = renamed(properties, request.kind === 'replace').set('host', device.address).text
-  return [{ kind: 'replace', index, argument, reason }]
+function editsOf(assignments: readonly Assignment[], { line }: PassInput): Edit[] {
+  const slots = freeSlots(line)
+  return assignments.flatMap(({ request, device, present }): Edit[] => {
+    if (present !== null) return []
+    const reason = `NIC '${request.name}' is ${describeDevice(device)}${location(device)}`
+    if (!('device' in request)) {
+      return [{ kind: 'append', option: 'device', argument: added(device.address, request, slots), reason }]
+    }
+    const { index, properties } = request.device
+    const argument = renamed(properties, request.kind === 'replace').set('host', device.address).text
+    return [{ kind: 'replace', index, argument, reason }]
+  })
+}
+
+/** @param slots loses the one that the device gets */
+function added(
+  address: string,
+  { rest, properties }: Extract<NicRequest, { readonly rest: string }>,
+  slots: number[],
+): string {
+  const isPlaced = properties?.get('addr') !== undefined || properties?.get('bus') !== undefined
+  const slot = isPlaced ? undefined : slots.shift()
+  const place = slot === undefined ? '' : `,addr=0x${slot.toString(16)}`
+  return `vfio-pci,host=${address}${place}${rest === '' ? '' : `,${rest}`}`
 }
 
 /**
