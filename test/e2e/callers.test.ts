@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { launcher, launcherForAll, PATH, temporaryDirectory } from '../launcher/launcher.js'
 import { qemuRt, runSync } from '../launcher/run.js'
-import { QEMU, stopChild } from './launch.js'
+import { hasEnded, QEMU, stopChild } from './launch.js'
 import { needs, unmet } from './needs.js'
 import { connectQmp } from './qmp.js'
 import { waitFor } from './wait.js'
@@ -213,20 +213,18 @@ const pod = (prepare = ':') => [
   ...[`mount -t tmpfs -o mode=755 tmpfs /run; ${prepare}; exec "$@"`, 'sh'],
 ]
 
-/** What `unshare` has started, by its PID on the host. */
-async function firstIn(child: ChildProcess): Promise<number> {
-  const children = `/proc/${child.pid}/task/${child.pid}/children`
-  return waitFor('the first process of the pod', 30, () => Number(readFileSync(children, 'latin1')) || null)
-}
-
 /** Starts a VM as KubeVirt names it in a pod. @returns its PID on the host, and what it has said */
 async function startInPod(t: Test, command: readonly string[], env: NodeJS.ProcessEnv = { PATH }) {
   const child = spawn('unshare', [...command, ...QUIET], { stdio: ['ignore', 'ignore', 'pipe'], env })
   let said = ''
   child.stderr.on('data', (chunk) => (said += chunk))
-  const pid = await firstIn(child)
+  const children = `/proc/${child.pid}/task/${child.pid}/children`
+  const pid = await waitFor('the first process of the pod', 30, () => {
+    if (hasEnded(child)) throw new Error(`the pod ended (${child.exitCode}): ${said}`)
+    return Number(readFileSync(children, 'latin1')) || null
+  })
   // Its end is the end of the pod. unshare's own is not, where the first process has become another user (PR_SET_PDEATHSIG).
-  t.teardown(() => process.kill(pid, 'SIGKILL'))
+  t.teardown(() => hasEnded(child) || process.kill(pid, 'SIGKILL'))
   return { pid, said: () => said }
 }
 
