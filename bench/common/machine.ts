@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 import { PATH, ROOT } from './project.js'
 
 /** Where it was measured: numbers of different machines cannot be compared. */
@@ -39,15 +39,12 @@ function version(
   [program = '', ...args]: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Partial<Machine> {
-  try {
-    const text = execFileSync(program, args, {
-      encoding: 'utf8',
-      env: { PATH, LC_ALL: 'C', ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    const found = /\d+(\.\d+)+/.exec(text)?.[0]
-    return found === undefined ? {} : { [name]: found }
-  } catch {
-    return {}
-  }
+  const asked = {
+    env: { PATH, LC_ALL: 'C', ...env },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+  } as const
+  const found = /\d+(\.\d+)+/.exec(execaSync(program, args, asked).stdout ?? '')?.[0]
+  return found === undefined ? {} : { [name]: found }
 }

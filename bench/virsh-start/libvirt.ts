@@ -1,14 +1,16 @@
-import { execFile, spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import { execa, execaSync } from 'execa'
 import { PATH, ROOT } from '../common/project.js'
 
 const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
 
 const ENV = { PATH, LC_ALL: 'C' }
+
+const WITH_ENV = { env: ENV, extendEnv: false } as const
 
 /** A libvirtd of the bench's own. */
 export interface Libvirt {
@@ -28,7 +30,8 @@ export interface LibvirtFiles {
 /** Whether namespaces can be made and mounted in, which root of a container often may not do. */
 export function canMakeNamespaces(): boolean {
   const mount = ['mount', '-t', 'tmpfs', 'tmpfs', '/run']
-  return spawnSync('unshare', [...NAMESPACES, ...mount], { env: ENV, stdio: 'ignore' }).status === 0
+  return !execaSync('unshare', [...NAMESPACES, ...mount], { ...WITH_ENV, stdio: 'ignore', reject: false })
+    .failed
 }
 
 /**
@@ -56,9 +59,7 @@ export async function startLibvirt(scratch: string, { qemuConf, config }: Libvir
     await Promise.race([once(host.stdout, 'data'), ended.then(() => Promise.reject(notMade()))])
     const children = readFileSync(`/proc/${host.pid}/task/${host.pid}/children`, 'latin1').trim()
     const run = async (...command: readonly string[]) => {
-      await promisify(execFile)('nsenter', ['--target', children, '--mount', '--pid', '--', ...command], {
-        env: ENV,
-      })
+      await execa('nsenter', ['--target', children, '--mount', '--pid', '--', ...command], WITH_ENV)
     }
     const virsh = (...args: readonly string[]) => run('virsh', '--connect', 'qemu:///system', ...args)
     await run('virtlogd', '-d')

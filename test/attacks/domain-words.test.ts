@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { type DomainParts, domainName, domainXml } from '../e2e/domain-xml.js'
-import { type Ended, type Libvirt, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from '../e2e/libvirtd.js'
+import { type Libvirt, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from '../e2e/libvirtd.js'
+import type { Ended } from '../launcher/run.js'
 import { COMPILER, compile } from './help/compile.js'
 
 // H4, M3 and M4: what a domain's XML says by <qemu:env> and <qemu:arg>, which whoever defines domains writes.

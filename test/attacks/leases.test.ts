@@ -1,13 +1,7 @@
 import t from 'tap'
 import { domainName, domainXml } from '../e2e/domain-xml.js'
-import {
-  type Ended,
-  type Installed,
-  install,
-  NO_CPU_GROUPS,
-  needsLibvirt,
-  startLibvirtd,
-} from '../e2e/libvirtd.js'
+import { type Installed, install, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from '../e2e/libvirtd.js'
+import type { Ended } from '../launcher/run.js'
 import { COMPILER } from './help/compile.js'
 import { hostileQemu } from './help/hostile.js'
 import { impostor } from './help/impostor.js'

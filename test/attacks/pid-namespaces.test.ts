@@ -1,12 +1,13 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { parseVm } from '../../src/record/vm.js'
 import { needsLibvirt } from '../e2e/libvirtd.js'
-import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { launcher, temporaryDirectory } from '../launcher/launcher.js'
 import { hostOfPlenty } from '../launcher/many-hosts.js'
+import { type Ended, run } from '../launcher/run.js'
 import { IN_A_FILE, QEMU_ARGS } from './help/launch.js'
 
 // P: in containers nobody sees whose a lock is, and another process has the launcher's PID.
@@ -26,12 +27,6 @@ interface Container {
   readonly end: () => Promise<void>
 }
 
-interface Ended {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** PIDs of its own; files as outside. */
 async function container(t: Test): Promise<Container> {
   const init = ['sh', '-c', 'echo ready; while :; do sleep 1000 & wait; done']
@@ -40,13 +35,7 @@ async function container(t: Test): Promise<Container> {
   await once(child.stdout, 'data')
   const pid = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1').trim()
   return {
-    run: (...command) =>
-      new Promise((resolve) => {
-        const args = ['--target', pid, '--mount', '--pid', '--', ...command]
-        execFile('nsenter', args, { env: { PATH } }, (error, stdout, stderr) => {
-          resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
-        })
-      }),
+    run: (...command) => run(['nsenter', '--target', pid, '--mount', '--pid', '--', ...command]),
     end: () => end(child),
   }
 }

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,9 +12,9 @@ import type { Root } from '../../src/host/sysroot.js'
 import { readWhereabouts } from '../../src/host/whereabouts.js'
 import { filesBeneath } from '../files.js'
 import { writeFiles } from '../host/made-host.js'
+import { qemuRt } from '../launcher/run.js'
 
 const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
-const launcher = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
 /** All that is read of a host as data, with what it uses each device for. */
 function plain(root: string) {
@@ -177,17 +176,14 @@ t.test('one MAC address is one and the same everywhere', async (t) => {
 
 t.test('the command says what it did, and writes over nothing', async (t) => {
   const out = join(t.testdir({}), 'host')
-  const capture = () => spawnSync(launcher, ['capture', out], { encoding: 'utf8' })
+  const capture = () => qemuRt(['capture', out])
   t.match(capture(), { status: 0, stdout: /^\d+ files of this host are in .*--sysroot/, stderr: '' })
   t.match(capture(), {
     status: 65,
     stdout: '',
     stderr: `qemu-rt: the directory for the captured host is not empty: ${out}; give a directory that is not there yet\n`,
   })
-  const plan = spawnSync(launcher, ['run', '--dry-run', '--sysroot', out, '--', '-name', 'x'], {
-    encoding: 'utf8',
-  })
-  t.match(plan, { status: 0 })
+  t.match(qemuRt(['run', '--dry-run', '--sysroot', out, '--', '-name', 'x']), { status: 0 })
 })
 
 t.test('what a captured host says of its mounts leads nowhere else when it is captured again', async (t) => {

@@ -1,15 +1,14 @@
-import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { VERSION } from '../../src/version.js'
+import { qemuRt, runSync } from '../launcher/run.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const sysroot = `${root}fixtures/hosts/four-nics`
 const config = `${root}examples/four-networks.toml`
-const run = (...args: string[]) =>
-  spawnSync(`${root}bin/qemu-rt`, args, { encoding: 'utf8', env: { PATH: process.env.PATH } })
+const run = (...args: string[]) => qemuRt(args)
 
 t.test('the version is that of the package', async (t) => {
   t.equal(JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version, VERSION)
@@ -121,13 +120,9 @@ t.test('golden verify counts, and fails when a case differs', async (t) => {
 
 t.test('a reader that has seen enough is no error', async (t) => {
   const command = `"$0" nics list --sysroot "$1"; echo $? >&2`
-  const enough = spawnSync(
-    'sh',
-    ['-c', `{ ${command}; } | true`, `${root}bin/qemu-rt`, `${root}fixtures/hosts/sriov`],
-    {
-      encoding: 'utf8',
-    },
-  )
+  const enough = runSync([
+    ...['sh', '-c', `{ ${command}; } | true`, `${root}bin/qemu-rt`, `${root}fixtures/hosts/sriov`],
+  ])
   t.match(enough.stderr, /^(0|141)\n$/)
 })
 

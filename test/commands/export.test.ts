@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import {
   chownSync,
   lstatSync,
@@ -14,9 +13,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { exportCommand } from '../../src/commands/export.js'
+import { qemuRt } from '../launcher/run.js'
 
 const HOST = fileURLToPath(new URL('../../fixtures/hosts/four-nics', import.meta.url))
-const QEMU_RT = fileURLToPath(new URL('../../bin/qemu-rt', import.meta.url))
 
 function made(t: Test) {
   const root = t.testdir({ 'rt.toml': '[nic.line]\nid = "8086:1521"\npool = true\n', out: {}, other: 'keep' })
@@ -46,9 +45,7 @@ t.test('a file that says the same stays as it is', async (t) => {
 t.test('notes are told when the file changes, and not again when it stays', async (t) => {
   const { root, file } = made(t)
   const write = (...more: string[]) =>
-    spawnSync(QEMU_RT, ['export', 'nfd', '--config', join(root, 'rt.toml'), '--sysroot', HOST, ...more], {
-      encoding: 'utf8',
-    })
+    qemuRt(['export', 'nfd', '--config', join(root, 'rt.toml'), '--sysroot', HOST, ...more])
   t.match(write('--output', file), { status: 0, stderr: /is bound to igb/ })
   t.match(write('--output', file), { status: 0, stderr: '' })
   t.match(write(), { status: 0, stderr: /is bound to igb/ })

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { qemuRt } from '../launcher/run.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const config = `${root}fixtures/checks/unprepared/qemu-rt.toml`
@@ -17,13 +17,7 @@ function copy(t: Test): string {
   return host
 }
 
-function run(command: string, ...args: string[]) {
-  return spawnSync(`${root}bin/qemu-rt`, ['host', command, ...args], {
-    encoding: 'utf8',
-    env: { PATH: process.env.PATH },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-}
+const run = (command: string, ...args: string[]) => qemuRt(['host', command, ...args])
 
 t.test('it prints, does and undoes', async (t) => {
   const host = copy(t)

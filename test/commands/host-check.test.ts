@@ -1,16 +1,16 @@
-import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { PATH } from '../launcher/launcher.js'
+import { qemuRt } from '../launcher/run.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const check = (host: string, ...args: string[]) =>
-  spawnSync(
-    `${root}bin/qemu-rt`,
+  qemuRt(
     [
       ...['host', 'check', '--sysroot', `${root}fixtures/hosts/check-${host}`],
       ...['--config', `${root}fixtures/checks/${host}/qemu-rt.toml`, ...args],
     ],
-    { encoding: 'utf8', env: { PATH: process.env.PATH, TERM: 'xterm' } },
+    { env: { PATH, TERM: 'xterm' } },
   )
 
 t.test('the exit code is 0 without a failure, 69 with one, and --strict counts warnings', async (t) => {
@@ -60,8 +60,7 @@ t.test('one profile alone counts when it is named', async (t) => {
 })
 
 t.test('errors are one line with the exit code', async (t) => {
-  const run = (...args: string[]) =>
-    spawnSync(`${root}bin/qemu-rt`, ['host', ...args], { encoding: 'utf8', env: { PATH: process.env.PATH } })
+  const run = (...args: string[]) => qemuRt(['host', ...args])
   t.match(run('check', '--sysroot', '/does/not/exist'), { status: 65, stdout: '', stderr: /^qemu-rt: .*\n$/ })
   t.match(run('check', '--config', '/does/not/exist'), { status: 78, stdout: '', stderr: /^qemu-rt: .*\n$/ })
   t.match(run('check', '--format', 'xml'), { status: 64, stdout: '', stderr: /^qemu-rt: .*\n$/ })
@@ -73,18 +72,10 @@ t.test('errors are one line with the exit code', async (t) => {
 })
 
 t.test('a host that an earlier version captured is judged by what it has', async (t) => {
-  const { status, stdout } = spawnSync(
-    `${root}bin/qemu-rt`,
-    [
-      'host',
-      'check',
-      '--sysroot',
-      `${root}fixtures/hosts/real-time`,
-      '--config',
-      `${root}examples/real-time.toml`,
-    ],
-    { encoding: 'utf8', env: { PATH: process.env.PATH } },
-  )
+  const { status, stdout } = qemuRt([
+    ...['host', 'check', '--sysroot', `${root}fixtures/hosts/real-time`],
+    ...['--config', `${root}examples/real-time.toml`],
+  ])
   t.equal(status, 69)
   t.match(
     stdout,

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, existsSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { writeFiles } from '../host/made-host.js'
+import { qemuRt } from '../launcher/run.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const CGROUP = '/sys/fs/cgroup'
@@ -25,11 +25,7 @@ function made(t: Test, hostSection = 'housekeeping = "0"\nrealtime = "2-3"\nswit
   const config = join(directory, 'qemu-rt.toml')
   writeFileSync(config, `[host]\n${hostSection}\n`)
   const isolate = (...args: string[]) =>
-    spawnSync(`${root}bin/qemu-rt`, ['host', 'isolate', '--sysroot', host, '--config', config, ...args], {
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    qemuRt(['host', 'isolate', '--sysroot', host, '--config', config, ...args])
   return { host, isolate }
 }
 

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { execaSync } from 'execa'
 
 /** What one process has done. */
 export interface TracedProcess {
@@ -26,12 +26,8 @@ export function traceProcess(
   env: Readonly<Record<string, string>>,
 ): TracedProcess {
   const prefix = join(directory, 'trace')
-  const { status, stderr } = spawnSync(
-    'strace',
-    ['-ff', '-qq', '-s', '256', '-e', `trace=${CALLS}`, '-o', prefix, ...command],
-    { env, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  if (status !== 0) throw new Error(`exit code ${status}: ${stderr}`)
+  const strace = ['-ff', '-qq', '-s', '256', '-e', `trace=${CALLS}`, '-o', prefix, ...command]
+  execaSync('strace', strace, { env, extendEnv: false, stdin: 'ignore', stdout: 'ignore' })
   const files = readdirSync(directory).filter((name) => name.startsWith('trace.'))
   const calls = new Map(
     files.map((name) => [

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import type { Command } from 'commander'
 import { CommanderError } from 'commander'
 import t from 'tap'
 import { program } from '../../src/commands/cli.js'
+import { qemuRt } from '../launcher/run.js'
 import { codeLines, pages, top } from './pages.js'
 
 /** Words of a command as sh reads them, up to where another command, a redirection or a comment begins. */
@@ -92,7 +92,7 @@ t.test('commands that are harmless end as they should', async (t) => {
       t.fail(`${page} does not show ${command}`)
       continue
     }
-    const run = spawnSync('bin/qemu-rt', words(found.args), { cwd: top, encoding: 'utf8' })
+    const run = qemuRt(words(found.args), { cwd: top })
     t.ok(run.status !== null && statuses.includes(run.status), `${found.args}: ${run.status} ${run.stderr}`)
   }
 })
@@ -100,7 +100,7 @@ t.test('commands that are harmless end as they should', async (t) => {
 t.test("README's first plan is what is printed", async (t) => {
   const readme = pages.find(({ path }) => path === 'README.md')?.text ?? ''
   const args = shown.find(({ path, args }) => path === 'README.md' && args.includes('four-nics'))?.args ?? ''
-  const { stdout } = spawnSync('bin/qemu-rt', words(args), { cwd: top, encoding: 'utf8' })
+  const { stdout } = qemuRt(words(args), { cwd: top })
   const indented = stdout.trimEnd().replace(/^(?=.)/gm, '    ')
   t.ok(readme.includes(indented), stdout)
 })

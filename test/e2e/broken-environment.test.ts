@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -11,6 +10,7 @@ import {
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { launcher, PATH, plannerForms, ROOT, temporaryDirectory } from '../launcher/launcher.js'
+import { runSync } from '../launcher/run.js'
 import { needs, unmet } from './needs.js'
 
 const QEMU_RT = launcher('qemu-rt')
@@ -22,17 +22,8 @@ function sh(
   env: Readonly<Record<string, string>> = {},
   prefix: readonly string[] = [],
 ) {
-  const [program = '', ...rest] = [
-    ...prefix,
-    'sh',
-    '-c',
-    `unset NODE_OPTIONS; ${script}`,
-    'sh',
-    QEMU_RT,
-    directory,
-  ]
-  const { status, stdout, stderr } = spawnSync(program, rest, { env: { PATH, ...env }, encoding: 'utf8' })
-  return { status, stdout, stderr }
+  const command = ['sh', '-c', `unset NODE_OPTIONS; ${script}`, 'sh', QEMU_RT, directory]
+  return runSync([...prefix, ...command], { env: { PATH, ...env } })
 }
 
 /** Beside the rest of the system, for mounts that nobody else sees. */
@@ -121,10 +112,10 @@ t.test(
     if (!canMount(t)) return
     const directory = temporaryDirectory(t)
     const scan = '"$1" nics scan --sysroot "$2"; code=$?; ls -A "$2/var/lib/qemu-rt" >&2; exit $code'
-    spawnSync('cp', ['-r', `${HOST}/.`, directory])
-    spawnSync('rm', ['-r', join(directory, 'var')])
+    runSync(['cp', '-r', `${HOST}/.`, directory])
+    runSync(['rm', '-r', join(directory, 'var')])
     for (const umask of ['000', '077']) {
-      spawnSync('rm', ['-rf', join(directory, 'var')])
+      runSync(['rm', '-rf', join(directory, 'var')])
       t.equal(sh(`umask ${umask}; ${scan}`, directory).status, 0)
       t.equal(statSync(join(directory, 'var/lib/qemu-rt')).mode & 0o777, 0o755)
       t.equal(statSync(join(directory, 'var/lib/qemu-rt/nics.json')).mode & 0o777, 0o644)
@@ -181,10 +172,7 @@ t.test('an installation has the same modes under any umask', async (t) => {
     const root = join(temporaryDirectory(t), 'root')
     const { status } = sh(`umask ${umask}; DESTDIR="$2" ${ROOT}/install.sh --prefix /opt/rt`, root)
     t.equal(status, 0)
-    const { stdout } = spawnSync('find', ['.', '!', '-type', 'l', '-printf', '%m %p\n'], {
-      cwd: root,
-      encoding: 'utf8',
-    })
+    const { stdout } = runSync(['find', '.', '!', '-type', 'l', '-printf', '%m %p\n'], { cwd: root })
     return stdout.split('\n').sort()
   }
   const usual = modes('022')

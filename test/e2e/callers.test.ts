@@ -1,13 +1,14 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
-import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
-import { QEMU, stopChild } from './launch.js'
+import { launcher, launcherForAll, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { qemuRt, runSync } from '../launcher/run.js'
+import { hasEnded, QEMU, stopChild } from './launch.js'
 import { needs, unmet } from './needs.js'
 import { connectQmp } from './qmp.js'
 import { waitFor } from './wait.js'
@@ -57,7 +58,7 @@ t.test('Proxmox VE asks for version and help, and gets what QEMU says', async (t
   if (!needs(t, [QEMU])) return
   const { kvm, env } = asKvm(t)
   for (const argument of ['--version', '-version', '-help']) {
-    const [ours, theirs] = [kvm, QEMU].map((program) => spawnSync(program, [argument], { env }))
+    const [ours, theirs] = [kvm, QEMU].map((program) => runSync([program, argument], { env }))
     t.equal(ours?.status, 0)
     // Help names the program by which it was called.
     t.ok(ours?.stdout.length, argument)
@@ -73,21 +74,13 @@ t.test(
     const { directory, kvm, env } = asKvm(t)
     const pidFile = join(directory, 'plc-4.pid')
     const start = (name: string, ...args: string[]) =>
-      spawnSync(
-        'taskset',
+      runSync(
         [
-          ...['--cpu-list', '--all-tasks', '0', kvm, '-name', `${name},debug-threads=on`],
-          ...[
-            '-pidfile',
-            join(directory, `${name}.pid`),
-            '-daemonize',
-            '-smp',
-            '1,sockets=1,cores=1,maxcpus=1',
-            ...QUIET,
-            ...args,
-          ],
+          ...['taskset', '--cpu-list', '--all-tasks', '0', kvm, '-name', `${name},debug-threads=on`],
+          ...['-pidfile', join(directory, `${name}.pid`), '-daemonize'],
+          ...['-smp', '1,sockets=1,cores=1,maxcpus=1', ...QUIET, ...args],
         ],
-        { env, encoding: 'utf8' },
+        { env },
       )
     const started = start('plc-4', '-qmp', `unix:${join(directory, '104.qmp')},server=on,wait=off`)
     t.equal(started.status, 0, started.stderr)
@@ -111,7 +104,7 @@ t.test('a diversion of /usr/bin/kvm, and back', { timeout: 120_000 }, async (t) 
   if (process.getuid?.() !== 0) return unmet(t, 'only root can divert a file')
   if (!needs(t, [QEMU, 'dpkg-divert', 'unshare'])) return
   const script = fileURLToPath(new URL('divert.sh', import.meta.url))
-  const { status, stdout, stderr } = spawnSync(script, [], { encoding: 'utf8' })
+  const { status, stdout, stderr } = runSync([script])
   t.equal(status, 0, stdout + stderr)
   t.equal(stdout.match(/^ok: /gm)?.length, 3, stdout)
   return undefined
@@ -156,10 +149,7 @@ t.test('Kata Containers passes the socket of the monitor, and plugs vCPUs later'
   await qmp.execute('device_add', { driver: free?.type, id: 'cpu-1', ...free?.props })
   t.equal(threadsOf(pid).length, 2)
   qmp.close()
-  const tuned = spawnSync(launcher('qemu-rt'), ['tune', '--pid', String(pid), '--set', 'vcpu:1=0:batch'], {
-    env: { PATH },
-    encoding: 'utf8',
-  })
+  const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:1=0:batch'])
   t.equal(tuned.status, 0, tuned.stderr)
   t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1', 'CPU 1/TCG 0 batch 0'])
 })
@@ -194,22 +184,19 @@ path = "${monitor}"
 server = "on"
 wait = "off"
 
-[mon]
-chardev = "monitor"
-mode = "control"
-
 [chardev "console"]
-backend = "null"
+backend = "ringbuf"
+size = "1048576"
 `,
   )
   const pidFile = join(directory, 'qemu.pid')
-  const { status, stderr } = spawnSync(
-    launcher(),
+  const { status, stderr } = runSync(
     [
-      ...['-S', '-name', 'plain', '-daemonize', '-nographic', '-serial', 'chardev:console', '-nodefaults'],
-      ...['-no-user-config', '-readconfig', file, '-pidfile', pidFile, '-D', join(directory, 'qemu.log')],
+      ...[launcher(), '-S', '-name', 'plain', '-daemonize', '-nographic', '-serial', 'chardev:console'],
+      ...['-qmp', 'chardev:monitor', '-nodefaults', '-no-user-config', '-readconfig', file],
+      ...['-pidfile', pidFile, '-D', join(directory, 'qemu.log')],
     ],
-    { env: { ...env, QEMU_RT_EMULATOR: QEMU }, encoding: 'utf8' },
+    { env: { ...env, QEMU_RT_EMULATOR: QEMU } },
   )
   t.match({ status, stderr }, { status: 0, stderr: '' })
   const pid = Number(readFileSync(pidFile, 'utf8'))
@@ -220,30 +207,75 @@ backend = "null"
   qmp.close()
 })
 
+/** A pod's namespaces, and a /run of its own, in which `sh` prepares what the pod's image has. */
+const pod = (prepare = ':') => [
+  ...['--pid', '--mount', '--fork', '--kill-child', '--mount-proc', 'sh', '-ec'],
+  ...[`mount -t tmpfs -o mode=755 tmpfs /run; ${prepare}; exec "$@"`, 'sh'],
+]
+
+/** Starts a VM as KubeVirt names it in a pod. @returns its PID on the host, and what it has said */
+async function startInPod(t: Test, command: readonly string[], env: NodeJS.ProcessEnv = { PATH }) {
+  const child = spawn('unshare', [...command, ...QUIET], { stdio: ['ignore', 'ignore', 'pipe'], env })
+  let said = ''
+  child.stderr.on('data', (chunk) => (said += chunk))
+  const children = `/proc/${child.pid}/task/${child.pid}/children`
+  const pid = await waitFor('the first process of the pod', 30, () => {
+    if (hasEnded(child)) throw new Error(`the pod ended (${child.exitCode}): ${said}`)
+    return Number(readFileSync(children, 'latin1')) || null
+  })
+  // Its end is the end of the pod. unshare's own is not, where the first process has become another user (PR_SET_PDEATHSIG).
+  t.teardown(() => hasEnded(child) || process.kill(pid, 'SIGKILL'))
+  return { pid, said: () => said }
+}
+
+/** A configuration that everybody can read, for names as KubeVirt makes them: namespace_name. */
+function podConfig(t: Test): string {
+  const { directory, env } = asKvm(t)
+  chmodSync(directory, 0o755)
+  writeFileSync(env.QEMU_RT_CONFIG, CONFIG.replace('plc-*', 'default_plc-*'))
+  return env.QEMU_RT_CONFIG
+}
+
 t.test('KubeVirt: a QEMU in another PID namespace is tuned and shown from the host', async (t) => {
   if (!needs(t, [QEMU, 'unshare']) || !isRootWithTwoCpus(t)) return
-  const directory = temporaryDirectory(t)
-  mkdirSync(join(directory, 'run'))
-  const started = join(directory, 'pid')
-  const child = spawn(
-    'unshare',
-    [
-      ...['--pid', '--mount', '--fork', '--kill-child', '--mount-proc'],
-      ...[QEMU, '-name', 'guest=default_plc-9,debug-threads=on', '-S', '-pidfile', started, ...QUIET],
-    ],
-    { stdio: 'ignore', env: { PATH } },
-  )
-  t.teardown(() => stopChild(child))
+  const started = join(temporaryDirectory(t), 'pid')
+  const name = ['-name', 'guest=default_plc-9,debug-threads=on', '-S', '-pidfile', started]
+  const { pid } = await startInPod(t, [...pod(), QEMU, ...name])
   await waitFor('QEMU', 30, () => existsSync(started))
   t.equal(readFileSync(started, 'utf8').trim(), '1', 'its own number is another')
-  const pid = Number(
-    spawnSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' }).stdout.trim(),
-  )
-  const run = (...args: string[]) => spawnSync(launcher('qemu-rt'), args, { env: { PATH }, encoding: 'utf8' })
-  const tuned = run('tune', '--pid', String(pid), '--set', 'vcpu:*=1:fifo:1', '--set', 'emulator=0')
+  const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:*=1:fifo:1', '--set', 'emulator=0'])
   t.equal(tuned.status, 0, tuned.stderr)
   t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
-  const shown = run('status')
+  const shown = qemuRt(['status'])
   t.match(shown.stdout, new RegExp(`default_plc-9  PID ${pid}  no record`))
   t.match(shown.stdout, /vCPU 0 +\d+ +1 +fifo 1/)
+})
+
+t.test('KubeVirt: wrappers in images of pods do not see what other pods have', async (t) => {
+  if (!needs(t, [QEMU, 'unshare']) || !isRootWithTwoCpus(t)) return
+  const env = { PATH, QEMU_RT_CONFIG: podConfig(t), QEMU_RT_EMULATOR: QEMU }
+  const first = await startInPod(t, [...pod(), launcher(), '-name', 'guest=default_plc-1'], env)
+  const second = await startInPod(t, [...pod(), launcher(), '-name', 'guest=default_plc-2'], env)
+  for (const { pid } of [first, second]) {
+    await waitFor('the vCPU to be placed', 30, () => threadsOf(pid).join() === 'CPU 0/TCG 1 fifo 1')
+  }
+  t.match(qemuRt(['status']).stdout, new RegExp(`default_plc-1  PID ${first.pid}  no record`))
+})
+
+t.test('KubeVirt: a user of a pod needs a directory for leases, and root for a policy', async (t) => {
+  if (!needs(t, [QEMU, 'unshare', 'setpriv']) || !isRootWithTwoCpus(t)) return
+  const env = { PATH, QEMU_RT_CONFIG: podConfig(t), QEMU_RT_EMULATOR: QEMU }
+  const user = ['setpriv', '--reuid=107', '--regid=107', '--clear-groups', '--bounding-set=-all']
+  const vm = [...user, '--inh-caps=-all', launcherForAll(t), '-name', 'guest=default_plc-3']
+  t.match(runSync(['unshare', ...pod(), ...vm, ...QUIET], { env }), {
+    status: 77,
+    stderr: /^qemu-rt: there is no directory for leases, [^\n]+\n$/,
+  })
+  const directories = 'install -d /run/qemu-rt/vms; install -d -g 107 -m 3770 /run/qemu-rt/leases'
+  const { pid, said } = await startInPod(t, [...pod(directories), ...vm], env)
+  await waitFor('the tuner', 60, () => /vCPU 0 cannot have fifo 1: .*; the VM runs on without/.test(said()))
+  t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 other 0'])
+  const tuned = qemuRt(['tune', '--pid', String(pid), '--set', 'vcpu:0=1:fifo:1'])
+  t.equal(tuned.status, 0, tuned.stderr)
+  t.strictSame(threadsOf(pid), ['CPU 0/TCG 1 fifo 1'])
 })

@@ -1,20 +1,14 @@
-import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import t from 'tap'
 import { defaultMachine, defaultRam, MACHINES } from '../../src/plan/memory/machines.js'
 import { isVhostUserDriver, VHOST_USER } from '../../src/plan/memory/vhost-user.js'
+import { run } from '../launcher/run.js'
 import { machineTypes } from './machine-types.js'
 import { needs } from './needs.js'
 
 /** Runs QEMU until it ends, 30 s at most, and gives what it printed. */
-function run(arch: string, args: readonly string[], input = ''): Promise<string> {
-  return new Promise((resolve) => {
-    const options = { timeout: 30_000, maxBuffer: 16 << 20 }
-    const child = execFile(`qemu-system-${arch}`, args, options, (_error, stdout) => resolve(stdout))
-    // QEMU may end without reading it.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
-  })
+async function qemu(arch: string, args: readonly string[], input = ''): Promise<string> {
+  return (await run([`qemu-system-${arch}`, ...args], { input, timeout: 30_000 })).stdout
 }
 
 /** The second is for builds without TCG. */
@@ -24,7 +18,7 @@ const ACCEL = ['-accel', 'tcg', '-accel', 'kvm']
 async function query(arch: string, machine: string, command: string): Promise<unknown> {
   const args = ['-nodefaults', '-display', 'none', '-S', ...ACCEL, '-qmp', 'stdio', '-machine', machine]
   const commands = ['qmp_capabilities', command, 'quit'].map((execute) => JSON.stringify({ execute }))
-  const lines = (await run(arch, args, commands.join('\n'))).split(/\r?\n/).filter((line) => line !== '')
+  const lines = (await qemu(arch, args, commands.join('\n'))).split(/\r?\n/).filter((line) => line !== '')
   const answers = lines.map((line) => JSON.parse(line)).filter((reply) => 'return' in reply)
   return answers[1]?.return
 }
@@ -48,7 +42,7 @@ t.test('every device of QEMU that is named vhost-user is in the table', async (t
   if (!needs(t, ['qemu-system-x86_64'])) return
   for (const arch of installed()) {
     // Without a machine some targets refuse to list.
-    const help = await run(arch, ['-machine', 'none', '-device', 'help'])
+    const help = await qemu(arch, ['-machine', 'none', '-device', 'help'])
     const names = [...help.matchAll(/^name "(vhost-user[^"]*)"/gm)].map(([, name = '']) => name)
     const missing = names.filter(
       (name) => !VHOST_USER.some(({ option, driver }) => option === 'device' && driver === name),
@@ -61,13 +55,13 @@ t.test('every device of QEMU that is named vhost-user is in the table', async (t
 
 t.test('what the table says QEMU has had for long is there', async (t) => {
   if (!needs(t, ['qemu-system-x86_64'])) return
-  const help = await run('x86_64', ['-machine', 'none', '-device', 'help'])
+  const help = await qemu('x86_64', ['-machine', 'none', '-device', 'help'])
   const old = VHOST_USER.filter(({ option, since }) => option === 'device' && since === undefined)
   for (const { driver } of old.filter(({ driver }) => !driver.endsWith('-ccw'))) {
     t.match(help, `name "${driver}"`, driver)
   }
-  t.match(await run('x86_64', ['-object', 'help']), 'cryptodev-vhost-user')
-  t.match(await run('x86_64', ['-netdev', 'help']), /^vhost-user\r?$/m)
+  t.match(await qemu('x86_64', ['-object', 'help']), 'cryptodev-vhost-user')
+  t.match(await qemu('x86_64', ['-netdev', 'help']), /^vhost-user\r?$/m)
 })
 
 t.test('the name of RAM is the one that each machine type has', async (t) => {

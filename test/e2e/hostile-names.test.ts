@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -8,6 +8,7 @@ import { removeRootsRecord, writeRootsRecord } from '../../src/record/root/recor
 import { NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { readThreads } from '../../src/tune/threads.js'
 import { launcher, PATH, plannerForms, ROOT, temporaryDirectory } from '../launcher/launcher.js'
+import { runSync } from '../launcher/run.js'
 import { stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
@@ -25,11 +26,7 @@ const run = (
   env: Readonly<Record<string, string>> = {},
 ) => {
   const cwd = temporaryDirectory(t)
-  const { status, stdout, stderr } = spawnSync(program, args, {
-    env: { PATH, ...env },
-    encoding: 'utf8',
-    cwd,
-  })
+  const { status, stdout, stderr } = runSync([program, ...args], { env: { PATH, ...env }, cwd })
   t.notMatch(stdout, OBEYED)
   t.notMatch(stderr, OBEYED)
   t.notMatch(stdout, /^\$\(touch ran\)/m)
@@ -53,7 +50,7 @@ for (const form of plannerForms()) {
     t.strictSame(JSON.parse(dry('json').stdout).argv, planned)
     t.strictSame(parseCommandText(dry('args').stdout)?.args, planned)
     const printed = dry('args').stdout.replace('/bin/true', "printf '%s\\0'")
-    t.equal(spawnSync('bash', ['-c', printed], { encoding: 'utf8' }).stdout, `${planned.join('\0')}\0`)
+    t.equal(runSync(['bash', '-c', printed]).stdout, `${planned.join('\0')}\0`)
   })
 
   t.test(`errors of a launch are one line, ${form.name}`, async (t) => {
@@ -174,13 +171,13 @@ t.test('tune and status', async (t) => {
 
 t.test('names of interfaces and altnames', async (t) => {
   const sysroot = join(temporaryDirectory(t), 'host')
-  spawnSync('cp', ['-r', join(ROOT, 'fixtures/hosts/four-nics'), sysroot])
+  runSync(['cp', '-r', join(ROOT, 'fixtures/hosts/four-nics'), sysroot])
   const saved = join(sysroot, 'var/lib/qemu-rt')
   mkdirSync(saved, { recursive: true })
   // The kernel takes any byte but '/', ':' and blanks in a name (net/core/dev.c, dev_valid_name).
   const name = 'e\x1b[2J\u202e\u009b'
   const net = join(sysroot, 'sys/bus/pci/devices/0000:03:00.0/net')
-  spawnSync('sh', ['-c', 'for old in "$1"/*; do mv "$old" "$1/$2"; done', 'sh', net, name])
+  runSync(['sh', '-c', 'for old in "$1"/*; do mv "$old" "$1/$2"; done', 'sh', net, name])
   writeFileSync(join(saved, 'odd'), '')
   for (const args of [
     ['nics', 'list'],

@@ -1,21 +1,14 @@
-import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { launcher, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { qemuRt } from '../launcher/run.js'
 import { QEMU } from './launch.js'
 import { needs } from './needs.js'
 
-const jitter = (...args: string[]) => {
-  const options = { env: { PATH, QEMU_RT_EMULATOR: QEMU }, encoding: 'utf8' as const, timeout: 120_000 }
-  const { status, stdout, stderr } = spawnSync(
-    launcher('qemu-rt'),
-    ['jitter', '--accel', 'tcg', ...args],
-    options,
-  )
-  return { status, stdout, stderr }
-}
+const jitter = (...args: string[]) =>
+  qemuRt(['jitter', '--accel', 'tcg', ...args], { env: { PATH, QEMU_RT_EMULATOR: QEMU }, timeout: 120_000 })
 
 t.test(
   'a busy process on the same CPU is the first cause, by its name; the host is measured there',

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runNetwork, type Wire } from '../../src/jitter/network/run.js'
 import { testpmdWire } from '../../src/jitter/network/wires.js'
 import { launcher, PATH, processesWith, temporaryDirectory } from '../launcher/launcher.js'
+import { qemuRt } from '../launcher/run.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
@@ -14,8 +15,7 @@ const MARK = `jitter-network-test-${process.pid}`
 const ENV = { PATH, QEMU_RT_EMULATOR: QEMU, MARK }
 const NETWORK = ['jitter', '--mode', 'network', '--accel', 'tcg']
 
-const jitter = (...args: string[]) =>
-  spawnSync(launcher('qemu-rt'), [...NETWORK, ...args], { env: ENV, encoding: 'utf8', timeout: 200_000 })
+const jitter = (...args: string[]) => qemuRt([...NETWORK, ...args], { env: ENV, timeout: 200_000 })
 
 const nothingIsLeft = () => waitFor('everything to end', 20, () => processesWith(MARK).length === 0)
 

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import type { Observer } from '../../src/jitter/observer.js'
 import { type JitterRun, runJitter } from '../../src/jitter/run.js'
 import { launcher, PATH, processesWith, temporaryDirectory } from '../launcher/launcher.js'
+import { qemuRt } from '../launcher/run.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
@@ -16,11 +17,7 @@ const ENV = { PATH, QEMU_RT_EMULATOR: QEMU, MARK }
 
 const nothingIsLeft = () => waitFor('everything to end', 20, () => processesWith(MARK).length === 0)
 
-const jitter = (...args: string[]) => {
-  const options = { env: ENV, encoding: 'utf8' as const, timeout: 120_000 }
-  const { status, stdout, stderr } = spawnSync(launcher('qemu-rt'), ['jitter', ...args], options)
-  return { status, stdout, stderr }
-}
+const jitter = (...args: string[]) => qemuRt(['jitter', ...args], { env: ENV, timeout: 120_000 })
 
 function hasTwoCpusAndRoot(t: Test): boolean {
   const problem =

@@ -1,21 +1,15 @@
-import { type ChildProcessByStdio, execFile, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { type Ended, run, runSync } from '../launcher/run.js'
 import { DAEMON } from './daemon.js'
 import { stopChild } from './launch.js'
 import { needs, unmet } from './needs.js'
 import { waitFor } from './wait.js'
-
-/** How a program ended. */
-export interface Ended {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** Namespaces of the test's own, in which the wrapper is installed. */
 export interface Installed {
@@ -88,7 +82,7 @@ const EMULATOR = '/usr/local/bin/qemu-rt-system-x86_64'
 export function needsLibvirt(t: Test, programs: readonly string[] = []): boolean {
   if (!needs(t, [...PROGRAMS, ...programs])) return false
   const mount = ['mount', '-t', 'tmpfs', 'tmpfs', '/run']
-  const { status, stderr } = spawnSync('unshare', [...NAMESPACES, ...mount], { encoding: 'utf8' })
+  const { status, stderr } = runSync(['unshare', ...NAMESPACES, ...mount])
   return status === 0 || unmet(t, `no namespaces for libvirtd, which root may make: ${stderr.trim()}`)
 }
 
@@ -125,7 +119,7 @@ export async function install(
   const enter = ['--target', pid, '--mount', '--pid', '--']
   return {
     emulator: EMULATOR,
-    run: (...command) => ended('nsenter', [...enter, ...command]),
+    run: (...command) => run(['nsenter', ...enter, ...command], { env: environment() }),
     spawn: (...command) => {
       const started = spawn('nsenter', [...enter, ...command], {
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -181,19 +175,6 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     },
     log: async (name) => (await run('cat', `/var/log/libvirt/qemu/${name}.log`)).stdout,
   }
-}
-
-function ended(program: string, args: readonly string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(
-      program,
-      args,
-      { encoding: 'utf8', maxBuffer: 2 ** 24, env: environment() },
-      (error, stdout, stderr) => {
-        resolve({ status: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
-      },
-    )
-  })
 }
 
 function environment(): NodeJS.ProcessEnv {

@@ -1,28 +1,12 @@
-import { execFile } from 'node:child_process'
 import t from 'tap'
 import { OPTIONS, type OptionSpec } from '../../src/argv/options.js'
+import { run } from '../launcher/run.js'
 import { needs } from './needs.js'
 
 const QEMU = 'qemu-system-x86_64'
 
-interface Ended {
-  /** null when it had to be stopped. */
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** Runs QEMU until it ends, 20 s at most. */
-function run(args: readonly string[], input = ''): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(QEMU, args, { timeout: 20_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : (child.exitCode ?? null), stdout, stderr })
-    })
-    // QEMU may end without reading it.
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
-  })
-}
+const qemu = (args: readonly string[], input = '') => run([QEMU, ...args], { input, timeout: 20_000 })
 
 /** `7.2` as 702, so that versions compare as numbers. */
 function release(version: string): number {
@@ -31,7 +15,7 @@ function release(version: string): number {
 }
 
 async function installedRelease(): Promise<number> {
-  const { stdout } = await run(['-version'])
+  const { stdout } = await qemu(['-version'])
   return release(/version (\d+\.\d+)/.exec(stdout)?.[1] ?? '')
 }
 
@@ -71,7 +55,7 @@ function listed(help: string): Listed[] {
 
 t.test('every option that QEMU lists is in the table, with an argument or without', async (t) => {
   if (!needs(t, [QEMU])) return
-  const { stdout } = await run(['-help'])
+  const { stdout } = await qemu(['-help'])
   const options = listed(stdout)
   t.ok(options.length > 100, `${options.length} lines of -help are options`)
   for (const { name, takesArgument } of options) {
@@ -88,13 +72,13 @@ t.test(
     for (const option of OPTIONS) {
       const name = `-${option.name}`
       // A flag leaves -version alone; an option with an argument would take it.
-      const { code, stdout, stderr } = await run(option.takesArgument ? [name] : [name, '-version'])
+      const { status, stdout, stderr } = await qemu(option.takesArgument ? [name] : [name, '-version'])
       const unknown = /: invalid option/.test(stderr)
       if (unknown && BY_BUILD.includes(option.name)) continue
       t.equal(unknown, !exists(option, version), `${name}: ${stderr || 'known'}`)
       if (unknown || /not supported for this target|is disabled in this binary/.test(stderr)) continue
       if (option.takesArgument) t.match(stderr, /: requires an argument/, name)
-      else t.match({ code, stdout }, { code: 0, stdout: /version|usage|audiodev/ }, name)
+      else t.match({ status, stdout }, { status: 0, stdout: /version|usage|audiodev/ }, name)
     }
   },
 )
@@ -104,7 +88,7 @@ t.test('QEMU prints and ends where the table says help', async (t) => {
   const version = await installedRelease()
   for (const option of OPTIONS.filter((option) => option.help === true && exists(option, version))) {
     if (option.name === 'nic' && version < release('8.0')) continue
-    const { code, stdout, stderr } = await run([
+    const { status, stdout, stderr } = await qemu([
       '-machine',
       'none',
       '-display',
@@ -113,10 +97,10 @@ t.test('QEMU prints and ends where the table says help', async (t) => {
       'help',
     ])
     if (/: invalid option/.test(stderr) && BY_BUILD.includes(option.name)) continue
-    t.not(code, null, `-${option.name} help ends`)
+    t.not(status, null, `-${option.name} help ends`)
     // -tpmdev prints its list as an error; -spice fails where its module is not installed, -plugin before 8.1 or so.
     const printed = stdout + stderr.replace(/^qemu.*$/gm, '')
-    t.ok(/\S/.test(printed) || code !== 0, `-${option.name} help prints, or fails: ${stderr}`)
+    t.ok(/\S/.test(printed) || status !== 0, `-${option.name} help prints, or fails: ${stderr}`)
   }
 })
 
@@ -126,7 +110,7 @@ t.test('QEMU runs, or complains, where the table does not say help', async (t) =
   const others = OPTIONS.filter((option) => option.syntax === 'keyval' && option.help === undefined)
   for (const { name } of others.filter((option) => exists(option, version))) {
     const args = ['-machine', 'none', '-display', 'none', '-qmp', 'stdio', `-${name}`, 'help']
-    const { stdout } = await run(args, '{"execute":"qmp_capabilities"}{"execute":"quit"}')
+    const { stdout } = await qemu(args, '{"execute":"qmp_capabilities"}{"execute":"quit"}')
     const printed = stdout.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('{'))
     t.strictSame(printed, [], `-${name} help`)
   }

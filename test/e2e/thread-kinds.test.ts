@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, chownSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -11,6 +11,7 @@ import { readThreads, type Thread } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { writeFiles } from '../host/made-host.js'
 import { launcher, launcherForAll, PATH, processesWith, temporaryDirectory } from '../launcher/launcher.js'
+import { qemuRt, runSync } from '../launcher/run.js'
 import { QEMU, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { connectQmp, type Qmp } from './qmp.js'
@@ -118,7 +119,7 @@ async function iothreads(qmp: Qmp, pid: number): Promise<Record<string, string>>
   )
 }
 
-const hasContexts = () => spawnSync(QEMU, ['-object', 'thread-context,help']).status === 0
+const hasContexts = () => runSync([QEMU, '-object', 'thread-context,help']).status === 0
 
 t.test('I/O threads with ids that QEMU cannot name are the ones that QEMU itself says', async (t) => {
   if (!canPlace(t)) return
@@ -219,8 +220,7 @@ t.test('tune says what is missing, and does not call it so', async (t) => {
   }
   writeRootsRecord('/', { ...record, process: processId(pid) })
   t.teardown(() => removeRootsRecord('/', record))
-  const tune = () =>
-    spawnSync(launcher('qemu-rt'), ['tune', '--pid', `${pid}`], { env: { PATH }, encoding: 'utf8' })
+  const tune = () => qemuRt(['tune', '--pid', `${pid}`])
   const found = tune()
   t.match(found, { status: 0, stdout: /I\/O thread log-of-the-database +\d+ +1 +- +set/ }, found.stderr)
   const qmp = await connectQmp(socket)
@@ -255,10 +255,7 @@ t.test("a user's QEMU is known by the file that it runs, whatever it calls itsel
       30,
       () => readThreads(child.pid ?? 0)?.some((thread) => thread.name === 'CPU 0/TCG') ?? false,
     )
-    const tuned = spawnSync('setpriv', [...asNobody, command, 'tune', '--domain', name, '--set', 'vcpus=1'], {
-      env: { PATH },
-      encoding: 'utf8',
-    })
+    const tuned = runSync(['setpriv', ...asNobody, command, 'tune', '--domain', name, '--set', 'vcpus=1'])
     t.match(tuned, { status: 0, stdout: /vCPU 0 +\d+ +1 +- +set/ }, tuned.stderr)
   }
 })

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -9,17 +9,15 @@ import { formatVm, NEW_VM, type VmRecord } from '../../src/record/vm.js'
 import { readThreads } from '../../src/tune/threads.js'
 import { formatCpuSet } from '../../src/units/cpu-set.js'
 import { launcher, launcherForAll, PATH, temporaryDirectory } from '../launcher/launcher.js'
+import { runSync } from '../launcher/run.js'
 import { QEMU, startQemu, stopChild } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
 
 const NOBODY = '65534'
 
-const tune = (args: readonly string[], prefix: readonly string[] = [], command = launcher('qemu-rt')) => {
-  const [program = '', ...rest] = [...prefix, command, 'tune', ...args]
-  const { status, stdout, stderr } = spawnSync(program, rest, { env: { PATH }, encoding: 'utf8' })
-  return { status, stdout, stderr }
-}
+const tune = (args: readonly string[], prefix: readonly string[] = [], command = launcher('qemu-rt')) =>
+  runSync([...prefix, command, 'tune', ...args])
 
 /** A QEMU that the wrapper did not start, paused, on CPU 0; its PID. */
 async function start(
@@ -299,7 +297,7 @@ t.test('a vCPU that is plugged takes a free CPU when it is tuned', async (t) => 
   t.match(tune(byPid), { status: 0, stdout: /^vCPU 1 +\d+ +1 /m })
   t.strictSame(own(), ['CPU 0/TCG 0 other 0', 'CPU 1/TCG 1 other 0'])
   t.strictSame(leases(), ['0-1'])
-  const locked = spawnSync('flock', ['-n', leaseFile(running.pid), 'true'])
+  const locked = runSync(['flock', '-n', leaseFile(running.pid), 'true'])
   t.equal(locked.status, 1, "the lease's lock is QEMU's still")
   t.notMatch(tune(byPid).stdout, / set$/m)
   await running.stop()

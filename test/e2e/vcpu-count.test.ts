@@ -1,9 +1,9 @@
-import { execFile } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
 import { parseCommandLine, wordsOf } from '../../src/argv/command-line.js'
 import { UserError } from '../../src/errors/user-error.js'
 import { countVcpus, type VcpuCount } from '../../src/plan/threads/smp.js'
+import { run } from '../launcher/run.js'
 import { machineTypes } from './machine-types.js'
 import { needs } from './needs.js'
 
@@ -12,19 +12,15 @@ const QEMU = 'qemu-system-x86_64'
 const QUESTIONS = ['qmp_capabilities', 'query-cpus-fast', 'query-hotpluggable-cpus', 'quit']
 
 /** What QEMU makes of a command line, or its own words when it makes nothing of it. */
-function ask(args: readonly string[]): Promise<VcpuCount | string> {
+async function ask(args: readonly string[]): Promise<VcpuCount | string> {
   const all = ['-S', '-nodefaults', '-display', 'none', '-accel', 'tcg', '-m', '16', '-qmp', 'stdio', ...args]
-  return new Promise((resolve) => {
-    const child = execFile(QEMU, all, { timeout: 30_000 }, (_, stdout, stderr) => {
-      const answers = stdout.split('\n').flatMap((line): unknown[] => {
-        const { return: answer } = line.startsWith('{') ? JSON.parse(line) : {}
-        return Array.isArray(answer) ? [answer] : []
-      })
-      resolve(answers.length === 2 ? countOf(answers) : stderr)
-    })
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(QUESTIONS.map((execute) => JSON.stringify({ execute })).join('\n'))
+  const input = QUESTIONS.map((execute) => JSON.stringify({ execute })).join('\n')
+  const { stdout, stderr } = await run([QEMU, ...all], { input, timeout: 30_000 })
+  const answers = stdout.split('\n').flatMap((line): unknown[] => {
+    const { return: answer } = line.startsWith('{') ? JSON.parse(line) : {}
+    return Array.isArray(answer) ? [answer] : []
   })
+  return answers.length === 2 ? countOf(answers) : stderr
 }
 
 interface Slot {

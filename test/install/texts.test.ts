@@ -1,27 +1,22 @@
-import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { needs } from '../e2e/needs.js'
+import { qemuRt, runSync } from '../launcher/run.js'
 
 const file = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
-const bash = (script: string, ...args: string[]) =>
-  spawnSync('bash', ['-c', script, 'bash', ...args], { encoding: 'utf8' })
+const bash = (script: string, ...args: string[]) => runSync(['bash', '-c', script, 'bash', ...args])
 
 t.test('the man pages are without faults', async (t) => {
   if (!needs(t, ['mandoc'])) return
   for (const page of ['docs/man/qemu-rt.1', 'docs/man/qemu-rt.toml.5']) {
-    t.match(spawnSync('mandoc', ['-T', 'lint', '-W', 'warning', file(page)], { encoding: 'utf8' }), {
-      status: 0,
-      stdout: '',
-    })
+    t.match(runSync(['mandoc', '-T', 'lint', '-W', 'warning', file(page)]), { status: 0, stdout: '' })
   }
 })
 
 const manPage = readFileSync(file('docs/man/qemu-rt.1'), 'utf8')
-const help = (...command: string[]) =>
-  spawnSync(file('bin/qemu-rt'), [...command, '--help'], { encoding: 'utf8' }).stdout
+const help = (...command: string[]) => qemuRt([...command, '--help']).stdout
 
 /** First group of each match. */
 const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = '']) => name)
@@ -96,20 +91,12 @@ function completions(t: Test, words: readonly string[]): string[] {
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
     _qemu_rt
     printf '%s\\n' "\${COMPREPLY[@]}"`
-  const { stdout, stderr } = spawnSync(
-    'bash',
+  const { stdout, stderr } = runSync(
     [
-      '-c',
-      script,
-      'bash',
-      file('system/completion/qemu-rt.bash'),
-      config,
-      bin,
-      file('bin'),
-      'qemu-rt',
-      ...words,
+      ...['bash', '-c', script, 'bash', file('system/completion/qemu-rt.bash')],
+      ...[config, bin, file('bin'), 'qemu-rt', ...words],
     ],
-    { encoding: 'utf8', cwd, env: { ...process.env, LC_ALL: 'C.UTF-8' } },
+    { cwd, env: { ...process.env, LC_ALL: 'C.UTF-8' } },
   )
   t.equal(stderr, '')
   t.strictSame(readdirSync(cwd).sort(), ['plc-file', 'ran-by$(touch ran-file)'], 'nothing ran')
@@ -183,8 +170,7 @@ function zshCompletes(t: Test, line: string) {
     zpty -w -n shell $'\\n'
     for try in {1..100}; do [[ -e $2/given ]] && break; sleep 0.1; done
     zpty -d shell`
-  const { stderr } = spawnSync('zsh', ['-f', '-c', script, 'zsh', functions, bin, line], {
-    encoding: 'utf8',
+  const { stderr } = runSync(['zsh', '-f', '-c', script, 'zsh', functions, bin, line], {
     cwd,
     env: { ...process.env, LC_ALL: 'C.UTF-8', HOME: bin },
   })
@@ -212,10 +198,7 @@ t.test('zsh completes names as data: quoted, and none of them runs', async (t) =
 
 t.test('zsh reads its completion', async (t) => {
   if (!needs(t, ['zsh'])) return
-  t.match(spawnSync('zsh', ['-n', file('system/completion/_qemu-rt')], { encoding: 'utf8' }), {
-    status: 0,
-    stderr: '',
-  })
+  t.match(runSync(['zsh', '-n', file('system/completion/_qemu-rt')]), { status: 0, stderr: '' })
 })
 
 t.test('AppArmor: a domain gets the way to QEMU, and its planner only reads', async (t) => {
@@ -249,10 +232,7 @@ t.test('AppArmor takes our lines', async (t) => {
       .replaceAll('@prefix@', '/usr/local')
       .replaceAll('@planner@', '/usr/local/lib/qemu-rt/qemu-rt-planner')
     const profile = `abi <abi/3.0>,\n#include <tunables/global>\nprofile qemu-rt-test {\n${lines}\n}\n`
-    const parsed = spawnSync('apparmor_parser', ['--skip-kernel-load', '--skip-cache'], {
-      encoding: 'utf8',
-      input: profile,
-    })
+    const parsed = runSync(['apparmor_parser', '--skip-kernel-load', '--skip-cache'], { input: profile })
     t.equal(parsed.status, 0, `${part}: ${parsed.stderr}`)
   }
 })

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import t, { type Test } from 'tap'
 import { openSysroot } from '../../src/host/sysroot.js'
 import { devicesOpenedBy } from '../../src/host/use/open-nodes.js'
@@ -209,7 +210,6 @@ t.test('those that ask at a time do so one after the other', AS_ROOT, async (t) 
   const records = [1, 2, 3].map((n) => vm({ id: `libvirt-${n}1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a` }))
   for (const record of records) writeRootsRecord(root, record)
   // Each in a process of its own, as hooks are.
-  const { execFile } = await import('node:child_process')
   const script = `
     import { banFor } from './src/tune/bans.ts'
     const [root, id, pid, startTicks, irq] = process.argv.slice(1)
@@ -225,15 +225,10 @@ t.test('those that ask at a time do so one after the other', AS_ROOT, async (t) 
   })
   const code = outputFiles[0]?.text ?? ''
   await Promise.all(
-    records.map(
-      ({ id }, n) =>
-        new Promise<void>((done, fail) => {
-          const args = [root, id, String(QEMU.pid), String(QEMU.startTicks), String(40 + n)]
-          execFile(process.execPath, ['--input-type=module', '-e', code, '--', ...args], (error) =>
-            error === null ? done() : fail(error),
-          )
-        }),
-    ),
+    records.map(({ id }, n) => {
+      const args = [root, id, String(QEMU.pid), String(QEMU.startTicks), String(40 + n)]
+      return execa(process.execPath, ['--input-type=module', '-e', code, '--', ...args])
+    }),
   )
   t.strictSame(list(), [7, 40, 41, 42])
 })

@@ -1,4 +1,5 @@
-import type { Ended, Installed } from '../../e2e/libvirtd.js'
+import type { Installed } from '../../e2e/libvirtd.js'
+import type { Ended } from '../../launcher/run.js'
 
 /** libvirt's QEMU user of Debian, and the group of /dev/kvm, by which it shares leases with root. */
 export const QEMU_USER = ['setpriv', '--reuid=libvirt-qemu', '--regid=kvm', '--clear-groups']
