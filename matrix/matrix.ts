@@ -16,8 +16,10 @@ import { ExecaError, execaSync } from 'execa'
 import { printable } from '../src/units/printable.js'
 import { cgroups, removeNewCgroups } from './cgroups.js'
 import { makeDirectory } from './directory.js'
+import { environment } from './environment.js'
 import { type Execute, executeWith, NAMESPACES } from './execute.js'
 import { takeLock } from './lock.js'
+import { isInstalled, readPackages } from './packages.js'
 import { RELEASES, type Release } from './releases.js'
 import { failures, labFailures, type Result, readResult, skipReasons } from './results.js'
 import { RootError, rootOf } from './root.js'
@@ -54,8 +56,6 @@ interface Settings {
   readonly directory: string
 }
 
-/** Debian's bundle; a machine behind a proxy may have added to it. enter.sh takes it along. */
-const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 const TESTED = 'docs/tested.md'
 
 process.exitCode = await main(process.argv.slice(2))
@@ -231,35 +231,6 @@ function copyProject(scratch: string): string {
   return source
 }
 
-/** A package a line; `#` begins a comment. */
-function readPackages(path: string): string[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-}
-
-/** What a root gets of this machine's environment: the way to the network. */
-function environment(): Record<string, string> {
-  const kept = Object.entries(process.env).flatMap(([name, value]) =>
-    value !== undefined && /^(https?_proxy|no_proxy|TERM)$/i.test(name) ? [[name, value] as const] : [],
-  )
-  return {
-    ...Object.fromEntries(kept),
-    ...registry(),
-    ...(existsSync(CERTIFICATES) ? { NODE_EXTRA_CA_CERTS: CERTIFICATES } : {}),
-    CI: 'true',
-    HOME: '/root',
-    LANG: 'C.UTF-8',
-    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  }
-}
-
-/** npm's registry, as this machine's npm has it. */
-function registry(): Record<string, string> {
-  const { stdout } = execaSync('npm', ['config', 'get', 'registry'])
-  return stdout.startsWith('http') ? { npm_config_registry: stdout } : {}
-}
-
 function say({ title }: Release, what: string): void {
   process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${title}: ${what}\n`)
 }
@@ -269,10 +240,6 @@ function total(rows: readonly Row[], count: 'passed' | 'failed'): number {
     (sum, { result: { suite, lab } }) => sum + (suite?.[count] ?? 0) + (lab?.[count] ?? 0),
     0,
   )
-}
-
-function isInstalled(program: string): boolean {
-  return execaSync('sh', ['-c', 'command -v "$1"', 'sh', program], { reject: false }).exitCode === 0
 }
 
 /** @returns what to do, a message for a mistake, or null for help */

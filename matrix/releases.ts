@@ -1,10 +1,10 @@
-/** A Debian release that the suite and the lab are run on. */
-export interface Release {
-  /** Its code name, by which a root is asked for and kept. */
+/** What a root is made of. */
+export interface RootPlan {
+  /** By which it is asked for and kept. */
   readonly name: string
-  /** As docs/tested.md calls it. */
-  readonly title: string
-  /** Packages of this release besides those of .ci/packages. */
+  /** Debian's release, by its code name. */
+  readonly suite: string
+  /** Packages besides those of every root. */
   readonly packages: readonly string[]
   /** Node and npm from the npm registry, by major version, where the release's own are too old; null for its own. */
   readonly registry: { readonly node: string; readonly npm: string } | null
@@ -13,6 +13,12 @@ export interface Release {
    * Release file past its date.
    */
   readonly rolling: boolean
+}
+
+/** A Debian release that the suite and the lab are run on. */
+export interface Release extends RootPlan {
+  /** As docs/tested.md calls it. */
+  readonly title: string
   /** Parts of the lab that are run besides those with a number. Each takes minutes, so each release has others. */
   readonly labParts: readonly string[]
 }
@@ -21,6 +27,7 @@ export interface Release {
 export const RELEASES: readonly Release[] = [
   {
     name: 'bookworm',
+    suite: 'bookworm',
     title: 'Debian 12',
     packages: [],
     // Node 18 (https://packages.debian.org/bookworm/nodejs).
@@ -30,6 +37,7 @@ export const RELEASES: readonly Release[] = [
   },
   {
     name: 'trixie',
+    suite: 'trixie',
     title: 'Debian 13',
     packages: ['nodejs', 'npm'],
     registry: null,
@@ -38,6 +46,7 @@ export const RELEASES: readonly Release[] = [
   },
   {
     name: 'sid',
+    suite: 'sid',
     title: 'Debian unstable',
     packages: ['nodejs', 'npm'],
     registry: null,

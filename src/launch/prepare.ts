@@ -2,7 +2,7 @@ import { findOptions } from '../argv/command-line.js'
 import { loadPolicy } from '../config/load.js'
 import { onlyRootWrites } from '../config/ownership.js'
 import type { Policy } from '../config/policy.js'
-import { nicNotRecorded } from '../errors/record.js'
+import { nicNotRecorded, refused } from '../errors/record.js'
 import type { HostFacts } from '../host/facts.js'
 import { readHostFacts, type WantedFacts } from '../host/read.js'
 import { type Ask, askOf } from '../plan/ask.js'
@@ -44,6 +44,7 @@ export async function preparePlanner(asked: Request): Promise<PreparedPlanner> {
   if (isDomains) checkOwnEmulator(request.emulator, policy, onlyRootWrites)
   // Only libvirt starts a domain: who names another's UUID by hand gets nothing of it.
   const domain = isEmulator ? readDomainRecord(request.sysroot, request.guest.uuid) : null
+  if (domain?.refusal !== undefined) throw refused(domain.refusal)
   return { planner: plannerFor(request, policy, { domain }), domain }
 }
 

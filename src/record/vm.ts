@@ -1,4 +1,5 @@
 import type { DomainPolicy, SchedPolicy } from '../config/policy.js'
+import { EXIT, type ExitCode } from '../errors/user-error.js'
 import type { InterruptSetting } from '../plan/interrupts.js'
 import { type Lease, leaseToJson } from '../plan/leases.js'
 import type { ThreadObject } from '../plan/threads/thread-objects.js'
@@ -51,6 +52,15 @@ export interface VmRecord {
   readonly banned?: readonly number[]
   /** What is still to be said in the domain's log, a line each; absent for nothing. */
   readonly notices?: readonly string[]
+  /** Why root refuses the start, which the wrapper says in QEMU's place; absent for one that may start. */
+  readonly refusal?: Refusal
+}
+
+/** An error of root's that another process says. */
+export interface Refusal {
+  readonly exitCode: ExitCode
+  /** One line, without the `qemu-rt: ` prefix. */
+  readonly text: string
 }
 
 /** What a VM asks for in its domain's `<metadata>`, which QEMU's command line does not carry. */
@@ -169,8 +179,14 @@ export function parseVm(text: string): VmRecord | null {
       : { interrupts: asList(json.interrupts).flatMap((one) => parseInterrupt(one) ?? []) }),
     undo: asList(json.undo).flatMap((one) => parseTaken(one) ?? []),
     ...(Array.isArray(json.banned) ? { banned: json.banned.flatMap((irq) => asNumber(irq) ?? []) } : {}),
+    ...(json.refusal === undefined ? {} : { refusal: parseRefusal(asObject(json.refusal)) }),
     ...(Array.isArray(json.notices) ? { notices: json.notices.flatMap((one) => asText(one) ?? []) } : {}),
   }
+}
+
+function parseRefusal({ exitCode, text }: Record<string, unknown>): Refusal {
+  const code = Object.values(EXIT).find((one) => one === exitCode)
+  return { exitCode: code ?? EXIT.unavailable, text: asText(text) ?? '' }
 }
 
 function parseProcess(json: unknown): ProcessId | null {

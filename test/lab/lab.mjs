@@ -2,6 +2,8 @@
 //   --shell            a shell instead of the tests; leave it with `exit`
 //   --part NAME        only the parts whose names begin so: --part 2
 //   --with NAME        this part besides, in a boot of its own: one without a number, which by default does not run; may be repeated
+//   --nova             the node as a compute node of OpenStack; see docs/lab.md
+//   --fetch            fetches the node's kernel, and no more
 //   --timeout SECONDS  how long the node may run (default: 1800)
 // It needs qemu-system-x86_64, busybox-static, kmod, binutils, xz-utils and apt's package lists. The log is kept in .lab/node.log.
 import { execFileSync, spawn } from 'node:child_process'
@@ -30,6 +32,8 @@ const STARTS = 3
 const BOOTS = [
   { parts: 'inside', cpus: 4, quiet: '2-3', isolation: 'isolcpus=2-3' },
   { parts: 'inside-plain', cpus: 6, quiet: '2-5', isolation: '' },
+  // Its part is run by nova/control.sh alone, which has the cloud that it is a node of.
+  { parts: 'inside-nova', cpus: 4, quiet: '2-3', isolation: 'isolcpus=2-3', network: true },
 ]
 
 const options = readOptions()
@@ -42,6 +46,7 @@ const out = join(kept, 'out')
 /** Modules that the node needs before it has a file system, and VFIO with what it binds. */
 const MODULES = [
   'virtio_pci',
+  'virtio_net',
   '9p',
   '9pnet_virtio',
   'overlay',
@@ -56,8 +61,13 @@ const MODULES = [
 /** How a module that is compressed is read, by the end of its file's name; Debian has xz since 13. */
 const UNPACKERS = { '.gz': 'gzip', '.xz': 'xz', '.zst': 'zstd' }
 
-/** Nested guests, each of one file. */
-const GUESTS = ['mac-guest', 'irq-guest']
+/** Nested guests, each of one file: BIOS images, and a disk. */
+const GUESTS = [
+  { name: 'mac-guest', source: 'mac-guest', symbols: [], address: '0' },
+  { name: 'irq-guest', source: 'irq-guest', symbols: [], address: '0' },
+  // Where a BIOS puts the first sector of a disk.
+  { name: 'mac-disk', source: 'mac-guest', symbols: ['--defsym', 'DISK=1'], address: '0x7c00' },
+]
 
 /** NICs of one model, each on a network of its own. */
 const NICS = [0, 1, 2, 3].flatMap((n) => [
@@ -89,6 +99,13 @@ const OWN_GROUP = [
   ...['-device', 'e1000,netdev=net10,bus=bridge2,addr=1,mac=52:54:00:00:01:0a'],
 ]
 
+/** The way to what listens on the loopback address of whoever runs this: 10.0.2.2. The cards' own programs for a BIOS would take
+ * minutes in a nested guest. */
+const NETWORK = [
+  ...['-netdev', 'user,id=cloud,ipv6=off', '-device', 'virtio-net-pci,netdev=cloud,addr=0x12,romfile='],
+  ...['-global', 'e1000e.romfile='],
+]
+
 /** A NIC with virtual functions, in a slot whose bridge has room for their memory. */
 const SRIOV = [
   ...['-device', 'pcie-root-port,id=sriov,addr=0x11,chassis=1,slot=1,mem-reserve=32M,pref64-reserve=32M'],
@@ -96,14 +113,15 @@ const SRIOV = [
   ...['-device', 'igb,netdev=net11,bus=sriov,mac=52:54:00:00:01:0b'],
 ]
 
+if (options.nova) process.exit(await runCloud())
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 const work = mkdtempSync(join(tmpdir(), 'qemu-rt-lab-'))
 let status = 1
 try {
   const kernel = fetchKernel()
-  for (const guest of GUESTS) assemble(guest)
-  status = await bootAll(kernel, makeInitramfs(kernel))
+  if (!options.fetch) for (const guest of GUESTS) assemble(guest)
+  status = options.fetch ? 0 : await bootAll(kernel, makeInitramfs(kernel))
 } catch (error) {
   console.error(`lab: ${error.message}`)
 } finally {
@@ -118,15 +136,35 @@ function readOptions() {
         shell: { type: 'boolean', default: false },
         part: { type: 'string', default: '' },
         with: { type: 'string', multiple: true, default: [] },
+        nova: { type: 'boolean', default: false },
+        fetch: { type: 'boolean', default: false },
         timeout: { type: 'string', default: '1800' },
       },
     }).values
   } catch (error) {
     process.stderr.write(
-      `lab: ${error.message}; npm run lab -- [--shell] [--part NAME] [--with NAME]… [--timeout SECONDS], see docs/lab.md\n`,
+      `lab: ${error.message}; npm run lab -- [--shell] [--part NAME] [--with NAME]… [--nova] [--timeout SECONDS], see docs/lab.md\n`,
     )
     process.exit(64)
   }
+}
+
+/** Runs nova/cloud.ts, which runs this file again in a root of its own. @returns its exit code */
+async function runCloud() {
+  const { buildSync } = await import('esbuild')
+  const outfile = join(project, 'dist/cloud.mjs')
+  buildSync({
+    entryPoints: [join(here, 'nova/cloud.ts')],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  })
+  const rest = [...(options.shell ? ['--shell'] : []), '--timeout', options.timeout]
+  const cloud = spawn(process.execPath, [outfile, ...rest], { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => cloud.kill(signal))
+  return new Promise((resolve) => cloud.once('exit', (code) => resolve(code ?? 1)))
 }
 
 /** Debian's current PREEMPT_RT kernel, unpacked; fetched once. */
@@ -205,19 +243,12 @@ function copyModule(path, directory) {
   return name
 }
 
-/** A nested guest's BIOS. */
-function assemble(guest) {
-  const object = join(work, `${guest}.o`)
-  execFileSync('as', ['--32', '-o', object, join(here, `${guest}.S`)])
-  execFileSync('ld', [
-    '-m',
-    'elf_i386',
-    '-Ttext=0',
-    '--oformat=binary',
-    '-o',
-    join(kept, `${guest}.bin`),
-    object,
-  ])
+/** A nested guest's image. */
+function assemble({ name, source, symbols, address }) {
+  const object = join(work, `${name}.o`)
+  const image = join(kept, `${name}.bin`)
+  execFileSync('as', ['--32', ...symbols, '-o', object, join(here, `${source}.S`)])
+  execFileSync('ld', ['-m', 'elf_i386', `-Ttext=${address}`, '--oformat=binary', '-o', image, object])
 }
 
 /** igb is in QEMU since 8.0. */
@@ -264,7 +295,7 @@ function namesOf({ parts }) {
 }
 
 async function boot({ release, image, root }, initramfs, one) {
-  const { parts, names, cpus, quiet, isolation } = one
+  const { parts, names, cpus, quiet, isolation, network = false } = one
   const append = [
     `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=${quiet} rcu_nocbs=${quiet} irqaffinity=0-1 hugepages=256`,
     `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${names.join()}`,
@@ -296,6 +327,7 @@ async function boot({ release, image, root }, initramfs, one) {
     ...SHARED_GROUP,
     ...OWN_GROUP,
     ...(hasDevice('igb') ? SRIOV : []),
+    ...(network ? NETWORK : []),
     ...['-virtfs', 'local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap'],
     ...['-virtfs', `local,path=${out},mount_tag=out,security_model=none`],
     ...['-serial', options.shell ? 'mon:stdio' : 'stdio'],

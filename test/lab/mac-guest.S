@@ -1,19 +1,34 @@
-# A guest of one BIOS image that says the MAC address of the NIC it was given, as the card itself has it.
+# A guest that says the MAC address of the NIC it was given, as the card itself has it.
 #
 # It finds every 82574L (8086:10d3, QEMU's e1000e) on bus 0, gives its first BAR an address, reads the receive address
-# registers (Intel 82574 datasheet, "Receive Address Low" and "High") and writes them to the debug console (port 0xe9), a
-# line each. Then it ends QEMU by isa-debug-exit at port 0xf4. Nothing of it is told what it should find.
+# registers (Intel 82574 datasheet, "Receive Address Low" and "High") and says them, a line each. Nothing of it is told what
+# it should find.
+#
+# As a BIOS image it says them on the debug console (port 0xe9), and ends QEMU by isa-debug-exit at port 0xf4. With DISK
+# defined it is a disk that a BIOS boots, as a cloud has it: it says them on the first serial port, then a line "end", and
+# sleeps.
 
 	.code16
 	.globl	_start
 
 	.set	DEBUG_CONSOLE, 0xe9
+	.set	SERIAL, 0x3f8
+	# Line status register: the transmitter takes another character.
+	.set	EMPTY, 0x20
 	.set	EXIT, 0xf4
 	.set	CONFIG_ADDRESS, 0xcf8
 	.set	CONFIG_DATA, 0xcfc
 	.set	NIC, 0x10d38086
 	.set	BAR, 0xe0000000
 	.set	RECEIVE_ADDRESS, BAR + 0x5400
+
+	.macro	say
+	.ifdef	DISK
+	call	send
+	.else
+	outb	%al, $DEBUG_CONSOLE
+	.endif
+	.endm
 
 _start:
 	cli
@@ -52,7 +67,7 @@ next:
 	movb	$2, %cl
 	call	print
 	movb	$'\n', %al
-	outb	%al, $DEBUG_CONSOLE
+	say
 	# Off again, so that the next one may have the address.
 	leal	0x04(%ebp), %eax
 	xorl	%ebx, %ebx
@@ -61,6 +76,16 @@ other:
 	subl	$1 << 11, %ebp
 	cmpl	$0x80000000, %ebp
 	jae	next
+	.ifdef	DISK
+	.irp	letter, 'e', 'n', 'd', '\n'
+	movb	$\letter, %al
+	say
+	.endr
+	sti
+sleeping:
+	hlt
+	jmp	sleeping
+	.endif
 	xorb	%al, %al
 	outb	%al, $EXIT
 	# Without that device it goes on running, as a real-time guest does.
@@ -103,8 +128,22 @@ digit:
 	cmpb	$'9', %al
 	jbe	1f
 	addb	$'a' - '0' - 10, %al
-1:	outb	%al, $DEBUG_CONSOLE
+1:	say
 	ret
+
+	.ifdef	DISK
+# al: the character
+send:
+	movb	%al, %ah
+	movw	$SERIAL + 5, %dx
+1:	inb	%dx, %al
+	testb	$EMPTY, %al
+	jz	1b
+	movb	%ah, %al
+	movw	$SERIAL, %dx
+	outb	%al, %dx
+	ret
+	.endif
 
 	.balign	8
 table:
@@ -113,9 +152,17 @@ table:
 	.quad	0x00cf92000000ffff
 descriptors:
 	.word	15
+	.ifdef	DISK
+	.long	table
+	# What a BIOS knows a disk by that it can boot; the rest is a disk of 1 MiB.
+	.org	510
+	.word	0xaa55
+	.org	0x100000
+	.else
 	.long	0xf0000 + table
 
 	# A CPU starts here, with its code segment at the top of the address space.
 	.org	0xfff0
 	ljmp	$0xf000, $_start
 	.org	0x10000
+	.endif

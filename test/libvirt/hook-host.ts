@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import type { Test } from 'tap'
+import { refused } from '../../src/errors/record.js'
 import { preparePlan } from '../../src/launch/prepare.js'
 import { runHook } from '../../src/libvirt/hook/hook.js'
 import { readRequest } from '../../src/plan/request.js'
+import { parseVm } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { writeFiles } from '../host/made-host.js'
 
@@ -79,7 +81,7 @@ export function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2])
   const config = `${root}/config/rt.toml`
   mkdirSync(`${root}/run/qemu-rt/leases`, { recursive: true })
   const xmlOf = (wanted: Wanted) => wanted.xml ?? domainXml(wanted).replaceAll('@CONFIG@', config)
-  const hook = (operation: string, wanted: Wanted = {}) => {
+  const hookAlone = (operation: string, wanted: Wanted = {}) => {
     const [first = '', second = ''] = operation.split(' ')
     const call = {
       domain: wanted.name ?? 'plc-1',
@@ -88,6 +90,16 @@ export function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2])
       xml: xmlOf(wanted),
     }
     return runHook(call, { sysroot: root, write, configDirectory: `${root}/config` })
+  }
+  /** The same, and what the wrapper refuses; libvirt calls the hook for the end of that start then. */
+  const hook = async (operation: string, wanted: Wanted = {}) => {
+    await hookAlone(operation, wanted)
+    const refusal = existsSync(recordFile(root))
+      ? parseVm(readFileSync(recordFile(root), 'utf8'))?.refusal
+      : undefined
+    if (refusal === undefined) return
+    await hookAlone('release end', wanted)
+    throw refused(refusal)
   }
   const requests = () =>
     existsSync(`${root}/run/qemu-rt/vms`)
@@ -104,5 +116,5 @@ export function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2])
         hostArch: 'x64',
       }),
     )
-  return { root, hook, request, requests, drivers, plan, config, xmlOf }
+  return { root, hook, hookAlone, request, requests, drivers, plan, config, xmlOf }
 }

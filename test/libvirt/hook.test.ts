@@ -230,6 +230,32 @@ t.test("QEMU's user is looked for only where a device is given to it", AS_ROOT, 
   t.strictSame(drivers(), ALL_HOST)
 })
 
+t.test(
+  'what this host has not the wrapper refuses, and the hook where QEMU starts all the same',
+  AS_ROOT,
+  async (t) => {
+    const { root, hookAlone, request, requests, drivers, plan } = hookHost(t)
+    writeFiles(root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
+    const wanted = { request: '<nic name="fieldbus0"/>' }
+    const said = { message: /^NIC 'fieldbus0' is not ready: the host uses 0000:03:00.2 itself/, exitCode: 69 }
+    await hookAlone('prepare begin', wanted)
+    t.match(request(), { refusal: { exitCode: 69, text: said.message }, lease: null, nics: [] })
+    t.strictSame(drivers(), ALL_HOST)
+    await t.rejects(plan(['-S']), said)
+    await t.rejects(hookAlone('started begin', wanted), said)
+    await hookAlone('release end', wanted)
+    t.strictSame(requests(), [])
+  },
+)
+
+t.test('what a domain must not say the hook refuses itself', AS_ROOT, async (t) => {
+  const { hookAlone, requests } = hookHost(t)
+  await t.rejects(hookAlone('prepare begin', { args: ['--rt-emulator', '/bin/sh'] }), {
+    message: /^another emulator/,
+  })
+  t.strictSame(requests(), [])
+})
+
 t.test('a NIC that the host uses itself is not taken', AS_ROOT, async (t) => {
   const { root, hook, drivers } = hookHost(t)
   writeFiles(root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })

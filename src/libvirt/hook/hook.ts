@@ -1,8 +1,8 @@
 import { logToSystem } from '../../report/system-log.js'
 import type { HookCall } from './call.js'
 import type { HookHost } from './hook-host.js'
-import { prepare } from './prepare.js'
 import { reconnect } from './reconnect.js'
+import { prepareOrRefuse } from './refuse.js'
 import { release } from './release.js'
 import { started } from './started.js'
 
@@ -21,7 +21,7 @@ interface Operation {
  * the script that libvirt runs has the same list.
  */
 const OPERATIONS: Readonly<Record<string, Operation>> = {
-  'prepare begin': { run: prepare, mayFail: true },
+  'prepare begin': { run: prepareOrRefuse, mayFail: true },
   'started begin': { run: started, mayFail: true },
   'reconnect begin': { run: reconnect, mayFail: false },
   'release end': { run: release, mayFail: false },

@@ -1,4 +1,5 @@
 import { hookNoProcess, hookTuneRefused } from '../../errors/libvirt.js'
+import { refused } from '../../errors/record.js'
 import { writeRootsRecord } from '../../record/root/records.js'
 import type { VmRecord } from '../../record/vm.js'
 import { processOfDomain } from '../domain-process.js'
@@ -13,13 +14,14 @@ import { setThreads, warnOf } from './threads.js'
 /**
  * When a domain's QEMU is there and its guest does not run yet: writes down which process it is, and sets its threads and
  * the interrupts that its devices have as was decided before the start. libvirt has done its own settings by then.
- * @throws {UserError} exit 69 or 77 when a thread cannot be set and the profile is strict, or a vCPU would starve QEMU
+ * @throws {UserError} what root has refused the start for, where QEMU runs all the same; exit 69 or 77 when a thread cannot be set and the profile is strict, or a vCPU would starve QEMU
  */
 export async function started(call: HookCall, host: HookHost): Promise<void> {
   const { sysroot } = host
   // A record with a process is of another start.
   const prepared = recordsOf(sysroot, call).find(({ process }) => process === null)
   if (prepared === undefined) return
+  if (prepared.refusal !== undefined) throw refused(prepared.refusal)
   const process = processOfDomain(call.domain)
   if (process === null) return withoutProcess(prepared, call.domain)
   const record = { ...prepared, process }

@@ -1,0 +1,45 @@
+import { EXIT, UserError } from '../../errors/user-error.js'
+import { domainRecordId, writeRootsRecord } from '../../record/root/records.js'
+import { NEW_VM } from '../../record/vm.js'
+import { usesWrapper } from '../ask-domain.js'
+import { readDomain } from '../domain.js'
+import type { HookCall } from './call.js'
+import type { HookHost } from './hook-host.js'
+import { prepare } from './prepare.js'
+
+/**
+ * As `prepare`, but where this host has not what the domain is to get, the wrapper refuses the start. What a hook says libvirt puts behind the hook's command line
+ * (src/util/virhook.c, virHookCall), and of all that Nova shows a tenant 255 characters (nova/compute/utils.py,
+ * add_instance_fault_from_exc): the reason was cut off. What QEMU says comes first. A QEMU that starts all the same is ended
+ * by `started`, before its guest runs.
+ * @throws {UserError} what keeps a domain from being started that the wrapper does not start, or that root can keep no record of
+ */
+export async function prepareOrRefuse(call: HookCall, host: HookHost): Promise<void> {
+  try {
+    await prepare(call, host)
+  } catch (error) {
+    if (!(error instanceof UserError) || !leavesRefusal(error, call, host)) throw error
+  }
+}
+
+/**
+ * What the domain itself must not say, or what cannot be read, the hook refuses: no word of it comes to the wrapper.
+ * @returns whether the wrapper will say it
+ */
+function leavesRefusal(
+  { exitCode, message }: UserError,
+  { xml, domain: name }: HookCall,
+  host: HookHost,
+): boolean {
+  if (exitCode !== EXIT.unavailable) return false
+  try {
+    const domain = readDomain(xml, 'stdin')
+    const id = domainRecordId(domain.uuid)
+    if (id === null || !usesWrapper(domain)) return false
+    const guest = { name, uuid: domain.uuid }
+    writeRootsRecord(host.sysroot, { ...NEW_VM, id, guest, refusal: { exitCode, text: message } })
+    return true
+  } catch {
+    return false
+  }
+}
