@@ -9,7 +9,7 @@ import { writeRootsRecord } from '../../src/record/root/records.js'
 import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { filesBeneath } from '../files.js'
-import { openNode, uevent, writeFiles } from '../host/made-host.js'
+import { fdinfo, openNode, uevent, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 
 const CONFIG = '[nic.fieldbus0]\nmac = "a0:36:9f:00:00:02"\n[nic.line]\nid = "8086:1521"\npool = true\n'
@@ -166,10 +166,28 @@ t.test('what another file only bears the name of keeps no device', async (t) => 
     ...openNode(root, { ...fake, place: '../../devices/virtual/mem/null' }),
     // Any file, as a user can have it there in a mount namespace of its own.
     '/proc/4711/fd/13': { to: '/dev/vfio/12' },
-    '/proc/4711/fdinfo/13': 'pos:\t0\nflags:\t02000002\n',
+    '/proc/4711/fdinfo/13': fdinfo(),
+    // One of no mount that is seen, as of FUSE's or of a mount that was taken away.
+    '/proc/4711/fd/14': { to: '/dev/zero' },
+    '/proc/4711/fdinfo/14': 'pos:\t0\nflags:\t02000002\nmnt_id:\t999999999\n',
+    '/sys/dev/char/1:5': { to: '../../devices/virtual/vfio/12' },
   })
   await unbind('fieldbus0')
   t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+})
+
+t.test('a node is known by its number, whatever name it was opened by', async (t) => {
+  const { root, bind, unbind, drivers } = host(t)
+  await bind('fieldbus0')
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    '/proc/4711/fd/11': { to: 'socket:[4711]' },
+    '/proc/4711/fd/12': { to: '/dev/null' },
+    '/proc/4711/fdinfo/12': fdinfo(),
+    '/sys/dev/char/1:3': { to: '../../devices/virtual/vfio/12' },
+  })
+  await t.rejects(unbind('fieldbus0'), { message: /^0000:03:00\.2 is held by process 4711/ })
+  t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
 })
 
 t.test(
