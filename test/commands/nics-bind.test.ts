@@ -1,10 +1,12 @@
-import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { checkClosed } from '../../src/change/driver.js'
 import { runCli } from '../../src/commands/cli.js'
 import { bindNamed } from '../../src/commands/nics/bind.js'
 import { unbindNamed } from '../../src/commands/nics/unbind.js'
+import { openSysroot } from '../../src/host/sysroot.js'
 import { writeRootsRecord } from '../../src/record/root/records.js'
 import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
@@ -174,6 +176,32 @@ t.test('what another file only bears the name of keeps no device', async (t) => 
   })
   await unbind('fieldbus0')
   t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+})
+
+t.test('a device that a process has without its node is not given back: its group is busy', async (t) => {
+  const { root, bind, drivers } = host(t)
+  await bind('fieldbus0')
+  const asked: string[] = []
+  const kernel = (code: string) => (path: string) => {
+    asked.push(path.slice(root.length))
+    throw Object.assign(new Error('no'), { code })
+  }
+  const check = (code: string) => checkClosed(openSysroot(root), address('0000:03:00.2'), kernel(code))
+  t.throws(() => check('EBUSY'), {
+    message:
+      /^0000:03:00\.2 is held by a process that has a descriptor named \[vfio-device\] .*; stop it first$/,
+    exitCode: 69,
+  })
+  t.strictSame([...new Set(asked)], ['/dev/vfio/12'])
+  for (const code of ['ENOENT', 'EACCES', 'ENODEV']) t.doesNotThrow(() => check(code), code)
+  let left = 2
+  const ending = () => {
+    if (left-- > 0) throw Object.assign(new Error('no'), { code: 'EBUSY' })
+    return openSync('/dev/null', 'r')
+  }
+  t.doesNotThrow(() => checkClosed(openSysroot(root), address('0000:03:00.2'), ending), 'KVM is waited for')
+  t.ok(left < 0)
+  t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
 })
 
 t.test('a node is known by its number, whatever name it was opened by', async (t) => {

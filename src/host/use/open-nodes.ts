@@ -1,8 +1,15 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { devicePath } from '../pci.js'
 import { readProc } from '../proc.js'
-import { listDirectory, readAttribute, readLink, readLinkName, splitDeviceNumber } from '../sysfs.js'
+import {
+  errorCode,
+  listDirectory,
+  readAttribute,
+  readLink,
+  readLinkName,
+  splitDeviceNumber,
+} from '../sysfs.js'
 import type { Root } from '../sysroot.js'
 
 /**
@@ -16,6 +23,38 @@ export function openedBy(root: Root, address: PciAddress): string | null {
   const pid = processes(root).find((one) => isOpenIn(root, `/proc/${one}`, isSought))
   if (pid === undefined) return null
   return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
+}
+
+/** How long the group may be open after its QEMU has ended: KVM has it, too, and its last work may come later (virt/kvm/vfio.c). */
+const KVM_MS = 500
+
+/** Opens a file; a test puts a stand-in for the kernel here. */
+export type OpenNode = (path: string, flags: number) => number
+
+/**
+ * Whether a device's group is in use by VFIO, as the kernel says when its node is opened once more: EBUSY. A process can hold a
+ * device without a node, by a descriptor of the device that a QEMU has passed to it; the kernel does not say of which device
+ * that is, but it keeps the group open for it (Linux drivers/vfio/group.c, vfio_group_fops_open and vfio_group_fops_release).
+ * For a device that is to be given back: a QEMU that opened the node in the same moment would be refused.
+ * @returns false, too, where it cannot be asked: without a node, or without root's rights
+ */
+export function isGroupBusy(root: Root, address: PciAddress, open: OpenNode = openSync): boolean {
+  const group = readLinkName(`${devicePath(root, address)}/iommu_group`)
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants
+  const isBusy = (node: string) => {
+    try {
+      closeSync(open(`${root}/dev/vfio/${node}`, O_RDONLY | O_NONBLOCK | O_NOFOLLOW))
+      return false
+    } catch (error) {
+      return errorCode(error) === 'EBUSY'
+    }
+  }
+  const end = Date.now() + KVM_MS
+  while (group !== null && [group, `noiommu-${group}`].some(isBusy)) {
+    if (Date.now() >= end) return true
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+  }
+  return false
 }
 
 /**
