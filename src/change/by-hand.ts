@@ -1,10 +1,12 @@
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { findGroup, type Group } from '../host/cgroup.js'
+import { cpusOfGroup } from '../host/cpuset.js'
 import { parseStat, readProc, STAT } from '../host/proc.js'
 import { errorCode, listDirectory, readAttribute, readLink } from '../host/sysfs.js'
 import {
   type CpuSet,
   formatCpuSet,
+  intersectCpuSets,
   parseCpuSet,
   RESERVE,
   subtractCpuSets,
@@ -54,7 +56,10 @@ export function bringThread(
   try {
     if (isReserved) {
       if (!isBrought) {
+        const left = cpusLeft(root, group)
+        if (left?.length === 0) return `its group ${group.path} allows it none of the CPUs of ${BY_HAND}`
         makeThreaded(base, own.others, halfOf(tightestTasks(base, group.path)), write)
+        if (left !== null) addCpus(`${base}${own.others}/cpuset.cpus`, left, write)
         if (!isSame(process, root) || !isSame(thread, root)) return null
         write(`${base}${own.others}/cgroup.procs`, `${process.pid}\n`)
       }
@@ -75,7 +80,7 @@ export function bringThread(
  * Documentation/admin-guide/cgroup-v2.rst, "Threads"), or that hold for all of the group's processes together.
  */
 const LIMITS =
-  /^(memory\.(high|max)|memory\.z?swap\.(high|max)|cpu\.max|cpu\.uclamp\.max|io\.max|hugetlb\..+\.max|rdma\.max|misc\.max)$/
+  /^(cpuset\.mems|memory\.(high|max)|memory\.z?swap\.(high|max)|cpu\.max|cpu\.uclamp\.max|io\.max|hugetlb\..+\.max|rdma\.max|misc\.max)$/
 
 /**
  * Why a process is not moved: in its group somebody else's limits hold for it, which it would be rid of.
@@ -110,6 +115,18 @@ function isLimited(text: string): boolean {
     if (pairs.length > 0) return pairs.some((pair) => !pair.endsWith('=max'))
     return line.trim() !== '' && !words.includes('max')
   })
+}
+
+/**
+ * The CPUs that a process keeps of those of `BY_HAND`, where its group leaves it fewer, as with systemd's `AllowedCPUs=`. Those
+ * of the reserve are no group's before: root alone gives them.
+ * @returns null where its group takes none from it
+ */
+function cpusLeft(root: string, group: Group): CpuSet | null {
+  const all = cpusOfGroup(root, { ...group, path: BY_HAND })
+  const before = cpusOfGroup(root, group)
+  if (all === null || before === null || subtractCpuSets(all, before).length === 0) return null
+  return intersectCpuSets(all, before)
 }
 
 /** A group and all above it but the root group, which has no limits. */

@@ -6,7 +6,7 @@ import { run } from '../host/program.js'
 import { virtualFunctionsOf } from '../host/sriov.js'
 import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
-import { openedBy } from '../host/use/open-nodes.js'
+import { isGroupBusy, type OpenNode, openedBy } from '../host/use/open-nodes.js'
 import { isOnVfioNow } from '../host/vfio.js'
 import type { TakenDevice } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
@@ -76,14 +76,19 @@ export function undoDriver(root: Root, { address, driver, override }: TakenDevic
   if (override !== undefined) setOverride(root, address, override, write)
 }
 
+/** It has the device itself, which another process has opened for it. */
+const HIDDEN_HOLDER = 'a process that has a descriptor named [vfio-device] (see: ls -l /proc/[0-9]*/fd)'
+
 /**
  * Checks that no process has a device open by VFIO: to take it away would wait for that process. Its virtual functions go
  * with it (Linux drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_unregister_device).
+ * @param open opens a node, for tests
  * @throws {UserError} exit 69
  */
-export function checkClosed(root: Root, address: PciAddress): void {
+export function checkClosed(root: Root, address: PciAddress, open?: OpenNode): void {
   for (const one of [address, ...virtualFunctionsOf(root, address)]) {
-    const holder = openedBy(root, one)
+    // A process that is not found may have it all the same: unbind would not come back, and nobody could end it.
+    const holder = openedBy(root, one) ?? (isGroupBusy(root, one, open) ? HIDDEN_HOLDER : null)
     const device = one === address ? one : describeVirtual(one, address)
     if (holder !== null) throw stillHeld({ device, why: `is held by ${holder}` })
   }

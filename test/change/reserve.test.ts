@@ -205,6 +205,7 @@ t.test('a limit that threads cannot have on their own keeps the VM where it is',
     'cpu.max': '50000 100000',
     'io.max': '8:0 rbps=max wbps=max riops=max wiops=120',
     'hugetlb.2MB.max': '0',
+    'cpuset.mems': '0',
     'misc.max': 'res_a 3',
   }
   for (const [name, text] of Object.entries(kept))
@@ -221,6 +222,26 @@ t.test('a limit that threads cannot have on their own keeps the VM where it is',
     '/u.slice/misc.max': 'res_a max',
   })
   t.equal(bring(), null, 'these limit nothing')
+})
+
+t.test('a VM keeps the limit of CPUs that its group has', async (t) => {
+  const others = '/qemu-rt-vms/20-7'
+  const cpus = (scope: string) => ({
+    '/u.slice/s.scope/cpuset.cpus.effective': scope,
+    '/qemu-rt-vms/cpuset.cpus.effective': '0-3',
+  })
+  const { kernel, bring } = inSession(t, cpus('0-1,6'))
+  t.equal(bring(), null)
+  const at = (what: string) => kernel.writes.indexOf(what)
+  t.ok(at('/qemu-rt-vms/cgroup.subtree_control +cpuset') >= 0)
+  t.ok(at(`${others}/cpuset.cpus 0-1`) > at('/qemu-rt-vms/cgroup.subtree_control +cpuset'))
+  t.ok(at(`${others}/cgroup.procs 20`) > at(`${others}/cpuset.cpus 0-1`), 'before it is there')
+  const all = inSession(t, cpus('0-3'))
+  t.equal(all.bring(), null)
+  t.notOk(all.kernel.writes.some((write) => write.startsWith(`${others}/cpuset.cpus`)))
+  const none = inSession(t, cpus('6-7'))
+  t.equal(none.bring(), 'its group /u.slice/s.scope allows it none of the CPUs of /qemu-rt-vms')
+  t.same(none.kernel.writes, [])
 })
 
 t.test('no limit is taken for none when its group is gone', async (t) => {

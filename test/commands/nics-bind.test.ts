@@ -1,15 +1,17 @@
-import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { checkClosed } from '../../src/change/driver.js'
 import { runCli } from '../../src/commands/cli.js'
 import { bindNamed } from '../../src/commands/nics/bind.js'
 import { unbindNamed } from '../../src/commands/nics/unbind.js'
+import { openSysroot } from '../../src/host/sysroot.js'
 import { writeRootsRecord } from '../../src/record/root/records.js'
 import { NEW_VM } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { filesBeneath } from '../files.js'
-import { openNode, uevent, writeFiles } from '../host/made-host.js'
+import { fdinfo, openNode, uevent, writeFiles } from '../host/made-host.js'
 import { address } from '../plan/make.js'
 
 const CONFIG = '[nic.fieldbus0]\nmac = "a0:36:9f:00:00:02"\n[nic.line]\nid = "8086:1521"\npool = true\n'
@@ -166,10 +168,54 @@ t.test('what another file only bears the name of keeps no device', async (t) => 
     ...openNode(root, { ...fake, place: '../../devices/virtual/mem/null' }),
     // Any file, as a user can have it there in a mount namespace of its own.
     '/proc/4711/fd/13': { to: '/dev/vfio/12' },
-    '/proc/4711/fdinfo/13': 'pos:\t0\nflags:\t02000002\n',
+    '/proc/4711/fdinfo/13': fdinfo(),
+    // One of no mount that is seen, as of FUSE's or of a mount that was taken away.
+    '/proc/4711/fd/14': { to: '/dev/zero' },
+    '/proc/4711/fdinfo/14': 'pos:\t0\nflags:\t02000002\nmnt_id:\t999999999\n',
+    '/sys/dev/char/1:5': { to: '../../devices/virtual/vfio/12' },
   })
   await unbind('fieldbus0')
   t.strictSame(drivers(), ['igb', 'igb', 'igb', 'igb'])
+})
+
+t.test('a device that a process has without its node is not given back: its group is busy', async (t) => {
+  const { root, bind, drivers } = host(t)
+  await bind('fieldbus0')
+  const asked: string[] = []
+  const kernel = (code: string) => (path: string) => {
+    asked.push(path.slice(root.length))
+    throw Object.assign(new Error('no'), { code })
+  }
+  const check = (code: string) => checkClosed(openSysroot(root), address('0000:03:00.2'), kernel(code))
+  t.throws(() => check('EBUSY'), {
+    message:
+      /^0000:03:00\.2 is held by a process that has a descriptor named \[vfio-device\] .*; stop it first$/,
+    exitCode: 69,
+  })
+  t.strictSame([...new Set(asked)], ['/dev/vfio/12'])
+  for (const code of ['ENOENT', 'EACCES', 'ENODEV']) t.doesNotThrow(() => check(code), code)
+  let left = 2
+  const ending = () => {
+    if (left-- > 0) throw Object.assign(new Error('no'), { code: 'EBUSY' })
+    return openSync('/dev/null', 'r')
+  }
+  t.doesNotThrow(() => checkClosed(openSysroot(root), address('0000:03:00.2'), ending), 'KVM is waited for')
+  t.ok(left < 0)
+  t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
+})
+
+t.test('a node is known by its number, whatever name it was opened by', async (t) => {
+  const { root, bind, unbind, drivers } = host(t)
+  await bind('fieldbus0')
+  writeFiles(root, {
+    '/proc/4711/comm': 'qemu-system-x86\n',
+    '/proc/4711/fd/11': { to: 'socket:[4711]' },
+    '/proc/4711/fd/12': { to: '/dev/null' },
+    '/proc/4711/fdinfo/12': fdinfo(),
+    '/sys/dev/char/1:3': { to: '../../devices/virtual/vfio/12' },
+  })
+  await t.rejects(unbind('fieldbus0'), { message: /^0000:03:00\.2 is held by process 4711/ })
+  t.strictSame(drivers(), ['igb', 'igb', 'vfio-pci', 'igb'])
 })
 
 t.test(

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Test } from 'tap'
 
@@ -33,11 +33,22 @@ export function writeFiles(root: string, files: Files): void {
 export function openNode(root: string, { pid, fd, node, place, flags = '02000002' }: OpenNode): Files {
   return {
     [`/proc/${pid}/fd/${fd}`]: { to: `${root}/of-${pid}/dev/vfio/${node}` },
-    [`/proc/${pid}/fdinfo/${fd}`]: `pos:\t0\nflags:\t${flags}\n`,
+    [`/proc/${pid}/fdinfo/${fd}`]: fdinfo(flags),
     // No more than root can make a node: that of /dev/null stands for it.
     [`/of-${pid}/dev/vfio/${node}`]: { to: '/dev/null' },
     '/sys/dev/char/1:3': { to: place },
   }
+}
+
+/**
+ * What fdinfo says of a descriptor on a file of /dev.
+ * @param flags octal
+ */
+export function fdinfo(flags = '02000002'): string {
+  const file = openSync('/dev/null', 'r')
+  const mount = /^mnt_id:.*$/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8'))?.[0]
+  closeSync(file)
+  return `pos:\t0\nflags:\t${flags}\n${mount}\n`
 }
 
 interface OpenNode {

@@ -1,7 +1,7 @@
 import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runHook } from '../../src/libvirt/hook/hook.js'
-import { openNode, writeFiles } from '../host/made-host.js'
+import { fdinfo, openNode, writeFiles } from '../host/made-host.js'
 import { hookHost, OTHER_UUID, recordFile, UUID, type Wanted } from './hook-host.js'
 
 /** libvirt runs its hook as root, and root's configuration is what it reads. */
@@ -371,7 +371,7 @@ t.test('what two starts of one VM have left is all given back', AS_ROOT, async (
   writeFiles(root, {
     '/proc/4712/comm': 'qemu-system-x86\n',
     '/proc/4712/fd/12': { to: `${root}/of-4712/dev/vfio/10` },
-    '/proc/4712/fdinfo/12': 'pos:\t0\nflags:\t02000002\n',
+    '/proc/4712/fdinfo/12': fdinfo(),
     // Another node than the first process's.
     '/of-4712/dev/vfio/10': { to: '/dev/zero' },
     '/sys/dev/char/1:5': { to: `${place}/10` },

@@ -1,8 +1,15 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { devicePath } from '../pci.js'
 import { readProc } from '../proc.js'
-import { listDirectory, readAttribute, readLink, readLinkName, splitDeviceNumber } from '../sysfs.js'
+import {
+  errorCode,
+  listDirectory,
+  readAttribute,
+  readLink,
+  readLinkName,
+  splitDeviceNumber,
+} from '../sysfs.js'
 import type { Root } from '../sysroot.js'
 
 /**
@@ -16,6 +23,38 @@ export function openedBy(root: Root, address: PciAddress): string | null {
   const pid = processes(root).find((one) => isOpenIn(root, `/proc/${one}`, isSought))
   if (pid === undefined) return null
   return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
+}
+
+/** How long the group may be open after its QEMU has ended: KVM has it, too, and its last work may come later (virt/kvm/vfio.c). */
+const KVM_MS = 500
+
+/** Opens a file; a test puts a stand-in for the kernel here. */
+export type OpenNode = (path: string, flags: number) => number
+
+/**
+ * Whether a device's group is in use by VFIO, as the kernel says when its node is opened once more: EBUSY. A process can hold a
+ * device without a node, by a descriptor of the device that a QEMU has passed to it; the kernel does not say of which device
+ * that is, but it keeps the group open for it (Linux drivers/vfio/group.c, vfio_group_fops_open and vfio_group_fops_release).
+ * For a device that is to be given back: a QEMU that opened the node in the same moment would be refused.
+ * @returns false, too, where it cannot be asked: without a node, or without root's rights
+ */
+export function isGroupBusy(root: Root, address: PciAddress, open: OpenNode = openSync): boolean {
+  const group = readLinkName(`${devicePath(root, address)}/iommu_group`)
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants
+  const isBusy = (node: string) => {
+    try {
+      closeSync(open(`${root}/dev/vfio/${node}`, O_RDONLY | O_NONBLOCK | O_NOFOLLOW))
+      return false
+    } catch (error) {
+      return errorCode(error) === 'EBUSY'
+    }
+  }
+  const end = Date.now() + KVM_MS
+  while (group !== null && [group, `noiommu-${group}`].some(isBusy)) {
+    if (Date.now() >= end) return true
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+  }
+  return false
 }
 
 /**
@@ -56,10 +95,10 @@ function isOpenIn(root: Root, process: string, isSought: (node: string) => boole
   )
 }
 
-/** By the numbers of nodes: their names are those of the process's own mount namespace, in which it can name any file so. */
 function hasOpen(root: Root, thread: string, isSought: (node: string) => boolean): boolean {
+  const nodeOfDescriptor = makeNodeReader(root, thread)
   return (listDirectory(`${root}${thread}/fd`) ?? []).some((name) => {
-    const node = vfioNodeOf(root, thread, name)
+    const node = nodeOfDescriptor(name)
     return node !== null && isSought(node)
   })
 }
@@ -87,7 +126,8 @@ export interface OpenedDevices {
 export function devicesOpenedBy(root: Root, pid: number): OpenedDevices {
   const process = `/proc/${pid}`
   const descriptors = (listDirectory(`${root}${process}/fd`) ?? []).slice(0, MOST_DESCRIPTORS)
-  const nodes = new Set(descriptors.flatMap((name) => vfioNodeOf(root, process, name) ?? []))
+  const nodeOfDescriptor = makeNodeReader(root, process)
+  const nodes = new Set(descriptors.flatMap((name) => nodeOfDescriptor(name) ?? []))
   const addresses = (names: readonly string[]) => [
     ...new Set(names.flatMap((name) => parsePciAddress(name) ?? [])),
   ]
@@ -110,48 +150,59 @@ export function isOpenElsewhere(root: Root, address: PciAddress, pid: number): b
 const OF_NODES = /^(devtmpfs|tmpfs)$/
 
 /**
- * Where the link of a VFIO node that a descriptor is open on leads in sysfs.
+ * Makes a function that says where the link of a node that a descriptor is open on leads in sysfs. What the node is, its number
+ * says: names are those of the process's own mount namespace, in which a node can have any, and any file that of a node.
  *
- * A process can have anything under the name of a node, and what is asked of a file of FUSE's or NFS's is answered by somebody
- * else, when that one likes. So the file is taken hold of with O_PATH, which asks for nothing (open(2)), and what it is, is
- * asked only of a file system of nodes.
+ * What is asked of a file of FUSE's or NFS's is answered by somebody else, when that one likes. So nothing is asked of one
+ * before the kernel has said of its mount that it is of a file system of nodes. The process can have another file under the
+ * same number by then: the file is taken hold of with O_PATH, which asks for nothing (open(2)), and its mount is looked at again.
  * @param thread `/proc/PID` or `/proc/PID/task/TID`
  */
-function vfioNodeOf(root: Root, thread: string, descriptor: string): string | null {
-  const path = `${root}${thread}/fd/${descriptor}`
-  if (!/\/vfio\//.test(readLink(path) ?? '')) return null
-  const flags = flagsOf(`${root}${thread}/fdinfo/${descriptor}`)
-  if (flags === null || (flags & O_PATH) !== 0) return null
-  let file = -1
-  try {
-    file = openSync(path, O_PATH)
-    if (!OF_NODES.test(fileSystemOf(file, `${root}${thread}`) ?? '')) return null
-    const stat = fstatSync(file)
-    if (!stat.isCharacterDevice()) return null
-    const { major, minor } = splitDeviceNumber(stat.rdev)
-    return readLink(`${root}/sys/dev/char/${major}:${minor}`)
-  } catch {
-    return null
-  } finally {
-    if (file >= 0) closeSync(file)
+function makeNodeReader(root: Root, thread: string): (descriptor: string) => string | null {
+  let known: ReadonlySet<string> | null = null
+  const isOfNodes = (fdinfo: string) => {
+    known ??= mountsOfNodes(`${root}${thread}`)
+    return known.has(/^mnt_id:\s*(\d+)$/m.exec(fdinfo)?.[1] ?? '')
+  }
+  return (descriptor) => {
+    const path = `${root}${thread}/fd/${descriptor}`
+    // Sockets, pipes and the like have no path.
+    if (readLink(path)?.startsWith('/') !== true) return null
+    const fdinfo = readProc(`${root}${thread}/fdinfo/${descriptor}`) ?? ''
+    const flags = flagsIn(fdinfo)
+    if (flags === null || (flags & O_PATH) !== 0 || !isOfNodes(fdinfo)) return null
+    let file = -1
+    try {
+      file = openSync(path, O_PATH)
+      if (!isOfNodes(readProc(`/proc/self/fdinfo/${file}`) ?? '')) return null
+      const stat = fstatSync(file)
+      if (!stat.isCharacterDevice()) return null
+      const { major, minor } = splitDeviceNumber(stat.rdev)
+      return readLink(`${root}/sys/dev/char/${major}:${minor}`)
+    } catch {
+      return null
+    } finally {
+      if (file >= 0) closeSync(file)
+    }
   }
 }
 
-function flagsOf(fdinfo: string): number | null {
-  const flags = /^flags:\s*([0-7]+)$/m.exec(readProc(fdinfo) ?? '')?.[1]
+function flagsIn(fdinfo: string): number | null {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(fdinfo)?.[1]
   return flags === undefined ? null : Number.parseInt(flags, 8)
 }
 
 /**
- * The type of the file system that a descriptor of this process's is of. Mounts have numbers that no other mount of the host
- * has, in whatever namespace they are (proc(5), fdinfo and mountinfo).
- * @param thread whose mount namespace it may be in
- * @returns null for a mount of a third one
+ * The mounts of file systems of nodes that a thread may have files of: those of its mount namespace, and of ours. A mount has a
+ * number that no other mount of the host has, in whatever namespace it is (proc(5), fdinfo and mountinfo).
  */
-function fileSystemOf(file: number, thread: string): string | null {
-  const mount = /^mnt_id:\s*(\d+)$/m.exec(readProc(`/proc/self/fdinfo/${file}`) ?? '')?.[1] ?? ''
-  const line = [`${thread}/mountinfo`, '/proc/self/mountinfo']
-    .flatMap((path) => (readProc(path) ?? '').split('\n'))
-    .find((one) => one.startsWith(`${mount} `))
-  return / - (\S+) /.exec(line ?? '')?.[1] ?? null
+function mountsOfNodes(thread: string): ReadonlySet<string> {
+  const lines = [`${thread}/mountinfo`, '/proc/self/mountinfo'].flatMap((path) =>
+    (readProc(path) ?? '').split('\n'),
+  )
+  return new Set(
+    lines.flatMap((line) =>
+      OF_NODES.test(/ - (\S+) /.exec(line)?.[1] ?? '') ? (line.split(' ', 1)[0] ?? []) : [],
+    ),
+  )
 }

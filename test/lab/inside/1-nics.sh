@@ -39,6 +39,26 @@ is "and another one meanwhile" "525400000102" "$(nested -device vfio-pci,host=ni
 kill "$(pgrep -x qemu-system-x86)"
 wait
 is "and then it is free" "525400000101" "$(nested -device vfio-pci,host=nic:line1)"
+
+# A QEMU can pass its device to another process, which has no node of VFIO open then.
+group=$(basename "$(readlink /sys/bus/pci/devices/0000:00:03.0/iommu_group)")
+# shellcheck disable=SC2016
+perl -e '
+  open(my $all, "+<", "/dev/vfio/vfio") && open(my $group, "+<", "/dev/vfio/$ARGV[0]") || die $!;
+  my ($number, $address) = (pack("i", fileno($all)), "$ARGV[1]\0");
+  # linux/vfio.h: VFIO_GROUP_SET_CONTAINER, VFIO_SET_IOMMU of type 1, VFIO_GROUP_GET_DEVICE_FD.
+  ioctl($group, 0x3b68, $number) && ioctl($all, 0x3b66, 1) && ioctl($group, 0x3b6a, $address) || die $!;
+  close($group); close($all);
+  sleep(60);
+' "$group" 0000:00:03.0 2>/tmp/has-device.log &
+has=$!
+until_true 20 sh -c "ls -l /proc/$has/fd | grep -q vfio-device && ! ls -l /proc/$has/fd | grep -q /dev/vfio/" ||
+  not_ok "a process has the device without a node" "$(cat /tmp/has-device.log)"
+like "a device that a process has without its node" "0000:00:03.0 .*held by a process that has a descriptor named .vfio-device." \
+  "$(timeout 30 qemu-rt nics unbind line1 2>&1)"
+kill $has
+wait $has || true
+
 for line in 0 1 2 3; do
   qemu-rt nics unbind "line$line" >/dev/null
 done
