@@ -57,7 +57,7 @@ export interface VmRecord {
 }
 
 /** An error of root's that another process says. */
-export interface Refusal {
+interface Refusal {
   readonly exitCode: ExitCode
   /** One line, without the `qemu-rt: ` prefix. */
   readonly text: string
