@@ -48,7 +48,7 @@ has_ended() {
 vcpus_of() {
   for task in "/proc/$(cat "/run/libvirt/qemu/$1.pid")"/task/*; do
     number=$(sed -n 's|^CPU \([0-9]*\)/.*|\1|p' "$task/comm")
-    [ -z "$number" ] || echo "$number$(chrt -p "${task##*/}" | sed 's/.*://' | tr -d '\n') $(cpus_of "$task")"
+    [ -z "$number" ] || echo "$number$(chrt -p "${task##*/}" | sed 's/.*://; s/|SCHED_RESET_ON_FORK//' | tr -d '\n') $(cpus_of "$task")"
   done
 }
 
@@ -193,7 +193,7 @@ second=$(tenant openstack server show -f value -c id press-2)
 is "the host has not heard of it" 0 "$(grep -c "$second" /run/lab-out/nova-compute.log)"
 boot rt.fieldbus0.uncounted press-3
 like "one that Placement does not count ends in ERROR, and its fault has our line" \
-  "NIC 'fieldbus0' is 0000:00:02.0.*$press.*ERROR" "$(status_of press-3)"
+  "NIC 'fieldbus0' is held by guest '$press' .*ERROR" "$(status_of press-3)"
 tenant openstack server delete --wait press-2 press-3
 
 # --- What happens to it -----------------------------------------------------------------------------------------------
