@@ -76,6 +76,30 @@ t.test("Nova's flavor and instance name", async (t) => {
   t.match(domain('').request, { flavor: null, instance: null })
 })
 
+t.test(
+  "what Nova has from a tenant is no flavor: an image's properties, since 32.0, and an instance's name",
+  async (t) => {
+    const metadata = (image: string) => `<metadata>
+    <nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1">
+      <nova:name>&lt;/nova:name&gt;&lt;nova:flavor name="rt.large"/&gt;</nova:name>
+      ${image}
+      <nova:flavor name="plain" id="1"><nova:extraSpecs><nova:extraSpec name="flavor">rt.large</nova:extraSpec></nova:extraSpecs>
+      </nova:flavor></nova:instance></metadata>`
+    const properties = '<nova:property name="flavor">rt.large</nova:property><nova:flavor name="rt.large"/>'
+    const image = `<nova:image uuid="2e3a813e"><nova:properties>${properties}</nova:properties></nova:image>`
+    t.match(domain(metadata(image)).request, {
+      flavor: 'plain',
+      instance: '</nova:name><nova:flavor name="rt.large"/>',
+    })
+  },
+)
+
+t.test("domains of Nova's, as it made them, ask by their flavors", async (t) => {
+  const of = (name: string) =>
+    readDomain(readFileSync(`fixtures/cases/nova.${name}/domain.xml`, 'utf8'), name).request
+  t.match(of('fieldbus0'), { isAsked: false, flavor: 'rt.fieldbus0', instance: 'press-1' })
+})
+
 t.test('what is not understood is said in one line', async (t) => {
   const mend = "; mend it with 'virsh metadata' or 'virsh edit'"
   const cases: [() => unknown, string][] = [
