@@ -37,8 +37,8 @@ as() {
     setpriv --reuid="$user" --regid="$user" --init-groups -- "$@" >>"$logs/$(basename "$1").log" 2>&1
 }
 
-# $1 name of an API's service, $2 its directory of /etc, $3 port: serves it as its package has it, by two processes. Nova's have one thread
-# each: in another than the first none would hear what a compute service answers
+# $1 name of an API's service, $2 its directory of /etc, $3 port: serves it as its package has it, by two processes. Nova's API has
+# one thread in each: only the thread that asked first hears what a compute service answers.
 serve() {
   sed -e "/^processes\|^logto\|^apparmor-profile\|^socket-timeout/d" -e "s/,apparmor$//" "/etc/$2/$1-uwsgi.ini" >"/run/$1.ini"
   uwsgi_python3 --http-socket "127.0.0.1:$3" --ini "/run/$1.ini" --processes 2 --socket-timeout 120 >>"$logs/$1.log" 2>&1 &
