@@ -98,6 +98,8 @@ t.test("domains of Nova's, as it made them, ask by their flavors", async (t) => 
   const of = (name: string) =>
     readDomain(readFileSync(`fixtures/cases/nova.${name}/domain.xml`, 'utf8'), name).request
   t.match(of('fieldbus0'), { isAsked: false, flavor: 'rt.fieldbus0', instance: 'press-1' })
+  t.match(of('pinned'), { isAsked: false, flavor: 'rt.pinned', instance: 'pinned' })
+  t.match(of('alias'), { isAsked: false, flavor: 'rt.alias', instance: 'alias' })
 })
 
 t.test('what is not understood is said in one line', async (t) => {
