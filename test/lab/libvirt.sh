@@ -2,7 +2,7 @@
 # A libvirtd in the node, and domains whose guest says its NIC's MAC.
 : "${guest:?}"
 
-# $1 name, $2 metadata, $3 words for the wrapper: prints the domain's XML
+# $1 name, $2 metadata, $3 words for the wrapper: prints the domain's XML. With balloon=virtio it has a device with an address.
 domain() {
   cat <<END
 <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
@@ -14,7 +14,7 @@ domain() {
   <devices>
     <emulator>/usr/local/bin/qemu-rt-system-x86_64</emulator>
     <controller type='usb' model='none'/>
-    <memballoon model='virtio'/>
+    <memballoon model='${balloon-none}'/>
   </devices>
   <qemu:commandline>
     <qemu:arg value='-bios'/><qemu:arg value='$guest'/>

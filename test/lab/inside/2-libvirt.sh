@@ -25,8 +25,12 @@ gets() {
   is "$1: and the host's afterwards" "e1000e" "$(driver_of "0000:00:0$(($4 + 2)).0")"
 }
 
+# A NIC that is added must not have the slot of a device that libvirt has placed.
+balloon=virtio
 gets by-metadata "$(request '<r:nic name="line2"/>')" '' 2
 gets by-argument '' "<qemu:arg value='--rt-nic'/><qemu:arg value='line3'/>" 3
+# One that a person has written is placed by that person.
+balloon=none
 gets by-device '' "<qemu:arg value='-device'/><qemu:arg value='vfio-pci,host=nic:line0'/>" 0
 like "an unknown name refuses the start" "NIC 'lime2'.*did you mean 'line2'" \
   "$(start unknown "$(request '<r:nic name="lime2"/>')" '')"
