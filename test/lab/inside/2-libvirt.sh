@@ -26,11 +26,11 @@ gets() {
 }
 
 # A NIC that is added must not have the slot of a device that libvirt has placed.
-balloon=virtio
+export balloon=virtio
 gets by-metadata "$(request '<r:nic name="line2"/>')" '' 2
 gets by-argument '' "<qemu:arg value='--rt-nic'/><qemu:arg value='line3'/>" 3
 # One that a person has written is placed by that person.
-balloon=none
+export balloon=none
 gets by-device '' "<qemu:arg value='-device'/><qemu:arg value='vfio-pci,host=nic:line0'/>" 0
 like "an unknown name refuses the start" "NIC 'lime2'.*did you mean 'line2'" \
   "$(start unknown "$(request '<r:nic name="lime2"/>')" '')"
