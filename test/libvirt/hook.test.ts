@@ -248,6 +248,22 @@ t.test(
   },
 )
 
+t.test('a refusal takes the place of no record: it says what to give back', AS_ROOT, async (t) => {
+  const { hookAlone, request, drivers } = hookHost(t)
+  const wanted = { request: '<nic name="fieldbus0"/>' }
+  await hookAlone('prepare begin', wanted)
+  const before = request()
+  const { PATH } = process.env
+  t.teardown(() => Object.assign(process.env, { PATH }))
+  // No flock(1): the earlier start cannot be tidied up.
+  process.env.PATH = '/nonexistent'
+  await t.rejects(hookAlone('prepare begin', wanted), { message: /flock/, exitCode: 69 })
+  Object.assign(process.env, { PATH })
+  t.strictSame(request(), before)
+  await hookAlone('release end', wanted)
+  t.strictSame(drivers(), ALL_HOST)
+})
+
 t.test('what a domain must not say the hook refuses itself', AS_ROOT, async (t) => {
   const { hookAlone, requests } = hookHost(t)
   await t.rejects(hookAlone('prepare begin', { args: ['--rt-emulator', '/bin/sh'] }), {

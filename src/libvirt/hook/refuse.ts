@@ -1,5 +1,5 @@
 import { EXIT, UserError } from '../../errors/user-error.js'
-import { domainRecordId, writeRootsRecord } from '../../record/root/records.js'
+import { domainRecordId, readRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM } from '../../record/vm.js'
 import { usesWrapper } from '../ask-domain.js'
 import { readDomain } from '../domain.js'
@@ -8,11 +8,12 @@ import type { HookHost } from './hook-host.js'
 import { prepare } from './prepare.js'
 
 /**
- * As `prepare`, but where this host has not what the domain is to get, the wrapper refuses the start. What a hook says libvirt puts behind the hook's command line
- * (src/util/virhook.c, virHookCall), and of all that Nova shows a tenant 255 characters (nova/compute/utils.py,
- * add_instance_fault_from_exc): the reason was cut off. What QEMU says comes first. A QEMU that starts all the same is ended
- * by `started`, before its guest runs.
- * @throws {UserError} what keeps a domain from being started that the wrapper does not start, or that root can keep no record of
+ * As `prepare`, but what this host lacks is said by the wrapper, which then ends.
+ *
+ * libvirt puts a hook's words behind the hook's command line (src/util/virhook.c, virHookCall), and Nova shows a tenant 255
+ * characters of all that (nova/compute/utils.py, add_instance_fault_from_exc), so the reason was cut off. What QEMU says stands
+ * nearly first. `started` ends a QEMU that starts all the same, before its guest runs.
+ * @throws {UserError} any other reason, and one for which root cannot leave a record
  */
 export async function prepareOrRefuse(call: HookCall, host: HookHost): Promise<void> {
   try {
@@ -36,6 +37,8 @@ function leavesRefusal(
     const domain = readDomain(xml, 'stdin')
     const id = domainRecordId(domain.uuid)
     if (id === null || !usesWrapper(domain)) return false
+    // One that is still there says what to give back to the host.
+    if (readRootsRecord(host.sysroot, id) !== null) return false
     const guest = { name, uuid: domain.uuid }
     writeRootsRecord(host.sysroot, { ...NEW_VM, id, guest, refusal: { exitCode, text: message } })
     return true

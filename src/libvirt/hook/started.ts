@@ -14,7 +14,8 @@ import { setThreads, warnOf } from './threads.js'
 /**
  * When a domain's QEMU is there and its guest does not run yet: writes down which process it is, and sets its threads and
  * the interrupts that its devices have as was decided before the start. libvirt has done its own settings by then.
- * @throws {UserError} what root has refused the start for, where QEMU runs all the same; exit 69 or 77 when a thread cannot be set and the profile is strict, or a vCPU would starve QEMU
+ * @throws {UserError} the refusal that `prepare` has left, where QEMU started all the same; exit 69 or 77 when a thread cannot
+ *   be set and the profile is strict, or a vCPU would starve QEMU
  */
 export async function started(call: HookCall, host: HookHost): Promise<void> {
   const { sysroot } = host
