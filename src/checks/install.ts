@@ -95,7 +95,10 @@ const launcher: Check = {
   source: INSTALLER,
 }
 
-const HOOK = ['/etc/libvirt/hooks/qemu.d/qemu-rt', '/etc/libvirt/hooks/qemu.d', '/etc/libvirt/hooks']
+/** Where install.sh puts libvirt's hook (https://libvirt.org/hooks.html). */
+export const HOOK_PATH = '/etc/libvirt/hooks/qemu.d/qemu-rt'
+
+const HOOK = [HOOK_PATH, '/etc/libvirt/hooks/qemu.d', '/etc/libvirt/hooks']
 
 const hook: Check = {
   id: 'install.hook',

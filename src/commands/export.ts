@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { HOOK_PATH } from '../checks/install.js'
 import { badExpiry, noExpiry } from '../errors/export.js'
 import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
 import { offersOf, withheldNotes } from '../export/offers.js'
@@ -9,9 +10,6 @@ import { report, writeAll } from '../report/output.js'
 import { intersectCpuSets } from '../units/cpu-set.js'
 import { type HostOptions, readHost } from './nics/host.js'
 import { writeOutput } from './write-output.js'
-
-/** Where install.sh puts libvirt's hook (https://libvirt.org/hooks.html). */
-const HOOK = '/etc/libvirt/hooks/qemu.d/qemu-rt'
 
 export interface ExportOptions extends HostOptions {
   /** A file; true for the place where the other system looks; absent for stdout. */
@@ -38,7 +36,7 @@ export async function exportCommand(name: ExportFormatName, options: ExportOptio
   const about = {
     realtimeCpus: realtime && intersectCpuSets(realtime, host.cpus?.online ?? realtime),
     preemptRt: readPreemptRt(root),
-    isHooked: isExecutable(`${root}${HOOK}`),
+    isHooked: isExecutable(`${root}${HOOK_PATH}`),
   }
   const made = format.make({ offers, host: about, expires })
   const withheld = withheldNotes(offers, (unit) => format.withheld(unit, about))

@@ -32,17 +32,6 @@ like() {
   if printf '%s\n' "$3" | grep -Eq -- "$2"; then ok "$1"; else not_ok "$1" "expected: $2" "actual:   $3"; fi
 }
 
-# $1 seconds, the rest is a command that is tried until it succeeds
-until_true() {
-  seconds=$1
-  shift
-  while ! "$@"; do
-    seconds=$((seconds - 1))
-    [ "$seconds" -gt 0 ] || return 1
-    sleep 1
-  done
-}
-
 driver_of() {
   basename "$(readlink "/sys/bus/pci/devices/$1/driver")"
 }
@@ -70,6 +59,8 @@ hugepages = "2M"
 lock-memory = true
 END
 
+# shellcheck source=/dev/null
+. "$lab/until.sh"
 # shellcheck source=/dev/null
 . "$lab/libvirt.sh"
 

@@ -99,8 +99,10 @@ const OWN_GROUP = [
   ...['-device', 'e1000,netdev=net10,bus=bridge2,addr=1,mac=52:54:00:00:01:0a'],
 ]
 
-/** The way to what listens on the loopback address of whoever runs this: 10.0.2.2. The cards' own programs for a BIOS would take
- * minutes in a nested guest. */
+/**
+ * The way to what listens on the loopback address of whoever runs this: it is 10.0.2.2 in the node. The cards get no program of
+ * their own for a BIOS, which would take minutes in a nested guest.
+ */
 const NETWORK = [
   ...['-netdev', 'user,id=cloud,ipv6=off', '-device', 'virtio-net-pci,netdev=cloud,addr=0x12,romfile='],
   ...['-global', 'e1000e.romfile='],

@@ -46,7 +46,8 @@ async function main(args: readonly string[]): Promise<number> {
 async function run(args: readonly string[], signal: AbortSignal): Promise<number> {
   // dist/ is beside test/.
   const project = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
-  const outside = executeWith(signal, environment())
+  const surroundings = environment()
+  const outside = executeWith(signal, surroundings)
   const packages = readPackages(join(project, 'test/lab/nova/packages'))
   console.log('# its root, which takes minutes when it is made anew')
   const root = await rootOf(
@@ -74,7 +75,7 @@ async function run(args: readonly string[], signal: AbortSignal): Promise<number
   }
   // Only here is there a way to Debian's mirror.
   await enter([], outside, ['node', `${INSIDE}/test/lab/lab.mjs`, '--fetch'])
-  const { PATH = '', HOME = '', TERM = 'dumb' } = environment()
+  const { PATH = '', HOME = '', TERM = 'dumb' } = surroundings
   const inside = executeWith(signal, { PATH, HOME, TERM, LANG: 'C.UTF-8' })
   await enter(['--net'], inside, [`${INSIDE}/test/lab/nova/control.sh`, ...args])
   return 0

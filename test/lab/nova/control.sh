@@ -9,6 +9,9 @@ logs=$project/.lab/cloud
 begun=$(date +%s)
 export LC_ALL=C.UTF-8 HOME=/root
 
+# shellcheck source=/dev/null
+. "$lab/../until.sh"
+
 say() {
   echo "# cloud: $1, $(($(date +%s) - begun)) s"
 }
@@ -16,17 +19,6 @@ say() {
 fail() {
   echo "lab: $1; the logs are in .lab/cloud" >&2
   exit 1
-}
-
-# $1 seconds, the rest is a command that is tried until it succeeds
-until_true() {
-  seconds=$1
-  shift
-  while ! "$@" >/dev/null 2>&1; do
-    seconds=$((seconds - 1))
-    [ "$seconds" -gt 0 ] || return 1
-    sleep 1
-  done
 }
 
 # $1 user, the rest is a command: runs it as that user, with its output in the log of its program
@@ -65,7 +57,7 @@ configure() {
 start_database() {
   install -d -o mysql -g mysql /run/mysqld
   mariadbd --user=mysql --bind-address=127.0.0.1 --skip-name-resolve >>"$logs/mariadbd.log" 2>&1 &
-  until_true 60 mariadb -e 'select 1' || fail "MariaDB does not start"
+  until_true 60 mariadb -e 'select 1' >/dev/null 2>&1 || fail "MariaDB does not start"
   for name in keystone placement glance neutron nova nova_api nova_cell0; do
     echo "create database $name; grant all on $name.* to lab@'%' identified by 'lab';"
   done | mariadb
