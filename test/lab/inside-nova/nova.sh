@@ -265,4 +265,4 @@ for name in 'rt.fieldbus0' "'</nova:name><nova:flavor name=\"rt.fieldbus0\"/>'";
   is "and has no NIC" "end " "$(said "$name")"
 done
 # The hook keeps a record of each domain that the wrapper starts.
-is "nor a profile, or a lease" "" "$(grep -lE '"profile":"|fieldbus|"cpus":"[0-9]' /run/qemu-rt/vms/*.json)"
+is "nor a profile, a NIC or a lease" "" "$(grep -E '"profile":"|"nics":\[[^]]|"cpus":"[0-9]' /run/qemu-rt/vms/*.json)"
