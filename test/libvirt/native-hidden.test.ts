@@ -61,6 +61,7 @@ t.test('each place where such a character may stand', async (t) => {
     ['separators before a name', '<\u2028a></\u2028a>', '<a></a>'],
     ['a byte order mark', '\ufeff<a>\ufeff</a>', '\ufeff<a>&#xfeff;</a>'],
     ['a carriage return', '<a>b\rc\r\r\nd</a>\r\n', '<a>b\nc\n\r\nd</a>\r\n'],
+    ['a carriage return between values', `<a\rb='\r'\r\nc="d"\r/>`, `<a\nb='\n'\r\nc="d"\n/>`],
     ['what can be seen', '<a>ä 😀 &#x9b; \t</a>\n', '<a>ä 😀 &#x9b; \t</a>\n'],
   ]
   for (const [place, given, written] of cases) t.equal(writeHidden(given), written, place)

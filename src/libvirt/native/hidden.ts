@@ -3,8 +3,8 @@ import { isPrintable } from '../../units/printable.js'
 /** CDATA, a comment, a processing instruction, a tag, or text: of a document that is well-formed. */
 const PIECES = /<!\[CDATA\[.*?\]\]>|<!--.*?-->|<\?.*?\?>|<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>|[^<]+/gs
 
-/** Values of a tag; and what XML does not have between them, but the parser here takes for a blank. */
-const VALUES = /"[^"]*"|'[^']*'|[\u2028\u2029]/g
+/** Values of a tag; and what may stand between them here: a newline of old, and what XML has not, but the parser takes for a blank. */
+const VALUES = /"[^"]*"|'[^']*'|\r(?!\n)|[\u2028\u2029]/g
 
 /** A carriage return before a newline is half of a line's end, and does nothing more on a terminal. */
 const CANDIDATES = /\r(?!\n)|[^\t\n\r -~]/gu
@@ -30,7 +30,7 @@ function writePiece(piece: string): string {
   if (/^<[^!?]/.test(piece))
     return piece
       .replace(/^(<\/?)[\u2028\u2029]+/, '$1')
-      .replace(VALUES, (part) => (part.length === 1 ? ' ' : references(part, (one) => one)))
+      .replace(VALUES, (part) => (/^[\u2028\u2029]/.test(part) ? ' ' : references(part, (one) => one)))
   return references(piece, (one) => one)
 }
 
