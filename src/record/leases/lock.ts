@@ -6,7 +6,7 @@ import { lock } from '../lock.js'
 import { lockNameOf, readLocks } from '../locks-list.js'
 
 /** How long one process may hold the lock. Whoever may open the directory can hold it; a launch takes milliseconds. */
-const PATIENCE_SECONDS = 30
+const PATIENCE_SECONDS = 15
 const FIRST_SECONDS = 4
 
 /** How long all launches of a host that start at once may take their turns. */
