@@ -10,7 +10,8 @@ export interface ListedLock {
 }
 
 /**
- * Every lock of flock(2) that this PID namespace is shown: `1: FLOCK ADVISORY WRITE 812 00:19:1409 0 EOF` (proc(5)).
+ * Every lock of flock(2) that this PID namespace is shown: `1: FLOCK ADVISORY WRITE 812 00:19:1409 0 EOF` (proc(5)). Who waits
+ * for one is not in it: `1: -> FLOCK …`.
  * The kernel takes 8 ms for it, as it has to wait for every CPU (fs/locks.c, locks_start).
  */
 export function readLocks(): ListedLock[] {
@@ -18,7 +19,7 @@ export function readLocks(): ListedLock[] {
     .split('\n')
     .map((line) => line.split(' ').filter((field) => field !== ''))
     .flatMap((fields) =>
-      fields.includes('FLOCK') ? [{ name: fields.at(-3) ?? '', pid: Number(fields.at(-4)) }] : [],
+      fields[1] === 'FLOCK' ? [{ name: fields.at(-3) ?? '', pid: Number(fields.at(-4)) }] : [],
     )
 }
 

@@ -93,7 +93,7 @@ export async function tuneQemu(
   for (;;) {
     const all = readQemuThreads(pid, { kernels: threads.vhost === null ? 'none' : 'vhost' })
     if (all === null || all.length === 0 || !isSameProcess(qemu)) return { kind: 'ended', pid }
-    const { missing, isWaiting } = missingSince(all)
+    const { missing, isWaiting, hasVcpu } = missingSince(all)
     const different = deviations(all, threads)
     const now = Date.now()
     const refusals = await apply(different.flatMap((one) => postpone(one, isSettled)))
@@ -112,7 +112,7 @@ export async function tuneQemu(
       return { kind: 'refused', ...qemu, refusals, missing }
     }
     if (refusals.length > 0) await sleep(RETRY_MS)
-    else if (different.length === 0) await threadsChange()
+    else if (different.length === 0) await threadsChange(hasVcpu ? LOOK_MS : NO_VCPU_LOOK_MS)
     // What was set is looked at again at once: the kernel may have taken less than was asked for.
     else await sleep(1)
   }
@@ -135,15 +135,18 @@ const NAMING_MS = 50
 /** How long threads are not looked at while none comes or goes: somebody may set them. */
 const LOOK_MS = 100
 
+/** The same until the first vCPU is there: with hundreds of VMs that start at once, looking costs more than starting them. */
+const NO_VCPU_LOOK_MS = 1000
+
 /**
  * Makes a wait that ends when a thread may have come, gone or got its name, and now and then besides. To count threads
  * takes a small part of what it takes to look at each.
  */
-function makeThreadWatch(pid: number, started: number): () => Promise<void> {
+function makeThreadWatch(pid: number, started: number): (lookMs: number) => Promise<void> {
   let count = 0
   let changedAt = 0
-  return async () => {
-    const end = Date.now() + LOOK_MS
+  return async (lookMs) => {
+    const end = Date.now() + lookMs
     do {
       await sleep(pause(Date.now() - started))
       const now = countThreads(pid)
@@ -163,15 +166,16 @@ function postpone(deviation: Deviation, isSettled: (deviation: Deviation) => boo
 function makeMissingWatch(expected: Expected, started: number) {
   let known = ''
   let since = started
-  return (all: readonly Thread[]): { readonly missing: readonly Role[]; readonly isWaiting: boolean } => {
+  return (all: readonly Thread[]) => {
     const roles = [...rolesOf(all, expected.plan.unnamed ?? []).values()]
     const missing = missingRoles(roles, expected)
     const now = Date.now()
     const names = missing.map(describeRole).join()
     if (names !== known) since = now
     known = names
-    const end = roles.some(isVcpu) ? since + OTHERS_MS : started + FIRST_VCPU_MS
-    return { missing, isWaiting: missing.length > 0 && now < end }
+    const hasVcpu = roles.some(isVcpu)
+    const end = hasVcpu ? since + OTHERS_MS : started + FIRST_VCPU_MS
+    return { missing, isWaiting: missing.length > 0 && now < end, hasVcpu }
   }
 }
 

@@ -77,13 +77,13 @@ t.test('a lock that another user keeps holds up no start for minutes', async (t)
     t.not(status, TIMED_OUT, `${what} ends`)
     if (status !== 0) t.match(stderr, /qemu-rt: [^\n]*lock[^\n]*\n/i, `${what} says why`)
   }
-  check('a launch by hand', await launch(libvirt, 45))
+  check('a launch by hand', await launch(libvirt, 100))
   await libvirt.run('sh', '-c', 'kill "$(pidof qemu-system-x86_64)"; sleep 0.5')
   const name = domainName()
   await libvirt.define(domainXml(name, { emulator: libvirt.emulator, metadata: METADATA }))
   check(
     "a domain's start",
-    await libvirt.run('timeout', '45', 'virsh', '-c', 'qemu:///system', 'start', name),
+    await libvirt.run('timeout', '100', 'virsh', '-c', 'qemu:///system', 'start', name),
   )
 })
 

@@ -21,10 +21,10 @@ pool = true
 vcpus = { cpus = "auto" }
 `
 
-/** A stand-in for QEMU that runs until it is killed. The tuner finds a vCPU thread in it, and CPUs that this host lacks. */
+/** A stand-in for QEMU that runs until it is killed, or the test has ended, however. */
 const EMULATOR = `#!/bin/sh
-case " $* " in *" -daemonize "*) setsid sleep 1000 </dev/null >/dev/null 2>&1 & exit ;; esac
-exec sleep 1000
+case " $* " in *" -daemonize "*) setsid sleep 300 </dev/null >/dev/null 2>&1 & exit ;; esac
+exec cat >/dev/null
 `
 
 interface Site {
@@ -58,7 +58,7 @@ function site(t: Test, { vfs = 2, cpus = 300, env = {} as Readonly<Record<string
         ...env,
         ...more,
       },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['pipe', 'ignore', 'pipe'],
     })
     t.teardown(() => child.kill('SIGKILL'))
     let stderr = ''
@@ -85,7 +85,7 @@ function site(t: Test, { vfs = 2, cpus = 300, env = {} as Readonly<Record<string
 /** The plan in a process's environment, once it has become the stand-in. */
 function planOf(pid: number): VmRecord | null {
   try {
-    if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'sleep\n') return null
+    if (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'cat\n') return null
     const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
     const text = environment.find((one) => one.startsWith('QEMU_RT_PLAN='))?.slice('QEMU_RT_PLAN='.length)
     return parseVm(text ?? '')

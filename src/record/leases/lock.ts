@@ -5,8 +5,11 @@ import { errorCode, listDirectory } from '../../host/sysfs.js'
 import { lock } from '../lock.js'
 import { lockNameOf, readLocks } from '../locks-list.js'
 
-/** How long one process may hold the lock. Whoever may open the directory can hold it; a launch takes milliseconds. */
-const PATIENCE_SECONDS = 15
+/**
+ * How long one process may hold the lock. Whoever may open the directory can hold it; a launch takes milliseconds, but beside
+ * hundreds of others, each with a tuner, it may get no time for as long as half a minute.
+ */
+const PATIENCE_SECONDS = 60
 const FIRST_SECONDS = 4
 
 /** How long all launches of a host that start at once may take their turns. */
