@@ -264,6 +264,38 @@ t.test('a refusal takes the place of no record: it says what to give back', AS_R
   t.strictSame(drivers(), ALL_HOST)
 })
 
+t.test(
+  'what an earlier start has left ends no start of a domain that has given the wrapper up',
+  AS_ROOT,
+  async (t) => {
+    const wanted = { request: '<nic name="fieldbus0"/>' }
+    const plain = { emulator: '/usr/bin/qemu-system-x86_64' }
+    const refusing = hookHost(t)
+    writeFiles(refusing.root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
+    // libvirtd is killed before it calls the hook for the end of that start.
+    await refusing.hookAlone('prepare begin', wanted)
+    await refusing.hookAlone('prepare begin', plain)
+    t.strictSame(refusing.requests(), [])
+    await refusing.hookAlone('started begin', plain)
+
+    const { hookAlone, requests, drivers } = hookHost(t)
+    await hookAlone('prepare begin', wanted)
+    t.strictSame(drivers(), THIRD_TAKEN)
+    await hookAlone('prepare begin', plain)
+    t.strictSame(drivers(), ALL_HOST)
+    t.strictSame(requests(), [])
+  },
+)
+
+t.test('no refusal is written without the lock of the records', AS_ROOT, async (t) => {
+  const { hookAlone, requests } = hookHost(t)
+  const { PATH } = process.env
+  t.teardown(() => Object.assign(process.env, { PATH }))
+  process.env.PATH = '/nonexistent'
+  await t.rejects(hookAlone('prepare begin', {}), { message: /flock/, exitCode: 69 })
+  t.strictSame(requests(), [])
+})
+
 t.test('what a domain must not say the hook refuses itself', AS_ROOT, async (t) => {
   const { hookAlone, requests } = hookHost(t)
   await t.rejects(hookAlone('prepare begin', { args: ['--rt-emulator', '/bin/sh'] }), {

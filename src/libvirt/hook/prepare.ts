@@ -20,16 +20,21 @@ import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
 import { decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
-import { releaseDomain, releaseRecords } from './records.js'
+import { recordsOf, releaseDomain, releaseRecords } from './records.js'
 
 /**
  * Before libvirt starts a domain's QEMU: decides what it gets of this host, NICs, CPUs and policies, writes that down as
- * root's record, and gets the NICs ready. For a domain without the wrapper nothing is done, and no configuration is read.
+ * root's record, and gets the NICs ready. For a domain without the wrapper no configuration is read, and nothing is done but to
+ * release what an earlier start with it has left.
  * @throws {UserError} what keeps the domain from being started; nothing is changed then
  */
 export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   const domain = readDomain(call.xml, 'stdin')
-  if (!usesWrapper(domain)) return
+  if (!usesWrapper(domain)) {
+    // What a start with the wrapper has left would count for this one at `started`: its refusal, too.
+    if (recordsOf(host.sysroot, call).length > 0) await say(await releaseDomain(call, host))
+    return
+  }
   const { uuid, name } = domain
   const id = domainRecordId(uuid)
   if (id === null) throw domainWithoutUuid({ domain: name })
