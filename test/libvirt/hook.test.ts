@@ -1,4 +1,6 @@
-import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runHook } from '../../src/libvirt/hook/hook.js'
 import { fdinfo, openNode, writeFiles } from '../host/made-host.js'
@@ -284,6 +286,39 @@ t.test(
     await hookAlone('prepare begin', plain)
     t.strictSame(drivers(), ALL_HOST)
     t.strictSame(requests(), [])
+  },
+)
+
+t.test(
+  'a hook that a killed libvirtd has left behind comes to its end before the next start',
+  AS_ROOT,
+  async (t) => {
+    const { root, hookAlone, requests } = hookHost(t)
+    mkdirSync(`${root}/run/qemu-rt/vms`)
+    // That hook.
+    const lock = `${root}/run/qemu-rt/vms/.libvirt-${UUID}.lock`
+    const earlier = spawn(
+      'flock',
+      [
+        lock,
+        'sh',
+        '-c',
+        'echo ready; until [ -e "$1/go" ]; do sleep 0.1; done; sleep 2; : >"$1/ended"',
+        'sh',
+        root,
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    t.teardown(() => earlier.kill())
+    await once(earlier.stdout, 'data')
+    await hookAlone('prepare begin', { uuid: OTHER_UUID, name: 'other' })
+    t.notOk(existsSync(`${root}/ended`), 'another domain does not wait')
+    writeFiles(root, { '/go': '' })
+    await hookAlone('prepare begin')
+    t.ok(existsSync(`${root}/ended`))
+    t.strictSame(requests().sort(), [`libvirt-${UUID}.json`, `libvirt-${OTHER_UUID}.json`])
   },
 )
 
