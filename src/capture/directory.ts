@@ -12,6 +12,7 @@ import {
   rmSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { inDirectoryOf, LedElsewhere } from '../config/in-directory.js'
 import { captureNotWritable } from '../errors/capture.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
 
@@ -25,37 +26,43 @@ import { errorCode, listDirectory } from '../host/sysfs.js'
  *   the disk cannot take it
  */
 export function makeDirectory<T>(out: string, fill: (directory: string) => T): T {
-  if (isLink(out)) throw captureNotWritable({ out, reason: 'is a link' })
-  if ((listDirectory(out) ?? []).length > 0) throw captureNotWritable({ out, reason: 'is not empty' })
   try {
+    if (isLink(out)) throw new Unfit('is a link')
+    if ((listDirectory(out) ?? []).length > 0) throw new Unfit('is not empty')
     mkdirSync(dirname(out), { recursive: true, mode: 0o755 })
-    const temporary = mkdtempSync(`${out}.`)
-    const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
-    const held = openSync(temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-    try {
-      const { uid, mode } = fstatSync(held)
-      if (uid !== process.geteuid?.() || (mode & 0o077) !== 0) throw new Exchanged()
-      try {
-        const filled = fill(`/proc/self/fd/${held}`)
-        fchmodSync(held, 0o777 & ~process.umask() & ~0o022)
-        // Over an empty directory, too; over nothing else (rename(2)).
-        renameSync(temporary, out)
-        return filled
-      } catch (error) {
-        discard(`/proc/self/fd/${held}`, temporary)
-        throw error
-      }
-    } finally {
-      closeSync(held)
-    }
+    return inDirectoryOf(out, (name) => makeHere(name, fill))
   } catch (error) {
-    const reason = error instanceof Exchanged ? 'was exchanged' : (errorCode(error) ?? String(error))
-    throw captureNotWritable({ out, reason })
+    const isOurs = error instanceof Unfit || error instanceof LedElsewhere
+    throw captureNotWritable({ out, reason: isOurs ? error.message : (errorCode(error) ?? String(error)) })
   }
 }
 
-/** Somebody has put another directory in the place of ours. */
-class Exchanged extends Error {}
+/** In the working directory. */
+function makeHere<T>(name: string, fill: (directory: string) => T): T {
+  const temporary = mkdtempSync(`${name}.`)
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
+  const held = openSync(temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  try {
+    const { uid, mode } = fstatSync(held)
+    // Somebody has put another directory in the place of ours.
+    if (uid !== process.geteuid?.() || (mode & 0o077) !== 0) throw new Unfit('was exchanged')
+    try {
+      const filled = fill(`/proc/self/fd/${held}`)
+      fchmodSync(held, 0o777 & ~process.umask() & ~0o022)
+      // Over an empty directory, too; over nothing else (rename(2)).
+      renameSync(temporary, name)
+      return filled
+    } catch (error) {
+      discard(`/proc/self/fd/${held}`, temporary)
+      throw error
+    }
+  } finally {
+    closeSync(held)
+  }
+}
+
+/** What is wrong with the directory. */
+class Unfit extends Error {}
 
 function isLink(path: string): boolean {
   try {

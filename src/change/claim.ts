@@ -41,9 +41,15 @@ export async function claimDevices(
 /**
  * Gives devices back to who had them, the last one first. One that cannot be given back keeps none of the others. Done
  * again it changes nothing.
+ * @param until when to stop looking for who has them open, see `searchEnd`
  * @returns what went wrong
  */
-export function giveDevicesBack(root: Root, taken: readonly TakenDevice[], write: WriteSysfs): UserError[] {
+export function giveDevicesBack(
+  root: Root,
+  taken: readonly TakenDevice[],
+  write: WriteSysfs,
+  until?: number,
+): UserError[] {
   const errors: UserError[] = []
   const attempt = (step: () => void) => {
     try {
@@ -55,7 +61,7 @@ export function giveDevicesBack(root: Root, taken: readonly TakenDevice[], write
   for (const one of [...taken].reverse()) {
     attempt(() => undoInterrupts(root, one))
     attempt(() => undoNode(root, one))
-    attempt(() => undoDriver(root, one, write))
+    attempt(() => undoDriver(root, one, write, until))
   }
   return errors
 }

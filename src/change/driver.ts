@@ -1,13 +1,13 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import { deviceInUse, notBound, stillHeld, vfioDriverMissing } from '../errors/bind.js'
+import { deviceInUse, notBound, notLookedThrough, stillHeld, vfioDriverMissing } from '../errors/bind.js'
 import type { PciDevice } from '../host/facts.js'
 import { devicePath } from '../host/pci.js'
 import { run } from '../host/program.js'
 import { virtualFunctionsOf } from '../host/sriov.js'
 import { errorCode, readAttribute, readLinkName } from '../host/sysfs.js'
 import type { Root } from '../host/sysroot.js'
-import { isGroupBusy, type OpenNode, openedBy } from '../host/use/open-nodes.js'
-import { isOnVfioNow } from '../host/vfio.js'
+import { isGroupBusy, type OpenNode, openedBy, SEARCH_SECONDS, searchEnd } from '../host/use/open-nodes.js'
+import { hasOwnNode, isOnVfioNow } from '../host/vfio.js'
 import type { TakenDevice } from '../record/vm.js'
 import type { PciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
@@ -64,14 +64,20 @@ function overrideOf(root: Root, address: PciAddress): string | null {
 /**
  * Gives a device back to the driver that it had. One that is gone, or that another driver of the host has got meanwhile, is
  * left as it is.
+ * @param until see `checkClosed`
  * @throws {UserError} see `giveBack`
  */
-export function undoDriver(root: Root, { address, driver, override }: TakenDevice, write: WriteSysfs): void {
+export function undoDriver(
+  root: Root,
+  { address, driver, override }: TakenDevice,
+  write: WriteSysfs,
+  until?: number,
+): void {
   if (driver === undefined || !existsSync(devicePath(root, address))) return
   const now = driverOf(root, address)
   const isOnVfio = isOnVfioNow(root, address)
   if (now !== null && now !== driver && !isOnVfio) return
-  if (isOnVfio && now !== driver) checkClosed(root, address)
+  if (isOnVfio && now !== driver) checkClosed(root, address, until === undefined ? {} : { until })
   giveBack(root, address, driver, write)
   if (override !== undefined) setOverride(root, address, override, write)
 }
@@ -82,15 +88,24 @@ const HIDDEN_HOLDER = 'a process that has a descriptor named [vfio-device] (see:
 /**
  * Checks that no process has a device open by VFIO: to take it away would wait for that process. Its virtual functions go
  * with it (Linux drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_unregister_device).
+ * @param until when to stop looking, see `searchEnd`
  * @param open opens a node, for tests
- * @throws {UserError} exit 69
+ * @throws {UserError} exit 69 for one that is open, and where it is not shown that it is not
  */
-export function checkClosed(root: Root, address: PciAddress, open?: OpenNode): void {
+export function checkClosed(
+  root: Root,
+  address: PciAddress,
+  { until = searchEnd(), open }: { readonly until?: number; readonly open?: OpenNode } = {},
+): void {
   for (const one of [address, ...virtualFunctionsOf(root, address)]) {
-    // A process that is not found may have it all the same: unbind would not come back, and nobody could end it.
-    const holder = openedBy(root, one) ?? (isGroupBusy(root, one, open) ? HIDDEN_HOLDER : null)
     const device = one === address ? one : describeVirtual(one, address)
-    if (holder !== null) throw stillHeld({ device, why: `is held by ${holder}` })
+    const { name, isComplete } = openedBy(root, one, until)
+    // A process that is not found may have it all the same: unbind would not come back, and nobody could end it.
+    const isBusy = name === null ? isGroupBusy(root, one, until, open) : true
+    if (isBusy) throw stillHeld({ device, why: `is held by ${name ?? HIDDEN_HOLDER}` })
+    // The kernel answers for the group's node. It does not tell that the device's own is open before that is used.
+    if (!isComplete && (isBusy === null || hasOwnNode(root, one)))
+      throw notLookedThrough({ device, seconds: SEARCH_SECONDS })
   }
 }
 

@@ -13,7 +13,7 @@ export function capture(
   out: string,
   { anonymize, sysroot }: { readonly anonymize: boolean; readonly sysroot: string },
 ): void {
-  const { files } = captureHost(openSysroot(sysroot), resolve(out), anonymize)
+  const { files } = captureHost(openSysroot(resolve(sysroot)), resolve(out), anonymize)
   const isRoot = process.geteuid?.() === 0
   const note = isRoot || anonymize ? '' : "; serial numbers of NICs are only root's to read"
   writeAll(

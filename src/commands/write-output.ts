@@ -8,8 +8,8 @@ import {
   readFileSync,
   statSync,
 } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
-import { onlyRootWrites } from '../config/ownership.js'
+import { dirname } from 'node:path'
+import { inDirectoryOf, LedElsewhere } from '../config/in-directory.js'
 import { directoryOfOthers, exportUnwritable, outputNoFile } from '../errors/export.js'
 import { errorCode } from '../host/sysfs.js'
 import { writeWhole } from '../host/write-whole.js'
@@ -32,25 +32,21 @@ export function writeOutput(
   text: string,
   { makesDirectory }: { readonly makesDirectory: boolean },
 ): boolean {
-  const path = resolve(file)
-  const directory = dirname(path)
-  const before = process.cwd()
   try {
-    if (makesDirectory) mkdirSync(directory, { recursive: true, mode: 0o755 })
-    // From here on the directory is this one, whatever somebody puts in its place.
-    process.chdir(directory)
-    if (process.geteuid?.() === 0 && !isRoots(directory)) throw directoryOfOthers({ file })
-    const there = lstatSync(basename(path), { throwIfNoEntry: false })
-    if (there !== undefined && !there.isFile()) throw outputNoFile({ file })
-    if (saysAlready(basename(path), text)) return false
-    writeWhole(basename(path), text, MODE)
-    return true
+    if (makesDirectory) mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+    return inDirectoryOf(file, (name) => {
+      if (process.geteuid?.() === 0 && !isRootsAlone()) throw directoryOfOthers({ file })
+      const there = lstatSync(name, { throwIfNoEntry: false })
+      if (there !== undefined && !there.isFile()) throw outputNoFile({ file })
+      if (saysAlready(name, text)) return false
+      writeWhole(name, text, MODE)
+      return true
+    })
   } catch (error) {
+    if (error instanceof LedElsewhere) throw directoryOfOthers({ file })
     const code = errorCode(error)
     if (code === null) throw error
     throw exportUnwritable({ file, reason: code })
-  } finally {
-    process.chdir(before)
   }
 }
 
@@ -72,11 +68,10 @@ function saysAlready(file: string, text: string): boolean {
 }
 
 /**
- * Whether the working directory is root's alone, and the one that was named. A directory above it may be another user's, as
- * /var/lib/prometheus is on Debian: that user could have put a link or a directory in its place.
+ * Whether nobody but root can write in the working directory. One above it may be another user's, as /var/lib/prometheus is on
+ * Debian.
  */
-function isRoots(named: string): boolean {
+function isRootsAlone(): boolean {
   const { uid, mode } = statSync('.')
-  const isOwn = uid === 0 && ((mode & OTHERS_WRITE) === 0 || (mode & 0o1000) !== 0)
-  return isOwn && (process.cwd() === named || onlyRootWrites(named))
+  return uid === 0 && ((mode & OTHERS_WRITE) === 0 || (mode & 0o1000) !== 0)
 }

@@ -66,6 +66,15 @@ export function noDriverTakes(facts: { readonly address: string }): UserError {
   })
 }
 
+/** Processes have more open than could be looked at in time. */
+export function notLookedThrough(facts: { readonly device: string; readonly seconds: number }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.device} may be open still: processes have too many files open to look at all of them in ${facts.seconds} seconds`,
+    todo: 'end those processes, and try again',
+  })
+}
+
 /** A VM has the device or another one of its group, or another process has it. @param facts.why `is held by …` */
 export function stillHeld(facts: { readonly device: string; readonly why: string }): UserError {
   return userError({

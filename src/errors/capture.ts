@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 
-const PERMISSION = ['EACCES', 'EPERM', 'EROFS', 'was exchanged']
+const LINKED = "a link that is not root's leads there"
+const PERMISSION = ['EACCES', 'EPERM', 'EROFS', 'was exchanged', LINKED]
 
 /** The directory for a captured host cannot be used. `reason` is what is wrong with it, or the errno name. */
 export function captureNotWritable(facts: { readonly out: string; readonly reason: string }): UserError {
@@ -10,11 +11,15 @@ export function captureNotWritable(facts: { readonly out: string; readonly reaso
     exitCode: isThere ? EXIT.input : exitCodeOf(reason),
     what: isThere ? `the directory for the captured host ${reason}` : 'the captured host cannot be written',
     where: isThere ? out : `${out} (${reason})`,
-    todo:
-      isThere || PERMISSION.includes(reason)
-        ? 'give a directory that is not there yet'
-        : 'look at the disk, or give a directory elsewhere',
+    todo: todoOf(reason, isThere),
   })
+}
+
+function todoOf(reason: string, isThere: boolean): string {
+  if (reason === LINKED) return 'give its real path, without links'
+  return isThere || PERMISSION.includes(reason)
+    ? 'give a directory that is not there yet'
+    : 'look at the disk, or give a directory elsewhere'
 }
 
 function exitCodeOf(reason: string): ExitCode {

@@ -14,7 +14,7 @@ import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
-import { mayBeOpen } from './use/open-nodes.js'
+import { makeMayBeOpen } from './use/open-nodes.js'
 import { readCdevs, readIommuNode, readPassed, readVfioNodes } from './vfio.js'
 import { readWhereabouts } from './whereabouts.js'
 
@@ -75,6 +75,7 @@ function readPci(
 > {
   const functions = readPciFunctions(root)
   const saved = readInventory(sysroot)
+  const mayBeOpen = makeMayBeOpen(root)
   const interfaces = readInterfaces(root, functions)
   const devices = readDevices(root, functions, interfaces.byDevice, serials || saved.length > 0)
   const { fitting, uncounted, warnings } =
@@ -85,7 +86,7 @@ function readPci(
     inventoryWarnings: warnings,
     uncounted,
     useOf: hostUseOf(root),
-    mayBeOpen: ({ address }) => mayBeOpen(root, address),
+    mayBeOpen: ({ address }) => mayBeOpen(address),
     iommuNode: readIommuNode(root),
   }
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants, fstatSync } from 'node:fs'
+import { accessSync, constants, existsSync, fstatSync } from 'node:fs'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
 import type { VfioNode } from './facts.js'
@@ -62,6 +62,13 @@ function ownName(root: Root, address: PciAddress, driver: string | null): OwnNam
 /** Names of the nodes that a device's driver offers for the device itself: `vfio3`. */
 function cdevNames(root: Root, address: PciAddress): string[] {
   return listDirectory(`${devicePath(root, address)}/vfio-dev`) ?? []
+}
+
+/** Whether a device has a node of its own: only then has its VFIO device a number (Linux drivers/vfio/device_cdev.c). */
+export function hasOwnNode(root: Root, address: PciAddress): boolean {
+  return cdevNames(root, address).some((name) =>
+    existsSync(`${devicePath(root, address)}/vfio-dev/${name}/dev`),
+  )
 }
 
 /** Whether a device is left to user space by the driver that it has now, see `isOnVfio`. */

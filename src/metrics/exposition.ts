@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
+import { printableLines } from '../units/printable.js'
 import { FAMILIES, type Family, type Sample } from './families.js'
 
 /**
@@ -25,5 +26,5 @@ export async function exposition(samples: readonly Sample[]): Promise<string> {
 }
 
 function named(names: readonly string[], values: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
+  return Object.fromEntries(names.map((name, index) => [name, printableLines(values[index] ?? '')]))
 }

@@ -145,3 +145,27 @@ t.test('the end of a VM, whatever libvirt says of it', async (t) => {
     t.ok(await nextStarts(libvirt), `${what}: another gets what it had`)
   }
 })
+
+t.test('a refusal that a killed libvirtd has left, and the domain without the wrapper', async (t) => {
+  if (!needsLibvirt(t)) return
+  const libvirt = await startLibvirtd(t, { config: ONE_CPU, qemuConf: NO_CPU_GROUPS })
+  const name = domainName()
+  const metadata = `<r:request xmlns:r="${REQUEST}"><r:nic name="none"/></r:request>`
+  const refused = domainXml(name, { emulator: libvirt.emulator, metadata })
+  await libvirt.define(refused)
+  const uuid = await uuidOf(libvirt, name)
+  // As libvirt calls it; its own call for the end never comes.
+  const prepare = `virsh -c ${URI} dumpxml "$1" | ${HOOK} "$1" prepare begin -`
+  t.match(
+    await libvirt.run('sh', '-c', prepare, 'sh', name),
+    { status: 0 },
+    'the hook leaves it to the wrapper',
+  )
+  t.match(await records(libvirt, uuid), `libvirt-${uuid}.json`)
+  const plain = domainXml(name, { emulator: '/usr/bin/qemu-system-x86_64' })
+  await libvirt.define(plain.replace('<metadata>', `<uuid>${uuid}</uuid><metadata>`))
+  t.match(await libvirt.virsh('start', name), { status: 0 })
+  t.ok(await isRunning(libvirt, name))
+  await libvirt.virsh('destroy', name)
+  t.equal(await records(libvirt, uuid), '', 'nothing of it is left')
+})

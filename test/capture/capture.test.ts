@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, lchownSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -185,6 +185,24 @@ t.test('the command says what it did, and writes over nothing', async (t) => {
   })
   t.match(qemuRt(['run', '--dry-run', '--sysroot', out, '--', '-name', 'x']), { status: 0 })
 })
+
+t.test(
+  "root goes through no other user's link",
+  { skip: process.getuid?.() !== 0 && 'not root' },
+  async (t) => {
+    const directory = t.testdir({ aim: {}, theirs: {} })
+    const link = join(directory, 'theirs/link')
+    symlinkSync(join(directory, 'aim'), link)
+    chownSync(join(directory, 'theirs'), 65534, 65534)
+    lchownSync(link, 65534, 65534)
+    t.match(qemuRt(['capture', join(link, 'host')]), {
+      status: 77,
+      stderr: `qemu-rt: the captured host cannot be written: ${join(link, 'host')} (a link that is not root's leads there); give its real path, without links\n`,
+    })
+    t.strictSame(readdirSync(join(directory, 'aim')), [])
+    t.match(qemuRt(['capture', join(directory, 'theirs/host')]), { status: 0 })
+  },
+)
 
 t.test('what a captured host says of its mounts leads nowhere else when it is captured again', async (t) => {
   const device = '/sys/bus/pci/devices/0000:03:00.0'

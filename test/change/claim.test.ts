@@ -217,6 +217,25 @@ t.test('what is not as it was left is not touched: gone, another driver, a path 
   t.match(giveDevicesBack(root, [elsewhere], write), [{ message: /cannot be given to UID 0/ }])
 })
 
+t.test('the time to look who has devices open is that of all of them', async (t) => {
+  const { root, devices, write } = host(t)
+  let taken: readonly TakenDevice[] = []
+  await claimDevices(root, devices().slice(0, 2), QEMU_UID, write, (now) => (taken = now))
+  writeFiles(root, {
+    '/proc/4711/stat': '4711 (qemu) S 1\n',
+    '/proc/4711/fd/0': { to: '/dev/null' },
+    '/sys/bus/pci/devices/0000:03:00.0/vfio-dev/vfio3/dev': '511:3\n',
+  })
+  const errors = giveDevicesBack(root, taken, write, Date.now())
+  t.match(errors, [{ message: /^0000:03:00\.0 may be open still: / }])
+  t.equal(errors.length, 1)
+  t.strictSame(
+    driversOf(root, FOUR),
+    ['vfio-pci', 'igb', 'igb', 'igb'],
+    'without a node of its own it goes back',
+  )
+})
+
 t.test('one that a process still has open is not waited for', async (t) => {
   const { root, devices, write, writes } = host(t)
   let taken: readonly TakenDevice[] = []

@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -10,6 +21,8 @@ import { checkReport, writeReport } from '../../src/jitter/report/write.js'
 import type { JitterResult } from '../../src/jitter/result.js'
 import { needs } from '../e2e/needs.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
+
+const AS_ROOT = { skip: process.getuid?.() !== 0 && 'not root' }
 
 const CAUSES: CauseReport = {
   ...{ vcpu: 0, cpus: '1', seconds: 60, worstMicroseconds: 708 },
@@ -126,6 +139,30 @@ t.test('a page that cannot be written is said before anything is measured', asyn
   await writeReport(join(directory, 'link.html'), [RESULT], HOST)
   t.equal(readFileSync(target, 'utf8'), 'as it was', 'a link that came meanwhile is replaced')
   t.match(readFileSync(join(directory, 'link.html'), 'utf8'), /^<!doctype html>/i)
+})
+
+t.test("root follows no other user's link to a page's directory", AS_ROOT, async (t) => {
+  const directory = realpathSync(temporaryDirectory(t))
+  const aim = join(directory, 'aim')
+  const theirs = join(directory, 'theirs')
+  mkdirSync(aim)
+  mkdirSync(join(theirs, 'own'), { recursive: true })
+  for (const path of [theirs, join(theirs, 'own')]) chownSync(path, 65534, 65534)
+  const page = join(theirs, 'own/page.html')
+  await writeReport(page, [RESULT], HOST)
+  t.match(readFileSync(page, 'utf8'), /^<!doctype html>/i, 'into their directory itself it may')
+  checkReport(page)
+  // While it is measured.
+  rmSync(join(theirs, 'own'), { recursive: true })
+  symlinkSync(aim, join(theirs, 'own'))
+  lchownSync(join(theirs, 'own'), 65534, 65534)
+  const refused = {
+    message: /^the page cannot be written \(a link that is not root's leads there\): /,
+    exitCode: 64,
+  }
+  await t.rejects(writeReport(page, [RESULT], HOST), refused)
+  t.throws(() => checkReport(page), refused)
+  t.strictSame(readdirSync(aim), [])
 })
 
 for (const [device, width, height] of [

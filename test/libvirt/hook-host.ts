@@ -103,7 +103,7 @@ export function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2])
   }
   const requests = () =>
     existsSync(`${root}/run/qemu-rt/vms`)
-      ? readdirSync(`${root}/run/qemu-rt/vms`).filter((name) => name !== '.lock')
+      ? readdirSync(`${root}/run/qemu-rt/vms`).filter((name) => !name.endsWith('.lock'))
       : []
   const request = () => JSON.parse(readFileSync(recordFile(root), 'utf8'))
   const drivers = () => driversOf(root, FOUR)

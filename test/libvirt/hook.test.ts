@@ -1,4 +1,6 @@
-import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { runHook } from '../../src/libvirt/hook/hook.js'
 import { fdinfo, openNode, writeFiles } from '../host/made-host.js'
@@ -262,6 +264,71 @@ t.test('a refusal takes the place of no record: it says what to give back', AS_R
   t.strictSame(request(), before)
   await hookAlone('release end', wanted)
   t.strictSame(drivers(), ALL_HOST)
+})
+
+t.test(
+  'what an earlier start has left ends no start of a domain that has given the wrapper up',
+  AS_ROOT,
+  async (t) => {
+    const wanted = { request: '<nic name="fieldbus0"/>' }
+    const plain = { emulator: '/usr/bin/qemu-system-x86_64' }
+    const refusing = hookHost(t)
+    writeFiles(refusing.root, { '/proc/net/route': 'Iface\nens1f2\t00000000\n' })
+    // libvirtd is killed before it calls the hook for the end of that start.
+    await refusing.hookAlone('prepare begin', wanted)
+    await refusing.hookAlone('prepare begin', plain)
+    t.strictSame(refusing.requests(), [])
+    await refusing.hookAlone('started begin', plain)
+
+    const { hookAlone, requests, drivers } = hookHost(t)
+    await hookAlone('prepare begin', wanted)
+    t.strictSame(drivers(), THIRD_TAKEN)
+    await hookAlone('prepare begin', plain)
+    t.strictSame(drivers(), ALL_HOST)
+    t.strictSame(requests(), [])
+  },
+)
+
+t.test(
+  'a hook that a killed libvirtd has left behind comes to its end before the next start',
+  AS_ROOT,
+  async (t) => {
+    const { root, hookAlone, requests } = hookHost(t)
+    mkdirSync(`${root}/run/qemu-rt/vms`)
+    // That hook.
+    const lock = `${root}/run/qemu-rt/vms/.libvirt-${UUID}.lock`
+    const earlier = spawn(
+      'flock',
+      [
+        lock,
+        'sh',
+        '-c',
+        'echo ready; until [ -e "$1/go" ]; do sleep 0.1; done; sleep 2; : >"$1/ended"',
+        'sh',
+        root,
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
+    t.teardown(() => earlier.kill())
+    await once(earlier.stdout, 'data')
+    await hookAlone('prepare begin', { uuid: OTHER_UUID, name: 'other' })
+    t.notOk(existsSync(`${root}/ended`), 'another domain does not wait')
+    writeFiles(root, { '/go': '' })
+    await hookAlone('prepare begin')
+    t.ok(existsSync(`${root}/ended`))
+    t.strictSame(requests().sort(), [`libvirt-${UUID}.json`, `libvirt-${OTHER_UUID}.json`])
+  },
+)
+
+t.test('no refusal is written without the lock of the records', AS_ROOT, async (t) => {
+  const { hookAlone, requests } = hookHost(t)
+  const { PATH } = process.env
+  t.teardown(() => Object.assign(process.env, { PATH }))
+  process.env.PATH = '/nonexistent'
+  await t.rejects(hookAlone('prepare begin', {}), { message: /flock/, exitCode: 69 })
+  t.strictSame(requests(), [])
 })
 
 t.test('what a domain must not say the hook refuses itself', AS_ROOT, async (t) => {

@@ -28,6 +28,15 @@ t.test("Prometheus' own check has nothing to say of any family", async (t) => {
   t.not(promtool(['check', 'metrics'], text.replaceAll('_total', '')).stderr, '', 'and it can')
 })
 
+t.test('a terminal that shows the metrics obeys nothing in a name', async (t) => {
+  const text = await exposition([
+    { family: 'missing', labels: ['a\u001b[2J\u009b31m\u202e\u2028b'], value: 1 },
+    { family: 'missing', labels: ['plc "1"\\'], value: 2 },
+  ])
+  t.match(text, '{domain="a\\\\x1b[2J\\\\u{9b}31m\\\\u{202e}\\\\u{2028}b"} 1\n')
+  t.match(text, '{domain="plc \\"1\\"\\\\"} 2\n')
+})
+
 t.test('the rules of the examples alarm when they should', async (t) => {
   if (!needs(t, ['promtool'])) return
   t.match(promtool(['check', 'rules', 'qemu-rt.rules.yml']), { status: 0 })

@@ -12,17 +12,57 @@ import {
 } from '../sysfs.js'
 import type { Root } from '../sysroot.js'
 
+/** How long all processes are searched: how many descriptors they have is for any user to say. */
+export const SEARCH_SECONDS = 3
+
+/** When to stop searching for what a process has open, in milliseconds since 1970. */
+export function searchEnd(): number {
+  return Date.now() + SEARCH_SECONDS * 1000
+}
+
+/** Says whether a process has a node open; null when the time was up before all of its descriptors had been looked at. */
+type Look = (pid: string) => boolean | null
+
+/** What a search has found: the number of a process, or null; and whether it came to its end. */
+interface Found {
+  readonly pid: string | null
+  readonly isComplete: boolean
+}
+
+function search(pids: readonly string[], look: Look): Found {
+  let isComplete = true
+  for (const pid of pids) {
+    const isOpen = look(pid)
+    if (isOpen) return { pid, isComplete }
+    if (isOpen === null) isComplete = false
+  }
+  return { pid: null, isComplete }
+}
+
+/** A process that has a device open, or may have. */
+interface Holder {
+  /** Its name and number; null when there is none, or none that this user may see. */
+  readonly name: string | null
+  /** Whether all descriptors were looked at. */
+  readonly isComplete: boolean
+}
+
 /**
  * Finds a process that has a device's VFIO node open: the kernel does not take the device from vfio-pci before that has
  * closed it, and whoever writes to `unbind` waits (Linux drivers/vfio/vfio_main.c, vfio_unregister_group_dev). The node is
  * that of the whole group, or the device's own.
- * @returns its name and number; null when there is none, or none that this user may see
+ * @param until see `searchEnd`
  */
-export function openedBy(root: Root, address: PciAddress): string | null {
+export function openedBy(root: Root, address: PciAddress, until: number): Holder {
   const isSought = nodeOf(root, address)
-  const pid = processes(root).find((one) => isOpenIn(root, `/proc/${one}`, isSought))
-  if (pid === undefined) return null
-  return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
+  const { pid, isComplete } = search(processes(root), (one) =>
+    isOpenIn(root, `/proc/${one}`, isSought, until),
+  )
+  if (pid === null) return { name: null, isComplete }
+  return {
+    name: `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`,
+    isComplete,
+  }
 }
 
 /** How long the group may be open after its QEMU has ended: KVM has it, too, and its last work may come later (virt/kvm/vfio.c). */
@@ -36,9 +76,15 @@ export type OpenNode = (path: string, flags: number) => number
  * device without a node, by a descriptor of the device that a QEMU has passed to it; the kernel does not say of which device
  * that is, but it keeps the group open for it (Linux drivers/vfio/group.c, vfio_group_fops_open and vfio_group_fops_release).
  * For a device that is to be given back: a QEMU that opened the node in the same moment would be refused.
- * @returns false, too, where it cannot be asked: without a node, or without root's rights
+ * @param until when to stop waiting for the kernel, see `searchEnd`; it is asked once in any case
+ * @returns null where it cannot be asked: without a node, or without root's rights
  */
-export function isGroupBusy(root: Root, address: PciAddress, open: OpenNode = openSync): boolean {
+export function isGroupBusy(
+  root: Root,
+  address: PciAddress,
+  until: number,
+  open: OpenNode = openSync,
+): boolean | null {
   const group = readLinkName(`${devicePath(root, address)}/iommu_group`)
   const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants
   const isBusy = (node: string) => {
@@ -46,24 +92,30 @@ export function isGroupBusy(root: Root, address: PciAddress, open: OpenNode = op
       closeSync(open(`${root}/dev/vfio/${node}`, O_RDONLY | O_NONBLOCK | O_NOFOLLOW))
       return false
     } catch (error) {
-      return errorCode(error) === 'EBUSY'
+      return errorCode(error) === 'EBUSY' || null
     }
   }
-  const end = Date.now() + KVM_MS
-  while (group !== null && [group, `noiommu-${group}`].some(isBusy)) {
+  const end = Math.min(Date.now() + KVM_MS, until)
+  for (;;) {
+    const answer = group === null ? null : (isBusy(group) ?? isBusy(`noiommu-${group}`))
+    if (answer !== true) return answer
     if (Date.now() >= end) return true
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
   }
-  return false
 }
 
 /**
- * Whether a process may have a device's VFIO node open: one has, or there are processes whose descriptors this user may not
- * see.
+ * Makes a function that says whether a process may have a device's VFIO node open: one has, there are processes whose
+ * descriptors this user may not see, or there are too many to look at them. All that it is asked takes no longer than one search.
  */
-export function mayBeOpen(root: Root, address: PciAddress): boolean {
+export function makeMayBeOpen(root: Root): (address: PciAddress) => boolean {
   const isHidden = (pid: string) => listDirectory(`${root}/proc/${pid}/fd`) === null
-  return openedBy(root, address) !== null || processes(root).some(isHidden)
+  let until: number | undefined
+  return (address) => {
+    until ??= searchEnd()
+    const { name, isComplete } = openedBy(root, address, until)
+    return name !== null || !isComplete || processes(root).some(isHidden)
+  }
 }
 
 function processes(root: Root): string[] {
@@ -86,21 +138,40 @@ function addressOf(node: string): string | null {
   return /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(node)?.[1] ?? null
 }
 
-/** A main thread that has ended has no descriptors any more; the others of its process have them still. */
-function isOpenIn(root: Root, process: string, isSought: (node: string) => boolean): boolean {
-  if (hasOpen(root, process, isSought)) return true
+/**
+ * Whether a process has a node open. A main thread that has ended has no descriptors any more; the others of its process have
+ * them still.
+ * @returns null when it was not found by then
+ */
+function isOpenIn(
+  root: Root,
+  process: string,
+  isSought: (node: string) => boolean,
+  until: number,
+): boolean | null {
+  const own = hasOpen(root, process, isSought, until)
+  if (own !== false) return own
   if (!/ \(.*\) Z /s.test(readAttribute(`${root}${process}/stat`) ?? '')) return false
-  return (listDirectory(`${root}${process}/task`) ?? []).some((tid) =>
-    hasOpen(root, `${process}/task/${tid}`, isSought),
-  )
+  const tids = listDirectory(`${root}${process}/task`) ?? []
+  const { pid, isComplete } = search(tids, (tid) => hasOpen(root, `${process}/task/${tid}`, isSought, until))
+  return pid !== null || (isComplete ? false : null)
 }
 
-function hasOpen(root: Root, thread: string, isSought: (node: string) => boolean): boolean {
+/** @returns null when it was not found by then */
+function hasOpen(
+  root: Root,
+  thread: string,
+  isSought: (node: string) => boolean,
+  until: number,
+): boolean | null {
+  if (Date.now() >= until) return null
   const nodeOfDescriptor = makeNodeReader(root, thread)
-  return (listDirectory(`${root}${thread}/fd`) ?? []).some((name) => {
+  for (const name of listDirectory(`${root}${thread}/fd`) ?? []) {
+    if (Date.now() >= until) return null
     const node = nodeOfDescriptor(name)
-    return node !== null && isSought(node)
-  })
+    if (node !== null && isSought(node)) return true
+  }
+  return false
 }
 
 /** Descriptors that only name a file carry no right to it (open(2), O_PATH; proc(5), fdinfo: flags are octal). */
@@ -140,10 +211,12 @@ export function devicesOpenedBy(root: Root, pid: number): OpenedDevices {
   }
 }
 
-/** Whether another process has a device's own node open. */
-export function isOpenElsewhere(root: Root, address: PciAddress, pid: number): boolean {
+/** Whether another process has a device's own node open, or may have. */
+export function isOpenElsewhere(root: Root, address: PciAddress, pid: number, until = searchEnd()): boolean {
   const isSought = (node: string) => addressOf(node) === address
-  return processes(root).some((one) => one !== String(pid) && isOpenIn(root, `/proc/${one}`, isSought))
+  const others = processes(root).filter((one) => one !== String(pid))
+  const found = search(others, (one) => isOpenIn(root, `/proc/${one}`, isSought, until))
+  return found.pid !== null || !found.isComplete
 }
 
 /** File systems that the kernel answers for by itself. Nodes are in them: in /dev, and in the one that libvirt makes for a domain. */

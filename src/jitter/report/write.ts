@@ -1,5 +1,5 @@
 import { accessSync, constants, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { inDirectoryOf } from '../../config/in-directory.js'
 import { reportUnwritable } from '../../errors/jitter.js'
 import { errorCode } from '../../host/sysfs.js'
 import type { JitterHost } from '../host.js'
@@ -11,14 +11,11 @@ import { modelOf } from './from-results.js'
  * @throws {UserError} exit 64 when it cannot
  */
 export function checkReport(file: string): void {
-  try {
-    accessSync(dirname(file), constants.W_OK)
-  } catch (error) {
-    throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
-  }
-  const there = lstatSync(file, { throwIfNoEntry: false })
-  if (there !== undefined && !there.isFile())
-    throw reportUnwritable({ file, reason: 'it is not a regular file' })
+  inReports(file, (name) => {
+    accessSync('.', constants.W_OK)
+    const there = lstatSync(name, { throwIfNoEntry: false })
+    if (there !== undefined && !there.isFile()) throw new Error('it is not a regular file')
+  })
 }
 
 /**
@@ -33,12 +30,23 @@ export async function writeReport(
   // The library that draws is loaded when all has been measured.
   const { formatPage } = await import('./page.js')
   const page = formatPage(modelOf(results, host, new Date()))
-  const fresh = join(dirname(file), `.${basename(file)}.${process.pid}`)
+  inReports(file, (name) => {
+    const fresh = `.${name}.${process.pid}`
+    try {
+      writeFileSync(fresh, page, { flag: 'wx' })
+      renameSync(fresh, name)
+    } catch (error) {
+      rmSync(fresh, { force: true })
+      throw error
+    }
+  })
+}
+
+function inReports(file: string, run: (name: string) => void): void {
   try {
-    writeFileSync(fresh, page, { flag: 'wx' })
-    renameSync(fresh, file)
+    inDirectoryOf(file, run)
   } catch (error) {
-    rmSync(fresh, { force: true })
-    throw reportUnwritable({ file, reason: errorCode(error) ?? 'unknown' })
+    const reason = errorCode(error) ?? (error instanceof Error ? error.message : String(error))
+    throw reportUnwritable({ file, reason })
   }
 }

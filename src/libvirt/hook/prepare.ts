@@ -8,7 +8,7 @@ import type { Assignment } from '../../plan/nics/assign.js'
 import { isOnVfio } from '../../plan/nics/readiness.js'
 import { recordedVcpus } from '../../plan/threads/smp.js'
 import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
-import { withRootsLock } from '../../record/root/lock.js'
+import { withRootsLock, withStartLock } from '../../record/root/lock.js'
 import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
 import { logToSystem } from '../../report/system-log.js'
@@ -20,24 +20,32 @@ import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
 import { decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
-import { releaseDomain, releaseRecords } from './records.js'
+import { recordsOf, releaseDomain, releaseRecords } from './records.js'
 
 /**
  * Before libvirt starts a domain's QEMU: decides what it gets of this host, NICs, CPUs and policies, writes that down as
- * root's record, and gets the NICs ready. For a domain without the wrapper nothing is done, and no configuration is read.
+ * root's record, and gets the NICs ready. For a domain without the wrapper no configuration is read, and nothing is done but to
+ * release what an earlier start with it has left.
  * @throws {UserError} what keeps the domain from being started; nothing is changed then
  */
 export async function prepare(call: HookCall, host: HookHost): Promise<void> {
   const domain = readDomain(call.xml, 'stdin')
-  if (!usesWrapper(domain)) return
-  const { uuid, name } = domain
-  const id = domainRecordId(uuid)
-  if (id === null) throw domainWithoutUuid({ domain: name })
+  if (!usesWrapper(domain)) {
+    // What a start with the wrapper has left would count for this one at `started`: its refusal, too.
+    if (recordsOf(host.sysroot, call).length > 0) await say(await releaseDomain(call, host))
+    return
+  }
+  const id = domainRecordId(domain.uuid)
+  if (id === null) throw domainWithoutUuid({ domain: domain.name })
+  await withStartLock(host.sysroot, id, () => prepareAlone(call, domain, id, host))
+}
+
+async function prepareAlone(call: HookCall, domain: Domain, id: string, host: HookHost): Promise<void> {
   // Of a start that came to no end, too.
   await say(await releaseDomain(call, host))
   const { isAsked: _, ...asked } = domain.request
   const ask = await askOfDomain(domain, host.configDirectory)
-  const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid } }
+  const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid: domain.uuid } }
   const { record, devices } = decideAndRecord(fresh, domain, ask, claimedBeside(domain, ask, host), host)
   const own = unknownToLibvirt(devices, domain)
   try {

@@ -5,6 +5,7 @@ import { cpusNotIsolated } from '../../errors/host-isolate.js'
 import type { UserError } from '../../errors/user-error.js'
 import { isSameProcess, pidNamespace } from '../../host/process.js'
 import { openSysroot } from '../../host/sysroot.js'
+import { searchEnd } from '../../host/use/open-nodes.js'
 import { isOnVfioNow } from '../../host/vfio.js'
 import { withRootsLock } from '../../record/root/lock.js'
 import {
@@ -64,17 +65,20 @@ export async function releaseRecords(
     const all = readRootsRecords(sysroot, () => {})
     const done = all.filter(isDone)
     const given = new Set(all.flatMap((one) => (done.includes(one) ? [] : (one.lease?.nics ?? []))))
-    errors = done.flatMap((record) => {
-      // What another VM has got meanwhile is given back when that one has ended.
-      const failed = giveDevicesBack(
-        root,
-        record.undo.filter(({ address }) => !given.has(address)),
-        write,
-      )
-      // Before the record goes: this hook may be killed, and nobody would know the drivers any more.
-      if (keepLeft(sysroot, record) !== record.id) removeRootsRecord(sysroot, record)
-      return failed
-    })
+    const giveAll = (records: readonly VmRecord[]) => {
+      // One search's time for all of them, since the records are locked.
+      const until = searchEnd()
+      return records.flatMap((record) => {
+        // What another VM has got meanwhile is given back when that one has ended.
+        const own = record.undo.filter(({ address }) => !given.has(address))
+        const failed = giveDevicesBack(root, own, write, until)
+        // Before the record goes: this hook may be killed, and nobody would know the drivers any more.
+        if (keepLeft(sysroot, record) !== record.id) removeRootsRecord(sysroot, record)
+        return failed
+      })
+    }
+    // What VMs that ended before have left open takes none of the time of the one that has just ended.
+    errors = [...giveAll(done.filter(isLeft)), ...giveAll(done.filter((one) => !isLeft(one)))]
     return done
   }
   const untold = await unbanAfter(sysroot, () => withRootsLock(sysroot, giveBack, patienceSeconds))
@@ -84,16 +88,21 @@ export async function releaseRecords(
 /** Begins the id of a record of what could not be given back. */
 const LEFT = 'left-'
 
+function isLeft({ id }: VmRecord): boolean {
+  return id.startsWith(LEFT)
+}
+
 /**
  * Keeps a record of NICs that are not back, as those that a process still has open, so that a later call of the hook gives
  * them back. It is of no VM, and holds nothing. NICs that an earlier start of the same VM has left stay in it.
  * @returns its id; null when all are back
  */
-function keepLeft(sysroot: string, { id, guest, process, undo }: VmRecord): string | null {
+function keepLeft(sysroot: string, record: VmRecord): string | null {
+  const { id, guest, process, undo } = record
   const root = openSysroot(sysroot)
   const left = undo.filter(({ address, driver }) => driver !== undefined && isOnVfioNow(root, address))
   if (left.length === 0) return null
-  const ownId = id.startsWith(LEFT) ? id : `${LEFT}${id}`
+  const ownId = isLeft(record) ? id : `${LEFT}${id}`
   const earlier = ownId === id ? [] : (readRootsRecord(sysroot, ownId)?.undo ?? [])
   writeRootsRecord(sysroot, {
     ...NEW_VM,

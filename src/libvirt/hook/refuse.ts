@@ -1,4 +1,5 @@
 import { EXIT, UserError } from '../../errors/user-error.js'
+import { withRootsLock } from '../../record/root/lock.js'
 import { domainRecordId, readRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM } from '../../record/vm.js'
 import { usesWrapper } from '../ask-domain.js'
@@ -6,6 +7,9 @@ import { readDomain } from '../domain.js'
 import type { HookCall } from './call.js'
 import type { HookHost } from './hook-host.js'
 import { prepare } from './prepare.js'
+
+/** `prepare` may have waited for a minute of the two that the hook's script gives it. */
+const PATIENCE_SECONDS = 5
 
 /**
  * As `prepare`, but what this host lacks is said by the wrapper, which then ends.
@@ -37,11 +41,14 @@ function leavesRefusal(
     const domain = readDomain(xml, 'stdin')
     const id = domainRecordId(domain.uuid)
     if (id === null || !usesWrapper(domain)) return false
-    // One that is still there says what to give back to the host.
-    if (readRootsRecord(host.sysroot, id) !== null) return false
     const guest = { name, uuid: domain.uuid }
-    writeRootsRecord(host.sysroot, { ...NEW_VM, id, guest, refusal: { exitCode, text: message } })
-    return true
+    const leave = () => {
+      // One that is still there says what to give back to the host.
+      if (readRootsRecord(host.sysroot, id) !== null) return false
+      writeRootsRecord(host.sysroot, { ...NEW_VM, id, guest, refusal: { exitCode, text: message } })
+      return true
+    }
+    return withRootsLock(host.sysroot, leave, PATIENCE_SECONDS)
   } catch {
     return false
   }
