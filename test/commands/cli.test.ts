@@ -21,6 +21,23 @@ t.test('help lists the commands, and run has its own', async (t) => {
   t.match(run('run', '--help'), { status: 0, stdout: /--dry-run[\s\S]*--nic <name/ })
 })
 
+t.test('help of a command of a command is its own, as with git and virsh', async (t) => {
+  t.match(run('help', 'nics', 'bind'), { status: 0, stdout: /^Usage: qemu-rt nics bind /, stderr: '' })
+  t.match(run('nics', 'help', 'bind'), { status: 0, stdout: /^Usage: qemu-rt nics bind / })
+  t.match(run('help', 'jitter', 'diff'), { status: 0, stdout: /^Usage: qemu-rt jitter diff / })
+  t.match(run('help', 'status'), { status: 0, stdout: /^Usage: qemu-rt status / })
+  t.match(run('help'), { status: 0, stdout: /^Usage: qemu-rt \[options\] \[command\]/ })
+  const unknown = { status: 64, stdout: '' }
+  t.match(run('help', 'statsu'), {
+    ...unknown,
+    stderr: "qemu-rt: unknown command 'statsu'; did you mean status?\n",
+  })
+  t.match(run('help', 'nics', 'bnd'), {
+    ...unknown,
+    stderr: "qemu-rt: unknown command 'bnd'; did you mean bind?\n",
+  })
+})
+
 t.test('nics list prints the NICs with their names', async (t) => {
   const { stdout, status } = run('nics', 'list', '--sysroot', sysroot, '--config', config)
   t.equal(status, 0)
@@ -82,7 +99,7 @@ t.test('errors are one line with the exit code', async (t) => {
     [
       ['domain', 'plan', '/does/not/exist'],
       65,
-      /^qemu-rt: the domain's XML cannot be read: \/does\/not\/exist \(ENOENT\).*\n$/,
+      /^qemu-rt: the domain's XML cannot be read: \/does\/not\/exist \(ENOENT\); .* virsh dumpxml DOMAIN \| qemu-rt domain plan - .*\n$/,
     ],
     [
       ['domain', 'native', `${root}package.json`],
