@@ -25,6 +25,16 @@ const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((
 const commandsIn = (text: string) =>
   all(text.split('Commands:')[1] ?? '', /^ {2}([a-z]+)/gm).filter((name) => name !== 'help')
 
+t.test('the man page of the configuration has every key', async (t) => {
+  const page = readFileSync(file('docs/man/qemu-rt.toml.5'), 'utf8')
+  const schemas = readdirSync(file('src/config')).map((name) =>
+    readFileSync(file(`src/config/${name}`), 'utf8'),
+  )
+  const keys = schemas.flatMap((text) => all(text, /^ +'?([a-z-]+)'?: v\.optional\(/gm))
+  t.ok(keys.includes('realtime-mask') && keys.includes('numa-node'), keys.join(' '))
+  for (const key of new Set(keys)) t.match(page, new RegExp(`^\\.I[ct] .*\\b${key}\\b`, 'm'), key)
+})
+
 t.test('the man page has every command', async (t) => {
   for (const command of commandsIn(help())) {
     t.match(manPage, new RegExp(`^\\.It Cm ${command}$`, 'm'), command)
