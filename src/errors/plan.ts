@@ -33,10 +33,7 @@ export function unknownCpus(facts: {
   })
 }
 
-export function noEmulator(facts: {
-  readonly path: string
-  readonly reason: string
-}): UserError {
+export function noEmulator(facts: { readonly path: string; readonly reason: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `emulator ${facts.reason}`,
