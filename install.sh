@@ -323,7 +323,7 @@ case $action in
     ;;
   install)
     install_all
-    echo "installed in $prefix; what it did: ./install.sh --check"
+    echo "installed in $prefix; ./install.sh --check lists the files, qemu-rt host check looks at them"
     [ -n "$root" ] || echo "libvirt reads hooks when its daemon starts: systemctl restart libvirtd (or virtqemud)"
     ;;
   package)

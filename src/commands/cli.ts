@@ -13,7 +13,8 @@ const NICS_FORMATS = ['text', 'json']
  */
 export async function runCli(args: readonly string[]): Promise<void> {
   try {
-    await program().parseAsync(args, { from: 'user' })
+    const root = program()
+    await root.parseAsync(args[0] === 'help' ? helpWords(root, args.slice(1)) : args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage
@@ -40,6 +41,23 @@ export function program(): Command {
   addHook(root)
   addGolden(root)
   return root
+}
+
+/**
+ * `help nics bind` as `nics bind --help`: commander's own `help` looks at the first word alone. A word that is no command ends
+ * what is given, and commander says so.
+ */
+function helpWords(root: Command, words: readonly string[]): string[] {
+  const path: string[] = []
+  let command = root
+  for (const word of words) {
+    if (command.commands.length === 0) break
+    const found = command.commands.find((one) => one.name() === word)
+    if (found === undefined) return [...path, word]
+    path.push(word)
+    command = found
+  }
+  return [...path, '--help']
 }
 
 /** Commander's `error: what` and, on a line of its own, `(Did you mean that?)`. What is left without a way out gets one. */

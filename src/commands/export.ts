@@ -1,8 +1,8 @@
 import { isatty } from 'node:tty'
 import { HOOK_PATH } from '../checks/install.js'
 import { badExpiry, noExpiry } from '../errors/export.js'
-import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from '../export/formats.js'
-import { offersOf, withheldNotes } from '../export/offers.js'
+import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName, exportAs } from '../export/formats.js'
+import { offersOf } from '../export/offers.js'
 import { isExecutable } from '../host/executable.js'
 import { readPreemptRt } from '../host/preempt-rt.js'
 import { openSysroot } from '../host/sysroot.js'
@@ -38,12 +38,11 @@ export async function exportCommand(name: ExportFormatName, options: ExportOptio
     preemptRt: readPreemptRt(root),
     isHooked: isExecutable(`${root}${HOOK_PATH}`),
   }
-  const made = format.make({ offers, host: about, expires })
-  const withheld = withheldNotes(offers, (unit) => format.withheld(unit, about))
+  const made = exportAs(name, { offers, host: about, expires })
   const isNews =
     output === null || writeOutput(output, made.text, { makesDirectory: options.output === true })
   // A timer runs it every five minutes: its journal has the notes once for each change.
-  if (isNews || isatty(2)) for (const note of [...notes, ...withheld, ...made.notes]) report(note)
+  if (isNews || isatty(2)) for (const note of [...notes, ...made.notes]) report(note)
   if (output === null) writeAll(1, made.text)
 }
 

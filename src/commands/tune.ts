@@ -40,10 +40,12 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
   const targets = findTargets(options)
   if (targets.length === 0) return writeAll(1, 'no VM with a record is running that this user may tune\n')
   const problems: Problem[] = []
+  let isIdle = true
   for (const target of targets) {
     // One VM without a plan for its threads is no reason to leave the others as they are.
     const { threads = null, interrupts = [] } = target.record ?? {}
     if (options.all && source.kind === 'plan' && threads === null && interrupts.length === 0) continue
+    isIdle = false
     try {
       checkSame(target)
       problems.push(...(await tuneTarget(target, source, options.dryRun === true)))
@@ -53,6 +55,7 @@ export async function tuneCommand(options: TuneOptions): Promise<void> {
       problems.push({ kind: 'refused', text: `${describeTarget(target)}: ${error.message}` })
     }
   }
+  if (isIdle) writeAll(1, 'no running VM has a plan for its threads\n')
   const texts = (...kinds: Problem['kind'][]) =>
     problems.flatMap(({ kind, text }) => (kinds.includes(kind) ? [text] : []))
   for (const text of texts('left')) writeAll(2, ownLine(`warning: ${text}`))

@@ -62,7 +62,7 @@ export function emulatorOfArch(arch: string, configured: Readonly<Record<string,
  * How `[emulators]` names an emulator: by the architecture in its path, else by the file's own name, as Proxmox's /usr/bin/kvm
  * and RHEL's /usr/libexec/qemu-kvm. The launcher does the same.
  */
-export function emulatorKey(path: string): string {
+function emulatorKey(path: string): string {
   return emulatorArch(path) ?? path.slice(path.lastIndexOf('/') + 1)
 }
 

@@ -10,7 +10,7 @@ export function hostCpusNotConfigured(facts: {
 }): UserError {
   return userError({
     exitCode: EXIT.config,
-    what: 'the configuration does not say which CPUs are for real time, and nothing is set for others',
+    what: 'nothing is set, since the configuration names no real-time CPUs',
     where: facts.place,
     todo: `write into [host], such as: ${facts.example}`,
   })

@@ -83,7 +83,7 @@ export function domainNotReadable(facts: { readonly file: string; readonly reaso
     exitCode: EXIT.input,
     what: "the domain's XML cannot be read",
     where: `${facts.file} (${facts.reason})`,
-    todo: "give a file with what 'virsh dumpxml' prints, or - for stdin",
+    todo: "give a file with what 'virsh dumpxml' prints, or pipe it in: virsh dumpxml DOMAIN | qemu-rt domain plan - (or native -)",
   })
 }
 

@@ -33,16 +33,12 @@ export function unknownCpus(facts: {
   })
 }
 
-export function noEmulator(facts: {
-  readonly path: string
-  readonly reason: string
-  readonly arch: string
-}): UserError {
+export function noEmulator(facts: { readonly path: string; readonly reason: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
     what: `emulator ${facts.reason}`,
     where: facts.path,
-    todo: `install it, or set ${facts.arch} under [emulators] or --rt-emulator`,
+    todo: 'install it, or name another QEMU by --emulator (in a QEMU command line --rt-emulator), or under [emulators]',
   })
 }
 

@@ -1,10 +1,10 @@
 import type { Obstacle } from '../plan/nics/readiness.js'
 import { nfd } from './nfd.js'
 import { novaPci } from './nova-pci.js'
-import { novaProvider, reservedOfNova } from './nova-provider.js'
-import type { Unit } from './offers.js'
+import { novaProvider } from './nova-provider.js'
+import { type Unit, withheldNotes } from './offers.js'
 import { sriovDevicePlugin } from './sriov-dp.js'
-import type { Exported, ExportSubject } from './subject.js'
+import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 export interface ExportFormat {
   /** Where the other system looks. */
@@ -13,7 +13,7 @@ export interface ExportFormat {
   readonly expires: boolean
   /** Why the other system is not to hand a unit out; null when it may. */
   readonly withheld: (unit: Unit, host: ExportSubject['host']) => Obstacle | null
-  readonly make: (subject: ExportSubject) => Exported
+  readonly make: (subject: ExportSubject, withheld: Withheld) => Exported
 }
 
 const unlessReady = ({ notReady }: Unit) => notReady
@@ -23,12 +23,14 @@ export const EXPORT_FORMATS = {
   'nova-provider': {
     place: '/etc/nova/provider_config/qemu-rt.yaml',
     expires: false,
-    withheld: reservedOfNova,
+    // libvirt's hook binds a device when a VM starts, and gives it back afterwards.
+    withheld: ({ notReady, notBindable }, { isHooked }) => (isHooked ? notBindable : notReady),
     make: novaProvider,
   },
   'nova-pci': {
     place: '/etc/nova/nova-compute.conf.d/qemu-rt.conf',
     expires: false,
+    // libvirt binds a device itself.
     withheld: ({ notBindable }) => notBindable,
     make: novaPci,
   },
@@ -47,3 +49,14 @@ export const EXPORT_FORMATS = {
 } as const satisfies Readonly<Record<string, ExportFormat>>
 
 export type ExportFormatName = keyof typeof EXPORT_FORMATS
+
+/**
+ * Makes the inventory in one of the formats.
+ * @throws {UserError} exit 78 when the format cannot tell two names apart, or has no room for one
+ */
+export function exportAs(name: ExportFormatName, subject: ExportSubject): Exported {
+  const format: ExportFormat = EXPORT_FORMATS[name]
+  const withheld: Withheld = (unit) => format.withheld(unit, subject.host)
+  const { text, notes } = format.make(subject, withheld)
+  return { text, notes: [...withheldNotes(subject.offers, withheld), ...notes] }
+}

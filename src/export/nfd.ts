@@ -1,5 +1,5 @@
 import { renamed } from './names.js'
-import type { Exported, ExportSubject } from './subject.js'
+import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 /** What goes before a NIC's name. */
 const NIC = 'nic-'
@@ -11,10 +11,10 @@ const LONGEST = 63 - '.numa-node'.length
  * Makes a feature file of Node Feature Discovery (its documentation, "Feature files"): `namespace/name=value`, one a line.
  * @throws {UserError} see `renamed`
  */
-export function nfd({ offers, host, expires }: ExportSubject): Exported {
+export function nfd({ offers, host, expires }: ExportSubject, withheld: Withheld): Exported {
   const named = renamed(offers, (name) => `${NIC}${name.replace(/[^A-Za-z0-9]+/g, '_')}`, LONGEST)
   const features = named.flatMap(({ as, units }) => {
-    const ready = units.filter(({ notReady }) => notReady === null)
+    const ready = units.filter((unit) => withheld(unit) === null)
     const nodes = new Set(ready.flatMap(({ devices }) => devices.map(({ numaNode }) => numaNode)))
     const [node = null] = nodes
     return [[as, ready.length], ...(nodes.size === 1 && node !== null ? [[`${as}.numa-node`, node]] : [])]

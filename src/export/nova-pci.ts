@@ -1,6 +1,6 @@
 import type { PciDevice } from '../host/facts.js'
 import { LONGEST_RESOURCE_CLASS, renamed, resourceClass } from './names.js'
-import type { Exported, ExportSubject } from './subject.js'
+import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 /**
  * Makes the `[pci]` section of nova-compute's configuration: each device by its address, since Nova refuses `devname` for what
@@ -8,12 +8,12 @@ import type { Exported, ExportSubject } from './subject.js'
  * function of which virtual ones are listed is left out: Nova must not have both.
  * @throws {UserError} see `renamed`
  */
-export function novaPci({ offers }: ExportSubject): Exported {
+export function novaPci({ offers }: ExportSubject, withheld: Withheld): Exported {
   const named = renamed(offers, resourceClass, LONGEST_RESOURCE_CLASS)
   const notes: string[] = []
   const usable = named.map((offer) => ({
     ...offer,
-    devices: offer.units.flatMap(({ devices, notBindable }) => (notBindable === null ? devices : [])),
+    devices: offer.units.flatMap((unit) => (withheld(unit) === null ? unit.devices : [])),
   }))
   const parents = new Set(
     usable.flatMap(({ devices }) => devices.flatMap(({ virtualFunction }) => virtualFunction?.pf ?? [])),

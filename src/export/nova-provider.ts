@@ -1,15 +1,5 @@
-import type { Obstacle } from '../plan/nics/readiness.js'
 import { LONGEST_RESOURCE_CLASS, renamed, resourceClass } from './names.js'
-import type { Unit } from './offers.js'
-import type { Exported, ExportSubject } from './subject.js'
-
-/** Why Nova must count a unit as reserved. libvirt's hook binds a device when a VM starts, and gives it back afterwards. */
-export function reservedOfNova(
-  { notReady, notBindable }: Unit,
-  { isHooked }: ExportSubject['host'],
-): Obstacle | null {
-  return isHooked ? notBindable : notReady
-}
+import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 /**
  * Makes a provider configuration of Nova's (nova/compute/provider_config.py, schema 1.0): each NIC as a custom resource class
@@ -17,7 +7,7 @@ export function reservedOfNova(
  * out: Placement takes no total of 0, and allocations that exist stay valid.
  * @throws {UserError} see `renamed`
  */
-export function novaProvider({ offers, host }: ExportSubject): Exported {
+export function novaProvider({ offers, host }: ExportSubject, withheld: Withheld): Exported {
   const named = renamed(offers, resourceClass, LONGEST_RESOURCE_CLASS)
   const traits = [
     ...(host.realtimeCpus === null ? [] : ['CUSTOM_QEMU_RT']),
@@ -34,7 +24,7 @@ export function novaProvider({ offers, host }: ExportSubject): Exported {
   if (named.length > 0) {
     lines.push('    inventories:', '      additional:')
     for (const { as, units } of named) {
-      const reserved = units.filter((unit) => reservedOfNova(unit, host) !== null).length
+      const reserved = units.filter((unit) => withheld(unit) !== null).length
       lines.push(`        - ${as}:`, `            total: ${units.length}`)
       if (reserved > 0) lines.push(`            reserved: ${reserved}`)
     }

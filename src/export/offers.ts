@@ -1,10 +1,11 @@
 import type { Policy } from '../config/policy.js'
 import { EXIT } from '../errors/user-error.js'
-import type { HostFacts, PciDevice } from '../host/facts.js'
+import type { PciDevice } from '../host/facts.js'
 import type { UseOf } from '../host/use/use.js'
+import { findNicOrWhy } from '../plan/nics/find.js'
+import type { KnownHost } from '../plan/nics/known-host.js'
 import { type Obstacle, obstacles, obstacleToBinding } from '../plan/nics/readiness.js'
-import { selectDevices } from '../plan/nics/select.js'
-import { whyNothing } from '../plan/nics/why-nothing.js'
+import type { Withheld } from './subject.js'
 
 /** What one VM at a time can have of a NIC's name: a device, or the devices of one IOMMU group. */
 export interface Unit {
@@ -32,22 +33,24 @@ export interface Offers {
 const NOTHING_CONFIGURED =
   "no NIC is configured; write a [nic.NAME] for each NIC that VMs may have, see 'qemu-rt nics list'"
 
-/** What can be known of a host without asking it again. */
-type KnownHost = Pick<HostFacts, 'pci' | 'otherInterfaces' | 'uncounted'>
-
 /**
  * Counts what this host has of each configured NIC, so that another system can hand it out by number. No device is counted
  * twice: one that a NIC of its own and a pool both mean is the former's, and of two pools the first's by name. The devices of
  * an IOMMU group count once in a pool, since no two VMs can have them (Linux Documentation/driver-api/vfio.rst).
  */
-export function offersOf(policy: Pick<Policy, 'nics'>, host: KnownHost, useOf: UseOf): Offers {
+export function offersOf(policy: Policy, host: KnownHost, useOf: UseOf): Offers {
   const names = Object.keys(policy.nics).sort(byCodePoint)
   const isPool = (name: string) => policy.nics[name]?.pool === true
   const taken = new Map<PciDevice, string>()
   const notes = names.length === 0 ? [NOTHING_CONFIGURED] : []
   const found = new Map<string, readonly PciDevice[]>()
   for (const name of [...names.filter((one) => !isPool(one)), ...names.filter(isPool)]) {
-    const devices = devicesOf(name, policy, host, notes)
+    const nic = findNicOrWhy(name, policy, host)
+    if (typeof nic === 'string') {
+      notes.push(nic)
+      continue
+    }
+    const { devices } = nic
     for (const device of devices) {
       const other = taken.get(device)
       if (other !== undefined) notes.push(`NIC '${name}': ${device.address} is counted for '${other}'`)
@@ -63,40 +66,14 @@ export function offersOf(policy: Pick<Policy, 'nics'>, host: KnownHost, useOf: U
   return { offers, notes }
 }
 
-/** @param withheld what keeps a unit from another system; null when nothing does */
-export function withheldNotes(
-  offers: readonly Offer[],
-  withheld: (unit: Unit) => Obstacle | null,
-): readonly string[] {
+/** A line for each unit that another system is not to hand out. */
+export function withheldNotes(offers: readonly Offer[], withheld: Withheld): readonly string[] {
   return offers.flatMap(({ name, units }) =>
     units.flatMap((unit) => {
       const obstacle = withheld(unit)
       return obstacle === null ? [] : [`NIC '${name}': ${obstacle.what}; ${obstacle.todo}`]
     }),
   )
-}
-
-/** @param notes gets a line when the name means nothing, or too much */
-function devicesOf(
-  name: string,
-  policy: Pick<Policy, 'nics'>,
-  host: KnownHost,
-  notes: string[],
-): readonly PciDevice[] {
-  const selector = policy.nics[name]
-  if (selector === undefined) return []
-  const devices = selectDevices(selector, host)
-  if (devices.length === 0) {
-    const { what, todo } = whyNothing(selector, host)
-    notes.push(`NIC '${name}' matches no device: ${what}${todo === null ? '' : `; ${todo}`}`)
-  }
-  if (devices.length > 1 && !selector.pool) {
-    notes.push(
-      `NIC '${name}' matches ${devices.length} devices; add a selector, or pool = true if any of them will do`,
-    )
-    return []
-  }
-  return devices
 }
 
 function unitsOf(devices: readonly PciDevice[], pci: readonly PciDevice[], useOf: UseOf): Unit[] {

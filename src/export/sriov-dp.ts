@@ -1,19 +1,19 @@
 import { renamed } from './names.js'
-import type { Exported, ExportSubject } from './subject.js'
+import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 /** A Kubernetes resource name, behind its prefix (apimachinery, IsQualifiedName). */
 const LONGEST = 63
 
 /**
  * Makes a configuration of the SR-IOV network device plugin (its README, "Configurations"): each NIC as a resource
- * `qemu-rt/NAME`, with the devices that are ready. One without any is left out: an empty list of addresses would mean every
+ * `qemu-rt/NAME`, with the devices that it may hand out. One without any is left out: an empty list of addresses would mean every
  * device.
  * @throws {UserError} see `renamed`
  */
-export function sriovDevicePlugin({ offers }: ExportSubject): Exported {
+export function sriovDevicePlugin({ offers }: ExportSubject, withheld: Withheld): Exported {
   const named = renamed(offers, (name) => name.replace(/[^A-Za-z0-9]+/g, '_').replace(/^_|_$/g, ''), LONGEST)
   const resourceList = named.flatMap(({ as, units }) => {
-    const devices = units.flatMap((unit) => (unit.notReady === null ? unit.devices : []))
+    const devices = units.flatMap((unit) => (withheld(unit) === null ? unit.devices : []))
     if (devices.length === 0) return []
     return [
       {

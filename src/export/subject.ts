@@ -1,5 +1,6 @@
+import type { Obstacle } from '../plan/nics/readiness.js'
 import type { CpuSet } from '../units/cpu-set.js'
-import type { Offers } from './offers.js'
+import type { Offers, Unit } from './offers.js'
 
 /** All that an export is made from. */
 export interface ExportSubject {
@@ -15,6 +16,9 @@ export interface ExportSubject {
   /** When what is told is no longer true unless told again; null for a format that has no such thing, or when nobody said. */
   readonly expires: Date | null
 }
+
+/** Why the other system is not to hand a unit out; null when it may. */
+export type Withheld = (unit: Unit) => Obstacle | null
 
 /** A text for the other system, and a line for each thing that it does not have. */
 export interface Exported {

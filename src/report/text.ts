@@ -60,7 +60,7 @@ function threads({ threads, affinity }: Plan): string[] {
     ['thread contexts', contexts ?? null],
   ]
   const rows = kinds.flatMap(([kind, setting]) => (setting === null ? [] : [row(kind, setting)]))
-  const start = affinity === null ? [] : [`QEMU starts on CPUs ${formatCpuSet(affinity)}`]
+  const start = affinity === null ? [] : [`QEMU starts on CPU ${formatCpuSet(affinity)}`]
   return [...formatTable(rows).trimEnd().split('\n'), ...start]
 }
 

@@ -13,6 +13,21 @@ _qemu_rt_help() {
   esac
 }
 
+# $1 an option, or an argument's name; the rest: the command whose help is read: the values that the help lists for it.
+_qemu_rt_choices() {
+  local wanted=$1
+  shift
+  qemu-rt "$@" --help 2>/dev/null | awk -v wanted="$wanted" '
+    /^ ? ?[^ ]/ { is = $1 == wanted }
+    is { text = text " " $0 }
+    END {
+      if (!sub(/.*\(choices: /, "", text)) exit
+      sub(/(, *default:|\)).*/, "", text)
+      count = split(text, words, /[", ]+/)
+      for (i = 1; i <= count; i++) if (words[i] != "") print words[i]
+    }'
+}
+
 # $1 nic or profile, $2 configuration: the names that it defines, bare or quoted; not those with TOML's escapes.
 _qemu_rt_names() {
   sed -n -e "s/^[[:blank:]]*\[[[:blank:]]*$1\.\([A-Za-z0-9_-]*\)[[:blank:]]*].*/\1/p" \
@@ -61,34 +76,45 @@ _qemu_rt_paths() {
 
 _qemu_rt() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local command=() word config=/etc/qemu-rt/qemu-rt.toml
+  local command=() word last='' config=/etc/qemu-rt/qemu-rt.toml
   COMPREPLY=()
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       --) return ;;
+      # Its own word: the names in another configuration.
+      *) [[ $last != --config ]] || config=$word ;;
+    esac
+    last=$word
+    case $word in
       # Options, and what is no command.
       *[!a-z]*) ;;
       *)
         # A command's own command, such as `nics bind`.
         case ${#command[@]}:${command[0]-}:$word in
+          0::help) ;;
           0:* | 1:nics:* | 1:golden:* | 1:domain:* | 1:host:* | 1:jitter:diff) command+=("$word") ;;
         esac
         ;;
     esac
   done
   case $previous in
-    --config | --emulator | --json) _qemu_rt_paths file "$current" ;;
+    --config | --emulator | --report | --output | --socket) _qemu_rt_paths file "$current" ;;
     --sysroot) _qemu_rt_paths directory "$current" ;;
-    --profile) _qemu_rt_offer "$current" < <(_qemu_rt_names profile "$config") ;;
+    --profile | --echo-profile) _qemu_rt_offer "$current" < <(_qemu_rt_names profile "$config") ;;
     --domain) _qemu_rt_offer "$current" < <(virsh list --name 2>/dev/null) ;;
-    --mode) _qemu_rt_offer "$current" < <(printf '%s\n' spin timer) ;;
-    --format) _qemu_rt_offer "$current" < <(printf '%s\n' text json args diff) ;;
+    --nic) _qemu_rt_offer "$current" < <(_qemu_rt_names nic "$config") ;;
+    --format | --mode | --switch | --accel)
+      _qemu_rt_offer "$current" < <(_qemu_rt_choices "$previous" "${command[@]}")
+      ;;
+    # Numbers, times and what else only a person knows.
+    --pid | --set | --wait | --interval | --vcpus | --frame-size | --fail-over | --seconds | --load | --floor | --expires) ;;
     *)
       case "$current:${command[*]}" in
         -*) _qemu_rt_offer "$current" < <(_qemu_rt_help options "${command[@]}") ;;
         *:nics\ show | *:nics\ bind | *:nics\ unbind)
           _qemu_rt_offer "$current" < <(_qemu_rt_names nic "$config")
           ;;
+        *:export) _qemu_rt_offer "$current" < <(_qemu_rt_choices format export) ;;
         *: | *:nics | *:golden | *:domain | *:host | *:jitter)
           _qemu_rt_offer "$current" < <(_qemu_rt_help commands "${command[@]}")
           ;;

@@ -21,6 +21,23 @@ t.test('help lists the commands, and run has its own', async (t) => {
   t.match(run('run', '--help'), { status: 0, stdout: /--dry-run[\s\S]*--nic <name/ })
 })
 
+t.test('help of a command of a command is its own, as with git and virsh', async (t) => {
+  t.match(run('help', 'nics', 'bind'), { status: 0, stdout: /^Usage: qemu-rt nics bind /, stderr: '' })
+  t.match(run('nics', 'help', 'bind'), { status: 0, stdout: /^Usage: qemu-rt nics bind / })
+  t.match(run('help', 'jitter', 'diff'), { status: 0, stdout: /^Usage: qemu-rt jitter diff / })
+  t.match(run('help', 'status'), { status: 0, stdout: /^Usage: qemu-rt status / })
+  t.match(run('help'), { status: 0, stdout: /^Usage: qemu-rt \[options\] \[command\]/ })
+  const unknown = { status: 64, stdout: '' }
+  t.match(run('help', 'statsu'), {
+    ...unknown,
+    stderr: "qemu-rt: unknown command 'statsu'; did you mean status?\n",
+  })
+  t.match(run('help', 'nics', 'bnd'), {
+    ...unknown,
+    stderr: "qemu-rt: unknown command 'bnd'; did you mean bind?\n",
+  })
+})
+
 t.test('nics list prints the NICs with their names', async (t) => {
   const { stdout, status } = run('nics', 'list', '--sysroot', sysroot, '--config', config)
   t.equal(status, 0)
@@ -28,16 +45,22 @@ t.test('nics list prints the NICs with their names', async (t) => {
   t.match(stdout, /^fieldbus0,spare +0000:03:00\.2 +8086:1521 +vfio-pci +ens1f2 \(saved\)/m)
 })
 
-t.test('nics list says which configured NICs this host does not have', async (t) => {
+t.test('nics list and export say of a name without its device what nics show says', async (t) => {
   const dir = t.testdir({
-    'rt.toml': '[nic.gone]\nmac = "02:00:00:00:00:99"\n[nic.one]\ninterface = "ens1f0"\n',
+    'rt.toml': [
+      '[nic.gone]\nmac = "02:00:00:00:00:99"',
+      '[nic.one]\ninterface = "ens1f0"',
+      '[nic.two]\nid = "8086:1521"',
+      '',
+    ].join('\n'),
   })
-  t.match(run('nics', 'list', '--sysroot', sysroot, '--config', `${dir}/rt.toml`), {
-    status: 0,
-    stdout: /^one +0000:03:00\.0/m,
-    stderr:
-      /^qemu-rt: NIC 'gone' matches no device: no NIC has mac 02:00:00:00:00:99; correct \[nic\.gone\]\n$/,
-  })
+  const of = (...command: string[]) => run(...command, '--sysroot', sysroot, '--config', `${dir}/rt.toml`)
+  const gone = of('nics', 'show', 'gone').stderr
+  t.match(gone, /^qemu-rt: NIC 'gone' \(mac .*\) matches no device of this host: .*\n$/)
+  const two = of('nics', 'show', 'two').stderr
+  t.match(two, /^qemu-rt: NIC 'two' \(id .*\) matches 4 devices: .*\n$/)
+  t.match(of('nics', 'list'), { status: 0, stdout: /^one,two +0000:03:00\.0/m, stderr: gone + two })
+  t.ok(of('export', 'nfd').stderr.startsWith(gone + two))
 })
 
 t.test('nics list and show print JSON', async (t) => {
@@ -76,7 +99,7 @@ t.test('errors are one line with the exit code', async (t) => {
     [
       ['domain', 'plan', '/does/not/exist'],
       65,
-      /^qemu-rt: the domain's XML cannot be read: \/does\/not\/exist \(ENOENT\).*\n$/,
+      /^qemu-rt: the domain's XML cannot be read: \/does\/not\/exist \(ENOENT\); .* virsh dumpxml DOMAIN \| qemu-rt domain plan - .*\n$/,
     ],
     [
       ['domain', 'native', `${root}package.json`],

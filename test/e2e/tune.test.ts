@@ -146,8 +146,14 @@ t.test("by root's record of its plan, one or all; and what is as planned stays",
   const pid = await start(t, 'tune-b', { env: { QEMU_RT_PLAN: formatVm(plan) } })
   t.notMatch(tune(['--all']).stdout, `PID ${pid}`)
   t.match(tune(['--pid', String(pid)]), { status: 69, stderr: /there is no record of a plan/ })
-  writeRootsRecord('/', { ...plan, process: processId(pid) })
   t.teardown(() => removeRootsRecord('/', plan))
+  writeRootsRecord('/', { ...plan, threads: null, process: processId(pid) })
+  // Other VMs with a plan may run here; if none does, that is said.
+  t.match(tune(['--all']), {
+    status: 0,
+    stdout: /^no running VM has a plan for its threads$|\(PID \d+\)/m,
+  })
+  writeRootsRecord('/', { ...plan, process: processId(pid) })
   const all = tune(['--all'])
   t.match(all.stdout, `guest 'tune-b' (PID ${pid})`)
   t.strictSame(

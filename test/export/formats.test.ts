@@ -1,8 +1,6 @@
 import t from 'tap'
-import { EXPORT_FORMATS } from '../../src/export/formats.js'
+import { EXPORT_FORMATS, type ExportFormatName, exportAs } from '../../src/export/formats.js'
 import { subjectOf, threeNics } from './subject.js'
-
-const { 'nova-provider': provider, 'nova-pci': pci, 'sriov-dp': plugin, nfd } = EXPORT_FORMATS
 
 const CONFIG = `[nic.fieldbus-0]\naddress = "0000:03:00.1"\n[nic.line]\nid = "8086:1521"\npool = true\n`
 const UNBOUND = { driver: 'igb', vfioNode: null }
@@ -12,7 +10,7 @@ const NOTHING = { offers: [], host: { realtimeCpus: null, preemptRt: null, isHoo
 const lines = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 
 t.test("Nova's provider: what is not ready is reserved, since Placement takes no total of 0", async (t) => {
-  const { text } = provider.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND })))
+  const { text } = exportAs('nova-provider', subjectOf(CONFIG, threeNics({ 1: UNBOUND })))
   t.strictSame(lines(text), [
     'meta:',
     "  schema_version: '1.0'",
@@ -31,7 +29,7 @@ t.test("Nova's provider: what is not ready is reserved, since Placement takes no
     '        - CUSTOM_QEMU_RT',
     '        - CUSTOM_PREEMPT_RT',
   ])
-  t.strictSame(lines(provider.make(NOTHING).text), ['meta:', "  schema_version: '1.0'"])
+  t.strictSame(lines(exportAs('nova-provider', NOTHING).text), ['meta:', "  schema_version: '1.0'"])
 })
 
 t.test(
@@ -40,17 +38,17 @@ t.test(
     const subject = subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { iommuGroup: null } }))
     const hooked = { ...subject, host: { ...subject.host, isHooked: true } }
     const reserved = (text: string) => lines(text).filter((line) => /CUSTOM_NIC|reserved/.test(line))
-    t.strictSame(reserved(provider.make(hooked).text), [
+    t.strictSame(reserved(exportAs('nova-provider', hooked).text), [
       '        - CUSTOM_NIC_FIELDBUS_0:',
       '        - CUSTOM_NIC_LINE:',
       '            reserved: 1',
     ])
-    t.equal(reserved(provider.make(subject).text).length, 4)
+    t.equal(reserved(exportAs('nova-provider', subject).text).length, 4)
   },
 )
 
 t.test("Nova's devices: by address, bound or not, since libvirt binds them", async (t) => {
-  const { text } = pci.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { iommuGroup: null } })))
+  const { text } = exportAs('nova-pci', subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { iommuGroup: null } })))
   t.strictSame(lines(text), [
     '[pci]',
     'device_spec = {"address": "0000:03:00.1", "resource_class": "CUSTOM_NIC_FIELDBUS_0"}',
@@ -69,7 +67,8 @@ t.test('never a physical function beside its virtual ones, whose type is said', 
     { ...pf, sriov: { enabled: 1, total: 4 } },
     { ...vf, virtualFunction: { pf: pf.address, index: 0 } },
   ]
-  const made = pci.make(
+  const made = exportAs(
+    'nova-pci',
     subjectOf('[nic.all]\nid = "8086:1521"\npool = true\n', [
       { ...both[0], driver: 'igb' },
       both[1],
@@ -81,12 +80,12 @@ t.test('never a physical function beside its virtual ones, whose type is said', 
   ])
   t.match(made.text, /"device_type": "type-VF"/)
   t.strictSame(made.notes, ["NIC 'all': 0000:03:00.0 is left out, since virtual functions of it are listed"])
-  const alone = pci.make(subjectOf('[nic.pf]\naddress = "0000:03:00.0"\n', both))
+  const alone = exportAs('nova-pci', subjectOf('[nic.pf]\naddress = "0000:03:00.0"\n', both))
   t.match(alone.text, /"device_type": "type-PF"/)
 })
 
 t.test('the device plugin: never an empty list of addresses, which would mean every device', async (t) => {
-  const { text } = plugin.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND })))
+  const { text } = exportAs('sriov-dp', subjectOf(CONFIG, threeNics({ 1: UNBOUND })))
   t.strictSame(JSON.parse(text), {
     resourceList: [
       {
@@ -97,14 +96,17 @@ t.test('the device plugin: never an empty list of addresses, which would mean ev
     ],
   })
   t.strictSame(
-    JSON.parse(plugin.make(subjectOf(CONFIG, threeNics())).text).resourceList[0].resourceName,
+    JSON.parse(exportAs('sriov-dp', subjectOf(CONFIG, threeNics())).text).resourceList[0].resourceName,
     'fieldbus_0',
   )
 })
 
 t.test('features: one a line, and until when they are true before them', async (t) => {
   const expires = new Date('2030-01-02T03:04:05.678Z')
-  const { text } = nfd.make(subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { numaNode: 1 } }), { expires }))
+  const { text } = exportAs(
+    'nfd',
+    subjectOf(CONFIG, threeNics({ 1: UNBOUND, 2: { numaNode: 1 } }), { expires }),
+  )
   t.equal(
     text,
     [
@@ -117,8 +119,8 @@ t.test('features: one a line, and until when they are true before them', async (
     ].join('\n'),
     'and no node where the pool has several',
   )
-  t.match(nfd.make(subjectOf(CONFIG, threeNics())).text, /^qemu-rt\/nic-line\.numa-node=0$/m)
-  t.equal(nfd.make(NOTHING).text, '')
+  t.match(exportAs('nfd', subjectOf(CONFIG, threeNics())).text, /^qemu-rt\/nic-line\.numa-node=0$/m)
+  t.equal(exportAs('nfd', NOTHING).text, '')
 })
 
 t.test('names that a format cannot tell apart, or has no room for, are refused', async (t) => {
@@ -127,11 +129,11 @@ t.test('names that a format cannot tell apart, or has no room for, are refused',
     threeNics(),
   )
   const long = subjectOf(`[nic.${'x'.repeat(250)}]\naddress = "0000:03:00.0"\n`, threeNics())
-  for (const { make } of Object.values(EXPORT_FORMATS)) {
-    t.throws(() => make(two), {
+  for (const format of Object.keys(EXPORT_FORMATS) as ExportFormatName[]) {
+    t.throws(() => exportAs(format, two), {
       exitCode: 78,
       message: /^NICs 'a-b' and 'a_b' would both be .*: \[nic\.a_b\]; rename/,
     })
-    t.throws(() => make(long), { exitCode: 78, message: /is too long for this format/ })
+    t.throws(() => exportAs(format, long), { exitCode: 78, message: /is too long for this format/ })
   }
 })

@@ -71,7 +71,7 @@ t.test('a name that means nothing, or too much, is not offered, and why is said'
   const found = offered(`[nic.gone]\nmac = "02:00:00:00:00:99"\n[nic.two]\nid = "8086:1521"\n`, threeNics())
   t.strictSame(counts(found), [])
   t.match(found.notes, [
-    /^NIC 'gone' matches no device: /,
-    "NIC 'two' matches 3 devices; add a selector, or pool = true if any of them will do",
+    "NIC 'gone' (mac 02:00:00:00:00:99) matches no device of this host: no NIC has mac 02:00:00:00:00:99; correct the selectors under [nic.gone] (qemu-rt.toml:1)",
+    /^NIC 'two' \(id 8086:1521\) matches 3 devices: 0000:03:00\.0 .*; add mac or address under \[nic\.two\], or pool = true if any of them will do \(qemu-rt\.toml:3\)$/,
   ])
 })

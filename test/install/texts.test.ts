@@ -25,6 +25,16 @@ const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((
 const commandsIn = (text: string) =>
   all(text.split('Commands:')[1] ?? '', /^ {2}([a-z]+)/gm).filter((name) => name !== 'help')
 
+t.test('the man page of the configuration has every key', async (t) => {
+  const page = readFileSync(file('docs/man/qemu-rt.toml.5'), 'utf8')
+  const schemas = readdirSync(file('src/config')).map((name) =>
+    readFileSync(file(`src/config/${name}`), 'utf8'),
+  )
+  const keys = schemas.flatMap((text) => all(text, /^ +'?([a-z-]+)'?: v\.optional\(/gm))
+  t.ok(keys.includes('realtime-mask') && keys.includes('numa-node'), keys.join(' '))
+  for (const key of new Set(keys)) t.match(page, new RegExp(`^\\.I[ct] .*\\b${key}\\b`, 'm'), key)
+})
+
 t.test('the man page has every command', async (t) => {
   for (const command of commandsIn(help())) {
     t.match(manPage, new RegExp(`^\\.It Cm ${command}$`, 'm'), command)
@@ -75,6 +85,7 @@ function completionPlace(t: Test) {
       '[nic.fieldbus0]\nmac = "x"\n[nic.line1]\n[nic."odd $(touch ran-toml) ]"]\n[profile.rt]\n[profile.soft]\n' +
       "[ profile . x ]\n[profile.'lit `touch ran-literal`']\n",
     virsh: `#!/bin/sh\ncat <<'END'\n${ODD_NAMES.join('\n')}\nplc-\u202eevil\n\nEND\n`,
+    'other.toml': '[nic.another]\n',
     cwd: { 'plc-file': '', 'ran-by$(touch ran-file)': '' },
   })
   chmodSync(join(bin, 'virsh'), 0o755)
@@ -126,6 +137,35 @@ t.test('bash completes commands, options and names', async (t) => {
     [['run', '--dry-run', '--ni'], ['--nic']],
     [['run', '--', '-na'], []],
     [['run', '--format', 'j'], ['json']],
+    // What the help of that command lists, and no other's.
+    [
+      ['run', '--format', ''],
+      ['text', 'args', 'json', 'diff'],
+    ],
+    [
+      ['nics', 'list', '--format', ''],
+      ['text', 'json'],
+    ],
+    [
+      ['status', '--format', ''],
+      ['text', 'json', 'prometheus'],
+    ],
+    [
+      ['jitter', '--mode', ''],
+      ['spin', 'timer', 'network'],
+    ],
+    [['jitter', '--switch', ''], ['testpmd']],
+    [
+      ['export', ''],
+      ['nova-provider', 'nova-pci', 'sriov-dp', 'nfd'],
+    ],
+    [['export', '--ou'], ['--output']],
+    [['jitter', '--echo-profile', 's'], ['soft']],
+    [['run', '--nic', 'l'], ['line1']],
+    [['tune', '--pid', ''], []],
+    [['help', 'st'], ['status']],
+    [['help', 'nics', 'b'], ['bind']],
+    [['nics', 'show', '--config', '../other.toml', ''], ['another']],
   ]
   for (const [words, expected] of cases) t.strictSame(completions(t, words), expected, words.join(' '))
 })
@@ -156,8 +196,9 @@ function zshCompletes(t: Test, line: string) {
   mkdirSync(functions)
   const text = readFileSync(file('system/completion/_qemu-rt'), 'utf8')
   writeFileSync(join(functions, '_qemu-rt'), text.replace('/etc/qemu-rt/qemu-rt.toml', config))
-  // In place of the program: notes what it is given.
-  writeFileSync(join(bin, 'qemu-rt'), `#!/bin/sh\nprintf '%s\\n' "$@" >"${bin}/given"\n`)
+  // In place of the program: has its help, and notes what else it is given.
+  const program = `#!/bin/sh\ncase "$*" in *--help) exec '${file('bin/qemu-rt')}' "$@" ;; esac\nprintf '%s\\n' "$@" >"${bin}/given"\n`
+  writeFileSync(join(bin, 'qemu-rt'), program)
   chmodSync(join(bin, 'qemu-rt'), 0o755)
   const script = `
     zmodload zsh/zpty
@@ -187,6 +228,11 @@ t.test('zsh completes names as data: quoted, and none of them runs', async (t) =
     ['qemu-rt tune --domain plc\\`', ['tune', '--domain', 'plc`touch ran-backtick`']],
     ['qemu-rt nics show o', ['nics', 'show', 'odd $(touch ran-toml) ]']],
     ['qemu-rt run --profile l', ['run', '--profile', 'lit `touch ran-literal`']],
+    ['qemu-rt status --format p', ['status', '--format', 'prometheus']],
+    ['qemu-rt export sr', ['export', 'sriov-dp']],
+    ['qemu-rt help nics b', ['help', 'nics', 'bind']],
+    ['qemu-rt run --nic l', ['run', '--nic', 'line1']],
+    ['qemu-rt nics show --config ../other.toml a', ['nics', 'show', '--config', '../other.toml', 'another']],
     ['qemu-rt capture ran', ['capture', 'ran-by$(touch ran-file)']],
   ]
   for (const [line, given] of cases) {

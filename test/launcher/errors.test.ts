@@ -138,7 +138,12 @@ for (const form of plannerForms()) {
       ['an unknown NIC', ['-device', 'vfio-pci,host=nic:nowhere'], 69, /nowhere/],
       ['a malformed JSON argument', ['-device', '{"driver":'], 65, /-device \(option 1\)/],
       ['a wrong flag', ['--rt-nonsense', '1'], 64, /rt-nonsense/],
-      ['a missing emulator', ['--rt-emulator', '/nowhere/qemu'], 69, /\/nowhere\/qemu/],
+      [
+        'a missing emulator',
+        ['--rt-emulator', '/nowhere/qemu'],
+        69,
+        /emulator does not exist: \/nowhere\/qemu; install it, or name another QEMU by --emulator /,
+      ],
       [
         'an unreadable sysroot',
         ['--rt-sysroot', '/nowhere', '--rt-nic', 'a'],

@@ -58,7 +58,11 @@ ok "commands run"
 dpkg-deb -R "$package" /tmp/later
 sed -i 's/^Version: .*/Version: 99.0/' /tmp/later/DEBIAN/control
 dpkg-deb -Znone --root-owner-group -b /tmp/later /tmp/later.deb >/dev/null
+# An image that is made by chroot(1) may have no /proc, and the runtime aborts without it.
+umount /proc
 dpkg -i /tmp/later.deb >/tmp/log 2>&1 || fail "upgrade: $(cat /tmp/log)"
+mount -t proc proc /proc
+! grep -i 'panic\|abort' /tmp/log || fail "an upgrade without /proc: $(cat /tmp/log)"
 grep -q '^\[profile.rt\]' /etc/qemu-rt/qemu-rt.toml || fail "the upgrade took the configuration"
 [ ! -d /etc/apparmor.d ] || [ "$(parts)" -eq 2 ] || fail "the upgrade left $(parts) parts in AppArmor's local files"
 ok "an upgrade keeps the configuration, and adds nothing twice"

@@ -18,7 +18,10 @@ t.test('the list has who holds a lock, and not who waits for it', async (t) => {
   await waitFor('the lock to be held', 10, () => holders().length > 0)
   const next = flock()
   await waitFor('another to wait for it', 10, () => isBlocked(next.pid ?? 0))
-  t.match(holders(), [{ pid: holder.pid }])
+  t.strictSame(
+    holders().map(({ pid }) => pid),
+    [holder.pid],
+  )
   holder.stdin.end()
   await waitFor('the other to have it', 10, () => holders()[0]?.pid === next.pid)
   t.equal(holders().length, 1)

@@ -5,11 +5,10 @@ import { findConfig } from '../../config/find.js'
 import { loadPolicy } from '../../config/load.js'
 import type { DomainPolicy, Policy } from '../../config/policy.js'
 import { unknownProfile } from '../../errors/plan.js'
-import { UserError } from '../../errors/user-error.js'
 import { readCheckFacts } from '../../host/check/read.js'
 import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
-import { findNic } from '../../plan/nics/find.js'
+import { findNicOrWhy } from '../../plan/nics/find.js'
 import type { KnownHost } from '../../plan/nics/known-host.js'
 import { obstacles } from '../../plan/nics/readiness.js'
 import { NOTHING_KNOWN } from '../../plan/nics/uses.js'
@@ -63,16 +62,13 @@ export async function readSubjectWhole({
 }
 
 function lookUp(name: string, policy: Policy, host: KnownHost): Subject['nics'][number] {
-  try {
-    const { devices } = findNic(name, policy, host)
-    const useOf = host.useOf ?? NOTHING_KNOWN
-    const kept = devices.flatMap((device) => obstacles(device, host.pci, useOf)).map(({ what }) => what)
-    const nodes = devices.flatMap(({ numaNode }) => numaNode ?? [])
-    return { name, error: null, nodes: [...new Set(nodes)], obstacles: kept }
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    return { name, error: error.message, nodes: [], obstacles: [] }
-  }
+  const found = findNicOrWhy(name, policy, host)
+  if (typeof found === 'string') return { name, error: found, nodes: [], obstacles: [] }
+  const { devices } = found
+  const useOf = host.useOf ?? NOTHING_KNOWN
+  const kept = devices.flatMap((device) => obstacles(device, host.pci, useOf)).map(({ what }) => what)
+  const nodes = devices.flatMap(({ numaNode }) => numaNode ?? [])
+  return { name, error: null, nodes: [...new Set(nodes)], obstacles: kept }
 }
 
 /** NICs that an entry names and that are neither configured nor on this host; those that are configured have a check of their own. */

@@ -1,7 +1,4 @@
-import type { Policy } from '../../config/policy.js'
-import type { HostFacts } from '../../host/facts.js'
-import { selectDevices } from '../../plan/nics/select.js'
-import { whyNothing } from '../../plan/nics/why-nothing.js'
+import { findNicOrWhy } from '../../plan/nics/find.js'
 import { report, writeAll } from '../../report/output.js'
 import { formatTable } from '../../report/table.js'
 import { printableJson } from '../../units/printable.js'
@@ -10,22 +7,16 @@ import { type NicView, viewNics } from './view.js'
 
 const HEADING = ['NAME', 'ADDRESS', 'ID', 'DRIVER', 'INTERFACE', 'MAC', 'GROUP', 'NODE', 'READY']
 
-/** Prints the host's NICs with the names that the configuration gives them, and on stderr names that match none. */
+/** Prints the host's NICs with the names that the configuration gives them, and on stderr why a name matches no device, or too many. */
 export async function listNics(options: HostOptions & { readonly format: string }): Promise<void> {
   const { host, policy, useOf, warn } = await readHost(options)
   const nics = viewNics(host, policy, useOf)
   warn()
-  for (const line of unmatched(host, policy)) report(line)
+  for (const name of Object.keys(policy.nics)) {
+    const found = findNicOrWhy(name, policy, host)
+    if (typeof found === 'string') report(found)
+  }
   writeAll(1, options.format === 'json' ? `${printableJson(nics, 2)}\n` : formatNics(nics))
-}
-
-/** A line for each configured NIC that matches no device: it has no line among the host's NICs. */
-function unmatched(host: HostFacts, { nics }: Policy): string[] {
-  return Object.entries(nics).flatMap(([name, selector]) => {
-    if (selectDevices(selector, host).length > 0) return []
-    const { what, todo } = whyNothing(selector, host)
-    return [`NIC '${name}' matches no device: ${what}; ${todo ?? `correct [nic.${name}]`}`]
-  })
 }
 
 /** One NIC a line. */

@@ -1,5 +1,6 @@
 import type { Policy } from '../../config/policy.js'
 import { nicAmbiguous, nicMatchesNothing, nicUnknown, nicWithoutDevice } from '../../errors/nics.js'
+import { UserError } from '../../errors/user-error.js'
 import type { PciDevice } from '../../host/facts.js'
 import { parsePciAddress } from '../../units/pci-address.js'
 import { tomlKey } from '../../units/printable.js'
@@ -44,6 +45,16 @@ export function findNic(name: string, policy: Policy, host: KnownHost): FoundNic
     })
   }
   return { name, pool: configured.pool, devices, place }
+}
+
+/** The same for a list of names, which one of them does not end: in place of a throw its line. */
+export function findNicOrWhy(name: string, policy: Policy, host: KnownHost): FoundNic | string {
+  try {
+    return findNic(name, policy, host)
+  } catch (error) {
+    if (error instanceof UserError) return error.message
+    throw error
+  }
 }
 
 function findUnconfigured(name: string, policy: Policy, host: KnownHost): FoundNic {
