@@ -22,7 +22,8 @@ case $what in
     fact kernel "$(apt-cache depends linux-image-rt-amd64 | sed -n 's/.*linux-image-\(.*\)-rt-amd64$/\1/p')"
     ;;
   suite)
-    { npm ci && npm test -- --reporter=tap; } >/results/suite.log 2>&1
+    # Not npm test: what biome, tsc, knip and the coverage say of the code is the same on each release, and .ci/run here asks them.
+    { npm ci && npm run build && npx tap --reporter=tap --disable-coverage; } >/results/suite.log 2>&1
     fact suite-status $?
     fact suite-passed "$(suite_count /results/suite.log pass)"
     fact suite-failed "$(suite_count /results/suite.log fail)"

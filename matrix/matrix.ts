@@ -27,7 +27,7 @@ import { type Row, textTable, withRows } from './table.js'
 
 const HELP = `npm run matrix [-- [options] RELEASE…]
 
-Runs the suite (npm cit) and the lab in a fresh root of each release, and prints a table.
+Runs the suite (npm ci, build, tap) and the lab in a fresh root of each release, and prints a table.
 Releases: ${RELEASES.map(({ name }) => name).join(', ')} (default: all)
 
   --part suite|lab   only one of the two

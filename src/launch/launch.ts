@@ -84,10 +84,19 @@ const LOCK_SECONDS = '5'
 async function reservedFor(request: Request, launcher: number): Promise<Reserved> {
   const { planner, domain } = await preparePlanner(request)
   const plan = planner([])
+  if (domain !== null) return { plan: withoutSaidByHook(plan), record: null, leaseFile: null }
   // Most VMs hold nothing, and do not pay for what keeps records.
-  if (domain !== null || describeVm(plan) === null) return { plan, record: null, leaseFile: null }
+  if (describeVm(plan) === null) return { plan, record: null, leaseFile: null }
   const { reserve } = await import('./reserve.js')
   return reserve(request, plan, planner, describeVm, launcher)
+}
+
+/**
+ * A plan without the warnings that libvirt's hook writes into the domain's log when the VM has started. If it does not start,
+ * libvirt's message is to begin with QEMU's own words: of it Nova shows 255 characters.
+ */
+function withoutSaidByHook(plan: Plan): Plan {
+  return { ...plan, warnings: plan.warnings.filter(({ kind }) => kind !== 'unprepared') }
 }
 
 /** What is kept of a VM while it runs; null for one of which nothing was planned but its arguments. */

@@ -75,7 +75,7 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
     reaches: 'log',
     because:
       'the host is not set up for real-time VMs, and whoever starts them by a service sees no terminal. No error: the VM ' +
-      'runs, late now and then',
+      "runs, late now and then. Of a domain libvirt's hook says it when the VM has started",
   },
   placement: {
     reaches: 'terminal',

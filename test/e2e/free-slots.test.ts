@@ -1,6 +1,6 @@
 import t from 'tap'
-import { parseCommandLine, wordsOf } from '../../src/argv/command-line.js'
-import { freeSlots } from '../../src/plan/nics/free-slots.js'
+import { findOptions, parseCommandLine, wordsOf } from '../../src/argv/command-line.js'
+import { freeSlots, losesSlot } from '../../src/plan/nics/free-slots.js'
 import { startQemu } from './launch.js'
 import { needs } from './needs.js'
 import { waitFor } from './wait.js'
@@ -25,19 +25,38 @@ for (const machine of ['pc', 'q35']) {
   )
 }
 
-t.test('QEMU itself would give the slot of a device written in JSON away', async (t) => {
-  if (!needs(t, ['/usr/bin/qemu-system-x86_64'])) return
-  const qemu = startQemu(t, 'qemu', [
-    '-M',
-    'pc',
-    '-m',
-    '32',
-    '-S',
-    '-device',
-    LAST,
-    '-device',
-    'virtio-rng-pci',
-  ])
-  await t.rejects(qemu.qmp())
-  await waitFor("QEMU's reason", 5, () => qemu.stderr().includes('slot 2 function 0 not available'))
-})
+for (const { machine, lowest } of [
+  { machine: 'pc', lowest: 2 },
+  { machine: 'q35', lowest: 1 },
+]) {
+  t.test(`${machine}: QEMU itself gives away the slot that a device written in JSON has`, async (t) => {
+    if (!needs(t, ['/usr/bin/qemu-system-x86_64'])) return
+    const start = (slot: number) => {
+      const later = `{"driver":"virtio-rng-pci","addr":"0x${slot}"}`
+      const args = [
+        '-M',
+        machine,
+        '-m',
+        '32',
+        '-nodefaults',
+        '-S',
+        '-device',
+        later,
+        '-device',
+        'virtio-rng-pci',
+      ]
+      const line = parseCommandLine(wordsOf(args))
+      const losing = losesSlot(line, findOptions(line, 'device').at(-1)?.index ?? 0, machine)
+      return { qemu: startQemu(t, 'qemu', args), losing }
+    }
+    const bad = start(lowest)
+    t.ok(bad.losing)
+    await t.rejects(bad.qemu.qmp())
+    await waitFor("QEMU's reason", 5, () =>
+      bad.qemu.stderr().includes(`slot ${lowest} function 0 not available`),
+    )
+    const good = start(lowest + 1)
+    t.notOk(good.losing)
+    t.ok(await (await good.qemu.qmp()).execute('query-status'), good.qemu.stderr())
+  })
+}

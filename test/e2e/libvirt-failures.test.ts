@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type DomainParts, domainName, domainXml } from './domain-xml.js'
-import { type Libvirt, needsLibvirt, startLibvirtd } from './libvirtd.js'
+import { type Libvirt, NO_CPU_GROUPS, needsLibvirt, startLibvirtd } from './libvirtd.js'
 
 const CONFIG = `
 [nic.fieldbus0]
@@ -89,3 +89,30 @@ vcpus = { cpus = "auto" }
     /qemu-rt: libvirt's hook has not run for this domain, .*: \/run\/qemu-rt\/leases; run install\.sh again as root, /,
   )
 })
+
+t.test(
+  'where QEMU ends a start its own words come first, and what the host lacks is said of a VM that runs',
+  async (t) => {
+    if (!needsLibvirt(t)) return
+    const config = `
+[host]
+housekeeping = "0"
+[profile.rt]
+vcpus = { cpus = "1", policy = "fifo" }
+emulator = { cpus = "housekeeping" }
+`
+    const libvirt = await startLibvirtd(t, { config, qemuConf: NO_CPU_GROUPS })
+    const args = ['--rt-profile', 'rt']
+    const stderr = await refusal(libvirt, { args: [...args, '-device', 'nonesuch'] })
+    t.match(stderr, /monitor[^\n]*: [^\n]*'nonesuch' is not a valid device model name/)
+    t.notMatch(stderr, /qemu-rt: warning/)
+    const name = domainName()
+    await libvirt.define(domainXml(name, { emulator: libvirt.emulator, args }))
+    await libvirt.ok('start', name)
+    const lines = (await libvirt.log(name)).match(
+      /^qemu-rt: warning: .*CPU 1 of real-time vCPUs is not isolated.*/gm,
+    )
+    t.match(lines, [new RegExp(`^qemu-rt: warning: guest '${name}': `)])
+    t.equal(lines?.length, 1)
+  },
+)

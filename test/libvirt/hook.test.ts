@@ -411,8 +411,31 @@ t.test(
     const settings = "<cputune><vcpupin vcpu='0' cpuset='0'/><emulatorpin cpuset='2'/></cputune>"
     await hook('prepare begin', { args: ['--rt-profile', 'rt'], settings })
     t.match(request(), {
-      notices: ["<vcpupin vcpu='0' cpuset='0'/> keeps vCPU 0 from CPU 1 of the profile"],
+      notices: [
+        "<vcpupin vcpu='0' cpuset='0'/> keeps vCPU 0 from CPU 1 of the profile; the hook sets its threads as the profile says",
+      ],
       threads: { emulator: { cpus: '2' } },
+    })
+  },
+)
+
+t.test(
+  "what the host lacks for real-time vCPUs is kept for the domain's log, in one line",
+  AS_ROOT,
+  async (t) => {
+    const { hook, request, root, config } = hookHost(t)
+    const vcpus = '{ cpus = "1", policy = "fifo" }'
+    writeFileSync(config, `[host]\nhousekeeping = "0"\n[profile.rt]\nvcpus = ${vcpus}\nstrict = true\n`)
+    writeFiles(root, {
+      '/sys/devices/system/cpu/present': '0-3\n',
+      '/sys/devices/system/cpu/isolated': '\n',
+      '/proc/sys/kernel/sched_rt_runtime_us': '950000\n',
+    })
+    await hook('prepare begin', { args: ['--rt-profile', 'rt'] })
+    t.match(request(), {
+      notices: [
+        /^real-time throttling is on .*; also CPU 1 of real-time vCPUs is not isolated: .*; boot with /,
+      ],
     })
   },
 )

@@ -436,3 +436,41 @@ t.test('where an added NIC is asked for with a place of its own, it has that', a
     ['vfio-pci,host=0000:03:00.2,bus=pci.1', 'vfio-pci,host=0000:03:00.1,addr=0x7'],
   )
 })
+
+t.test(
+  'a named NIC without an address gets a free slot where QEMU would give it that of another device',
+  async (t) => {
+    const port = '{"driver":"pcie-root-port","id":"pci.1","bus":"pcie.0","addr":"0x1"}'
+    const second = '{"driver":"virtio-rng-pci","bus":"pcie.0","addr":"0x2"}'
+    const placed = (machine: string[], ...devices: string[]) => {
+      const plan = planOf([...machine, ...device(...devices)], { config: byMac, pci: FOUR_NICS })
+      return argv(plan)
+        .filter((word) => word.includes('vfio-pci'))
+        .map((word) => word.replace(/0000:03:00\.[0-3]/, 'NIC'))
+    }
+    const q35 = ['-M', 'q35', '-nodefaults']
+    const named = 'vfio-pci,host=nic:fieldbus0'
+    const other = 'vfio-pci,host=nic:ens1f1,id=n'
+    t.strictSame(placed(q35, port, named), ['vfio-pci,host=NIC,addr=0x1e'])
+    t.strictSame(placed(q35, port, second, named, other), [
+      'vfio-pci,host=NIC,addr=0x1e',
+      'vfio-pci,host=NIC,id=n,addr=0x1d',
+    ])
+    t.strictSame(placed(q35, second, named), ['vfio-pci,host=NIC'], 'slot 1 is free')
+    t.strictSame(
+      placed(q35, second, named, other),
+      ['vfio-pci,host=NIC', 'vfio-pci,host=NIC,id=n,addr=0x1e'],
+      'but for one only',
+    )
+    t.strictSame(placed(['-M', 'pc', '-nodefaults'], second, named), ['vfio-pci,host=NIC,addr=0x1e'])
+    t.strictSame(placed(['-M', 'q35'], second, named), ['vfio-pci,host=NIC,addr=0x1e'], 'VGA has slot 1')
+    t.strictSame(placed(q35, 'virtio-rng-pci,addr=0x1', named), ['vfio-pci,host=NIC'], 'made before it')
+    t.strictSame(placed(q35, named, 'virtio-rng-pci,addr=0x1'), ['vfio-pci,host=NIC,addr=0x1e'], 'after it')
+    t.strictSame(placed(q35, port, `${named},bus=pci.1`), ['vfio-pci,host=NIC,bus=pci.1'])
+    t.strictSame(placed(q35, port, `${named},addr=0x7`), ['vfio-pci,host=NIC,addr=0x7'])
+    const json = '{"driver":"vfio-pci","host":"nic:fieldbus0"}'
+    t.strictSame(placed(q35, port, json), ['{"driver":"vfio-pci","host":"NIC"}'], 'JSON goes by order')
+    t.strictSame(placed(q35, json, port), ['{"driver":"vfio-pci","host":"NIC","addr":"0x1e"}'])
+    t.strictSame(placed(q35, named), ['vfio-pci,host=NIC'])
+  },
+)

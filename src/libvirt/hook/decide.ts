@@ -1,3 +1,4 @@
+import type { Finding } from '../../errors/finding.js'
 import { UserError } from '../../errors/user-error.js'
 import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
@@ -14,6 +15,7 @@ import type { AssignableHost, Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
+import { realtimeWarnings } from '../../plan/threads/realtime-host.js'
 import type { DomainAsk } from '../ask-domain.js'
 import { type Contradiction, contradictionsOf } from '../contradictions.js'
 import type { Cputune } from '../cputune.js'
@@ -23,6 +25,8 @@ import type { PciHostdev } from '../domain.js'
 export interface Decision {
   /** Where libvirt and the plan do not mean the same for a thread. */
   readonly contradictions: readonly Contradiction[]
+  /** What keeps the host from being one for its real-time vCPUs. */
+  readonly unprepared: readonly Finding[]
   readonly nics: readonly Assignment[]
   readonly threads: PlannedThreads | null
   /** Where the interrupts of its devices go. */
@@ -110,5 +114,9 @@ function decideBeside(
     })
   const contradictions =
     threads === null ? [] : contradictionsOf(cputune, threads.threads, host.cpus?.nodes ?? {})
-  return { nics, threads, contradictions }
+  const unprepared =
+    threads === null || host.cpus === null
+      ? []
+      : realtimeWarnings(threads.threads, host.cpus, host.kernelThreads, policy.host)
+  return { nics, threads, contradictions, unprepared }
 }

@@ -1,4 +1,5 @@
 import { claimDevices } from '../../change/claim.js'
+import { findingText } from '../../errors/finding.js'
 import { domainWithoutUuid, fewOf, threadsContradict } from '../../errors/libvirt.js'
 import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
@@ -88,7 +89,7 @@ function decideAndRecord(
     removeRootsRecord(sysroot, fresh)
     const host = factsFor(ask, sysroot)
     const cputune = readCputune(domain.root)
-    const { nics, threads, contradictions, interrupts } = decide(
+    const { nics, threads, contradictions, unprepared, interrupts } = decide(
       ask,
       cputune,
       host,
@@ -97,11 +98,17 @@ function decideAndRecord(
       claimed,
       (chosen) => keptHostdevs(domain, chosen),
     )
-    const notices = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
-    if (ask.profile?.settings.strict && notices.length > 0) {
+    const unsettled = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
+    if (ask.profile?.settings.strict && unsettled.length > 0) {
       const { name: profile } = ask.profile
-      throw threadsContradict({ guest: fresh.guest.name ?? '', profile, texts: notices })
+      throw threadsContradict({ guest: fresh.guest.name ?? '', profile, texts: unsettled })
     }
+    const notices = [
+      ...(unsettled.length === 0
+        ? []
+        : [`${fewOf(unsettled)}; the hook sets its threads as the profile says`]),
+      ...(unprepared.length === 0 ? [] : [unprepared.map(findingText).join('; also ')]),
+    ]
     const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
     const kept = keptHostdevs(domain, nics)
     // Once bound to vfio-pci they have no MAC and no interface name to be found by.
@@ -119,7 +126,7 @@ function decideAndRecord(
       ...recordedVcpus(ask.request.line, threads?.threads ?? null),
       ...(interrupts.length === 0 ? {} : { interrupts }),
       startsPaused: true,
-      ...(notices.length === 0 ? {} : { notices: [fewOf(notices)] }),
+      ...(notices.length === 0 ? {} : { notices }),
     }
     writeRootsRecord(sysroot, record)
     return { record, devices }

@@ -29,10 +29,7 @@ export async function started(call: HookCall, host: HookHost): Promise<void> {
   writeRootsRecord(sysroot, record)
   // The domain's log is there now.
   for (const notice of record.notices ?? []) {
-    await logForDomain(
-      call.domain,
-      `warning: guest '${call.domain}': ${notice}; the hook sets its threads as the profile says`,
-    )
+    await logForDomain(call.domain, `warning: guest '${call.domain}': ${notice}`)
   }
   const unset = await setThreads(call.domain, record)
   if (unset.promised.length > 0 && record.strict) {

@@ -1,4 +1,5 @@
 import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import type { Properties } from '../../argv/properties.js'
 
 /** Names of the bus that QEMU puts a device on that names none: of i440fx and pseries, and of q35 and virt. */
 const ROOT_BUSES: readonly (string | undefined)[] = [undefined, '', 'pci.0', 'pcie.0']
@@ -17,14 +18,67 @@ const LOWEST_SLOT = 2
  */
 export function freeSlots(line: CommandLine): number[] {
   const used = new Set(
-    findOptions(line, 'device').flatMap(({ index }) => {
-      const properties = propertiesAt(line, index)
-      return ROOT_BUSES.includes(properties.get('bus')) ? slotsOf(properties.get('addr') ?? '') : []
-    }),
+    findOptions(line, 'device').flatMap(({ index }) => rootSlotsOf(propertiesAt(line, index))),
   )
   if (used.size === 0) return []
   const slots = Array.from({ length: HIGHEST_SLOT - LOWEST_SLOT + 1 }, (_, index) => HIGHEST_SLOT - index)
   return slots.filter((slot) => !used.has(slot))
+}
+
+/** The lowest slot of the root bus that a machine type leaves to devices; 2 on i440fx, whose types have many names. */
+const LOWEST_OF_MACHINE: readonly (readonly [machine: RegExp, slot: number])[] = [
+  [/q35|virt/, 1],
+  [/pseries/, 0],
+]
+
+/** At most, without -nodefaults: VGA and a network card (QEMU system/vl.c, qemu_disable_default_devices). */
+const DEFAULT_DEVICES = 2
+
+/**
+ * Whether a device that has no address and no bus of its own may get the slot of a device that QEMU makes after it and that has
+ * an address: QEMU gives the lowest that is free at that time, and ends at the other device. A device may be no PCI device and take
+ * no slot; it is counted as one.
+ * @param index the device's place in the command line
+ * @param machine the machine type
+ */
+export function losesSlot(line: CommandLine, index: number, machine: string | null): boolean {
+  const made = inOrderOfMaking(line)
+  const at = made.findIndex((device) => device.index === index)
+  const earlier = made.slice(0, at)
+  const first = LOWEST_OF_MACHINE.find(([type]) => type.test(machine ?? ''))?.[1] ?? LOWEST_SLOT
+  const later = made.slice(at + 1).flatMap(({ slots }) => slots.filter((slot) => slot >= first))
+  if (later.length === 0) return false
+  const taken = new Set(earlier.flatMap(({ slots }) => slots))
+  const below = Array.from({ length: Math.min(...later) - first }, (_, index) => first + index)
+  const free = below.filter((slot) => !taken.has(slot)).length
+  const defaults = findOptions(line, 'nodefaults').length > 0 ? 0 : DEFAULT_DEVICES
+  return free <= defaults + earlier.filter(({ isPlaced }) => !isPlaced).length
+}
+
+/** A device of the command line, and the slots of the root bus that its address says. */
+interface MadeDevice {
+  readonly index: number
+  readonly slots: readonly number[]
+  readonly isPlaced: boolean
+}
+
+/** See `freeSlots`: those in keyval come first. */
+function inOrderOfMaking(line: CommandLine): MadeDevice[] {
+  const devices = findOptions(line, 'device').map(({ index }) => {
+    const properties = propertiesAt(line, index)
+    const isJson = properties.text.startsWith('{')
+    return { index, slots: rootSlotsOf(properties), isPlaced: hasPlace(properties), isJson }
+  })
+  return [...devices.filter(({ isJson }) => !isJson), ...devices.filter(({ isJson }) => isJson)]
+}
+
+/** Whether a device has an address or a bus of its own. */
+export function hasPlace(properties: Properties): boolean {
+  return properties.get('addr') !== undefined || properties.get('bus') !== undefined
+}
+
+function rootSlotsOf(properties: Properties): number[] {
+  return ROOT_BUSES.includes(properties.get('bus')) ? slotsOf(properties.get('addr') ?? '') : []
 }
 
 /**

@@ -3,9 +3,10 @@ import { deviceHeld, passedDeviceUnknown, replacedDeviceMissing } from '../../er
 import type { PciDevice } from '../../host/facts.js'
 import type { Edit } from '../edit.js'
 import { describeHolding, holdingOf } from '../leases.js'
+import { machineType } from '../memory/guest-ram.js'
 import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
-import { freeSlots } from '../nics/free-slots.js'
+import { freeSlots, hasPlace, losesSlot } from '../nics/free-slots.js'
 import { obstacle } from '../nics/readiness.js'
 import {
   collectRequests,
@@ -119,8 +120,9 @@ function aboutUnknown(devices: readonly VfioDevice[], { host }: PassInput): Warn
     })
 }
 
-function editsOf(assignments: readonly Assignment[], { line }: PassInput): Edit[] {
+function editsOf(assignments: readonly Assignment[], { line, arch }: PassInput): Edit[] {
   const slots = freeSlots(line)
+  const machine = machineType(line, arch)
   return assignments.flatMap(({ request, device, present }): Edit[] => {
     if (present !== null) return []
     const reason = `NIC '${request.name}' is ${describeDevice(device)}${location(device)}`
@@ -128,8 +130,12 @@ function editsOf(assignments: readonly Assignment[], { line }: PassInput): Edit[
       return [{ kind: 'append', option: 'device', argument: added(device.address, request, slots), reason }]
     }
     const { index, properties } = request.device
-    const argument = renamed(properties, request.kind === 'replace').set('host', device.address).text
-    return [{ kind: 'replace', index, argument, reason }]
+    const named = renamed(properties, request.kind === 'replace').set('host', device.address)
+    const slot = !hasPlace(properties) && losesSlot(line, index, machine) ? slots.shift() : undefined
+    if (slot === undefined) return [{ kind: 'replace', index, argument: named.text, reason }]
+    const addr = slotText(slot)
+    const why = `; it gets slot ${addr}, since QEMU would give it the slot of another device`
+    return [{ kind: 'replace', index, argument: named.set('addr', addr).text, reason: `${reason}${why}` }]
   })
 }
 
@@ -139,10 +145,15 @@ function added(
   { rest, properties }: Extract<NicRequest, { readonly rest: string }>,
   slots: number[],
 ): string {
-  const isPlaced = properties?.get('addr') !== undefined || properties?.get('bus') !== undefined
+  const isPlaced = properties !== null && hasPlace(properties)
   const slot = isPlaced ? undefined : slots.shift()
-  const place = slot === undefined ? '' : `,addr=0x${slot.toString(16)}`
+  const place = slot === undefined ? '' : `,addr=${slotText(slot)}`
   return `vfio-pci,host=${address}${place}${rest === '' ? '' : `,${rest}`}`
+}
+
+/** A slot as `addr` of -device takes it. */
+function slotText(slot: number): string {
+  return `0x${slot.toString(16)}`
 }
 
 /**

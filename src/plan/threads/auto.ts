@@ -1,5 +1,5 @@
 import type { HostCpus } from '../../host/facts.js'
-import { type CpuSet, intersectCpuSets } from '../../units/cpu-set.js'
+import { type CpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
 
 /** What `cpus = "auto"` chooses from. */
 export interface Supply {
@@ -12,6 +12,8 @@ export interface Supply {
   readonly preferredNodes: readonly number[]
   /** Whether a core gives one CPU only, and only when all of it is free. */
   readonly isolatesCores?: boolean
+  /** CPUs that go before equal ones, for threads beside which the kernel is to put no others. */
+  readonly isolated?: CpuSet
 }
 
 /** The CPUs of one core that may be handed out. */
@@ -22,18 +24,25 @@ interface Core {
   readonly node: number
   /** Place of its kind among the host's kinds of cores, the fastest first. */
   readonly kind: number
+  readonly isIsolated: boolean
 }
 
 /**
  * Hands out CPUs for one VM, core by core. Whole cores go first, then one NUMA node before several, then the node by
- * preference, then the faster kind of cores; kinds are never mixed. A core with a CPU that another VM holds is passed
- * over: its SMT siblings share execution units and the first-level cache.
+ * preference, then one with enough isolated CPUs, then the faster kind of cores; kinds are never mixed. Within a node isolated CPUs
+ * go first. A core with a CPU that another VM holds is passed over: its SMT siblings share execution units and the first-level
+ * cache.
  * @returns null when there are too few
  */
 export function handOutCpus(count: number, supply: Supply): CpuSet | null {
-  const cores = freeCores(supply).sort(wholeFirst)
+  const cores = freeCores(supply).sort(bestFirst)
+  const lacksIsolated = (place: readonly Core[]) => Number(isolatedOf(place, supply).length < count)
   const places = groupBy(cores, ({ node, kind }) => `${node} ${kind}`).sort(
-    ([a], [b]) => rank(a, supply) - rank(b, supply) || nodeAt(a) - nodeAt(b) || kindAt(a) - kindAt(b),
+    (a, b) =>
+      rank(a[0], supply) - rank(b[0], supply) ||
+      lacksIsolated(a) - lacksIsolated(b) ||
+      nodeAt(a[0]) - nodeAt(b[0]) ||
+      kindAt(a[0]) - kindAt(b[0]),
   )
   const kinds = groupBy(places.flat(), ({ kind }) => `${kind}`).sort(([a], [b]) => kindAt(a) - kindAt(b))
   const ways = [
@@ -43,10 +52,15 @@ export function handOutCpus(count: number, supply: Supply): CpuSet | null {
     kinds.map((kind) => [...kind].sort(halvesLast)),
   ]
   for (const from of ways.flat()) {
-    const cpus = from.flatMap((core) => core.cpus)
+    const isolated = isolatedOf(from, supply)
+    const cpus = isolated.length >= count ? isolated : from.flatMap((core) => core.cpus)
     if (cpus.length >= count) return cpus.slice(0, count)
   }
   return null
+}
+
+function isolatedOf(cores: readonly Core[], { isolated = [] }: Supply): CpuSet {
+  return cores.flatMap(({ cpus }) => cpus.filter((cpu) => isolated.includes(cpu)))
 }
 
 /** How many CPUs `handOutCpus` could give at most, if it mixed kinds of cores. */
@@ -54,7 +68,8 @@ export function freeCpus(supply: Supply): CpuSet {
   return freeCores(supply).flatMap(({ cpus }) => cpus)
 }
 
-function freeCores({ candidates, held, topology, isolatesCores = false }: Supply): Core[] {
+function freeCores(supply: Supply): Core[] {
+  const { candidates, held, topology, isolatesCores = false, isolated = [] } = supply
   const cores = new Map<number, Core>()
   for (const cpu of candidates) {
     const core = topology.siblings[cpu] ?? [cpu]
@@ -65,7 +80,8 @@ function freeCores({ candidates, held, topology, isolatesCores = false }: Supply
     if (isolatesCores && !whole) continue
     const kind = Math.max(0, topology.coreKinds?.findIndex((kind) => kind.includes(cpu)) ?? 0)
     const given = isolatesCores ? cpus.slice(0, 1) : cpus
-    cores.set(first, { cpus: given, whole, node: nodeOf(cpu, topology.nodes), kind })
+    const isIsolated = subtractCpuSets(given, isolated).length === 0
+    cores.set(first, { cpus: given, whole, node: nodeOf(cpu, topology.nodes), kind, isIsolated })
   }
   return [...cores.values()]
 }
@@ -84,8 +100,9 @@ function halvesLast(a: Core, b: Core): number {
   return Number(b.whole) - Number(a.whole)
 }
 
-function wholeFirst(a: Core, b: Core): number {
-  return halvesLast(a, b) || (a.cpus[0] ?? 0) - (b.cpus[0] ?? 0)
+function bestFirst(a: Core, b: Core): number {
+  const isolation = Number(b.isIsolated) - Number(a.isIsolated)
+  return halvesLast(a, b) || isolation || (a.cpus[0] ?? 0) - (b.cpus[0] ?? 0)
 }
 
 function rank(core: Core | undefined, { preferredNodes }: Supply): number {

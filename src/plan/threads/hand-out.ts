@@ -16,11 +16,13 @@ export interface Purpose {
 }
 
 /** How CPUs are to be chosen. */
-interface Wish {
+export interface Wish {
   /** NUMA nodes, the best first. */
   readonly nodes: readonly number[]
   /** Whether each CPU is to have a core of its own, whose other CPUs nobody gets. */
   readonly isolatesCores: boolean
+  /** Whether isolated CPUs go before others. */
+  readonly prefersIsolated: boolean
 }
 
 /** Gives out the host's realtime CPUs for `cpus = "auto"`, each once. */
@@ -43,14 +45,16 @@ export function makeHandOut(
 ): HandOut {
   const given: number[] = []
   const own = () => [...given, ...named.flatMap((choice) => namedCpus(choice, context))]
-  const supply = ({ nodes, isolatesCores }: Wish): Supply => ({
+  const supply = ({ nodes, isolatesCores, prefersIsolated }: Wish): Supply => ({
     candidates: subtractCpuSets(usableCpus(context.policy.host.realtime ?? [], context.cpus), own()),
     held: held.flatMap(({ cpus }) => cpus),
     topology: context.cpus ?? { siblings: {}, nodes: {} },
     preferredNodes: nodes,
     isolatesCores,
+    isolated: prefersIsolated ? (context.cpus?.isolated ?? []) : [],
   })
-  const take: HandOut['take'] = (count, purpose, wish = { nodes: preferredNodes, isolatesCores: false }) => {
+  const noWish = { nodes: preferredNodes, isolatesCores: false, prefersIsolated: false }
+  const take: HandOut['take'] = (count, purpose, wish = noWish) => {
     const { realtime } = context.policy.host
     const where = () => context.policy.place(['profile', context.profile, ...purpose.key, 'cpus'])
     if (realtime === null) throw hostSetMissing({ set: 'realtime', where: where() })

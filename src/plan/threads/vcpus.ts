@@ -2,7 +2,7 @@ import type { CpuChoice, VcpuProfile } from '../../config/policy.js'
 import { noRealtimeVcpu, type Pluggable, realtimeWithoutCpus, tooFewCpus } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet, unionCpuSets } from '../../units/cpu-set.js'
 import { type CpuContext, chosenCpus, obstaclesToChoice } from './cpu-choice.js'
-import type { HandOut, Purpose } from './hand-out.js'
+import type { HandOut, Purpose, Wish } from './hand-out.js'
 import { describeObstacles } from './obstacles.js'
 import { realtimeVcpus } from './realtime-mask.js'
 import type { VcpuCount } from './smp.js'
@@ -77,12 +77,13 @@ export interface VcpuGroup {
 }
 
 function placeVcpus(
-  { cpus: choice, isolatesCores }: VcpuProfile,
+  profile: VcpuProfile,
   { numbers, pluggable }: WantedVcpus,
   context: CpuContext,
   handOut: HandOut,
   groups: readonly VcpuGroup[],
 ): (vcpu: number) => CpuSet | null {
+  const { cpus: choice, isolatesCores } = profile
   if (choice === null) return () => null
   if (isTable(choice)) {
     return (vcpu) => {
@@ -96,9 +97,8 @@ function placeVcpus(
       vcpus: group.vcpus.filter((vcpu) => numbers.includes(vcpu)),
     }))
     const purpose = { what: 'vCPUs', key: KEY, pluggable }
-    const placed = new Map(
-      wanted.flatMap((group) => handOutTo(group, wanted.length, purpose, isolatesCores, handOut)),
-    )
+    const wish = { isolatesCores, prefersIsolated: isRealtime(profile) }
+    const placed = new Map(wanted.flatMap((group) => handOutTo(group, wanted.length, purpose, wish, handOut)))
     return (vcpu) => placed.get(vcpu) ?? null
   }
   const cpus = chosenCpus(choice, [...KEY, 'cpus'], context)
@@ -120,12 +120,12 @@ function handOutTo(
   { id, vcpus, nodes }: VcpuGroup,
   groups: number,
   purpose: Purpose,
-  isolatesCores: boolean,
+  wish: Omit<Wish, 'nodes'>,
   handOut: HandOut,
 ): [vcpu: number, cpus: CpuSet][] {
   if (vcpus.length === 0) return []
   const what = groups > 1 ? `vCPUs of guest node ${id}` : purpose.what
-  const cpus = handOut.take(vcpus.length, { ...purpose, what }, { nodes, isolatesCores })
+  const cpus = handOut.take(vcpus.length, { ...purpose, what }, { nodes, ...wish })
   return vcpus.map((vcpu, index) => [vcpu, cpus.slice(index, index + 1)])
 }
 

@@ -11,8 +11,16 @@ const TOPOLOGY: Supply['topology'] = {
   nodes: { 0: set('0-3,8-11'), 1: set('4-7,12-15') },
 }
 
-const handOut = (count: number, given: { candidates: string; held?: string; nodes?: number[] }) =>
+interface Given {
+  readonly candidates: string
+  readonly held?: string
+  readonly nodes?: number[]
+  readonly isolated?: string
+}
+
+const handOut = (count: number, given: Given) =>
   handOutCpus(count, {
+    isolated: set(given.isolated ?? ''),
     candidates: set(given.candidates),
     held: set(given.held ?? ''),
     topology: TOPOLOGY,
@@ -48,6 +56,27 @@ t.test(
 t.test('half cores, whose sibling is not in the pool, come last', async (t) => {
   t.strictSame(handOut(1, { candidates: '1-3,10-11' }), [2])
   t.strictSame(handOut(5, { candidates: '1-3,10-11' }), [2, 10, 3, 11, 1])
+})
+
+t.test('isolated CPUs of a node come first', async (t) => {
+  t.strictSame(handOut(2, { candidates: '4-7,12-15', isolated: '6-7,14-15' }), [6, 14])
+  t.strictSame(
+    handOut(2, { candidates: '4-7,12-15', isolated: '5,7' }),
+    [5, 7],
+    'of cores that are so in part',
+  )
+  t.strictSame(handOut(2, { candidates: '4-7,12-15', isolated: '6-7,14-15', held: '6' }), [7, 15])
+})
+
+t.test('a node with enough isolated CPUs comes before others, but for a preferred one', async (t) => {
+  const given = { candidates: '2-7,10-15', isolated: '6-7,14-15' }
+  t.strictSame(handOut(4, given), [6, 14, 7, 15])
+  t.strictSame(handOut(4, { ...given, nodes: [0] }), [2, 10, 3, 11])
+})
+
+t.test('with too few isolated CPUs, those that there are come first', async (t) => {
+  t.strictSame(handOut(4, { candidates: '4-7,12-15', isolated: '7,15' }), [7, 15, 4, 12])
+  t.strictSame(handOut(5, { candidates: '4-7,12-15', isolated: '6-7,14-15' }), [6, 14, 7, 15, 4])
 })
 
 t.test('too few is null', async (t) => {

@@ -356,6 +356,16 @@ t.test('vCPUs, NIC and memory on different NUMA nodes are a warning', async (t) 
   t.strictSame(threadsOf(FIFO, [], nic).warnings, [], 'on a host with one node')
 })
 
+t.test('auto gives real-time vCPUs isolated CPUs first, and others by order', async (t) => {
+  const cpus = cpusOf('0-7', { isolated: set('6-7') })
+  t.match(threadsOf(FIFO, [], { cpus }).lease, { cpus: '6' })
+  t.match(threadsOf('vcpus = { cpus = "auto" }', [], { cpus }).lease, { cpus: '4' })
+  const withDisk = threadsOf(`${FIFO}\niothreads = { cpus = "auto" }`, ['-object', 'iothread,id=disk'], {
+    cpus,
+  })
+  t.match(withDisk.lease, { cpus: '4,6' })
+})
+
 t.test("auto prefers the NIC's node", async (t) => {
   const cpus = cpusOf('0-7', { nodes: { 0: set('0-5'), 1: set('6-7') } })
   const given = { cpus, options: ['--nic', 'ens1f0'], pci: withNic(0, { numaNode: 1 }) }
@@ -365,7 +375,7 @@ t.test("auto prefers the NIC's node", async (t) => {
 
 t.test('throttling and CPUs that are not isolated are a warning for real-time vCPUs alone', async (t) => {
   const cpus = cpusOf('0-7', { isolated: set('5-7'), realtimeRuntime: 950000 })
-  t.strictSame(threadsOf(FIFO, ['-smp', '2'], { cpus }).warnings, [
+  t.strictSame(threadsOf(FIFO, ['-smp', '4'], { cpus }).warnings, [
     'real-time throttling is on (kernel.sched_rt_runtime_us is 950000): a vCPU that is busy is stopped for the rest of each period; run as root: sysctl -w kernel.sched_rt_runtime_us=-1; to keep it, write "kernel.sched_rt_runtime_us = -1" into /etc/sysctl.d/90-qemu-rt.conf',
     'CPU 4 of real-time vCPUs is not isolated: the kernel puts other threads there; boot with isolcpus=managed_irq,domain,2-7 nohz_full=2-7 rcu_nocbs=2-7',
   ])
