@@ -38,7 +38,7 @@ export function noEmulator(facts: { readonly path: string; readonly reason: stri
     exitCode: EXIT.unavailable,
     what: `emulator ${facts.reason}`,
     where: facts.path,
-    todo: 'install it, or name another QEMU by --emulator (in a QEMU command line --rt-emulator), or under [emulators]',
+    todo: 'install it, or name another QEMU under [emulators] or by --emulator (--rt-emulator in a QEMU command line)',
   })
 }
 

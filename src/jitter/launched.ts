@@ -97,6 +97,7 @@ function whyEnded(child: ChildProcess, line: string, hasReported: boolean): Erro
 function ourWords(line: string): string {
   return line
     .replace(/^qemu-rt: /, '')
+    .replaceAll(' (--rt-emulator in a QEMU command line)', '')
     .replaceAll(/--rt-(config|emulator|profile)\b/g, '--$1')
     .replaceAll("'qemu-rt run --help'", "'qemu-rt jitter --help'")
 }

@@ -283,7 +283,7 @@ t.test('wrong usage, and a guest that does not run', async (t) => {
     stderr: /^qemu-rt: the guest reported nothing \(QEMU ended: exit code 1\): qemu: no such machine; /,
   })
   // The launcher's advice, with the options that this command has.
-  t.match(jitter('--emulator', '/nowhere/qemu').stderr, / under \[emulators\] or --emulator$/m)
+  t.match(jitter('--emulator', '/nowhere/qemu').stderr, / under \[emulators\] or by --emulator$/m)
   t.match(jitter('--emulator', '/nowhere/qemu'), {
     status: 69,
     stderr: /^qemu-rt: [^\n]*\/nowhere\/qemu[^\n]*\n$/,

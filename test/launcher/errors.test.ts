@@ -142,7 +142,7 @@ for (const form of plannerForms()) {
         'a missing emulator',
         ['--rt-emulator', '/nowhere/qemu'],
         69,
-        /emulator does not exist: \/nowhere\/qemu; install it, or name another QEMU by --emulator /,
+        /emulator does not exist: \/nowhere\/qemu; install it, or name another QEMU under \[emulators\] or by --emulator \(/,
       ],
       [
         'an unreadable sysroot',
