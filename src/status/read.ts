@@ -1,6 +1,5 @@
 import type { HostPolicy } from '../config/policy.js'
 import { readHostFacts } from '../host/read.js'
-import { unnamedObjects } from '../plan/threads/thread-objects.js'
 import { NEW_VM } from '../record/vm.js'
 import { findRecorded, readQemuThreads } from '../tune/processes.js'
 import { findUnrecorded } from '../tune/targets.js'
@@ -37,7 +36,7 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
     if (threads.length === 0) return []
     return [{ pid, plan, threads, usage: usage.get(pid) ?? null, interrupts: interruptsOf(pid, plan) }]
   })
-  const unrecorded = others.flatMap(({ pid, guest, line }): VmSnapshot[] => {
+  const unrecorded = others.flatMap(({ pid, guest, unnamed }): VmSnapshot[] => {
     const threads = readQemuThreads(pid, { kernels: 'none' }) ?? []
     if (threads.length === 0) return []
     const plan = { ...NEW_VM, id: `pid-${pid}`, guest: { name: guest, uuid: null }, word: null }
@@ -45,7 +44,7 @@ export async function readSnapshot({ sysroot, sets, intervalMs }: Source): Promi
       {
         pid,
         plan,
-        found: foundThreads(threads, unnamedObjects(line), cpus?.online ?? null),
+        found: foundThreads(threads, unnamed, cpus?.online ?? null),
         threads,
         usage: usage.get(pid) ?? null,
         interrupts: interruptsOf(pid, null),

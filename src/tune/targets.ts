@@ -4,6 +4,7 @@ import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js
 import { readProcBytes } from '../host/proc.js'
 import { isSameProcess, ownerOf, startOf } from '../host/process.js'
 import { processOfDomain } from '../libvirt/domain-process.js'
+import { type ThreadObject, unnamedObjects } from '../plan/threads/thread-objects.js'
 import { findRecorded, listPids, type RecordedVm } from './processes.js'
 import { isQemu } from './program.js'
 
@@ -14,6 +15,8 @@ export interface RunningQemu {
   readonly startTicks: number
   /** Its arguments: its own word. */
   readonly line: CommandLine
+  /** Its objects whose threads have no name of their own. */
+  readonly unnamed: readonly ThreadObject[]
   readonly guest: string | null
   /** What is kept of it, by somebody whose word counts for this user; null when that is nothing. */
   readonly record: RecordedVm | null
@@ -89,6 +92,7 @@ export function findUnrecorded(recorded: readonly RecordedVm[]): RunningQemu[] {
   })
 }
 
+/** @returns null for a process that has ended, or whose arguments QEMU would refuse */
 function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
   const startTicks = startOf(pid)
   const bytes = readProcBytes(`/proc/${pid}/cmdline`)
@@ -99,7 +103,7 @@ function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | nul
     const words = decodeBytes(bytes).split('\0').slice(1, -1)
     const line = parseCommandLine(wordsOf(words))
     const guest = record === null ? (mergedValue(line, 'name', 'guest') ?? null) : record.guest.name
-    return { pid, startTicks, line, guest, record }
+    return { pid, startTicks, line, unnamed: unnamedObjects(line), guest, record }
   } catch {
     return null
   }

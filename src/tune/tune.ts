@@ -4,7 +4,6 @@ import { noSuchProcess } from '../errors/tune.js'
 import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
 import { countVcpus } from '../plan/threads/smp.js'
-import { unnamedObjects } from '../plan/threads/thread-objects.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import type { ProcessId } from '../record/vm.js'
 import { parseCpuSet } from '../units/cpu-set.js'
@@ -58,10 +57,9 @@ export async function settingsFor(
 ): Promise<Settings | null> {
   if (source.kind === 'selectors') {
     const present = parseCpuSet(readAttribute('/sys/devices/system/cpu/present') ?? '') ?? []
-    const unnamed = unnamedObjects(target.line)
     return {
       wanted(threads) {
-        const wanted = wantedBySelectors(threads, unnamed, source.selectors)
+        const wanted = wantedBySelectors(threads, target.unnamed, source.selectors)
         checkCpusExist(wanted, present)
         return wanted
       },

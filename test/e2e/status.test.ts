@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -79,6 +79,19 @@ t.test('drift of a real QEMU is seen, and seen to be gone', { skip: tooFewCpus }
   t.match(vm, { guest: { name: 'plc-1' }, profile: 'rt', isPlanned: true, missing: [] })
   t.ok((vm?.usage?.memory ?? 0) > 1024 * 1024, 'pidusage says what memory it takes')
   forgetUsage()
+})
+
+t.test('a process that has a name of QEMU, and arguments that QEMU would refuse, is none', async (t) => {
+  const program = join(temporaryDirectory(t), 'qemu-system-x86_64')
+  copyFileSync('/bin/sh', program)
+  const child = spawn(program, ['-c', 'read line', '-name', 'guest=odd', '-object'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  t.teardown(() => stopChild(child))
+  await waitFor('the program', 10, () =>
+    readFileSync(`/proc/${child.pid}/cmdline`, 'latin1').includes('-object'),
+  )
+  t.equal((await look(child)).vm, undefined)
 })
 
 t.test('a QEMU that takes CPU time is seen to do so', async (t) => {
