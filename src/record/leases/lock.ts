@@ -13,7 +13,7 @@ const PATIENCE_SECONDS = 60
 const FIRST_SECONDS = 4
 
 /** How long all launches of a host that start at once may take their turns. */
-const MOST_SECONDS = 120
+const MOST_SECONDS = 600
 
 /**
  * Runs something while no other launch changes the leases.
