@@ -6,8 +6,8 @@ import { lock } from '../lock.js'
 import { lockNameOf, readLocks } from '../locks-list.js'
 
 /**
- * How long one process may hold the lock. Whoever may open the directory can hold it; a launch takes milliseconds, but beside
- * hundreds of others, each with a tuner, it may get no time for as long as half a minute.
+ * How long one process may hold the lock. Whoever may open the directory can hold it. A launch needs it for milliseconds; beside
+ * hundreds of others on two slow CPUs, one was seen to keep it for more than 8 seconds.
  */
 const PATIENCE_SECONDS = 60
 const FIRST_SECONDS = 4

@@ -29,7 +29,7 @@ gets() {
 export balloon=virtio
 gets by-metadata "$(request '<r:nic name="line2"/>')" '' 2
 gets by-argument '' "<qemu:arg value='--rt-nic'/><qemu:arg value='line3'/>" 3
-# One that a person has written is placed by that person.
+# One that a person has written, where libvirt has placed no balloon.
 export balloon=none
 gets by-device '' "<qemu:arg value='-device'/><qemu:arg value='vfio-pci,host=nic:line0'/>" 0
 like "an unknown name refuses the start" "NIC 'lime2'.*did you mean 'line2'" \
