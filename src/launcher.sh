@@ -66,6 +66,41 @@ case $qemu_rt_entry:${QEMU_RT_DRY_RUN-}:$#:"${1-} ${2-} ${3-} ${4-} ${5-} ${6-}:
     ;;
 esac
 
+# --- libvirt's hook ----------------------------------------------------------------------------------------------------
+# As libvirt calls it, with the suboperation. A domain's start waits for it, so this too stands before the rest of the file.
+
+# Sets qemu_rt_program, and qemu_rt_runtime when it is not an executable by itself.
+# QEMU_RT_PLANNER_RUNTIME=node passes the executable over, so that tests can cover both forms.
+qemu_rt_find_planner() {
+  if [ -z "$qemu_rt_lib" ]; then
+    qemu_rt_program=$(readlink -f -- "$0")
+    qemu_rt_lib=${qemu_rt_program%/*/*}/dist
+  fi
+  qemu_rt_runtime=
+  qemu_rt_program=$qemu_rt_lib/qemu-rt-planner
+  if [ -x "$qemu_rt_program" ] && [ "${QEMU_RT_PLANNER_RUNTIME-}" != node ]; then
+    return
+  fi
+  qemu_rt_program=$qemu_rt_lib/qemu-rt.mjs
+  if [ ! -r "$qemu_rt_program" ]; then
+    qemu_rt_fail 69 "no planner in $qemu_rt_lib; install qemu-rt again, or in a checkout run 'npm run build'"
+  fi
+  if ! command -v node >/dev/null; then
+    qemu_rt_fail 69 "no runtime for $qemu_rt_program: node is not in PATH; install nodejs 20 or newer"
+  fi
+  qemu_rt_runtime=node
+}
+
+case $qemu_rt_entry:${1-}:${4-} in
+  qemu-rt:hook:begin | qemu-rt:hook:end)
+    qemu_rt_find_planner
+    unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
+    BUN_JSC_useJIT=0
+    export BUN_JSC_useJIT
+    exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" "$@"
+    ;;
+esac
+
 # --- The configuration, for a launch without a planner ------------------------------------------------------------------
 
 # $1 architecture. Reads `x86_64 = "/path"` under [emulators] and passes over whatever it does not understand.
@@ -154,28 +189,6 @@ qemu_rt_newline='
 '
 
 # --- The planner ------------------------------------------------------------------------------------------------------
-
-# Sets qemu_rt_program, and qemu_rt_runtime when it is not an executable by itself.
-# QEMU_RT_PLANNER_RUNTIME=node passes the executable over, so that tests can cover both forms.
-qemu_rt_find_planner() {
-  if [ -z "$qemu_rt_lib" ]; then
-    qemu_rt_program=$(readlink -f -- "$0")
-    qemu_rt_lib=${qemu_rt_program%/*/*}/dist
-  fi
-  qemu_rt_runtime=
-  qemu_rt_program=$qemu_rt_lib/qemu-rt-planner
-  if [ -x "$qemu_rt_program" ] && [ "${QEMU_RT_PLANNER_RUNTIME-}" != node ]; then
-    return
-  fi
-  qemu_rt_program=$qemu_rt_lib/qemu-rt.mjs
-  if [ ! -r "$qemu_rt_program" ]; then
-    qemu_rt_fail 69 "no planner in $qemu_rt_lib; install qemu-rt again, or in a checkout run 'npm run build'"
-  fi
-  if ! command -v node >/dev/null; then
-    qemu_rt_fail 69 "no runtime for $qemu_rt_program: node is not in PATH; install nodejs 20 or newer"
-  fi
-  qemu_rt_runtime=node
-}
 
 # For the line of sh that the planner prints for a dry run.
 qemu_rt_planner() {
@@ -316,15 +329,6 @@ elif [ "${1-}" != run ]; then
   # For commands that start a guest themselves.
   QEMU_RT_LAUNCHER=$0
   export QEMU_RT_LAUNCHER
-  case ${1-}:${4-} in
-    # As libvirt's hook has it, with the suboperation: a domain's start waits for this one, too.
-    hook:begin | hook:end)
-      unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
-      BUN_JSC_useJIT=0
-      export BUN_JSC_useJIT
-      exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" "$@"
-      ;;
-  esac
   exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" cli "$@"
 fi
 

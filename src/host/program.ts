@@ -64,12 +64,15 @@ export async function run(command: readonly string[]): Promise<Failure> {
  */
 export function runWithStdin(command: readonly string[], stdin: number): number | null | { failure: string } {
   const [program = '', ...args] = command
+  // In another locale it would read a dozen files first.
+  const env = { PATH: process.env.PATH, LC_ALL: 'C' }
+  const stdio: [number, 'ignore', 'ignore'] = [stdin, 'ignore', 'ignore']
   if (bun === null) {
-    const { status, error } = nodes().spawnSync(program, args, { stdio: [stdin, 'ignore', 'ignore'] })
+    const { status, error } = nodes().spawnSync(program, args, { env, stdio })
     return error === undefined ? status : { failure: error.message }
   }
   try {
-    return bun.spawnSync({ cmd: command, stdio: [stdin, 'ignore', 'ignore'] }).exitCode
+    return bun.spawnSync({ cmd: command, env, stdio }).exitCode
   } catch (error) {
     return { failure: reason(error) }
   }

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { needs, unmet } from '../e2e/needs.js'
 import { launcher, PATH, plannerForms, temporaryDirectory } from '../launcher/launcher.js'
 import { hostOfPlenty, vfAddress } from '../launcher/many-hosts.js'
-import { type TracedProcess, traceProcess } from './trace.js'
+import { programNames as names, type TracedProcess, traceProcess } from './trace.js'
 
 /*
  * What a launch costs in counts that are the same on every machine: processes, programs, files. Time is measured by
@@ -56,11 +56,6 @@ function launchOn(t: Test, sysroot: string, args: readonly string[], config: str
     QEMU_RT_SYSROOT: sysroot,
   }
   return { launched: traceProcess(trace, [launcher(entry), ...args], env), sysroot, configuration }
-}
-
-/** Names of the programs, without their directories. */
-function names({ programs }: TracedProcess): string[] {
-  return programs.map((words) => /^"(?:[^"]*\/)?([^"/]*)"/.exec(words)?.[1] ?? words)
 }
 
 const isTuner = ({ programs }: TracedProcess) => programs.some((words) => words.includes('"tuner"'))

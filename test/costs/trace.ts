@@ -18,16 +18,19 @@ const CALLS = 'execve,open,openat,clone,clone3,fork,vfork'
 /**
  * Runs a program under strace and says what it and its descendants have done.
  * @param directory where strace may leave its files
+ * @param within words that become strace's command line: what prepares the place
  * @throws {Error} when it fails
  */
 export function traceProcess(
   directory: string,
   command: readonly string[],
   env: Readonly<Record<string, string>>,
+  within: readonly string[] = [],
 ): TracedProcess {
   const prefix = join(directory, 'trace')
   const strace = ['-ff', '-qq', '-s', '256', '-e', `trace=${CALLS}`, '-o', prefix, ...command]
-  execaSync('strace', strace, { env, extendEnv: false, stdin: 'ignore', stdout: 'ignore' })
+  const [program = '', ...args] = [...within, 'strace', ...strace]
+  execaSync(program, args, { env, extendEnv: false, stdin: 'ignore', stdout: 'ignore' })
   const files = readdirSync(directory).filter((name) => name.startsWith('trace.'))
   const calls = new Map(
     files.map((name) => [
@@ -39,6 +42,11 @@ export function traceProcess(
   const root = [...calls.keys()].find((pid) => !started.has(pid))
   if (root === undefined) throw new Error('strace has written nothing')
   return describe(root, calls)
+}
+
+/** Names of the programs that a process was, without their directories. */
+export function programNames({ programs }: TracedProcess): string[] {
+  return programs.map((words) => /^"(?:[^"]*\/)?([^"/]*)"/.exec(words)?.[1] ?? words)
 }
 
 function describe(pid: number, calls: ReadonlyMap<number, readonly string[]>): TracedProcess {

@@ -59,6 +59,8 @@ export async function releaseRecords(
   { sysroot, write }: HookHost,
   patienceSeconds?: number,
 ): Promise<Error[]> {
+  // Most starts find nothing: the lock would take a program. What ends from here on another call of the hook gives back.
+  if (!readRootsRecords(sysroot, () => {}).some(isDone)) return []
   const root = openSysroot(sysroot)
   let errors: UserError[] = []
   const giveBack = () => {

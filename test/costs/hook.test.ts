@@ -1,0 +1,108 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { needs, unmet } from '../e2e/needs.js'
+import { launcher, PATH, plannerForms, temporaryDirectory } from '../launcher/launcher.js'
+import { programNames, type TracedProcess, traceProcess } from './trace.js'
+
+/*
+ * What libvirt's hook costs a domain's start, in counts that are the same on every machine. Who makes a hook do more changes a
+ * number here, and can say why.
+ */
+
+const SCRIPT = readFileSync(fileURLToPath(new URL('../../system/hook', import.meta.url)), 'utf8')
+
+const CONFIG = `
+[profile.rt]
+vcpus = { cpus = "0" }
+[[domain]]
+name = "plc-1"
+profile = "rt"
+`
+
+const XML = `<domain type='kvm'>
+  <name>plc-1</name>
+  <uuid>6b0c3c52-4a4e-4b7a-9d6c-0123456789ab</uuid>
+  <vcpu>1</vcpu>
+  <devices>
+    <emulator>${launcher('qemu-rt-system-x86_64')}</emulator>
+  </devices>
+</domain>
+`
+
+/**
+ * Calls the script as libvirt does, with a /run/qemu-rt of its own.
+ * @param before calls of the hook that are not counted
+ */
+function callHook(t: Test, operation: string, before = ''): TracedProcess {
+  const scratch = temporaryDirectory(t)
+  const file = (name: string, text: string) => writeFileSync(join(scratch, name), text, { mode: 0o755 })
+  mkdirSync(join(scratch, 'strace'))
+  file('hook', SCRIPT.replaceAll('@bin@', dirname(launcher())))
+  file('qemu-rt.toml', CONFIG)
+  file('xml', XML)
+  const init = `set -e
+    cd ${scratch}
+    mkdir -p /run/qemu-rt /etc/qemu-rt
+    mount -t tmpfs tmpfs /run/qemu-rt
+    mount -t tmpfs tmpfs /etc/qemu-rt
+    cp qemu-rt.toml /etc/qemu-rt
+    ${before}
+    exec "$@" <xml`
+  const within = ['unshare', '--mount', 'sh', '-c', init, 'sh']
+  const call = [join(scratch, 'hook'), 'plc-1', ...operation.split(' '), '-']
+  return traceProcess(join(scratch, 'strace'), call, { PATH }, within)
+}
+
+/** A process's programs, and those of the processes that it started. */
+interface Tree {
+  readonly was: readonly string[]
+  readonly started: readonly Tree[]
+}
+
+function treeOf(traced: TracedProcess): Tree {
+  return { was: programNames(traced), started: traced.children.map(treeOf) }
+}
+
+const alone = (...was: readonly string[]): Tree => ({ was, started: [] })
+
+/** The checkout's launcher asks where it is; an installed one knows. */
+const READLINK = alone('readlink')
+
+function isTraceable(t: Test): boolean {
+  if (!needs(t, ['strace', 'unshare'])) return false
+  if (process.getuid?.() !== 0) return unmet(t, 'it mounts in a namespace of its own: run it as root')
+  if (plannerForms().length < 2) return unmet(t, 'there is no executable of the planner')
+  return true
+}
+
+t.test('prepare: one program reads the XML, and the planner takes two locks', async (t) => {
+  if (!isTraceable(t)) return
+  const planner: Tree = {
+    was: ['qemu-rt', 'qemu-rt-planner'],
+    started: [READLINK, alone('flock'), alone('flock')],
+  }
+  t.strictSame(treeOf(callHook(t, 'prepare begin')), {
+    was: ['hook', 'timeout'],
+    started: [alone('head'), planner],
+  })
+})
+
+t.test('started: no program but the planner, and none for a domain that is not ours', async (t) => {
+  if (!isTraceable(t)) return
+  t.strictSame(treeOf(callHook(t, 'started begin')), alone('hook'))
+  const before = './hook plc-1 prepare begin - <xml'
+  t.strictSame(treeOf(callHook(t, 'started begin', before)), {
+    was: ['hook', 'timeout'],
+    // libvirt knows of no such process, which is said in the log.
+    started: [{ was: ['qemu-rt', 'qemu-rt-planner'], started: [READLINK, alone('logger')] }],
+  })
+})
+
+t.test('start, between the two, and other operations start nothing', async (t) => {
+  if (!isTraceable(t)) return
+  for (const operation of ['start begin', 'stopped end', 'release end']) {
+    t.strictSame(treeOf(callHook(t, operation)), alone('hook'), operation)
+  }
+})
