@@ -1,10 +1,11 @@
 import { basename, dirname, resolve } from 'node:path'
+import { LED_ELSEWHERE } from '../errors/system.js'
 import { onlyRootWrites } from './ownership.js'
 
 /** Another user's link could have led root to a directory. */
 export class LedElsewhere extends Error {
   override readonly name = 'LedElsewhere'
-  override readonly message = "a link that is not root's leads there"
+  override readonly message = LED_ELSEWHERE
 }
 
 /**

@@ -1,7 +1,7 @@
+import { LED_ELSEWHERE } from './system.js'
 import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 
-const LINKED = "a link that is not root's leads there"
-const PERMISSION = ['EACCES', 'EPERM', 'EROFS', 'was exchanged', LINKED]
+const PERMISSION = ['EACCES', 'EPERM', 'EROFS', 'was exchanged', LED_ELSEWHERE]
 
 /** The directory for a captured host cannot be used. `reason` is what is wrong with it, or the errno name. */
 export function captureNotWritable(facts: { readonly out: string; readonly reason: string }): UserError {
@@ -16,7 +16,7 @@ export function captureNotWritable(facts: { readonly out: string; readonly reaso
 }
 
 function todoOf(reason: string, isThere: boolean): string {
-  if (reason === LINKED) return 'give its real path, without links'
+  if (reason === LED_ELSEWHERE) return 'give its real path, without links'
   return isThere || PERMISSION.includes(reason)
     ? 'give a directory that is not there yet'
     : 'look at the disk, or give a directory elsewhere'

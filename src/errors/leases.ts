@@ -60,12 +60,21 @@ export function leaseDirectoryUnsafe(facts: {
   })
 }
 
-export function leasesBusy(facts: { readonly directory: string; readonly seconds: number }): UserError {
+/** Why a lock is not had: one process keeps it, or so many have taken their turns. */
+export interface Kept {
+  readonly by: 'one' | 'many'
+  readonly seconds: number
+}
+
+export function leasesBusy({ directory, by, seconds }: Kept & { readonly directory: string }): UserError {
   return userError({
     exitCode: EXIT.unavailable,
-    what: `another process keeps the leases locked, for more than ${facts.seconds} seconds`,
-    where: facts.directory,
-    todo: `see as root which: fuser -v ${facts.directory}`,
+    what:
+      by === 'one'
+        ? `another process keeps the leases locked, for more than ${seconds} seconds`
+        : `other processes have locked the leases one after another, for more than ${seconds} seconds`,
+    where: directory,
+    todo: by === 'one' ? `see as root which: fuser -v ${directory}` : 'start fewer VMs at a time',
   })
 }
 

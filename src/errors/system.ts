@@ -1,5 +1,8 @@
 import { EXIT, type ExitCode, type UserError, userError } from './user-error.js'
 
+/** Another user's link could have led root to a directory. */
+export const LED_ELSEWHERE = "a link that is not root's leads there"
+
 interface Refusal {
   readonly exitCode: ExitCode
   readonly what: string

@@ -94,6 +94,8 @@ t.test(
     t.equal(call('prepare begin', xmlOf(join(directory, 'kvm'))).called, 'hook plc-1 prepare begin -\n')
     const hidden = `<metadata>\n<emulator>${EMULATOR}</emulator>\n</metadata>\n`
     t.ok(call('prepare begin', xmlOf(join(directory, 'kvm'), UUID, hidden)).called, 'behind another one')
+    const owners = hidden.replace(EMULATOR, join(directory, 'kvm'))
+    t.equal(call('prepare begin', xmlOf(EMULATOR, UUID, owners)).called, null, 'one that the owner wrote')
     record()
     t.equal(call('prepare begin', xmlOf(EMULATOR)).called, 'hook plc-1 prepare begin -\n')
     t.equal(call('prepare begin', xmlOf(EMULATOR, UUID.replace('6', '7'))).called, null)

@@ -1,5 +1,5 @@
 import { closeSync, openSync, statSync } from 'node:fs'
-import { leaseDirectoryDenied, leasesBusy } from '../../errors/leases.js'
+import { type Kept, leaseDirectoryDenied, leasesBusy } from '../../errors/leases.js'
 import { isInitialPidNamespace } from '../../host/process.js'
 import { errorCode, listDirectory } from '../../host/sysfs.js'
 import { lock } from '../lock.js'
@@ -23,22 +23,27 @@ const MOST_SECONDS = 600
 export function withLeasesLock<T>(directory: string, run: () => T): T {
   const file = open(directory)
   try {
-    if (!wait(file, directory)) throw leasesBusy({ directory, seconds: PATIENCE_SECONDS })
+    const kept = wait(file, directory)
+    if (kept !== null) throw leasesBusy({ directory, ...kept })
     return run()
   } finally {
     closeSync(file)
   }
 }
 
-/** Waits on while the lock changes hands: then its turn comes. */
-function wait(file: number, directory: string): boolean {
+/**
+ * Waits on while the lock changes hands: then its turn comes.
+ * @returns null when it is had; else for how long it was not, and whether one process kept it
+ */
+function wait(file: number, directory: string): Kept | null {
   // Most launches get it at once, and need not see whose turn it is.
-  if (lock(file, 'exclusive', FIRST_SECONDS)) return true
+  if (lock(file, 'exclusive', FIRST_SECONDS)) return null
   const deadline = Date.now() + MOST_SECONDS * 1000
   for (;;) {
     const before = turnOf(directory)
-    if (lock(file, 'exclusive', PATIENCE_SECONDS)) return true
-    if (turnOf(directory) === before || Date.now() >= deadline) return false
+    if (lock(file, 'exclusive', PATIENCE_SECONDS)) return null
+    if (turnOf(directory) === before) return { by: 'one', seconds: PATIENCE_SECONDS }
+    if (Date.now() >= deadline) return { by: 'many', seconds: MOST_SECONDS }
   }
 }
 
