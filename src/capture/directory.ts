@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fstatSync,
   lstatSync,
@@ -11,7 +12,7 @@ import {
   rmdirSync,
   rmSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { inDirectoryOf, LedElsewhere } from '../config/in-directory.js'
 import { captureNotWritable } from '../errors/capture.js'
 import { errorCode, listDirectory } from '../host/sysfs.js'
@@ -29,12 +30,20 @@ export function makeDirectory<T>(out: string, fill: (directory: string) => T): T
   try {
     if (isLink(out)) throw new Unfit('is a link')
     if ((listDirectory(out) ?? []).length > 0) throw new Unfit('is not empty')
-    mkdirSync(dirname(out), { recursive: true, mode: 0o755 })
+    makeDirectoriesOf(resolve(out))
     return inDirectoryOf(out, (name) => makeHere(name, fill))
   } catch (error) {
     const isOurs = error instanceof Unfit || error instanceof LedElsewhere
     throw captureNotWritable({ out, reason: isOurs ? error.message : (errorCode(error) ?? String(error)) })
   }
+}
+
+/** One by one, since root goes through no other user's link to make one either. */
+function makeDirectoriesOf(path: string): void {
+  const directory = dirname(path)
+  if (existsSync(directory)) return
+  makeDirectoriesOf(directory)
+  inDirectoryOf(directory, (name) => mkdirSync(name, 0o755))
 }
 
 /** In the working directory. */

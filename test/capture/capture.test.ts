@@ -195,6 +195,8 @@ t.test(
     symlinkSync(join(directory, 'aim'), link)
     chownSync(join(directory, 'theirs'), 65534, 65534)
     lchownSync(link, 65534, 65534)
+    qemuRt(['capture', join(link, 'new/host')])
+    t.strictSame(readdirSync(join(directory, 'aim')), [], 'no directory is made behind it either')
     t.match(qemuRt(['capture', join(link, 'host')]), {
       status: 77,
       stderr: `qemu-rt: the captured host cannot be written: ${join(link, 'host')} (a link that is not root's leads there); give its real path, without links\n`,
