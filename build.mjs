@@ -34,10 +34,13 @@ await build({
 const bun = bunExecutable()
 if (bun === null) console.log('Bun has no binary for this machine: the launcher will use Node')
 else {
-  // Bun would keep modules apart, and take a tenth longer to start. What the hook takes is not read by a launch.
+  // Bun would keep modules apart, and take a tenth longer to start. What the hook takes is not read by a launch, nor are
+  // libraries that most launches do not need.
   const entryPoints = { 'qemu-rt-planner': 'src/planner.ts', 'qemu-rt-hook': 'src/planner-hook.ts' }
-  await build({ ...COMMON, entryPoints })
-  const modules = Object.keys(entryPoints).map((name) => `dist/${name}.mjs`)
+  await build({ ...COMMON, entryPoints, plugins: [librariesApart()] })
+  const libraries = { 'qemu-rt-libraries': 'src/libraries.cts' }
+  await build({ ...COMMON, entryPoints: libraries })
+  const modules = Object.keys({ ...entryPoints, ...libraries }).map((name) => `dist/${name}.mjs`)
   execFileSync(
     bun,
     // The executable must not read .env or bunfig.toml of the directory that QEMU is started in.
@@ -56,6 +59,15 @@ else {
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
   for (const module of modules) rmSync(module)
+}
+
+/** For esbuild: has every import of src/libraries.cts lead to src/libraries-apart.ts. */
+function librariesApart() {
+  const path = new URL('src/libraries-apart.ts', import.meta.url).pathname
+  return {
+    name: 'libraries-apart',
+    setup: ({ onResolve }) => onResolve({ filter: /\/libraries\.cjs$/ }, () => ({ path })),
+  }
 }
 
 /** Fills lists of QEMU's options into the launcher. Those that it looks at by name stand in it already. */
