@@ -43,7 +43,12 @@ function makeDirectoriesOf(path: string): void {
   const directory = dirname(path)
   if (existsSync(directory)) return
   makeDirectoriesOf(directory)
-  inDirectoryOf(directory, (name) => mkdirSync(name, 0o755))
+  try {
+    inDirectoryOf(directory, (name) => mkdirSync(name, 0o755))
+  } catch (error) {
+    // Another one has made it meanwhile; who enters it checks how.
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
 }
 
 /** In the working directory. */

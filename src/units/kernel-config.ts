@@ -4,7 +4,7 @@ export function configOption(config: string, name: string): string {
   const key = `\nCONFIG_${name}=`
   const lines = `\n${config}\n`
   const at = lines.indexOf(key)
-  return at < 0 ? 'n' : lines.slice(at + key.length, lines.indexOf('\n', at + 1))
+  return at < 0 ? 'n' : lines.slice(at + key.length, lines.indexOf('\n', at + 1)).trimEnd()
 }
 
 /**

@@ -86,7 +86,7 @@ t.test('prepare: one program reads the XML, and the planner takes two locks', as
   t.strictSame(treeOf(callHook(t, 'prepare begin')), {
     was: ['hook'],
     started: [
-      alone('head'),
+      { was: [], started: [alone('head')] },
       SHELL,
       { was: ['timeout'], started: [{ was: ['qemu-rt', 'qemu-rt-planner'], started }] },
     ],

@@ -102,6 +102,37 @@ t.test(
   },
 )
 
+t.test('prepare: a look at the emulator alone decides only where it says all', async (t) => {
+  const { directory, call } = script(t)
+  symlinkSync(join(directory, 'qemu-rt'), join(directory, 'a&b'))
+  t.ok(call('prepare begin', xmlOf(join(directory, 'a&amp;b'))).called, 'a path that XML escapes')
+  t.ok(call('prepare begin', xmlOf(EMULATOR).replaceAll('\n', '')).called, 'not on a line of its own')
+})
+
+t.test('prepare: a domain of which a part is not read is not started', async (t) => {
+  const { directory, call } = script(t)
+  const filled = (bytes: number) =>
+    xmlOf(EMULATOR, UUID, '').replace('</uuid>\n', `$&<a>${'é'.repeat(bytes / 2)}</a>`)
+  const { status, stderr, called } = call('prepare begin', filled(33_554_432))
+  t.equal(status, 65)
+  t.match(stderr, /^qemu-rt: the domain's XML is too long: 33554432 bytes and more; take .*\n$/)
+  t.equal(called, null)
+  const newlines = `${xmlOf(EMULATOR)}${'\n'.repeat(33_554_432)}`
+  t.equal(call('prepare begin', newlines).status, 65, 'newlines count')
+  t.equal(call('prepare begin', filled(3_000_000)).status, 0)
+  writeFileSync(join(directory, 'head'), '#!/bin/sh\nexit 137\n', { mode: 0o755 })
+  const { PATH } = process.env
+  process.env.PATH = `${directory}:${PATH}`
+  t.teardown(() => {
+    process.env.PATH = PATH
+  })
+  t.equal(
+    call('prepare begin', xmlOf('/usr/bin/qemu-rt-system-x86_64')).status,
+    1,
+    'killed for want of memory',
+  )
+})
+
 for (const operation of ['started begin', 'reconnect begin', 'release end']) {
   t.test(`${operation}: a domain is ours by root's record, whatever its XML says`, async (t) => {
     const { call, record } = script(t)

@@ -21,7 +21,7 @@ import { findQemuUid, readQemuConf } from '../qemu-conf.js'
 import type { HookCall } from './call.js'
 import { decide, factsFor } from './decide.js'
 import type { HookHost } from './hook-host.js'
-import { recordsOf, releaseDomain, releaseRecords } from './records.js'
+import { recordsOf, releaseBeforeStart, releaseDomain, releaseRecords } from './records.js'
 
 /**
  * Before libvirt starts a domain's QEMU: decides what it gets of this host, NICs, CPUs and policies, writes that down as
@@ -43,7 +43,7 @@ export async function prepare(call: HookCall, host: HookHost): Promise<void> {
 
 async function prepareAlone(call: HookCall, domain: Domain, id: string, host: HookHost): Promise<void> {
   // Of a start that came to no end, too.
-  await say(await releaseDomain(call, host))
+  await say(await releaseBeforeStart(call, host))
   const { isAsked: _, ...asked } = domain.request
   const ask = await askOfDomain(domain, host.configDirectory)
   const fresh = { ...NEW_VM, id, asked, guest: { name: call.domain, uuid: domain.uuid } }

@@ -59,8 +59,6 @@ export async function releaseRecords(
   { sysroot, write }: HookHost,
   patienceSeconds?: number,
 ): Promise<Error[]> {
-  // Most starts find nothing: the lock would take a program. What ends from here on another call of the hook gives back.
-  if (!readRootsRecords(sysroot, () => {}).some(isDone)) return []
   const root = openSysroot(sysroot)
   let errors: UserError[] = []
   const giveBack = () => {
@@ -126,10 +124,23 @@ export async function releaseDomain(
   host: HookHost,
   patienceSeconds?: number,
 ): Promise<Error[]> {
-  const own = recordsOf(host.sysroot, call).map(({ id }) => id)
-  const isDone = (record: VmRecord) => own.includes(record.id) || hasEnded(record, host.sysroot)
-  const errors = await releaseRecords(isDone, host, patienceSeconds)
+  const errors = await releaseRecords(isDoneFor(call, host), host, patienceSeconds)
   return [...errors, ...takeCpusBack(host, patienceSeconds)]
+}
+
+/**
+ * As `releaseDomain`, before a start, which mostly finds nothing and then takes no lock, for which a program would be run. What such
+ * a look misses a later call gives back.
+ */
+export async function releaseBeforeStart(call: HookCall, host: HookHost): Promise<Error[]> {
+  const isDone = isDoneFor(call, host)
+  const isAny = readRootsRecords(host.sysroot, () => {}).some(isDone)
+  return [...(isAny ? await releaseRecords(isDone, host) : []), ...takeCpusBack(host)]
+}
+
+function isDoneFor(call: HookCall, { sysroot }: HookHost): (record: VmRecord) => boolean {
+  const own = recordsOf(sysroot, call).map(({ id }) => id)
+  return (record) => own.includes(record.id) || hasEnded(record, sysroot)
 }
 
 /** Gives the reserve of `host isolate` the CPUs that no VM has any more: their groups are gone with their QEMU. */
