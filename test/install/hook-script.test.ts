@@ -152,6 +152,7 @@ for (const operation of ['started begin', 'reconnect begin', 'release end']) {
       t.ok(call(operation, xmlOf(EMULATOR, uuid)).called, JSON.stringify(uuid))
     }
     t.ok(call(operation, '').called, 'with no XML')
+    t.equal(call(operation, `<domain>${' '.repeat(64 << 20)}`).given?.length, 4096, 'of 64 MiB in one line')
   })
 }
 
