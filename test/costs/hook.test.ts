@@ -32,7 +32,7 @@ const XML = `<domain type='kvm'>
 `
 
 /**
- * Calls the script as libvirt does, with a /run/qemu-rt of its own.
+ * Calls the script as libvirt does, with a /run and an /etc of its own.
  * @param before calls of the hook that are not counted
  */
 function callHook(t: Test, operation: string, before = ''): TracedProcess {
@@ -44,9 +44,12 @@ function callHook(t: Test, operation: string, before = ''): TracedProcess {
   file('xml', XML)
   const init = `set -e
     cd ${scratch}
-    mkdir -p /run/qemu-rt /etc/qemu-rt
-    mount -t tmpfs tmpfs /run/qemu-rt
-    mount -t tmpfs tmpfs /etc/qemu-rt
+    mkdir over
+    mount -t tmpfs tmpfs over
+    mkdir over/upper over/work
+    mount -t overlay -o lowerdir=/etc,upperdir=over/upper,workdir=over/work overlay /etc
+    mount -t tmpfs -o mode=755 tmpfs /run
+    mkdir -p /etc/qemu-rt
     cp qemu-rt.toml /etc/qemu-rt
     ${before}
     exec "$@" <xml`
