@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const BUN_PACKAGES = { x64: '@oven/bun-linux-x64-baseline', arm64: '@oven/bun-linux-aarch64' }
@@ -63,7 +64,7 @@ else {
 
 /** For esbuild: has every import of src/libraries.cts lead to src/libraries-apart.ts. */
 function librariesApart() {
-  const path = new URL('src/libraries-apart.ts', import.meta.url).pathname
+  const path = resolve('src/libraries-apart.ts')
   return {
     name: 'libraries-apart',
     setup: ({ onResolve }) => onResolve({ filter: /\/libraries\.cjs$/ }, () => ({ path })),

@@ -94,6 +94,7 @@ qemu_rt_find_planner() {
 case $qemu_rt_entry:${1-}:${4-} in
   qemu-rt:hook:begin | qemu-rt:hook:end)
     qemu_rt_find_planner
+    # As for a launch, below.
     unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
     BUN_JSC_useJIT=0
     export BUN_JSC_useJIT

@@ -38,9 +38,14 @@ function nodes(): typeof ChildProcess {
   return process.getBuiltinModule('node:child_process')
 }
 
+/** Of the locale that messages are known in, and for which a program reads no files. */
+function plainEnvironment(): Environment {
+  return { PATH: process.env.PATH, LC_ALL: 'C' }
+}
+
 /** Runs a program of the host's and waits for it. */
 export async function run(command: readonly string[]): Promise<Failure> {
-  const env = { PATH: process.env.PATH, LC_ALL: 'C' }
+  const env = plainEnvironment()
   const [program = '', ...args] = command
   if (bun === null) {
     return new Promise((resolve) => {
@@ -64,8 +69,7 @@ export async function run(command: readonly string[]): Promise<Failure> {
  */
 export function runWithStdin(command: readonly string[], stdin: number): number | null | { failure: string } {
   const [program = '', ...args] = command
-  // In another locale it would read a dozen files first.
-  const env = { PATH: process.env.PATH, LC_ALL: 'C' }
+  const env = plainEnvironment()
   const stdio: [number, 'ignore', 'ignore'] = [stdin, 'ignore', 'ignore']
   if (bun === null) {
     const { status, error } = nodes().spawnSync(program, args, { env, stdio })

@@ -129,8 +129,8 @@ export async function releaseDomain(
 }
 
 /**
- * As `releaseDomain`, before a start, which mostly finds nothing and then takes no lock, for which a program would be run. What such
- * a look misses a later call gives back.
+ * As `releaseDomain`, before a start. Mostly nothing is left: then nothing is locked, which would take a program. What this look
+ * misses, a later call gives back.
  */
 export async function releaseBeforeStart(call: HookCall, host: HookHost): Promise<Error[]> {
   const isDone = isDoneFor(call, host)
