@@ -91,14 +91,20 @@ qemu_rt_find_planner() {
   qemu_rt_runtime=node
 }
 
+# For what is over before compiled code would pay.
+qemu_rt_become_planner() {
+  # What would make another program of the runtime; a domain's XML may set it.
+  unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
+  # Of Bun's engine.
+  BUN_JSC_useJIT=0
+  export BUN_JSC_useJIT
+  exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" "$@"
+}
+
 case $qemu_rt_entry:${1-}:${4-} in
   qemu-rt:hook:begin | qemu-rt:hook:end)
     qemu_rt_find_planner
-    # As for a launch, below.
-    unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
-    BUN_JSC_useJIT=0
-    export BUN_JSC_useJIT
-    exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" "$@"
+    qemu_rt_become_planner "$@"
     ;;
 esac
 
@@ -334,14 +340,11 @@ elif [ "${1-}" != run ]; then
 fi
 
 qemu_rt_find_planner
-# stdin is QEMU's (-serial stdio, -chardev stdio), so the planner must not take from it. exec saves a process.
+# In a subshell, so that QEMU keeps its environment and its stdin (-serial stdio, -chardev stdio), from which the planner must not
+# take.
 qemu_rt_text=$(
-  # What would make another program of the runtime; a domain's XML may set it. In this subshell only: QEMU keeps it.
-  unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
-  # Bun's engine: a launch is over before compiled code would pay.
-  BUN_JSC_useJIT=0
-  export BUN_JSC_useJIT
-  exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" launch "$qemu_rt_entry" "$@" </dev/null
+  exec </dev/null
+  qemu_rt_become_planner launch "$qemu_rt_entry" "$@"
 ) || qemu_rt_give_up $?
 if [ -z "$qemu_rt_text" ]; then
   qemu_rt_fail 70 "the planner printed no plan, QEMU is not started: $qemu_rt_program; please report it"
