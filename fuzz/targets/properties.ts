@@ -29,7 +29,7 @@ export const properties: Target = {
     const bytes = Buffer.from(text, 'latin1')
     must(encodeBytes(decodeBytes(bytes)).equals(bytes), 'bytes are not written as they were read')
     try {
-      const before = parseProperties(text, 'driver', true)
+      const before = parseProperties(text, { impliedKey: 'driver', json: true })
       must(before.text === text, 'an argument is not written as it was read')
       const kept = before.keys.filter((one) => one !== key).map((one) => [one, before.get(one)])
       if (key === '') return

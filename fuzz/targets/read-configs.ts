@@ -56,7 +56,7 @@ export const readConfigs: Target = {
 function checkSections(text: string): void {
   try {
     for (const { argument, id } of parseReadConfig(text)) {
-      const properties = parseProperties(argument, null, false)
+      const properties = parseProperties(argument, {})
       must(
         properties.text === argument && (properties.get('id') ?? null) === id,
         'a section is not written as it was read',

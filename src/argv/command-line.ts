@@ -153,7 +153,7 @@ export function propertiesAt(line: CommandLine, index: number): Properties {
   if (known !== undefined) return known
   const { spec } = option
   try {
-    const own = parseProperties(option.argument.text, spec?.impliedKey ?? null, spec?.json === true)
+    const own = parseProperties(option.argument.text, spec ?? {})
     const properties = setAll(own, Object.fromEntries(option.sets ?? []))
     read.set(option, properties)
     return properties

@@ -10,6 +10,13 @@ export interface OptionSpec {
   readonly impliedKey?: string
   /** An argument that starts with `{` is JSON. */
   readonly json?: true
+  /** In the name of a key `_` is the same as `-` (system/vl.c, keyval_dashify, for -machine; target/i386/cpu.c, feat2prop). */
+  readonly dashes?: true
+  /**
+   * `+key` and `-key` turn a key on and off, whatever `key=value` says, and the latter goes before the former
+   * (target/i386/cpu.c, x86_cpu_expand_features).
+   */
+  readonly signs?: true
   /** Given twice: two things (`list`), one thing whose keys merge (`merge`), or the last one counts (`last`). */
   readonly repeats: 'list' | 'merge' | 'last'
   /** First QEMU version that has it; absent for 4.2 and before. */
@@ -21,7 +28,7 @@ export interface OptionSpec {
   readonly help?: true
 }
 
-type More = Pick<OptionSpec, 'json' | 'since' | 'removed' | 'aliasOf' | 'help'>
+type More = Pick<OptionSpec, 'json' | 'dashes' | 'signs' | 'since' | 'removed' | 'aliasOf' | 'help'>
 
 const flag = (name: string, more: More = {}): OptionSpec => {
   return { name, takesArgument: false, syntax: 'flag', repeats: 'last', ...more }
@@ -72,7 +79,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   plain('chroot', 'last', { removed: '9.0' }),
   plain('clock', 'last', { removed: '4.0' }),
   keyval('compat', null, 'last', { json: true, since: '6.0' }),
-  keyval('cpu', 'model', 'last', { help: true }),
+  keyval('cpu', 'model', 'last', { help: true, dashes: true, signs: true }),
   flag('ctrl-grab', { removed: '7.1' }),
   flag('curses', { removed: '7.1' }),
   plain('D', 'last'),
@@ -115,9 +122,9 @@ export const OPTIONS: readonly OptionSpec[] = [
   plain('L', 'list'),
   plain('loadvm', 'last'),
   flag('localtime', { removed: '3.1' }),
-  keyval('M', 'type', 'merge', { help: true, aliasOf: 'machine' }),
+  keyval('M', 'type', 'merge', { help: true, dashes: true, aliasOf: 'machine' }),
   keyval('m', 'size', 'merge'),
-  keyval('machine', 'type', 'merge', { help: true }),
+  keyval('machine', 'type', 'merge', { help: true, dashes: true }),
   plain('mem-path', 'last'),
   flag('mem-prealloc'),
   keyval('mon', 'chardev', 'list'),

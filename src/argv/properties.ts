@@ -1,5 +1,6 @@
 import { type JsonMember, type JsonObject, JsonSyntaxError, MAX_NESTING, parseJsonObject } from './json.js'
 import { type KeyvalEntry, keyvalImplied, keyvalPair, parseKeyval, renderKeyval } from './keyval.js'
+import type { OptionSpec } from './options.js'
 
 /** A value to write. In keyval a boolean is on/off and a number its digits; in JSON each keeps its type. */
 export type PropertyValue = string | boolean | bigint
@@ -20,14 +21,19 @@ export interface Properties {
 /** Why an argument cannot be read, for a message. */
 export class MalformedArgument extends Error {}
 
+/** How an option's argument is read. */
+type Syntax = Partial<Pick<OptionSpec, 'impliedKey' | 'dashes' | 'signs'>>
+
 /**
  * Reads an option's argument.
- * @param impliedKey the option's implied first key; null when it has none
- * @param json whether QEMU takes JSON for this option; then a `{` at the start means JSON
+ * @param syntax of the option; of one that QEMU takes JSON for, a `{` at the start means JSON
  * @throws {MalformedArgument} when it is not well-formed
  */
-export function parseProperties(text: string, impliedKey: string | null, json: boolean): Properties {
-  return json && text.startsWith('{') ? jsonProperties(text) : keyvalProperties(text, impliedKey)
+export function parseProperties(
+  text: string,
+  { json = false, ...syntax }: Syntax & { readonly json?: boolean },
+): Properties {
+  return json && text.startsWith('{') ? jsonProperties(text) : keyvalProperties(text, syntax)
 }
 
 /** Sets several keys, in their order. */
@@ -48,45 +54,78 @@ export function propertyText(value: PropertyValue): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)
 }
 
-function keyvalProperties(text: string, impliedKey: string | null): Properties {
-  const entries = parseKeyval(text, impliedKey)
+function keyvalProperties(text: string, syntax: Syntax): Properties {
+  const entries = parseKeyval(text, syntax.impliedKey ?? null)
   const empty = entries.findIndex((entry) => entry.form === 'pair' && entry.key === '')
   if (empty >= 0) throw new MalformedArgument(`a key is missing before '${entries[empty]?.raw}'`)
-  return keyvalView(entries, impliedKey)
+  return keyvalView(entries, syntax)
 }
 
-function keyvalView(entries: readonly KeyvalEntry[], impliedKey: string | null): Properties {
+function keyvalView(entries: readonly KeyvalEntry[], syntax: Syntax): Properties {
   const text = renderKeyval(entries)
+  const says = (key: string) => (entry: KeyvalEntry) => meaningOf(entry, key, syntax) !== null
   return {
     text,
     keys: [...new Set(entries.filter((entry) => entry.raw !== '').map((entry) => entry.key))],
     get(key) {
-      const entry = entries.findLast((candidate) => says(candidate, key))
-      return entry?.form === 'flag' && entry.key !== key ? 'off' : entry?.value
+      const meanings = entries.flatMap((entry) => meaningOf(entry, key, syntax) ?? [])
+      return meanings.reduce<Meaning | undefined>(
+        (best, one) => (best === undefined || one.strength >= best.strength ? one : best),
+        undefined,
+      )?.value
     },
     set(key, value) {
       const written = propertyText(value)
-      const last = entries.findLastIndex((candidate) => says(candidate, key))
+      const last = entries.findLastIndex(says(key))
       const entry = entries[last]
-      if (entry === undefined) return keyvalView(appended(entries, keyvalPair(key, written)), impliedKey)
+      if (entry === undefined) return keyvalView(appended(entries, keyvalPair(key, written)), syntax)
       if (this.get(key) === written) return this
-      const changed = entry.form === 'implied' ? keyvalImplied(key, written) : keyvalPair(key, written)
-      return keyvalView(entries.with(last, changed), impliedKey)
+      // The key stays as it is spelled: QEMU refuses two spellings of one.
+      const spelled = entry.form === 'pair' ? entry.key : key
+      const changed = entry.form === 'implied' ? keyvalImplied(key, written) : keyvalPair(spelled, written)
+      // What would be stronger than the new entry goes.
+      const others = (other: KeyvalEntry) => (meaningOf(other, key, syntax)?.strength ?? 0) === 0
+      return keyvalView(
+        entries.with(last, changed).filter((one) => one === changed || others(one)),
+        syntax,
+      )
     },
     delete(key) {
-      const kept = entries.filter((entry) => !says(entry, key))
+      const kept = entries.filter((entry) => !says(key)(entry))
       if (kept.length === entries.length) return this
       const first = kept[0]
       // A flag that comes to stand first would be read as the implied key's value.
-      const safe = first?.form === 'flag' && impliedKey !== null && first.raw !== ''
-      return keyvalView(safe ? kept.with(0, keyvalPair(first.key, 'on')) : kept, impliedKey)
+      const safe = first?.form === 'flag' && syntax.impliedKey !== undefined && first.raw !== ''
+      return keyvalView(safe ? kept.with(0, keyvalPair(first.key, 'on')) : kept, syntax)
     },
   }
 }
 
-/** Whether an entry sets a key: also QemuOpts' short form `nokey` for key=off (util/qemu-option.c, opts_do_parse). */
-function says(entry: KeyvalEntry, key: string): boolean {
-  return entry.key === key || (entry.form === 'flag' && entry.key === `no${key}`)
+/** What an entry says of a key. Of several the strongest counts, of these the last. */
+interface Meaning {
+  readonly value: string
+  readonly strength: number
+}
+
+/**
+ * What an entry says of a key; null when it is of another. Besides `key=value` there is QemuOpts' short form `nokey` for
+ * key=off (util/qemu-option.c, opts_do_parse), and the signs of -cpu.
+ */
+function meaningOf(
+  { key, value, form }: KeyvalEntry,
+  wanted: string,
+  { dashes, signs }: Syntax,
+): Meaning | null {
+  // QEMU does so in the name of a member of the machine, not of what is inside of that (smp.max_cpus).
+  const spelled = (name: string) =>
+    dashes === true ? name.replace(/^[^.]*/, (outer) => outer.replaceAll('_', '-')) : name
+  const is = (name: string) => spelled(key) === spelled(name)
+  if (is(wanted)) return { value, strength: 0 }
+  if (form !== 'flag') return null
+  if (is(`no${wanted}`)) return { value: 'off', strength: 0 }
+  if (signs === true && is(`+${wanted}`)) return { value: 'on', strength: 1 }
+  if (signs === true && is(`-${wanted}`)) return { value: 'off', strength: 2 }
+  return null
 }
 
 /** Adds an entry; a trailing comma or an empty argument is filled instead of doubled. */
@@ -170,7 +209,13 @@ function jsonView(
         return after === properties ? this : replaced(member, after.text)
       }
       const member = find(key)
-      if (member === undefined) return jsonProperties(withMember(text, object(), key, value))
+      if (member === undefined) {
+        // QEMU has no key with a dot there.
+        const [outer = '', rest] = key.split(/\.(.*)/s)
+        if (rest === undefined || find(outer) !== undefined)
+          return jsonProperties(withMember(text, object(), key, jsonText(value)))
+        return jsonProperties(withMember(text, object(), outer, jsonProperties('{}').set(rest, value).text))
+      }
       const asked = asKindOf(member, value)
       if (this.get(key) === propertyText(asked) && sameKind(member, asked)) return this
       return replaced(member, jsonText(asked))
@@ -203,15 +248,18 @@ function jsonText(value: PropertyValue): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }
 
-/** Appends a member in the spacing of the ones before it. */
-function withMember(text: string, object: JsonObject, key: string, value: PropertyValue): string {
+/**
+ * Appends a member in the spacing of the ones before it.
+ * @param value in JSON
+ */
+function withMember(text: string, object: JsonObject, key: string, value: string): string {
   const last = object.members.at(-1)
   const previous = object.members.at(-2)
   const colon = last === undefined ? ':' : text.slice(last.keyEnd, last.valueStart)
   const comma =
     previous === undefined || last === undefined ? ',' : text.slice(previous.valueEnd, last.keyStart)
   const at = last?.valueEnd ?? object.end
-  const member = `${JSON.stringify(key)}${colon}${jsonText(value)}`
+  const member = `${JSON.stringify(key)}${colon}${value}`
   return text.slice(0, at) + (last === undefined ? '' : comma) + member + text.slice(at)
 }
 

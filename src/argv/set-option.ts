@@ -81,7 +81,7 @@ export function settableId(option: Option): string | null {
   const text = option.argument?.text ?? ''
   if (option.spec === null || (option.spec.json === true && text.startsWith('{'))) return null
   try {
-    return parseProperties(text, option.spec.impliedKey ?? null, false).get('id') ?? null
+    return parseProperties(text, { ...option.spec, json: false }).get('id') ?? null
   } catch (error) {
     // Whoever looks at the option says so.
     if (error instanceof MalformedArgument) return null

@@ -21,7 +21,7 @@ const keys = names(value, {
 
 /** What makes a pattern of a text. */
 function isGlob(match: unknown): boolean {
-  return typeof match === 'string' && /[*?[\]{}()!]/.test(match)
+  return typeof match === 'string' && /[*?[\]{}]|^!|[@+!]\(/.test(match)
 }
 
 /** One [[rule]]: general rewriting of an option's argument. */

@@ -70,20 +70,25 @@ export function readDomain(xml: string, source: string): Domain {
 }
 
 /**
- * In libvirt's order, which its ids follow: interfaces before others (src/conf/domain_conf.c, virDomainDefParseXML;
- * src/qemu/qemu_alias.c, qemuAssignDeviceAliases). Every `<hostdev>` counts, PCI or not.
+ * In libvirt's order, which its ids follow: interfaces before others (src/conf/domain_conf.c, virDomainDefParseXML). One
+ * without an alias gets the number after the highest that there is, PCI or not (src/qemu/qemu_alias.c,
+ * qemuAssignDeviceHostdevAlias).
  */
 function pciHostdevs(devices: XmlElement | null): PciHostdev[] {
   const interfaces = childrenOf(devices, 'interface').filter(
     ({ attributes }) => attributes.type === 'hostdev',
   )
-  return [...interfaces, ...childrenOf(devices, 'hostdev')].flatMap((element, index) => {
+  const all = [...interfaces, ...childrenOf(devices, 'hostdev')]
+  const aliasOf = (element: XmlElement) => childOf(element, 'alias')?.attributes.name
+  const numbers = all.flatMap((element) => /^hostdev(\d{1,9})$/.exec(aliasOf(element) ?? '')?.[1] ?? [])
+  let next = numbers.reduce((most, number) => Math.max(most, Number(number) + 1), 0)
+  return all.flatMap((element) => {
+    const id = aliasOf(element) ?? `hostdev${next++}`
     const source = childOf(element, 'source')
     const isPci = element.name === 'interface' || element.attributes.type === 'pci'
     const addressElement = isPci ? childOf(source, 'address') : null
     const address = addressOf(addressElement)
     if (address === null || addressElement === null) return []
-    const id = childOf(element, 'alias')?.attributes.name ?? `hostdev${index}`
     const managed = element.attributes.managed === 'yes'
     const iommufd = childOf(element, 'driver')?.attributes.iommufd === 'yes'
     return [{ id, address, managed, iommufd, addressElement }]

@@ -93,7 +93,7 @@ function rewrite(line: CommandLine, item: Option, { index, argument, reason }: R
     return { argument, sets: [], merges: null }
   }
   const before = propertiesAt(line, index)
-  const after = parseProperties(argument, item.spec?.impliedKey ?? null, item.spec?.json === true)
+  const after = parseProperties(argument, item.spec ?? {})
   const gone = before.keys.filter((key) => after.get(key) === undefined)
   const changed = after.keys.filter((key) => after.get(key) !== before.get(key))
   return item.section === undefined
@@ -117,11 +117,7 @@ function aroundSets(
   const isSet = (key: string) => item.sets?.has(key) === true
   const [stuck] = gone.filter(isSet)
   if (stuck !== undefined) throw cannotUnset({ key: stuck, place: describePlace(placeOf(line, index)) })
-  const own = parseProperties(
-    item.argument?.text ?? '',
-    item.spec?.impliedKey ?? null,
-    item.spec?.json === true,
-  )
+  const own = parseProperties(item.argument?.text ?? '', item.spec ?? {})
   const without = gone.reduce((rest, key) => rest.delete(key), own)
   const ours = changed.filter((key) => !isSet(key))
   const written = ours.reduce((rest, key) => rest.set(key, after.get(key) ?? ''), without)
@@ -133,7 +129,7 @@ function aroundSets(
 function afterFile(item: Option, { after, gone, changed }: Difference, reason: string): Rewritten {
   const argument = item.argument?.text ?? ''
   if (gone.length === 0 && item.spec?.repeats === 'merge') {
-    const merges = parseProperties('', null, false)
+    const merges = parseProperties('', {})
     const written = changed.reduce((rest, key) => rest.set(key, after.get(key) ?? ''), merges)
     return { argument, sets: [], merges: changed.length === 0 ? null : written.text }
   }

@@ -22,7 +22,7 @@ const MAX_LENGTH_WITH_NOT = 1024
 /**
  * Whether a whole text matches a glob: `*`, `?`, `[…]`, `{a,b}`, `{1..9}`, `@(a|b)` and `?( *( +( !(`; a `!` before all
  * else turns it round. A star matches slashes too: names of domains and disks are not paths. What is not closed stands
- * for itself.
+ * for itself, and so do parentheses with none of these signs before them.
  */
 export function matchesGlob(text: string, glob: string): boolean {
   if (text === '' || glob === '') return text === glob || glob === '*'
@@ -122,6 +122,7 @@ interface Source {
   readonly groups: ReadonlyMap<number, Group>
 }
 
+const REPEATS = ['@', '?', '*', '+', '!'] as const
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '{': '}' }
 const CUT: Readonly<Record<string, string>> = { '(': '|', '{': ',' }
 
@@ -129,22 +130,26 @@ const CUT: Readonly<Record<string, string>> = { '(': '|', '{': ',' }
 function findGroups(pattern: readonly string[], from: number): Map<number, Group> {
   const groups = new Map<number, Group>()
   const open: { readonly at: number; readonly char: string; readonly cuts: number[] }[] = []
+  const opens = (char: string, before: string) =>
+    char === '{' || (char === '(' && REPEATS.some((repeat) => repeat === before))
+  // What is escaped, or in a set, is no sign before a parenthesis.
+  let before = ''
   for (let at = from; at < pattern.length; at++) {
     const char = pattern[at] ?? ''
     const top = open.at(-1)
+    const isPlain = char !== '\\' && char !== '['
     if (char === '\\') at++
     else if (char === '[') at = endOfSet(pattern, at) ?? at
-    else if (CLOSING[char] !== undefined) open.push({ at, char, cuts: [] })
+    else if (opens(char, before)) open.push({ at, char, cuts: [] })
     else if (top !== undefined && char === CUT[top.char]) top.cuts.push(at)
     else if (top !== undefined && char === CLOSING[top.char]) {
       groups.set(top.at, { end: at, cuts: top.cuts })
       open.pop()
     }
+    before = isPlain ? char : ''
   }
   return groups
 }
-
-const REPEATS = ['@', '?', '*', '+', '!'] as const
 
 function parsePieces(
   source: Source,

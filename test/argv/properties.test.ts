@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { parseProperties, parseSwitch } from '../../src/argv/properties.js'
 
-const device = (text: string) => parseProperties(text, 'driver', true)
+const device = (text: string) => parseProperties(text, { impliedKey: 'driver', json: true })
 
 t.test('one view reads both forms', async (t) => {
   const keyval = device('vfio-pci,host=0000:03:00.1,multifunction=on')
@@ -73,8 +73,47 @@ t.test('delete takes a key away and leaves the rest', async (t) => {
   for (const [before, key, after] of cases) t.equal(device(before).delete(key).text, after, before)
 })
 
+t.test('a key with dots is nested in JSON, also where nothing of it is there yet', async (t) => {
+  const set = (text: string) => device(text).set('cache.direct', true).text
+  t.equal(set('{"driver":"file"}'), '{"driver":"file","cache":{"direct":true}}')
+  t.equal(set('{"driver":"file","cache":{}}'), '{"driver":"file","cache":{"direct":true}}')
+  t.equal(device('{}').set('a.b.c', 1n).text, '{"a":{"b":{"c":1}}}')
+  t.equal(device('{"driver":"file","cache":{"direct":true}}').get('cache.direct'), 'on')
+})
+
+t.test('of a machine - and _ are the same in a key, which stays as it is spelled', async (t) => {
+  const machine = (text: string) => parseProperties(text, { impliedKey: 'type', dashes: true })
+  t.equal(machine('q35,memory_backend=m').get('memory-backend'), 'm')
+  t.equal(machine('q35,memory-backend=m').get('memory_backend'), 'm')
+  t.equal(machine('q35,kernel_irqchip=on').set('kernel-irqchip', 'split').text, 'q35,kernel_irqchip=split')
+  t.equal(machine('q35,kernel_irqchip=on,usb').delete('kernel-irqchip').text, 'q35,usb')
+  t.equal(machine('q35').set('kernel_irqchip', 'split').text, 'q35,kernel_irqchip=split')
+  t.equal(
+    machine('q35,smp.max_cpus=4').get('smp.max-cpus'),
+    undefined,
+    'inside of a key QEMU keeps them apart',
+  )
+  t.equal(device('x,a_b=1').get('a-b'), undefined)
+})
+
+t.test('a CPU model has features with a sign', async (t) => {
+  const cpu = (text: string) => parseProperties(text, { impliedKey: 'model', dashes: true, signs: true })
+  const model = cpu('host,+invtsc,-tsc-deadline,pmu=off')
+  t.strictSame(
+    ['invtsc', 'tsc-deadline', 'pmu', 'x2apic'].map((key) => model.get(key)),
+    ['on', 'off', 'off', undefined],
+  )
+  t.equal(cpu('host,+pmu,pmu=off').get('pmu'), 'on', 'the sign counts')
+  t.equal(cpu('host,-pmu,+pmu').get('pmu'), 'off', 'and minus more than plus')
+  t.equal(cpu('host,+sse4_1').get('sse4-1'), 'on')
+  t.equal(model.set('invtsc', false).text, 'host,invtsc=off,-tsc-deadline,pmu=off')
+  t.equal(cpu('host,+pmu,-pmu,pmu=off').set('pmu', true).text, 'host,pmu=on')
+  t.equal(model.delete('tsc-deadline').text, 'host,+invtsc,pmu=off')
+  t.equal(device('x,+a').get('a'), undefined)
+})
+
 t.test('JSON is not looked for where QEMU takes none', async (t) => {
-  t.equal(parseProperties('{"a":1}', 'type', false).get('type'), '{"a":1}')
+  t.equal(parseProperties('{"a":1}', { impliedKey: 'type' }).get('type'), '{"a":1}')
 })
 
 t.test('malformed arguments say why', async (t) => {

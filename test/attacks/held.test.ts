@@ -135,6 +135,29 @@ t.test('names that JavaScript knows are names that nobody has given', async (t) 
   }
 })
 
+/** Calls the hook with the XML $1; just before it writes down what it has chosen, a launch by hand chooses, too. */
+const BETWEEN = `
+printf "%s" "$1" >/var/tmp/xml
+strace -f -o /dev/null -e trace=rename,renameat,renameat2 -e inject=rename,renameat,renameat2:delay_enter=5000000 \\
+  ${HOOK} vm prepare begin - </var/tmp/xml >/var/tmp/said 2>&1 &
+hook=$!
+until ls /run/qemu-rt/vms/*.new >/dev/null 2>&1; do sleep 0.05; done
+out=0
+qemu-rt run --profile rt -- -name by-hand ${QEMU_ARGS.join(' ')} >/dev/null 2>&1 </dev/null || out=$?
+code=0
+wait $hook || code=$?
+echo "hook $code, by hand $out"
+cat /var/tmp/said`
+
+t.test("a CPU is not given twice by the hook and by root's launch at the same moment", async (t) => {
+  if (!needsLibvirt(t, ['strace'])) return
+  const { run, emulator } = await install(t, { config: ONE_CPU })
+  const metadata = '<r:request xmlns:r="urn:qemu-rt:request" profile="rt"/>'
+  const xml = domainXml('vm', { emulator, metadata }).replace('<name>', `<uuid>${UUID}</uuid><name>`)
+  const { stdout } = await run('sh', '-c', BETWEEN, 'sh', xml)
+  t.match(stdout, /^hook 69, by hand 0\n.*CPU.*1 held by guest 'by-hand'/)
+})
+
 /** Launches, and kills the planner after $1 tenths of a millisecond, and whatever came of it. */
 const KILLED = `
 qemu-rt run --profile rt -- -machine pc -accel tcg -m 16 -display none -nodefaults -S >/dev/null 2>&1 &

@@ -17,10 +17,10 @@ t.test('arguments that are no UTF-8 are read in a short time, and are the same a
 
 t.test('JSON nests as deep as QEMU lets it', async (t) => {
   const nested = (depth: number) => `{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`
-  t.equal(parseProperties(nested(1024), null, true).get('a')?.length, 2046)
+  t.equal(parseProperties(nested(1024), { json: true }).get('a')?.length, 2046)
   for (const deep of [nested(1025), nested(60_000), `{"a":${'['.repeat(130_000)}`]) {
     t.match(
-      failureOf(() => within(t, 500, 'depth', () => parseProperties(deep, null, true))),
+      failureOf(() => within(t, 500, 'depth', () => parseProperties(deep, { json: true }))),
       /nested too deeply/,
     )
   }
@@ -28,7 +28,8 @@ t.test('JSON nests as deep as QEMU lets it', async (t) => {
 
 t.test('an argument is edited in a time that grows as it does', async (t) => {
   const repeated = (piece: string) => piece.repeat(Math.floor(LONGEST / piece.length))
-  const json = (members: string) => parseProperties(`{${members.slice(0, -1)}}`, 'driver', true)
+  const json = (members: string) =>
+    parseProperties(`{${members.slice(0, -1)}}`, { impliedKey: 'driver', json: true })
   const many = Array.from({ length: 10_000 }, (_, at) => `"k${at}":1,`).join('')
   t.equal(
     within(t, 1500, 'one key of JSON thousands of times', () => json(repeated('"k":1,')).delete('k').text),
@@ -38,12 +39,14 @@ t.test('an argument is edited in a time that grows as it does', async (t) => {
     within(t, 1500, 'JSON of many keys', () => json(many).set('k5', 2n).delete('k0').keys.length),
     9999,
   )
-  const keyval = parseProperties(repeated('k=1,'), 'driver', false)
+  const keyval = parseProperties(repeated('k=1,'), { impliedKey: 'driver' })
   t.equal(
     within(t, 1500, 'one key of keyval', () => keyval.delete('k').text),
     '',
   )
-  within(t, 1500, 'commas', () => parseProperties(','.repeat(LONGEST), 'driver', false).set('a', 'b'))
+  within(t, 1500, 'commas', () =>
+    parseProperties(','.repeat(LONGEST), { impliedKey: 'driver' }).set('a', 'b'),
+  )
 })
 
 t.test('memory that grows is planned in a time that grows with its number of devices', async (t) => {

@@ -111,7 +111,7 @@ export async function install(
     await stopChild(child)
     rmSync(scratch, { recursive: true, force: true })
   })
-  await waitFor("libvirtd's namespaces", 30, () => {
+  await waitFor("libvirtd's namespaces", 120, () => {
     if (child.exitCode !== null) throw new Error(`they ended (${child.exitCode}): ${output}`)
     return output.includes('ready\n')
   })
@@ -147,7 +147,7 @@ export async function startLibvirtd(t: Test, files: LibvirtFiles = {}): Promise<
     const path = files.path === undefined ? [] : ['env', `PATH=${files.path}:${SYSTEM_PATH}`]
     const mask = files.umask === undefined ? [] : ['sh', '-c', 'umask "$0"; exec "$@"', files.umask]
     await run(...limit, ...path, ...mask, DAEMON.program, '-d')
-    await waitFor('libvirtd', 30, async () => (await virsh('version')).status === 0)
+    await waitFor('libvirtd', 120, async () => (await virsh('version')).status === 0)
   }
   await run('virtlogd', '-d')
   await start()

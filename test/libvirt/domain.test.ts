@@ -47,6 +47,15 @@ t.test("PCI devices have the ids that libvirt's QEMU gives them", async (t) => {
   t.equal(found.hostdevs.length, 3)
 })
 
+t.test('a PCI device without an alias has the number after the highest that there is', async (t) => {
+  const hostdev = (bus: number, alias = '') => `<hostdev mode='subsystem' type='pci'>
+    <source><address domain='0' bus='${bus}' slot='0' function='0'/></source>${alias && `<alias name='${alias}'/>`}</hostdev>`
+  const ids = (...all: readonly string[]) =>
+    domain(`<devices>${all.join('')}</devices>`).hostdevs.map(({ id }) => id)
+  t.strictSame(ids(hostdev(1, 'ua-first'), hostdev(2), hostdev(3)), ['ua-first', 'hostdev0', 'hostdev1'])
+  t.strictSame(ids(hostdev(1), hostdev(2, 'hostdev3'), hostdev(3)), ['hostdev4', 'hostdev3', 'hostdev5'])
+})
+
 t.test("a request in the domain's metadata", async (t) => {
   t.match(request('<q:nic name="a"/><q:nic name="b"/>', 'profile="rt"'), {
     isAsked: true,

@@ -87,8 +87,27 @@ t.test('huge pages and locked memory are added to what is there', async (t) => {
   </memoryBacking>`,
   )
   t.notMatch(xml, 'QEMU_RT_PROFILE')
-  const gigabyte = "<hugepages><page size='1' unit='G'/></hugepages>"
-  t.match(native(domain(gigabyte)).xml, gigabyte, 'in whatever unit')
+  for (const own of [
+    "<hugepages><page size='1' unit='G'/></hugepages>",
+    "<hugepages><page size='2' unit='MiB' nodeset='0'/></hugepages>",
+    '<hugepages/>',
+  ]) {
+    t.equal(native(domain(own)).xml.split('hugepages').length, own.split('hugepages').length)
+    t.match(native(domain(own)).xml, own, 'what the domain has chosen stays, as in the plan')
+  }
+})
+
+t.test('modules of RAM are shared where the plan shares them', async (t) => {
+  const module = (model: string) =>
+    `<memory model='${model}' access='private'><target><size unit='KiB'>131072</size><node>0</node></target></memory>`
+  const { xml, remains } = native(
+    domainWith(`<devices>${WRAPPER}${module('dimm')}${module('virtio-mem')}${module('nvdimm')}
+    <interface type='vhostuser'><source type='unix' path='/run/s' mode='client'/><model type='virtio'/></interface></devices>`),
+  )
+  t.strictSame(remains, [])
+  t.match(xml, "<memory model='dimm' access='shared'>")
+  t.match(xml, "<memory model='virtio-mem' access='shared'>")
+  t.match(xml, "<memory model='nvdimm' access='private'>", 'a file of its own owner')
 })
 
 t.test('what is chosen at launch remains for the wrapper, with the request for it', async (t) => {

@@ -48,6 +48,24 @@ t.test('a rule deletes keys', async (t) => {
   t.strictSame(after(rule, '-device', 'e1000,rombar=0,id=a'), ['-device', 'e1000,id=a'])
 })
 
+t.test('a rule means a key however it is spelled, where QEMU does', async (t) => {
+  const irqchip = (key: string) =>
+    `[[rule]]\noption = "machine"\nmatch = { "${key}" = "on" }\nset = { "${key}" = "split" }\n`
+  for (const key of ['kernel_irqchip', 'kernel-irqchip']) {
+    t.strictSame(after(irqchip(key), '-machine', 'q35,kernel_irqchip=on'), [
+      '-machine',
+      'q35,kernel_irqchip=split',
+    ])
+  }
+  const cpu = '[[rule]]\noption = "cpu"\nset = { invtsc = false, "tsc-deadline" = true }\n'
+  t.strictSame(after(cpu, '-cpu', 'host,+invtsc,-tsc-deadline'), ['-cpu', 'host,invtsc=off,tsc-deadline=on'])
+  const direct = '[[rule]]\noption = "blockdev"\nset = { "cache.direct" = true }\n'
+  t.strictSame(after(direct, '-blockdev', '{"driver":"file","filename":"/x"}'), [
+    '-blockdev',
+    '{"driver":"file","filename":"/x","cache":{"direct":true}}',
+  ])
+})
+
 t.test('a rule with add brings the option when none matches, once', async (t) => {
   const rule = '[[rule]]\noption = "overcommit"\nset = { cpu-pm = true }\nadd = true\n'
   t.strictSame(after(rule), ['-overcommit', 'cpu-pm=on'])

@@ -82,6 +82,11 @@ t.test('guest RAM of every form becomes shared and keeps its size and id', async
       ],
     ],
     [
+      'a machine key that is spelled with _',
+      ['-machine', 'pc,memory_backend=r', '-object', 'memory-backend-ram,id=r,size=1G'],
+      ['-machine', 'pc,memory_backend=r', '-object', 'memory-backend-memfd,id=r,size=1G,share=on'],
+    ],
+    [
       'ram backend in keyval that says share=on',
       ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-ram,share=on,id=r,size=1G'],
       ['-machine', 'pc,memory-backend=r', '-object', 'memory-backend-memfd,share=on,id=r,size=1G'],

@@ -26,6 +26,11 @@ t.test('globs match as in bash', async (t) => {
     ['a\\*b', ['a*b'], ['axb']],
     ['[ab', ['[ab'], ['a']],
     ['@(a', ['@(a'], ['a']],
+    ['vm (test)', ['vm (test)'], ['vm test']],
+    ['(a|b)', ['(a|b)'], ['a', 'b']],
+    ['x(@(a|b))', ['x(a)', 'x(b)'], ['xa']],
+    ['\\@(a)', ['@(a)'], ['a']],
+    ['[@](a)', ['@(a)'], ['a', '@a']],
     ['', [''], ['a']],
   ]
   for (const [glob, fitting, others] of cases) {

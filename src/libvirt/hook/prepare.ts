@@ -8,7 +8,8 @@ import type { HeldLease } from '../../plan/leases.js'
 import type { Assignment } from '../../plan/nics/assign.js'
 import { isOnVfio } from '../../plan/nics/readiness.js'
 import { recordedVcpus } from '../../plan/threads/smp.js'
-import { readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
+import { readRootsLaunches, readRootsLeases, readUsersHolds } from '../../record/leases/read.js'
+import { isTaken } from '../../record/leases/taken.js'
 import { withRootsLock, withStartLock } from '../../record/root/lock.js'
 import { domainRecordId, removeRootsRecord, writeRootsRecord } from '../../record/root/records.js'
 import { NEW_VM, type VmRecord } from '../../record/vm.js'
@@ -76,61 +77,84 @@ function claimedBeside(domain: Domain, ask: DomainAsk, { sysroot }: HookHost): H
   return readUsersHolds(sysroot, qemuUser === null ? [0] : [0, qemuUser])
 }
 
-/** Chooses and writes down, with the records locked: two domains never get the same. */
+/** What was decided for a domain, and the NICs that it gets. */
+interface Recorded {
+  readonly record: VmRecord
+  readonly devices: readonly PciDevice[]
+}
+
+/**
+ * Chooses and writes down, with the records locked: two domains never get the same. A launch of root's by hand does not wait for that
+ * lock: it looks at the records when it has written its lease, and here the leases are looked at when the record is written, so
+ * that one of the two sees the other.
+ */
 function decideAndRecord(
   fresh: VmRecord,
   domain: Domain,
   ask: DomainAsk,
   claimed: readonly HeldLease[],
-  { sysroot }: HookHost,
-): { readonly record: VmRecord; readonly devices: readonly PciDevice[] } {
-  return withRootsLock(sysroot, () => {
-    // One that cannot be read, too, which would refuse every start.
-    removeRootsRecord(sysroot, fresh)
-    const host = factsFor(ask, sysroot)
-    const cputune = readCputune(domain.root)
-    const { nics, threads, contradictions, unprepared, interrupts } = decide(
-      ask,
-      cputune,
-      host,
-      sysroot,
-      readRootsLeases(sysroot),
-      claimed,
-      (chosen) => keptHostdevs(domain, chosen),
-    )
-    const unsettled = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
-    if (ask.profile?.settings.strict && unsettled.length > 0) {
-      const { name: profile } = ask.profile
-      throw threadsContradict({ guest: fresh.guest.name ?? '', profile, texts: unsettled })
+  host: HookHost,
+): Recorded {
+  return withRootsLock(host.sysroot, () => {
+    for (;;) {
+      const recorded = decideOnce(fresh, domain, ask, claimed, host)
+      const { lease } = recorded.record
+      const launches = readRootsLaunches(host.sysroot)
+      if (lease === null || !isTaken(host.sysroot, lease, launches)) return recorded
     }
-    const notices = [
-      ...(unsettled.length === 0
-        ? []
-        : [`${fewOf(unsettled)}; the hook sets its threads as the profile says`]),
-      ...(unprepared.length === 0 ? [] : [unprepared.map(findingText).join('; also ')]),
-    ]
-    const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
-    const kept = keptHostdevs(domain, nics)
-    // Once bound to vfio-pci they have no MAC and no interface name to be found by.
-    if (devices.some((device) => !isOnVfio(device))) saveInventory(sysroot, host.pci)
-    const record: VmRecord = {
-      ...fresh,
-      profile: ask.profile?.name ?? null,
-      strict: ask.profile?.settings.strict ?? false,
-      nics: nics.map(({ request: { name }, device: { address } }) => ({ name, address })),
-      lease: {
-        nics: [...new Set([...devices, ...kept].map(({ address }) => address))],
-        cpus: threads?.leased ?? [],
-      },
-      threads: threads?.threads ?? null,
-      ...recordedVcpus(ask.request.line, threads?.threads ?? null),
-      ...(interrupts.length === 0 ? {} : { interrupts }),
-      startsPaused: true,
-      ...(notices.length === 0 ? {} : { notices }),
-    }
-    writeRootsRecord(sysroot, record)
-    return { record, devices }
   })
+}
+
+function decideOnce(
+  fresh: VmRecord,
+  domain: Domain,
+  ask: DomainAsk,
+  claimed: readonly HeldLease[],
+  { sysroot }: HookHost,
+): Recorded {
+  // One that cannot be read, too, which would refuse every start. And that of the choice before.
+  removeRootsRecord(sysroot, fresh)
+  const host = factsFor(ask, sysroot)
+  const cputune = readCputune(domain.root)
+  const { nics, threads, contradictions, unprepared, interrupts } = decide(
+    ask,
+    cputune,
+    host,
+    sysroot,
+    readRootsLeases(sysroot),
+    claimed,
+    (chosen) => keptHostdevs(domain, chosen),
+  )
+  const unsettled = contradictions.flatMap(({ text, isSettled }) => (isSettled ? [] : [text]))
+  if (ask.profile?.settings.strict && unsettled.length > 0) {
+    const { name: profile } = ask.profile
+    throw threadsContradict({ guest: fresh.guest.name ?? '', profile, texts: unsettled })
+  }
+  const notices = [
+    ...(unsettled.length === 0 ? [] : [`${fewOf(unsettled)}; the hook sets its threads as the profile says`]),
+    ...(unprepared.length === 0 ? [] : [unprepared.map(findingText).join('; also ')]),
+  ]
+  const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
+  const kept = keptHostdevs(domain, nics)
+  // Once bound to vfio-pci they have no MAC and no interface name to be found by.
+  if (devices.some((device) => !isOnVfio(device))) saveInventory(sysroot, host.pci)
+  const record: VmRecord = {
+    ...fresh,
+    profile: ask.profile?.name ?? null,
+    strict: ask.profile?.settings.strict ?? false,
+    nics: nics.map(({ request: { name }, device: { address } }) => ({ name, address })),
+    lease: {
+      nics: [...new Set([...devices, ...kept].map(({ address }) => address))],
+      cpus: threads?.leased ?? [],
+    },
+    threads: threads?.threads ?? null,
+    ...recordedVcpus(ask.request.line, threads?.threads ?? null),
+    ...(interrupts.length === 0 ? {} : { interrupts }),
+    startsPaused: true,
+    ...(notices.length === 0 ? {} : { notices }),
+  }
+  writeRootsRecord(sysroot, record)
+  return { record, devices }
 }
 
 /**

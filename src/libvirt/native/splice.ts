@@ -117,14 +117,20 @@ function counterpart(
   { name, key = [], attributes }: WantedElement,
 ): XmlElement | undefined {
   return childrenOf(parent, name).find((child) =>
-    key.every((one) => child.attributes[one] === attributes[one]),
+    key.every((one) => isSame(child.attributes[one], attributes[one])),
   )
+}
+
+/** libvirt reads `01` as 1. */
+function isSame(one: string | undefined, other: string | undefined): boolean {
+  const isNumber = /^\d{1,15}$/.test(one ?? '') && /^\d{1,15}$/.test(other ?? '')
+  return isNumber ? Number(one) === Number(other) : one === other
 }
 
 /** Whether an element says what is wanted: that it says more is its own business. */
 function isAsWanted(element: XmlElement, { attributes, children = [] }: WantedElement): boolean {
   return (
-    Object.entries(attributes).every(([name, value]) => element.attributes[name] === value) &&
+    Object.entries(attributes).every(([name, value]) => isSame(element.attributes[name], value)) &&
     children.every((child) => {
       const there = counterpart(element, child)
       return there !== undefined && isAsWanted(there, child)

@@ -64,7 +64,7 @@ const LIBVIRTS_KEYS = ['driver', 'host', 'id']
 
 function nicOfDevice(text: string): Pick<WrapperArgument, 'nics' | 'isSpecial'> | null {
   try {
-    const properties = parseProperties(text, 'driver', text.startsWith('{'))
+    const properties = parseProperties(text, { impliedKey: 'driver', json: true })
     const name = /^nic:(.+)$/.exec(properties.get('host') ?? '')?.[1]
     if (name === undefined) return null
     const isPlain = properties.keys.every((key) => LIBVIRTS_KEYS.includes(key))

@@ -60,7 +60,7 @@ export function backPlainRam(
   properties: Readonly<Record<string, PropertyValue>>,
   reason: string,
 ): Edit[] {
-  const object = setAll(parseProperties('', 'qom-type', false), {
+  const object = setAll(parseProperties('', { impliedKey: 'qom-type' }), {
     id: ram.id,
     size: ram.bytes,
     ...properties,

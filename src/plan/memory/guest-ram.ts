@@ -50,7 +50,7 @@ export function backendUses(line: CommandLine): BackendUse[] {
 function enclaveUses(line: CommandLine): BackendUse[] {
   return findOptions(line, 'machine').flatMap(({ index }) => {
     const machine = propertiesAt(line, index)
-    const keys = machine.keys.filter((key) => /^sgx-epc\.\d+\.memdev$/.test(key))
+    const keys = machine.keys.filter((key) => /^sgx[-_]epc\.\d+\.memdev$/.test(key))
     return keys.map((key) => ({
       id: machine.get(key) ?? '',
       user: `-machine ${key}=`,

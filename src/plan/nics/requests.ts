@@ -143,7 +143,7 @@ const GIVEN: readonly string[] = [...IDENTITY, 'driver']
 /** `NAME[,key=value…]` → the name, and the rest as it stands, for the new device. */
 export function parseNicFlag(request: string): NicRequest {
   try {
-    const properties = parseProperties(request, 'nic', false)
+    const properties = parseProperties(request, { impliedKey: 'nic' })
     const name = properties.get('nic')
     if (!name) throw new MalformedArgument('a name is missing')
     const own = properties.keys.find((key) => GIVEN.includes(key))

@@ -108,13 +108,13 @@ function matches(wanted: Rule['match'], get: (key: string) => string | undefined
 
 /** A new option has what the rule matches and what it sets, the implied key first. */
 function added(rule: Rule): string {
-  const impliedKey = findOption(`-${rule.option}`)?.impliedKey ?? null
+  const spec = findOption(`-${rule.option}`)
   const wanted = Object.entries({ ...rule.match, ...rule.set })
-  const first = wanted.filter(([key]) => key === impliedKey)
-  const rest = wanted.filter(([key]) => key !== impliedKey)
+  const first = wanted.filter(([key]) => key === spec?.impliedKey)
+  const rest = wanted.filter(([key]) => key !== spec?.impliedKey)
   return [...first, ...rest].reduce(
     (properties, [key, value]) => properties.set(key, typed(value)),
-    parseProperties('', impliedKey, false),
+    parseProperties('', spec ?? {}),
   ).text
 }
 

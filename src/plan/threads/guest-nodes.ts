@@ -40,7 +40,7 @@ export function guestNodes(line: CommandLine, vcpus: VcpuCount): GuestNode[] {
     .filter((numa) => numa.get('type') === 'cpu')
     .map((numa) => {
       const at = (key: string) => (numa.get(key) === undefined ? null : Number(numa.get(key)))
-      return { node: at('node-id'), levels: [at('socket-id'), at('die-id'), at('core-id'), at('thread-id')] }
+      return { node: at('node-id'), levels: LEVELS.map((level) => at(`${level}-id`)) }
     })
   const nodeOfVcpu = (vcpu: number): number => {
     const own = levelsOf(line, vcpus, vcpu)
@@ -58,14 +58,16 @@ export function guestNodes(line: CommandLine, vcpus: VcpuCount): GuestNode[] {
   )
 }
 
-/** Socket, die, core and thread of a vCPU (QEMU hw/core/machine-smp.c; cores are what is not said). */
+/** A vCPU has a number in each (QEMU 10.0 qapi/machine.json, CpuInstanceProperties). */
+const LEVELS = ['socket', 'die', 'cluster', 'module', 'core', 'thread'] as const
+
+/** A vCPU's number in each level (QEMU hw/core/machine-smp.c; cores are what is not said). */
 function levelsOf(line: CommandLine, { possible, threads }: VcpuCount, vcpu: number): number[] {
-  const dies = smpNumber(line, 'dies') || 1
-  const sockets = smpNumber(line, 'sockets') || 1
-  const cores = smpNumber(line, 'cores') || Math.max(1, Math.floor(possible / (sockets * dies * threads)))
-  const core = Math.floor(vcpu / threads)
-  const die = Math.floor(core / cores)
-  return [Math.floor(die / dies), die % dies, core % cores, vcpu % threads]
+  const product = (counts: readonly number[]) => counts.reduce((total, count) => total * count, 1)
+  const outer = (['sockets', 'dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
+  const cores = smpNumber(line, 'cores') || Math.max(1, Math.floor(possible / (product(outer) * threads)))
+  const counts = [...outer, cores, threads]
+  return counts.map((count, level) => Math.floor(vcpu / product(counts.slice(level + 1))) % count)
 }
 
 function makeNode(id: number, vcpus: CpuSet, backends: readonly Backend[]): GuestNode {

@@ -1,4 +1,4 @@
-import type { CpuChoice, Profile } from '../../config/policy.js'
+import type { CpuChoice, Profile, ThreadProfile } from '../../config/policy.js'
 import { hostSetMissing, noFreeCpus, type Pluggable } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.js'
 import type { HeldLease } from '../leases.js'
@@ -114,11 +114,25 @@ function shortage(
 }
 
 /** The choices of a profile that name their CPUs. */
-export function namedChoices({ vcpus, emulator, workers, vhost, threadContexts }: Profile): NamedChoice[] {
-  const choices = [emulator?.cpus, workers?.cpus, vhost?.cpus, threadContexts?.cpus, vcpus?.cpus]
-  return choices.filter((choice): choice is NamedChoice =>
-    typeof choice === 'string' ? choice !== 'auto' : Array.isArray(choice),
-  )
+export function namedChoices(profile: Profile): NamedChoice[] {
+  const { vcpus, emulator, iothreads, workers, vhost, threadContexts } = profile
+  const ofIothreads =
+    iothreads === null ? [] : isThreadProfile(iothreads) ? [iothreads] : Object.values(iothreads)
+  return [emulator, ...ofIothreads, workers, vhost, threadContexts, vcpus].flatMap((kind) => {
+    const choice = kind?.cpus ?? 'auto'
+    if (choice === 'auto') return []
+    return typeof choice === 'string' || isCpuSet(choice) ? [choice] : Object.values(choice)
+  })
+}
+
+/** Whether a choice is for all threads of a kind, and not one for each vCPU. */
+function isCpuSet(choice: CpuSet | Readonly<Record<number, CpuSet>>): choice is CpuSet {
+  return Array.isArray(choice)
+}
+
+/** Whether it is of all I/O threads, and not by their ids. */
+export function isThreadProfile(profile: NonNullable<Profile['iothreads']>): profile is ThreadProfile {
+  return 'cpus' in profile
 }
 
 function namedCpus(choice: NamedChoice, { policy }: CpuContext): CpuSet {

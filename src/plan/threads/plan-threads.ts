@@ -14,7 +14,14 @@ import type { PassInput, PlannedNic } from '../pass.js'
 import { checkConflicts } from './conflicts.js'
 import { type CpuContext, obstaclesToChoice, usableCpus } from './cpu-choice.js'
 import { guestNodes } from './guest-nodes.js'
-import { cpusFor, type HandOut, makeHandOut, namedChoices, type Purpose } from './hand-out.js'
+import {
+  cpusFor,
+  type HandOut,
+  isThreadProfile,
+  makeHandOut,
+  namedChoices,
+  type Purpose,
+} from './hand-out.js'
 import { describeObstacles, remediesFor } from './obstacles.js'
 import { preferredNodes } from './preferred-nodes.js'
 import { countVcpus } from './smp.js'
@@ -151,10 +158,6 @@ function planIothreads(
 /** Ids of the command line's I/O threads, in their order. */
 export function iothreadIds(line: CommandLine): string[] {
   return threadObjects(line).flatMap(({ type, id }) => (type === 'iothread' ? [id] : []))
-}
-
-function isThreadProfile(profile: NonNullable<Profile['iothreads']>): profile is ThreadProfile {
-  return 'cpus' in profile
 }
 
 /**

@@ -1,8 +1,6 @@
 import { UserError } from '../../errors/user-error.js'
-import { groupMembers } from '../../host/pci.js'
 import { listDirectory } from '../../host/sysfs.js'
-import { openSysroot } from '../../host/sysroot.js'
-import { type HeldLease, holderOfCpus, holderOfNic, type Lease } from '../../plan/leases.js'
+import type { HeldLease, Lease } from '../../plan/leases.js'
 import { readRootsHolds } from '../root/records.js'
 import type { VmRecord } from '../vm.js'
 import { ensureLeaseDirectory } from './directory.js'
@@ -10,6 +8,7 @@ import { isAlive, pathOf } from './held.js'
 import { parseLeaseFileName, removeLeaseFile, writeLeaseFile } from './lease-file.js'
 import { withLeasesLock } from './lock.js'
 import { glanceAtLeases, readLeases, readRootsLeases } from './read.js'
+import { isTaken } from './taken.js'
 
 /** What was chosen for a VM, and the file that QEMU is to keep locked; null when nothing was written. */
 export interface Held<T> {
@@ -40,7 +39,7 @@ export function hold<T extends { readonly lease: Lease | null }>(
       if (chosen.lease === null || written === null) return { chosen, leaseFile: null }
       const leaseFile = writeLeaseFile(own, written)
       // Root chooses for a domain without this lock: what it has chosen meanwhile is the domain's.
-      if (!isTakenByRoot(sysroot, chosen.lease)) return { chosen, leaseFile }
+      if (!isTaken(sysroot, chosen.lease, readRootsHolds(sysroot))) return { chosen, leaseFile }
       removeLeaseFile(leaseFile)
     }
   })
@@ -67,13 +66,6 @@ function removeNotes(own: string): void {
     if (named === null || named.cpus.length > 0 || named.nics.length > 0) continue
     if (!isAlive(named.process, user)) removeLeaseFile(`${own}/${name}`)
   }
-}
-
-function isTakenByRoot(sysroot: string, { nics, cpus }: Lease): boolean {
-  const roots = readRootsHolds(sysroot)
-  const root = openSysroot(sysroot)
-  const exclusive = nics.flatMap((nic) => [nic, ...groupMembers(root, nic)])
-  return holderOfCpus(roots, cpus) !== null || exclusive.some((nic) => holderOfNic(roots, nic) !== undefined)
 }
 
 interface Directories {

@@ -34,8 +34,12 @@ export function glanceAtLeases(sysroot: string): Leases {
  * What counts for root alone: its own records and leases. What other users say that they hold need not be so.
  */
 export function readRootsLeases(sysroot: string): HeldLease[] {
-  const own = findLeases(sysroot, 'check').filter(({ user }) => user === 0)
-  return [...withRoots(sysroot, sortByLife(own, 'check', readName)).held]
+  return [...readRootsLaunches(sysroot), ...readRootsHolds(sysroot)]
+}
+
+/** What root's own launches hold, without its records. No other user's directory is looked at: there may be any number. */
+export function readRootsLaunches(sysroot: string): readonly HeldLease[] {
+  return sortByLife(leasesOf(leaseDirectory(sysroot), '0', 'check'), 'check', readName).held
 }
 
 function readName(file: LeasePath): Holding | null {
@@ -52,13 +56,14 @@ const MOST_CLAIMS = 256
  * @param except users whose word does not count
  */
 export function readUsersHolds(sysroot: string, except: readonly number[]): HeldLease[] {
-  const files = findLeases(sysroot, 'check').filter(({ user }) => !except.includes(user))
   const check = makeHeldCheck()
   const held: HeldLease[] = []
   const end = Date.now() + USERS_MS
+  let left = MOST_CLAIMS
   // What users say is kept away from where that costs nothing: beyond the time it is passed over.
-  for (const file of files.slice(0, MOST_CLAIMS)) {
-    if (Date.now() > end) break
+  for (const file of findLeases(sysroot, 'check', end)) {
+    if (except.includes(file.user)) continue
+    if (left-- === 0 || Date.now() > end) break
     const holding = readWhole(file)
     if (holding !== null && check(file, holding.process)) held.push(describe(holding, file, 'check'))
   }
@@ -73,7 +78,7 @@ export function readUsersRecords(
   sysroot: string,
 ): { readonly user: number; readonly record: VmRecord & { readonly process: ProcessId } }[] {
   const end = Date.now() + SHOWN_MS
-  return findLeases(sysroot, 'check').flatMap((file) => {
+  return [...findLeases(sysroot, 'check', end)].flatMap((file) => {
     // A user may leave any number of them, of any size.
     if (Date.now() > end) return []
     const record = readLeaseFile(pathOf(file))
@@ -92,7 +97,7 @@ function withRoots(sysroot: string, { held, ended }: Leases): Leases {
 }
 
 function sortByLife(
-  files: readonly LeasePath[],
+  files: Iterable<LeasePath>,
   alive: 'check' | 'assume',
   read: (file: LeasePath) => Holding | null,
 ): Leases {
@@ -125,17 +130,27 @@ function describe(
   return { guest, pid: isHere ? process.pid : 0, nics, cpus }
 }
 
-function findLeases(sysroot: string, alive: 'check' | 'assume'): LeasePath[] {
+/** @param until when it ends, although there are more, in milliseconds since 1970: one user can make any number of directories */
+function* findLeases(
+  sysroot: string,
+  alive: 'check' | 'assume',
+  until = Number.POSITIVE_INFINITY,
+): Generator<LeasePath> {
   const leases = leaseDirectory(sysroot)
-  const users = (listDirectory(leases) ?? []).filter((name) => /^\d{1,10}$/.test(name))
-  return users.flatMap((name) => {
-    const user = Number(name)
-    const directory = `${leases}/${name}`
-    // A captured host's files are whose who has unpacked it.
-    if (alive === 'check' && !isOf(directory, user)) return []
-    const files = (listDirectory(directory) ?? []).filter(isLeaseFileName)
-    return files.slice(0, MOST_LEASES).map((file) => ({ user, directory, name: file }))
-  })
+  for (const name of listDirectory(leases) ?? []) {
+    if (Date.now() > until) return
+    if (/^\d{1,10}$/.test(name)) yield* leasesOf(leases, name, alive)
+  }
+}
+
+/** @param name of the user's directory, which is its number */
+function leasesOf(leases: string, name: string, alive: 'check' | 'assume'): LeasePath[] {
+  const user = Number(name)
+  const directory = `${leases}/${name}`
+  // A captured host's files are whose who has unpacked it.
+  if (alive === 'check' && !isOf(directory, user)) return []
+  const files = (listDirectory(directory) ?? []).filter(isLeaseFileName)
+  return files.slice(0, MOST_LEASES).map((file) => ({ user, directory, name: file }))
 }
 
 /** More VMs than one user runs on a host. Who leaves more files keeps only its own VMs from being known. */

@@ -86,6 +86,18 @@ t.test("a list keeps its order, and the guest's siblings are to be the host's", 
   t.strictSame(about(plan('vcpus = { cpus = "auto" }', two), /siblings/), [])
 })
 
+t.test('CPUs that other threads of the profile name are not handed out', async (t) => {
+  const io = ['-smp', '2', '-object', 'iothread,id=a', '-object', 'iothread,id=b']
+  const vcpus = (iothreads: string) =>
+    cpusOfVcpus(plan(`vcpus = { cpus = "auto", policy = "fifo" }\niothreads = ${iothreads}`, io))
+  t.strictSame(vcpus('{ cpus = "3,11" }'), ['4', '12'])
+  t.strictSame(vcpus('{ a = { cpus = "3" }, b = { cpus = "11" } }'), ['4', '12'])
+  t.strictSame(vcpus('{ cpus = "housekeeping" }'), ['3', '11'])
+  const one = plan('vcpus = { cpus = { 0 = "3", 1 = "11" } }\niothreads = { cpus = "auto" }', io)
+  const given = one.threads?.iothreads.flatMap(({ cpus }) => cpus ?? []) ?? []
+  t.equal(given.length > 0 && !given.includes(3) && !given.includes(11), true, String(given))
+})
+
 t.test('cores of two kinds are not mixed', async (t) => {
   const hybrid = { cpus: cpus({ nodes: { 0: set('0-15') }, coreKinds: [set('0-4,8-12'), set('5-7,13-15')] }) }
   t.strictSame(cpusOfVcpus(plan(FIFO, ['-smp', '2'], hybrid)), ['3', '11'])

@@ -61,6 +61,12 @@ t.test("each of the guest's nodes has vCPUs where its memory is", async (t) => {
     ...['-numa', 'cpu,node-id=1,socket-id=0', '-numa', 'cpu,node-id=0,socket-id=1'],
   ]
   t.strictSame(cpus(plan(two(0, 1, places))), ['5', '6', '1', '2'])
+  const clusters = [
+    ...['-numa', 'node,nodeid=0,memdev=a', '-numa', 'node,nodeid=1,memdev=b'],
+    ...['-smp', 'sockets=1,clusters=2,cores=2'],
+    ...['-numa', 'cpu,node-id=1,socket-id=0,cluster-id=0', '-numa', 'cpu,node-id=0,socket-id=0,cluster-id=1'],
+  ]
+  t.strictSame(cpus(plan(two(0, 1, clusters))), ['5', '6', '1', '2'])
   const named = { profile: 'vcpus = { cpus = "1-3,5" }' }
   t.strictSame(warningsOf(plan(two(0, 1, ranges), named)), [], 'a node that has one of them')
   t.strictSame(warningsOf(plan(two(0, 1, ranges), { profile: 'vcpus = { cpus = "1,2,3,7" }' })).length, 0)
