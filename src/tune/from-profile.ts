@@ -9,14 +9,13 @@ import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
 import { recordedVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { chooseBesideOthers } from '../record/leases/beside.js'
 import { hold } from '../record/leases/hold.js'
-import { readLeases, readUsersHolds } from '../record/leases/read.js'
 import { launchId } from '../record/process-id.js'
 import { withRootsLock } from '../record/root/lock.js'
 import {
   isOver,
   processRecordId,
-  readRootsHolds,
   readRootsRecords,
   removeRootsRecord,
   writeRootsRecord,
@@ -48,7 +47,7 @@ export async function planFromProfile(
   isDryRun: boolean,
 ): Promise<ThreadPlan | null> {
   const choose = chooserFor(target, named)
-  if (isDryRun) return choose(readLeases('/', 'check').held).threads
+  if (isDryRun) return chooseBesideOthers('/', choose).threads
   if (process.geteuid?.() !== 0) return holdAsUser(target, named, choose)
   // What irqbalance does not take is no reason against this VM's threads, and is said when its interrupts are set.
   await unbanAfter('/', () => withRootsLock('/', putBackEnded))
@@ -102,7 +101,7 @@ function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedP
 /** In root's record of the VM, which it has from now on if it had none: the CPUs that it had are free then. */
 function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
   return withRootsLock('/', () => {
-    const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', [])])
+    const { threads, leased, isStrict } = chooseBesideOthers('/', choose)
     const fresh = recordFor(target, threads)
     const known = target.record ?? fresh
     writeRootsRecord('/', {
