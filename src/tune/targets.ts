@@ -82,8 +82,8 @@ const SHOWN_MS = 2000
 const MOST_SHOWN = 1024
 
 /**
- * The QEMUs without a record that this user may look at, for display: what tells them is their own word. Their arguments
- * are not kept, which may be long.
+ * The QEMUs without a record that this user may look at, for display: what tells them is their own word, so that a process
+ * whose arguments cannot be read is none. They are not kept, since they may be long.
  * @param recorded the VMs that have one
  */
 export function findUnrecorded(
@@ -97,7 +97,7 @@ export function findUnrecorded(
     if (Date.now() > end || found.length === MOST_SHOWN) break
     if (known.has(pid) || (user !== 0 && ownerOf(pid) !== user)) continue
     const one = describeQemu(pid, null)
-    if (one === null || !isQemu(pid, one.line ?? [])) continue
+    if (one?.line == null || !isQemu(pid, one.line)) continue
     const { guest, unnamed } = one
     found.push({ pid, guest, unnamed })
   }
