@@ -75,6 +75,15 @@ export function noSuchDomain(facts: {
   })
 }
 
+/** A profile's plan goes by QEMU's arguments. */
+export function argumentsNotRead(facts: { readonly pid: number }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `the arguments of PID ${facts.pid}, by which a profile is planned, cannot be read: there are none, too many, or such as QEMU refuses`,
+    todo: 'give --set WHO=CPUS instead of --profile',
+  })
+}
+
 /** Neither a record with a plan, nor a plan given. */
 export function noPlan(facts: { readonly pid: number }): UserError {
   return userError({

@@ -51,17 +51,17 @@ let buffer = Buffer.alloc(0)
 
 /** Reads a file of /proc; null when the process has ended, is not this user's to look at, or shows more than 6 MiB. */
 export function readProc(path: string): string | null {
-  return readInto(path)?.toString('latin1') ?? null
+  return readInto(path, MAX_BYTES)?.toString('latin1') ?? null
 }
 
-/** As `readProc`, in bytes. */
-export function readProcBytes(path: string): Buffer | null {
-  const bytes = readInto(path)
+/** As `readProc`, in bytes. @param most how many there may be */
+export function readProcBytes(path: string, most = MAX_BYTES): Buffer | null {
+  const bytes = readInto(path, most)
   return bytes === null ? null : Buffer.from(bytes)
 }
 
 /** @returns a part of `buffer`, into which the next file is read, too */
-function readInto(path: string): Buffer | null {
+function readInto(path: string, most: number): Buffer | null {
   try {
     const file = openSync(path, 'r')
     try {
@@ -71,7 +71,7 @@ function readInto(path: string): Buffer | null {
         const read = readSync(file, buffer, size, buffer.length - size, null)
         if (read === 0) return buffer.subarray(0, size)
         size += read
-        if (size > MAX_BYTES) return null
+        if (size > most) return null
       }
     } finally {
       closeSync(file)

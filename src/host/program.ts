@@ -90,14 +90,15 @@ const ANSWER_SIZE = 32 * 1024 * 1024
 
 /**
  * Runs a program of the host's for what it prints, and does nothing else until it has ended.
+ * @param stdin an open file that it gets
  * @returns null when it cannot be run, fails, takes longer than 5 seconds or prints more than 32 MiB
  */
-export function askProgram(command: readonly string[]): string | null {
+export function askProgram(command: readonly string[], stdin: number | 'ignore' = 'ignore'): string | null {
   const env = { PATH: SYSTEM_PATH, LC_ALL: 'C' }
   const limits = { timeout: ANSWER_TIME, maxBuffer: ANSWER_SIZE }
   const [program = '', ...args] = command
   if (bun === null) {
-    const stdio: ChildProcess.StdioOptions = ['ignore', 'pipe', 'ignore']
+    const stdio: ChildProcess.StdioOptions = [stdin, 'pipe', 'ignore']
     const { status, stdout } = nodes().spawnSync(program, args, { env, stdio, ...limits, encoding: 'utf8' })
     return status === 0 ? stdout : null
   }
@@ -105,7 +106,7 @@ export function askProgram(command: readonly string[]): string | null {
     const { exitCode, stdout } = bun.spawnSync({
       cmd: command,
       env,
-      stdio: ['ignore', 'pipe', 'ignore'],
+      stdio: [stdin, 'pipe', 'ignore'],
       ...limits,
     })
     return exitCode === 0 ? new TextDecoder().decode(stdout) : null

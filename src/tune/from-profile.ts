@@ -1,5 +1,7 @@
+import type { CommandLine } from '../argv/command-line.js'
 import { undoInterrupts } from '../change/interrupts.js'
 import type { Policy } from '../config/policy.js'
+import { argumentsNotRead } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
 import { pidNamespace } from '../host/process.js'
 import { readHostFacts } from '../host/read.js'
@@ -9,14 +11,13 @@ import type { HeldLease, Lease } from '../plan/leases.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
 import { recordedVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
+import { chooseBesideOthers } from '../record/leases/beside.js'
 import { hold } from '../record/leases/hold.js'
-import { readLeases, readUsersHolds } from '../record/leases/read.js'
 import { launchId } from '../record/process-id.js'
 import { withRootsLock } from '../record/root/lock.js'
 import {
   isOver,
   processRecordId,
-  readRootsHolds,
   readRootsRecords,
   removeRootsRecord,
   writeRootsRecord,
@@ -40,19 +41,29 @@ export interface NamedProfile {
  * vCPUs, are kept for as long as this QEMU lives: in root's record of the VM by root, else by a lease of this user's.
  * @param isDryRun writes nothing
  * @returns null when the profile places none
- * @throws {UserError} what `profileNamed`, `planThreads` and `hold` throw
+ * @throws {UserError} what `profileNamed`, `planThreads` and `hold` throw; exit 69 when QEMU's arguments cannot be read
  */
 export async function planFromProfile(
   target: RunningQemu,
   named: NamedProfile,
   isDryRun: boolean,
 ): Promise<ThreadPlan | null> {
-  const choose = chooserFor(target, named)
-  if (isDryRun) return choose(readLeases('/', 'check').held).threads
-  if (process.geteuid?.() !== 0) return holdAsUser(target, named, choose)
+  const qemu = readable(target)
+  const choose = chooserFor(qemu, named)
+  if (isDryRun) return chooseBesideOthers('/', choose).threads
+  if (process.geteuid?.() !== 0) return holdAsUser(qemu, named, choose)
   // What irqbalance does not take is no reason against this VM's threads, and is said when its interrupts are set.
   await unbanAfter('/', () => withRootsLock('/', putBackEnded))
-  return holdAsRoot(target, named, choose)
+  return holdAsRoot(qemu, named, choose)
+}
+
+/** A QEMU whose arguments can be read: they say how many vCPUs and which I/O threads are to be planned. */
+type ReadableQemu = RunningQemu & { readonly line: CommandLine }
+
+function readable(target: RunningQemu): ReadableQemu {
+  const { line } = target
+  if (line === null) throw argumentsNotRead(target)
+  return { ...target, line }
 }
 
 /** Takes away the records of VMs that have ended and left no device to give back: those that libvirt's hook does not release. */
@@ -76,7 +87,7 @@ interface Choice {
 
 type Choose = (held: readonly HeldLease[]) => Choice
 
-function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedProfile): Choose {
+function chooserFor({ pid, line, record }: ReadableQemu, { name, policy }: NamedProfile): Choose {
   const host = readHostFacts('/', { cpus: true, topology: true })
   const profile = profileNamed(policy, name)
   const running = runningVcpus(pid)
@@ -100,9 +111,9 @@ function chooserFor({ pid, line, record }: RunningQemu, { name, policy }: NamedP
 }
 
 /** In root's record of the VM, which it has from now on if it had none: the CPUs that it had are free then. */
-function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
+function holdAsRoot(target: ReadableQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
   return withRootsLock('/', () => {
-    const { threads, leased, isStrict } = choose([...readRootsHolds('/'), ...readUsersHolds('/', [])])
+    const { threads, leased, isStrict } = chooseBesideOthers('/', choose)
     const fresh = recordFor(target, threads)
     const known = target.record ?? fresh
     writeRootsRecord('/', {
@@ -118,7 +129,7 @@ function holdAsRoot(target: RunningQemu, { name }: NamedProfile, choose: Choose)
 }
 
 /** @throws {UserError} exit 69 when the target has ended: its number may be another process's, to which nothing is given */
-function recordFor(target: RunningQemu, threads: ThreadPlan | null): VmRecord {
+function recordFor(target: ReadableQemu, threads: ThreadPlan | null): VmRecord {
   checkSame(target)
   const { pid, startTicks, line, guest } = target
   const process = { pid, startTicks, namespace: pidNamespace() }
@@ -131,7 +142,7 @@ function recordFor(target: RunningQemu, threads: ThreadPlan | null): VmRecord {
   }
 }
 
-function holdAsUser(target: RunningQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
+function holdAsUser(target: ReadableQemu, { name }: NamedProfile, choose: Choose): ThreadPlan | null {
   const { chosen } = hold('/', choose([]), choose, ({ threads, lease, isStrict }) =>
     lease === null
       ? null

@@ -4,10 +4,10 @@ import { profileNamed } from '../plan/ask.js'
 import type { HeldLease } from '../plan/leases.js'
 import { changedVcpus, planPlugged } from '../plan/threads/plugged.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
-import { readLeases, readUsersHolds } from '../record/leases/read.js'
+import { chooseBesideOthers } from '../record/leases/beside.js'
 import { rewriteLease } from '../record/leases/rewrite.js'
 import { withRootsLock } from '../record/root/lock.js'
-import { readRootsHolds, readRootsRecords, writeRootsRecord } from '../record/root/records.js'
+import { readRootsRecords, writeRootsRecord } from '../record/root/records.js'
 import type { VmRecord } from '../record/vm.js'
 import type { CpuSet } from '../units/cpu-set.js'
 import { type RecordedVm, readQemuThreads } from './processes.js'
@@ -34,7 +34,7 @@ export async function planWithPlugged(
   const kept = running.map(({ cpus }) => cpus)
   if (changedVcpus(record, there, kept) === null) return threads
   const choose = chooserFor(there, kept, profile, await policy())
-  if (isDryRun) return choose(record, readLeases('/', 'check').held).threads
+  if (isDryRun) return chooseBesideOthers('/', (held) => choose(record, held)).threads
   return keep(record, choose)?.threads ?? null
 }
 
@@ -61,7 +61,7 @@ function keep({ word, ...record }: RecordedVm, choose: Choose): VmRecord {
   if (word !== 0 || latestOfRoots() === undefined) return rewriteLease('/', record, choose)
   return withRootsLock('/', () => {
     const latest = latestOfRoots() ?? record
-    const chosen = choose(latest, [...readRootsHolds('/'), ...readUsersHolds('/', [])])
+    const chosen = chooseBesideOthers('/', (held) => choose(latest, held))
     if (chosen !== latest) writeRootsRecord('/', chosen)
     return chosen
   })

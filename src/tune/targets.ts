@@ -1,10 +1,9 @@
-import { decodeBytes } from '../argv/bytes.js'
-import { type CommandLine, mergedValue, parseCommandLine, wordsOf } from '../argv/command-line.js'
+import type { CommandLine } from '../argv/command-line.js'
 import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
-import { readProcBytes } from '../host/proc.js'
 import { isSameProcess, ownerOf, startOf } from '../host/process.js'
 import { processOfDomain } from '../libvirt/domain-process.js'
-import { type ThreadObject, unnamedObjects } from '../plan/threads/thread-objects.js'
+import type { ThreadObject } from '../plan/threads/thread-objects.js'
+import { readArguments } from './arguments.js'
 import { findRecorded, listPids, type RecordedVm } from './processes.js'
 import { isQemu } from './program.js'
 
@@ -13,8 +12,8 @@ export interface RunningQemu {
   readonly pid: number
   /** When it started, in clock ticks after boot: another process with its number is not the one that was found. */
   readonly startTicks: number
-  /** Its arguments: its own word. */
-  readonly line: CommandLine
+  /** Its arguments: its own word, which it may change at any time; null when they cannot be read, see `parseArguments`. */
+  readonly line: CommandLine | null
   /** Its objects whose threads have no name of their own. */
   readonly unnamed: readonly ThreadObject[]
   readonly guest: string | null
@@ -74,39 +73,47 @@ function usersQemus(user: number, recorded: readonly RecordedVm[]): RunningQemu[
     if (ownerOf(pid) !== user) return []
     const record = recorded.find(({ process }) => process.pid === pid) ?? null
     const found = describeQemu(pid, record)
-    return found !== null && (record !== null || isQemu(pid, found.line)) ? [found] : []
+    return found !== null && (record !== null || isQemu(pid, found.line ?? [])) ? [found] : []
   })
 }
+
+/** How long QEMUs without a record are looked for, and how many are shown: any user may have any number of processes. */
+const SHOWN_MS = 2000
+const MOST_SHOWN = 1024
 
 /**
- * The QEMUs without a record that this user may look at, for display: what tells them is their own word.
+ * The QEMUs without a record that this user may look at, for display: what tells them is their own word, so that a process
+ * whose arguments cannot be read is none. They are not kept, since they may be long.
  * @param recorded the VMs that have one
  */
-export function findUnrecorded(recorded: readonly RecordedVm[]): RunningQemu[] {
+export function findUnrecorded(
+  recorded: readonly RecordedVm[],
+): Pick<RunningQemu, 'pid' | 'guest' | 'unnamed'>[] {
   const user = process.geteuid?.() ?? 0
-  return listPids().flatMap((pid) => {
-    if (recorded.some((record) => record.process.pid === pid)) return []
-    if (user !== 0 && ownerOf(pid) !== user) return []
-    const found = describeQemu(pid, null)
-    return found !== null && isQemu(pid, found.line) ? [found] : []
-  })
+  const known = new Set(recorded.map((record) => record.process.pid))
+  const end = Date.now() + SHOWN_MS
+  const found: Pick<RunningQemu, 'pid' | 'guest' | 'unnamed'>[] = []
+  for (const pid of listPids()) {
+    if (Date.now() > end || found.length === MOST_SHOWN) break
+    if (known.has(pid) || (user !== 0 && ownerOf(pid) !== user)) continue
+    const one = describeQemu(pid, null)
+    if (one?.line == null || !isQemu(pid, one.line)) continue
+    const { guest, unnamed } = one
+    found.push({ pid, guest, unnamed })
+  }
+  return found
 }
 
-/** @returns null for a process that has ended, or whose arguments QEMU would refuse */
+/** @returns null for a process that has ended: no arguments that it can give itself hide one that runs */
 function describeQemu(pid: number, record: RecordedVm | null): RunningQemu | null {
   const startTicks = startOf(pid)
-  const bytes = readProcBytes(`/proc/${pid}/cmdline`)
-  if (bytes === null || startTicks === null || startOf(pid) !== startTicks) return null
+  const given = readArguments(pid)
+  if (startTicks === null || startOf(pid) !== startTicks) return null
   // The process of the record has ended since it was read, and this is another one.
   if (record !== null && record.process.startTicks !== startTicks) return null
-  try {
-    const words = decodeBytes(bytes).split('\0').slice(1, -1)
-    const line = parseCommandLine(wordsOf(words))
-    const guest = record === null ? (mergedValue(line, 'name', 'guest') ?? null) : record.guest.name
-    return { pid, startTicks, line, unnamed: unnamedObjects(line), guest, record }
-  } catch {
-    return null
-  }
+  const guest = record === null ? (given?.guest ?? null) : record.guest.name
+  const unnamed = given?.unnamed ?? record?.threads?.unnamed ?? []
+  return { pid, startTicks, line: given?.line ?? null, unnamed, guest, record }
 }
 
 /**

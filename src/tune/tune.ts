@@ -71,7 +71,7 @@ export async function settingsFor(
       ? await planWithPlugged(target, source.policy, isDryRun)
       : await planFromProfile(target, source, isDryRun)
   if (plan === null) return null
-  return settingsOfPlan(plan, target.record?.vcpusAtStart ?? countVcpus(target.line).present)
+  return settingsOfPlan(plan, target.record?.vcpusAtStart ?? countVcpus(target.line ?? []).present)
 }
 
 /** A process that was found, which another one with its number is not. */

@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { Root } from '../../src/host/sysroot.js'
 import { hostUseOf } from '../../src/host/use/host-use.js'
 import { interfacesOf } from '../../src/host/use/interfaces.js'
-import { ownNamespace, readNamespaces, uppersIn } from '../../src/host/use/namespaces.js'
+import { ownNamespace } from '../../src/host/use/look-into.js'
+import { numbersIn, readNamespaces, uppersIn, viewsOf } from '../../src/host/use/namespaces.js'
 import { usesByIp } from '../../src/host/use/net-ip.js'
 import { FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
 import { needs, unmet } from '../e2e/needs.js'
@@ -213,4 +214,84 @@ t.test('namespaces of processes are found and looked into', async (t) => {
   const view = found.find((one) => one.id === id)
   t.match(view?.links, /"ifname":"of-this-test"/)
   t.match(view?.numbers(), /"netnsid"/)
+})
+
+/** Whether this can make network namespaces. */
+function canMakeNamespaces(t: Test): boolean {
+  if (!needs(t, ['ip', 'unshare', 'nsenter', 'lsns'])) return false
+  if (process.getuid?.() === 0) return true
+  unmet(t, 'not root, who may make network namespaces')
+  return false
+}
+
+/** Starts a shell in a network namespace of its own, with a script that prints something when it is ready. */
+async function inNamespace(t: Test, script: string): Promise<{ readonly id: string; readonly path: string }> {
+  const stdio = ['ignore', 'pipe', 'ignore'] as const
+  const child = spawn('unshare', ['--net', 'sh', '-c', script], { stdio: [...stdio], detached: true })
+  t.teardown(() => process.kill(-(child.pid ?? 0)))
+  await once(child.stdout, 'data')
+  return { id: readlinkSync(`/proc/${child.pid}/ns/net`), path: `/proc/${child.pid}/ns/net` }
+}
+
+/** Longer than any process's number may be (proc_sys_kernel(5), pid_max). */
+const NO_PATH = '/proc/99999999/ns/net'
+
+const PAIR = 'ip link add eth0 type veth peer name of-this-test'
+
+t.test('a namespace that has ended is no use, and one that stays is found wherever it is', async (t) => {
+  if (!canMakeNamespaces(t)) return
+  const real = await inNamespace(t, `${PAIR}; echo ready; sleep 60`)
+  const later = Date.now() + 60_000
+  t.strictSame(viewsOf([{ id: 'net:[1]', path: NO_PATH }], later), [], 'no process has it')
+  t.strictSame(
+    viewsOf([{ id: 'net:[1]', path: real.path }], later),
+    [],
+    'the number of its process is that of another one now',
+  )
+  for (const path of [NO_PATH, '/proc/self/ns/net']) {
+    const [view] = viewsOf([{ ...real, path }], later)
+    t.match(view?.links, /"ifname":"of-this-test"/, `its process has left it to others: ${path}`)
+  }
+  t.match(viewsOf([real], 0), [{ id: real.id, links: null }], 'no time is left')
+})
+
+t.test('namespaces that come and go all the time hide nothing', async (t) => {
+  if (!canMakeNamespaces(t)) return
+  const LOOP = 'echo ready; while :; do unshare --net sleep 0.02; done'
+  for (let loops = 0; loops < 8; loops++) await inNamespace(t, LOOP)
+  for (let times = 0; times < 6; times++) {
+    const hidden = readNamespaces().filter(({ links }) => links === null)
+    t.strictSame(hidden, [], `look ${times}`)
+  }
+})
+
+t.test('a namespace with its loopback interface alone is seen without a program', async (t) => {
+  if (!canMakeNamespaces(t)) return
+  const empty = await inNamespace(t, 'echo ready; sleep 60')
+  const renamed = await inNamespace(t, 'ip link set lo name eth0; echo ready; sleep 60')
+  t.match(viewsOf([empty, renamed], 0), [
+    { id: empty.id, links: '[]' },
+    { id: renamed.id, links: '[]' },
+  ])
+  const second = await inNamespace(
+    t,
+    `ip link set lo name x; ip link add lo type dummy; ${PAIR}; echo ready; sleep 60`,
+  )
+  t.match(viewsOf([second, empty], 0), [{ id: second.id, links: null }, { links: '[]' }])
+})
+
+t.test('a namespace that ends between two questions is no use', async (t) => {
+  if (!canMakeNamespaces(t)) return
+  const found = uppersIn(
+    {
+      id: 'net:[1]',
+      links: JSON.stringify([
+        { ifname: 'v', link_index: 2, link_netnsid: 0, linkinfo: { info_kind: 'vlan' } },
+      ]),
+      numbers: () => numbersIn({ id: 'net:[1]', path: NO_PATH }),
+    },
+    [{ name: 'eth0', index: 2, isOwn: true, path: '' }],
+    'net:[2]',
+  )
+  t.strictSame(found, [])
 })

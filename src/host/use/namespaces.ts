@@ -1,23 +1,19 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { askProgram } from '../program.js'
-import { readLink } from '../sysfs.js'
 import type { OwnInterface } from './interfaces.js'
+import { isEmptyNamespace, lookInto, type Namespace, otherNamespaces } from './look-into.js'
+import { asObject, parseList, parseNamespaces } from './namespace-list.js'
 import type { Use } from './use.js'
-
-/** A network namespace other than this process's, and a file that nsenter(1) takes it by. */
-interface Namespace {
-  readonly id: string
-  readonly path: string
-}
 
 /** Another network namespace, as programs see it from within. */
 export interface NamespaceView {
   readonly id: string
   /** What `ip -json -details link show` prints; null when it could not be asked. */
   readonly links: string | null
-  /** What `lsns --json --type net --output NS,NETNSID` prints: by which number it knows other namespaces. */
+  /** What `lsns --json --type net --output NS,NETNSID` prints: by which number it knows other namespaces; `gone` when it has ended. */
   readonly numbers: () => string | null
 }
+
+/** In place of what lsns prints. */
+const GONE = 'gone'
 
 /** A machine may have thousands of namespaces, and any user can make some. */
 const TIME = 10_000
@@ -28,27 +24,36 @@ const TIME = 10_000
  * into within 10 seconds is not seen.
  */
 export function readNamespaces(): NamespaceView[] {
-  const end = Date.now() + TIME
-  const first = lookInto(end)
-  // A process that has ended meanwhile may have left its namespace to others.
-  return first.isComplete ? first.views : lookInto(end).views
+  const listed = otherNamespaces()
+  if (listed === null) return [{ id: 'other than ours', links: null, numbers: () => null }]
+  return viewsOf(listed, Date.now() + TIME)
 }
 
-function lookInto(end: number): { readonly views: NamespaceView[]; readonly isComplete: boolean } {
-  const namespaces = otherNamespaces()
-  const views: NamespaceView[] = []
-  let isComplete = true
-  for (const { id, path } of namespaces ?? []) {
-    const ask = (command: readonly string[]) => askProgram(['nsenter', `--net=${path}`, ...command])
-    const isLate = Date.now() > end
-    const links = isLate ? null : ask(['ip', '-json', '-details', 'link', 'show'])
-    if (links === null && !existsSync(path)) isComplete = false
-    const numbers = () => ask(['lsns', '--json', '--type', 'net', '--output', 'NS,NETNSID'])
-    views.push({ id, links, numbers })
-    if (isLate) break
-  }
-  const unlisted = { id: 'other than ours', links: null, numbers: () => null }
-  return { views: namespaces === null ? [unlisted] : views, isComplete }
+/**
+ * Looks into namespaces that were listed.
+ * @param end until when, by Date.now(), programs are asked
+ * @returns without those that have ended; of those that could not be looked into the first, which is enough to refuse
+ */
+export function viewsOf(listed: readonly Namespace[], end: number): NamespaceView[] {
+  const found = lookInto(listed, end, (ask, namespace) => {
+    if (isEmptyNamespace(namespace)) return '[]'
+    return Date.now() > end ? null : ask(['ip', '-json', '-details', 'link', 'show'])
+  })
+  const views = listed.flatMap((namespace) => {
+    const { id } = namespace
+    const links = found.get(id)
+    return links === undefined ? [] : [{ id, links, numbers: () => numbersIn(namespace) }]
+  })
+  const [hidden, ...others] = views.filter(({ links }) => links === null)
+  return hidden === undefined ? views : views.filter((view) => !others.includes(view))
+}
+
+/** As `numbers` of a view. */
+export function numbersIn(namespace: Namespace): string | null {
+  const found = lookInto([namespace], Date.now() + TIME, (ask) =>
+    ask(['lsns', '--json', '--type', 'net', '--output', 'NS,NETNSID']),
+  ).get(namespace.id)
+  return found === undefined ? GONE : found
 }
 
 /** Kinds whose `link_index` is that of a peer, not of a device below. */
@@ -75,7 +80,9 @@ export function uppersIn(
   })
   if (found.length === 0) return []
   // A number stands for a namespace, whose device of that index it is: any user can have one above a device of his own.
-  const ours = numberOf(own, numbers())
+  const told = numbers()
+  if (told === GONE) return []
+  const ours = numberOf(own, told)
   return ours === null ? [hidden] : found.filter(({ number }) => number === ours).map(({ use }) => use)
 }
 
@@ -84,60 +91,4 @@ function numberOf(own: string | null, text: string | null): string | null {
   const inode = /^net:\[(\d+)\]$/.exec(own ?? '')?.[1]
   const entry = parseNamespaces(text).find(({ ns }) => String(ns) === inode)
   return typeof entry?.netnsid === 'string' ? entry.netnsid : null
-}
-
-/** What lsns(8) prints. */
-function parseNamespaces(text: string | null): Answer[] {
-  const { namespaces } = asObject(parse(text))
-  return Array.isArray(namespaces) ? namespaces.map(asObject) : []
-}
-
-function parse(text: string | null): unknown {
-  try {
-    return JSON.parse(text ?? '')
-  } catch {
-    return null
-  }
-}
-
-type Answer = Readonly<Record<string, unknown>>
-
-function parseList(text: string | null): Answer[] | null {
-  const json = parse(text)
-  return Array.isArray(json) ? json.map(asObject) : null
-}
-
-function asObject(json: unknown): Answer {
-  return typeof json === 'object' && json !== null ? (json as Answer) : {}
-}
-
-/** This process's network namespace. */
-export function ownNamespace(): string | null {
-  return readLink('/proc/self/ns/net')
-}
-
-/**
- * Namespaces of processes, and those that are mounted to be kept without one (`ip netns add`, container engines). Of
- * processes lsns(8) is asked: libvirt's AppArmor profile, which its hook has, keeps confined processes' from us, not from it.
- * @returns null when they cannot be listed
- */
-function otherNamespaces(): Namespace[] | null {
-  const listed = parseNamespaces(askProgram(['lsns', '--json', '--type', 'net', '--output', 'NS,PID']))
-  if (listed.length === 0) return null
-  const found = new Map(listed.map(({ ns, pid }) => [`net:[${ns}]`, `/proc/${pid}/ns/net`]))
-  // proc(5): the fourth field is the root within the file system, the fifth where it is mounted.
-  for (const line of mounts()) {
-    const [, , , id = '', path = ''] = line.split(' ')
-    if (id.startsWith('net:[')) found.set(id, path)
-  }
-  const own = ownNamespace()
-  return [...found].filter(([id]) => id !== own).map(([id, path]) => ({ id, path }))
-}
-
-function mounts(): string[] {
-  try {
-    return readFileSync('/proc/self/mountinfo', 'latin1').split('\n')
-  } catch {
-    return []
-  }
 }

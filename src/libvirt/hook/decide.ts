@@ -1,9 +1,9 @@
 import type { Finding } from '../../errors/finding.js'
-import { UserError } from '../../errors/user-error.js'
 import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { hostUseOf } from '../../host/use/host-use.js'
+import { besideClaims } from '../../plan/beside-claims.js'
 import {
   type GivenDevice,
   type InterruptSetting,
@@ -61,7 +61,7 @@ export function decide(
   claimed: readonly HeldLease[],
   kept: (nics: readonly Assignment[]) => readonly PciHostdev[],
 ): Decision {
-  const chosen = decideBesideClaims(ask, cputune, host, sysroot, held, claimed)
+  const chosen = besideClaims(held, claimed, (all) => decideBeside(ask, cputune, host, sysroot, all))
   const { policy, profile } = ask
   const threads = chosen.threads?.threads ?? null
   const devices: GivenDevice[] = [
@@ -69,22 +69,6 @@ export function decide(
     ...kept(chosen.nics).map(({ address }) => ({ name: null, address })),
   ]
   return { ...chosen, interrupts: planInterrupts({ devices, policy, profile, threads, cpus: host.cpus }) }
-}
-
-function decideBesideClaims(
-  ask: DomainAsk,
-  cputune: Cputune,
-  host: HostFacts,
-  sysroot: string,
-  held: readonly HeldLease[],
-  claimed: readonly HeldLease[],
-): Omit<Decision, 'interrupts'> {
-  try {
-    return decideBeside(ask, cputune, host, sysroot, [...held, ...claimed])
-  } catch (error) {
-    if (!(error instanceof UserError && claimed.length > 0)) throw error
-    return decideBeside(ask, cputune, host, sysroot, held)
-  }
 }
 
 function decideBeside(

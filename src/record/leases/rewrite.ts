@@ -3,10 +3,10 @@ import { leaseNotWritable } from '../../errors/leases.js'
 import { errorCode, listDirectory } from '../../host/sysfs.js'
 import type { HeldLease } from '../../plan/leases.js'
 import { formatVm, type VmRecord } from '../vm.js'
+import { chooseBesideOthers } from './beside.js'
 import { ensureLeaseDirectory } from './directory.js'
 import { isLeaseFileName, leaseFileName, readLeaseFile, writeLeaseFile } from './lease-file.js'
 import { withLeasesLock } from './lock.js'
-import { readLeases } from './read.js'
 
 /**
  * Changes what a VM of this user's holds, with the leases locked. Its file stays the same one, under another name and with
@@ -24,7 +24,7 @@ export function rewriteLease(
   return withLeasesLock(shared, () => {
     const name = (listDirectory(own) ?? []).find((file) => isOf(file, record))
     const known = name === undefined ? record : (readLeaseFile(`${own}/${name}`) ?? record)
-    const chosen = choose(known, readLeases(sysroot, 'check').held)
+    const chosen = chooseBesideOthers(sysroot, (held) => choose(known, held))
     if (chosen === known) return chosen
     if (name === undefined) writeLeaseFile(own, chosen)
     else rewrite(`${own}/${name}`, `${own}/${leaseFileName(chosen.id, chosen.lease)}`, chosen)
