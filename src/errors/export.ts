@@ -62,6 +62,16 @@ export function outputNoFile(facts: { readonly file: string }): UserError {
   })
 }
 
+/** What is there is taken for this host's: the scheduler would count NICs that are elsewhere. */
+export function placeOfThisHost(facts: { readonly place: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `${facts.place} is for the NICs of this host, not of a captured one`,
+    where: '--output without a name, with --sysroot',
+    todo: 'give --output the name of a FILE, or leave --sysroot out',
+  })
+}
+
 export function directoryOfOthers(facts: { readonly file: string }): UserError {
   return userError({
     exitCode: EXIT.permission,
