@@ -14,6 +14,15 @@ export function namesCollide(facts: {
   })
 }
 
+export function nameEmpty(facts: { readonly name: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `nothing of the name of NIC '${facts.name}' can be in this format, which takes ASCII letters and digits`,
+    where: `[nic.${tomlKey(facts.name)}]`,
+    todo: 'give the NIC a name with a letter or digit of ASCII',
+  })
+}
+
 export function nameTooLong(facts: { readonly name: string; readonly longest: number }): UserError {
   return userError({
     exitCode: EXIT.config,
@@ -53,15 +62,6 @@ export function badExpiry(facts: { readonly expires: string }): UserError {
   })
 }
 
-export function outputNoFile(facts: { readonly file: string }): UserError {
-  return userError({
-    exitCode: EXIT.usage,
-    what: 'this path exists and is not a regular file',
-    where: `--output ${facts.file}`,
-    todo: 'name another file, or leave --output out to print',
-  })
-}
-
 /** What is there is taken for this host's: the scheduler would count NICs that are elsewhere. */
 export function placeOfThisHost(facts: { readonly place: string }): UserError {
   return userError({
@@ -69,6 +69,15 @@ export function placeOfThisHost(facts: { readonly place: string }): UserError {
     what: `${facts.place} is for the NICs of this host, not of a captured one`,
     where: '--output without a name, with --sysroot',
     todo: 'give --output the name of a FILE, or leave --sysroot out',
+  })
+}
+
+export function outputNoFile(facts: { readonly file: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: 'this path exists and is not a regular file',
+    where: `--output ${facts.file}`,
+    todo: 'name another file, or leave --output out to print',
   })
 }
 
