@@ -18,6 +18,25 @@ export function goldenInputUnreadable(facts: { readonly file: string }): UserErr
   })
 }
 
+export function goldenOptionsUnreadable(facts: { readonly file: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: 'a quote is not closed',
+    where: facts.file,
+    todo: 'close it',
+  })
+}
+
+/** `directory`: its path, as `decodeBytes` has it. */
+export function goldenNameNotText(facts: { readonly directory: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: 'the name of a directory is not UTF-8, so that no case in it is run',
+    where: facts.directory,
+    todo: 'rename it',
+  })
+}
+
 /** `reason` is the errno name: only some of them are about permission. */
 export function goldenNotWritable(facts: { readonly file: string; readonly reason: string }): UserError {
   const permission = ['EACCES', 'EPERM', 'EROFS'].includes(facts.reason)
