@@ -10,6 +10,7 @@ import {
   goldenInputMissing,
   goldenInputUnreadable,
   goldenNameNotText,
+  goldenNotReadable,
   goldenOptionsUnreadable,
 } from '../errors/golden.js'
 import { UserError } from '../errors/user-error.js'
@@ -79,8 +80,10 @@ function leadsTo(path: string): Stats | null {
  * @returns the plan as `args` and JSON, or the error that a user would see with its exit code
  */
 export function runCase(directory: string): Outcome {
+  // What cannot be read is no plan's error, to be expected from then on.
+  const files = readCase(directory)
   try {
-    const { env, plan } = planCase(directory)
+    const { env, plan } = planCase(directory, files)
     return { 'expected.args': formatPlan(plan, 'args', env), 'expected.json': formatPlan(plan, 'json') }
   } catch (error) {
     if (!(error instanceof UserError)) throw error
@@ -88,9 +91,19 @@ export function runCase(directory: string): Outcome {
   }
 }
 
-function planCase(directory: string) {
-  const { env, emulator, args } = readCommand(join(directory, INPUT))
-  const optionWords = readOptions(join(directory, OPTIONS))
+/** The texts of a case; null for a file that it does not have. */
+function readCase(directory: string) {
+  const text = (name: string) => readIfThere(join(directory, name))
+  return { input: text(INPUT), options: text(OPTIONS), config: text(CONFIG), host: text(HOST) }
+}
+
+function planCase(directory: string, { input, options, config, host }: ReturnType<typeof readCase>) {
+  // A command in libvirt's golden format: `NAME=value` words, the emulator, its arguments.
+  const command = parseCommandText(input ?? '')
+  if (command === null) throw goldenInputUnreadable({ file: join(directory, INPUT) })
+  const { env, emulator, args } = command
+  const optionWords = splitWords(options ?? '')
+  if (optionWords === null) throw goldenOptionsUnreadable({ file: join(directory, OPTIONS) })
   const request = readRequest({
     entry: 'qemu-rt',
     args: ['run', ...optionWords, '--', ...args],
@@ -98,11 +111,9 @@ function planCase(directory: string) {
     // The emulator's name in the input says the architecture; the host's own must not matter.
     hostArch: 'x64',
   })
-  const host = readIfThere(join(directory, HOST))?.trim()
-  const config = readIfThere(join(directory, CONFIG))
   if (config?.isWellFormed() === false) throw configNotText({ file: CONFIG })
   const policy = config === null ? EMPTY_POLICY : parsePolicy(config, CONFIG)
-  const sysroot = host === undefined ? request.sysroot : resolve(directory, host)
+  const sysroot = host === null ? request.sysroot : resolve(directory, host.trim())
   const plan = plannerFor(
     {
       ...readRequestFiles(request, directory),
@@ -110,29 +121,24 @@ function planCase(directory: string) {
       defaultEmulator: emulator.replace('qemu-rt-', 'qemu-'),
     },
     policy,
-  )(host === undefined ? [] : readLeases(sysroot, 'assume').held)
+  )(host === null ? [] : readLeases(sysroot, 'assume').held)
   return { env, plan }
-}
-
-/** Reads a command in libvirt's golden format: `NAME=value` words, the emulator, its arguments. */
-function readCommand(file: string) {
-  const command = parseCommandText(readIfThere(file) ?? '')
-  if (command === null) throw goldenInputUnreadable({ file })
-  return command
-}
-
-function readOptions(file: string): readonly string[] {
-  const words = splitWords(readIfThere(file) ?? '')
-  if (words === null) throw goldenOptionsUnreadable({ file })
-  return words
 }
 
 /**
  * Reads a file; null when it is not there. Bytes that are not UTF-8 are kept as an argument's are. A line may end in CRLF, as
  * a checkout or an editor may have it: the carriage return is never part of an argument.
+ * @throws {UserError} exit 65 for what is no file, 77 when this user may not read it
  */
 export function readIfThere(file: string): string | null {
-  return existsSync(file) ? decodeBytes(readFileSync(file)).replaceAll('\r\n', '\n') : null
+  if (!existsSync(file)) return null
+  try {
+    return decodeBytes(readFileSync(file)).replaceAll('\r\n', '\n')
+  } catch (error) {
+    const reason = errorCode(error)
+    if (reason === null) throw error
+    throw goldenNotReadable({ file, reason })
+  }
 }
 
 /** A case's name for messages. */

@@ -71,6 +71,29 @@ for (const form of plannerForms()) {
     }
   })
 
+  t.test(`names that lead nowhere, ${form.name}`, async (t) => {
+    const long = 'x'.repeat(5000)
+    for (const [command, status, where] of [
+      [`host check --config ${long}`, 78, /\(ENAMETOOLONG\): x+; /],
+      [`run --dry-run --config ${long} -- -S`, 78, /\(ENAMETOOLONG\): x+; /],
+      [`golden verify ${long}`, 65, /^qemu-rt: the name is too long: .*x+.*; give a shorter one\n$/],
+    ] as const) {
+      const ended = sh(`"$1" ${command}`, '/', form.env)
+      t.equal(ended.status, status, command.slice(0, 40))
+      t.match(ended.stderr, ONE_LINE)
+      t.match(ended.stderr, where)
+    }
+    const { status, stderr } = sh('"$1" jitter --seconds 2 --emulator /bin/true', '/', {
+      ...form.env,
+      TMPDIR: '/nonexistent',
+    })
+    t.equal(status, 69)
+    t.match(
+      stderr,
+      /^qemu-rt: the directory for temporary files cannot be used: \/nonexistent \(mkdtemp, ENOENT\); set TMPDIR [^\n]+\n$/,
+    )
+  })
+
   t.test(`no descriptors left, ${form.name}`, async (t) => {
     for (const limit of [6, 9, 12, 16, 20, 30]) {
       const directory = temporaryDirectory(t)

@@ -92,6 +92,17 @@ t.test('a quote in options that is not closed is an error, not a case without op
   )
 })
 
+t.test('a directory in the place of a file is said with its path', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT, 'expected.args': {} })
+  const error = (name: string) => ({
+    message: `a file of a golden case cannot be read: ${join(directory, name)} (EISDIR); put a file there that this user may read, or nothing`,
+    exitCode: 65,
+  })
+  t.throws(() => compareCase(directory, runCase(directory)), error('expected.args'))
+  mkdirSync(join(directory, 'options'))
+  t.throws(() => runCase(directory), error('options'), 'nor is that an outcome to be expected')
+})
+
 t.test('a byte that is not UTF-8 stays the byte that it is', async (t) => {
   const directory = t.testdir({})
   const input = '/usr/bin/qemu-system-x86_64 \\\n-name caf\xe9\n'
