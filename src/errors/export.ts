@@ -1,4 +1,5 @@
 import { tomlKey } from '../units/printable.js'
+import { exitCodeFor } from './system.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 export function namesCollide(facts: {
@@ -35,7 +36,7 @@ export function nameTooLong(facts: { readonly name: string; readonly longest: nu
 export function exportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
   const isDenied = facts.reason === 'EACCES' || facts.reason === 'EPERM'
   return userError({
-    exitCode: isDenied ? EXIT.permission : EXIT.unavailable,
+    exitCode: exitCodeFor(facts.reason, EXIT.unavailable),
     what: `the file cannot be written (${facts.reason})`,
     where: `--output ${facts.file}`,
     todo: isDenied
