@@ -6,7 +6,7 @@ import { KTHREADD_CHILDREN, readKernelThread } from '../host/kernel-threads.js'
 import { isDomainsOwn } from '../host/nics.js'
 import { pathsUpwards, readPartitions } from '../host/partitions.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
-import type { Root } from '../host/sysroot.js'
+import { type Root, requireSysfs } from '../host/sysroot.js'
 import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
 import { hostUseOf } from '../host/use/host-use.js'
 import { makeAnonymizer, withoutAddress } from './anonymize.js'
@@ -25,9 +25,10 @@ export interface Captured {
  * @param root the host, empty for this one
  * @param out a directory that is empty or not there
  * @param anonymize without serial numbers, and with made-up MAC addresses
- * @throws {UserError} see `makeDirectory`
+ * @throws {UserError} exit 65 when there is no host beneath the root; see `makeDirectory`
  */
 export function captureHost(root: Root, out: string, anonymize: boolean): Captured {
+  requireSysfs(root)
   return makeDirectory(out, (directory) => copyHost(root, directory, anonymize))
 }
 

@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, Option } from 'commander'
 import { EXIT } from '../errors/user-error.js'
 import { EXPORT_FORMATS } from '../export/formats.js'
 import { MODES } from '../jitter/mode.js'
+import { tell, writeAll } from '../report/output.js'
 import { printable } from '../units/printable.js'
 import { versionText } from '../version.js'
 
@@ -26,7 +27,12 @@ export function program(): Command {
     .description('QEMU wrapper and argument rewriter for real-time VMs')
     .version(versionText())
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${printable(oneLineError(text))}\n`) })
+    // Commander's own go through streams, whose errors come later and as a stack trace.
+    .configureOutput({
+      writeOut: (text) => writeAll(1, text),
+      writeErr: tell,
+      outputError: (text, write) => write(`${printable(oneLineError(text))}\n`),
+    })
     .showSuggestionAfterError()
   addRun(root)
   addTune(root)

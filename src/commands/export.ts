@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty'
 import { HOOK_PATH } from '../checks/install.js'
-import { badExpiry, noExpiry } from '../errors/export.js'
+import { badExpiry, noExpiry, placeOfThisHost } from '../errors/export.js'
 import { EXPORT_FORMATS, type ExportFormat, type ExportFormatName, exportAs } from '../export/formats.js'
 import { offersOf } from '../export/offers.js'
 import { isExecutable } from '../host/executable.js'
@@ -21,17 +21,18 @@ export interface ExportOptions extends HostOptions {
 /**
  * Prints or writes what this host has, in the form in which another system reads it. What it does not have is said on stderr;
  * in a log only when the file has changed.
- * @throws {UserError} exit 64 for options that do not fit the format, 69 or 77 when the file cannot be written, 78 when names
+ * @throws {UserError} exit 64 for options that do not fit the format or each other, 69 or 77 when the file cannot be written, 78 when names
  *   cannot be told apart in that format
  */
 export async function exportCommand(name: ExportFormatName, options: ExportOptions): Promise<void> {
   const format: ExportFormat = EXPORT_FORMATS[name]
   const expires = expiry(options.expires, name)
+  const root = openSysroot(options.sysroot)
+  if (options.output === true && root !== '') throw placeOfThisHost({ place: format.place })
   const output = options.output === true ? format.place : (options.output ?? null)
   const { policy, host, useOf, warn } = await readHost(options)
   warn()
   const { offers, notes } = offersOf(policy, host, useOf)
-  const root = openSysroot(options.sysroot)
   const { realtime } = policy.host
   const about = {
     realtimeCpus: realtime && intersectCpuSets(realtime, host.cpus?.online ?? realtime),

@@ -6,7 +6,7 @@ import { printableJson } from '../units/printable.js'
 
 /**
  * Compares two results of `jitter --format json`, and prints what differs. The exit code is 0 whether they differ or not.
- * @throws {UserError} exit 65 for a file that cannot be read or is no result, and for results of different things
+ * @throws {UserError} exit 65 for a file that cannot be read (77: by this user) or is no result, and for results of different things
  */
 export function jitterDiff(
   before: string,

@@ -116,8 +116,8 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
-/** The system call's error, such as `ENOENT`; null for an error of another kind. */
+/** The system call's error, such as `ENOENT`; null for an error of another kind, such as `ERR_INVALID_ARG_TYPE`. */
 function errorCode(error: unknown): string | null {
-  const isSystemError = error instanceof Error && 'syscall' in error && 'code' in error
-  return isSystemError && typeof error.code === 'string' ? error.code : null
+  const code = error instanceof Error && 'code' in error ? error.code : null
+  return typeof code === 'string' && /^E[A-Z\d]+$/.test(code) ? code : null
 }

@@ -1,4 +1,5 @@
 import { tomlKey } from '../units/printable.js'
+import { exitCodeFor } from './system.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 export function namesCollide(facts: {
@@ -14,6 +15,15 @@ export function namesCollide(facts: {
   })
 }
 
+export function nameEmpty(facts: { readonly name: string }): UserError {
+  return userError({
+    exitCode: EXIT.config,
+    what: `nothing of the name of NIC '${facts.name}' can be in this format, which takes ASCII letters and digits`,
+    where: `[nic.${tomlKey(facts.name)}]`,
+    todo: 'give the NIC a name with a letter or digit of ASCII',
+  })
+}
+
 export function nameTooLong(facts: { readonly name: string; readonly longest: number }): UserError {
   return userError({
     exitCode: EXIT.config,
@@ -26,7 +36,7 @@ export function nameTooLong(facts: { readonly name: string; readonly longest: nu
 export function exportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
   const isDenied = facts.reason === 'EACCES' || facts.reason === 'EPERM'
   return userError({
-    exitCode: isDenied ? EXIT.permission : EXIT.unavailable,
+    exitCode: exitCodeFor(facts.reason, EXIT.unavailable),
     what: `the file cannot be written (${facts.reason})`,
     where: `--output ${facts.file}`,
     todo: isDenied
@@ -50,6 +60,16 @@ export function badExpiry(facts: { readonly expires: string }): UserError {
     what: `'${facts.expires}' is not from 60 to 2592000`,
     where: '--expires',
     todo: 'write a number of seconds, such as --expires 600',
+  })
+}
+
+/** What is there is taken for this host's: the scheduler would count NICs that are elsewhere. */
+export function placeOfThisHost(facts: { readonly place: string }): UserError {
+  return userError({
+    exitCode: EXIT.usage,
+    what: `${facts.place} is for the NICs of this host, not of a captured one`,
+    where: '--output without a name, with --sysroot',
+    todo: 'give --output the name of a FILE, or leave --sysroot out',
   })
 }
 

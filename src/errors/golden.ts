@@ -1,3 +1,4 @@
+import { exitCodeFor } from './system.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 export function goldenInputMissing(facts: { readonly directory: string; readonly input: string }): UserError {
@@ -18,11 +19,40 @@ export function goldenInputUnreadable(facts: { readonly file: string }): UserErr
   })
 }
 
+export function goldenOptionsUnreadable(facts: { readonly file: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: 'a quote is not closed',
+    where: facts.file,
+    todo: 'close it',
+  })
+}
+
+/** `directory`: its path, as `decodeBytes` has it. */
+export function goldenNameNotText(facts: { readonly directory: string }): UserError {
+  return userError({
+    exitCode: EXIT.input,
+    what: 'the name of a directory is not UTF-8, so that no case in it is run',
+    where: facts.directory,
+    todo: 'rename it',
+  })
+}
+
+export function goldenNotReadable(facts: { readonly file: string; readonly reason: string }): UserError {
+  return userError({
+    exitCode: exitCodeFor(facts.reason, EXIT.input),
+    what: 'a file of a golden case cannot be read',
+    where: `${facts.file} (${facts.reason})`,
+    todo: 'put a file there that this user may read, or nothing',
+  })
+}
+
 /** `reason` is the errno name: only some of them are about permission. */
 export function goldenNotWritable(facts: { readonly file: string; readonly reason: string }): UserError {
-  const permission = ['EACCES', 'EPERM', 'EROFS'].includes(facts.reason)
+  const exitCode = exitCodeFor(facts.reason, EXIT.unavailable)
+  const permission = exitCode === EXIT.permission
   return userError({
-    exitCode: permission ? EXIT.permission : EXIT.unavailable,
+    exitCode,
     what: `what a golden case expects cannot be written (${facts.reason})`,
     where: facts.file,
     todo: `${permission ? 'make its directory writable' : 'look at the disk'}, then run qemu-rt golden update again`,

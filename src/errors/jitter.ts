@@ -1,3 +1,4 @@
+import { exitCodeFor } from './system.js'
 import { EXIT, type ExitCode, UserError, userError } from './user-error.js'
 
 export function badSeconds(facts: { readonly seconds: string }): UserError {
@@ -20,7 +21,7 @@ export function badFloor(facts: { readonly floor: string }): UserError {
 
 export function reportUnwritable(facts: { readonly file: string; readonly reason: string }): UserError {
   return userError({
-    exitCode: EXIT.usage,
+    exitCode: exitCodeFor(facts.reason, EXIT.usage),
     what: `the page cannot be written (${facts.reason})`,
     where: `--report ${facts.file}`,
     todo: 'name a file in a directory that is there and that you can write',
@@ -158,7 +159,7 @@ export function loadEnded(facts: { readonly command: string; readonly how: strin
 
 export function resultNotReadable(facts: { readonly path: string; readonly why: string }): UserError {
   return userError({
-    exitCode: EXIT.input,
+    exitCode: exitCodeFor(facts.why, EXIT.input),
     what: `a result cannot be read (${facts.why})`,
     where: facts.path,
     todo: 'name a file that holds what qemu-rt jitter --format json has printed',

@@ -1,3 +1,4 @@
+import { exitCodeFor } from './system.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 /** `source`: file and line, or where else the text is from. */
@@ -80,7 +81,7 @@ export function hookTuneRefused(facts: {
 
 export function domainNotReadable(facts: { readonly file: string; readonly reason: string }): UserError {
   return userError({
-    exitCode: EXIT.input,
+    exitCode: exitCodeFor(facts.reason, EXIT.input),
     what: "the domain's XML cannot be read",
     where: `${facts.file} (${facts.reason})`,
     todo: "give a file with what 'virsh dumpxml' prints, or pipe it in: virsh dumpxml DOMAIN | qemu-rt domain plan - (or native -)",

@@ -52,7 +52,7 @@ export type ExportFormatName = keyof typeof EXPORT_FORMATS
 
 /**
  * Makes the inventory in one of the formats.
- * @throws {UserError} exit 78 when the format cannot tell two names apart, or has no room for one
+ * @throws {UserError} exit 78 when the format cannot tell two names apart, has no room for one, or none of its characters
  */
 export function exportAs(name: ExportFormatName, subject: ExportSubject): Exported {
   const format: ExportFormat = EXPORT_FORMATS[name]

@@ -1,23 +1,27 @@
-import { renamed } from './names.js'
+import { kubernetesName, renamed } from './names.js'
 import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 /** What goes before a NIC's name. */
 const NIC = 'nic-'
 
 /** A Kubernetes label's name has 63 characters (apimachinery, IsQualifiedName); the longest ending has 10. */
-const LONGEST = 63 - '.numa-node'.length
+const LONGEST = 63 - NIC.length - '.numa-node'.length
 
 /**
  * Makes a feature file of Node Feature Discovery (its documentation, "Feature files"): `namespace/name=value`, one a line.
  * @throws {UserError} see `renamed`
  */
 export function nfd({ offers, host, expires }: ExportSubject, withheld: Withheld): Exported {
-  const named = renamed(offers, (name) => `${NIC}${name.replace(/[^A-Za-z0-9]+/g, '_')}`, LONGEST)
+  const named = renamed(offers, kubernetesName, LONGEST)
   const features = named.flatMap(({ as, units }) => {
     const ready = units.filter((unit) => withheld(unit) === null)
     const nodes = new Set(ready.flatMap(({ devices }) => devices.map(({ numaNode }) => numaNode)))
     const [node = null] = nodes
-    return [[as, ready.length], ...(nodes.size === 1 && node !== null ? [[`${as}.numa-node`, node]] : [])]
+    const label = `${NIC}${as}`
+    return [
+      [label, ready.length],
+      ...(nodes.size === 1 && node !== null ? [[`${label}.numa-node`, node]] : []),
+    ]
   })
   const about = [
     ...(host.preemptRt === null ? [] : [['preempt-rt', host.preemptRt]]),

@@ -1,4 +1,4 @@
-import { renamed } from './names.js'
+import { kubernetesName, renamed } from './names.js'
 import type { Exported, ExportSubject, Withheld } from './subject.js'
 
 /** A Kubernetes resource name, behind its prefix (apimachinery, IsQualifiedName). */
@@ -11,7 +11,7 @@ const LONGEST = 63
  * @throws {UserError} see `renamed`
  */
 export function sriovDevicePlugin({ offers }: ExportSubject, withheld: Withheld): Exported {
-  const named = renamed(offers, (name) => name.replace(/[^A-Za-z0-9]+/g, '_').replace(/^_|_$/g, ''), LONGEST)
+  const named = renamed(offers, kubernetesName, LONGEST)
   const resourceList = named.flatMap(({ as, units }) => {
     const devices = units.flatMap((unit) => (withheld(unit) === null ? unit.devices : []))
     if (devices.length === 0) return []

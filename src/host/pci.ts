@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { hostNotReadable, sysrootUnusable } from '../errors/host.js'
+import { readdirSync } from 'node:fs'
+import { hostNotReadable } from '../errors/host.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import type { PciDevice } from './facts.js'
 import { errorCode, listDirectory, readAttribute, readLinkName, readNumber } from './sysfs.js'
-import type { Root } from './sysroot.js'
+import { type Root, requireSysfs } from './sysroot.js'
 
 /** What a PCI device's own directory says of it. */
 export type PciFunction = Pick<
@@ -49,7 +49,7 @@ function listAddresses(root: Root): PciAddress[] {
       .sort(bySysfsName)
   } catch (error) {
     if (errorCode(error) === 'EACCES') throw hostNotReadable({ path })
-    if (!existsSync(`${root}/sys`)) throw sysrootUnusable({ sysroot: root || '/', reason: 'has no /sys' })
+    requireSysfs(root)
     return []
   }
 }

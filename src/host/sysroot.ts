@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { hostNotReadable, sysrootUnusable } from '../errors/host.js'
 import { withoutEndSlashes } from '../units/path.js'
 import { errorCode } from './sysfs.js'
@@ -16,6 +16,14 @@ export function openSysroot(sysroot: string): Root {
   if (root === '' && sysroot !== '') return root
   if (!isDirectory(sysroot)) throw sysrootUnusable({ sysroot, reason: 'is not a directory' })
   return root
+}
+
+/**
+ * Checks that there is a host beneath a root.
+ * @throws {UserError} exit 65 when there is no /sys
+ */
+export function requireSysfs(root: Root): void {
+  if (!existsSync(`${root}/sys`)) throw sysrootUnusable({ sysroot: root || '/', reason: 'has no /sys' })
 }
 
 function isDirectory(sysroot: string): boolean {

@@ -21,10 +21,15 @@ export function writeAll(fd: number, text: string): void {
   }
 }
 
-/** Prints one line on stderr with the program's name. A closed stderr is no reason to fail. */
+/** Prints one line on stderr with the program's name. */
 export function report(message: string): void {
+  tell(ownLine(message))
+}
+
+/** Writes text to stderr. One that is closed or full is no reason to fail. */
+export function tell(text: string): void {
   try {
-    writeAll(2, ownLine(message))
+    writeAll(2, text)
   } catch {
     // Nobody is there to be told.
   }

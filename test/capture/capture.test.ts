@@ -44,6 +44,17 @@ t.test("priorities of the kernel's threads come along, and nothing of other thre
   t.strictSame(filesBeneath(`${out}/proc`).filter(({ path }) => /\d+\/stat$/.test(path)).length, 2)
 })
 
+t.test('a sysroot with no host in it is refused as by host check, and nothing is made', async (t) => {
+  const directory = t.testdir({ empty: {} })
+  const out = join(directory, 'out')
+  for (const sysroot of [join(directory, 'none'), join(directory, 'empty')]) {
+    const captured = qemuRt(['capture', out, '--sysroot', sysroot])
+    t.equal(captured.status, 65, sysroot)
+    t.strictSame(captured, qemuRt(['host', 'check', '--sysroot', sysroot]))
+  }
+  t.strictSame(readdirSync(directory), ['empty'])
+})
+
 t.test('what is read of a captured host is what is read of the host', async (t) => {
   for (const host of readdirSync(hosts)) {
     const root = join(hosts, host) as Root

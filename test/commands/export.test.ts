@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { exportCommand } from '../../src/commands/export.js'
+import { EXPORT_FORMATS, type ExportFormatName } from '../../src/export/formats.js'
 import { qemuRt } from '../launcher/run.js'
 
 const HOST = fileURLToPath(new URL('../../fixtures/hosts/four-nics', import.meta.url))
@@ -77,6 +78,23 @@ t.test('root writes in no directory that another user has, or could have put the
   symlinkSync(join(root, 'out'), join(root, 'others/own'))
   await t.rejects(write('others/own'), { exitCode: 77, message: /^root does not write/ })
   t.strictSame(readdirSync(join(root, 'out')), [])
+})
+
+t.test('where the other system looks, no NICs of a captured host are written', async (t) => {
+  // Were it not refused, the configuration that is not there would be: no test writes to that place.
+  const options = { config: '/nonexistent', output: true } as const
+  for (const format of Object.keys(EXPORT_FORMATS) as ExportFormatName[]) {
+    await t.rejects(exportCommand(format, { ...options, sysroot: HOST }), {
+      exitCode: 64,
+      message: `${EXPORT_FORMATS[format].place} is for the NICs of this host, not of a captured one: --output without a name, with --sysroot; give --output the name of a FILE, or leave --sysroot out`,
+    })
+    for (const sysroot of ['/', '//']) {
+      await t.rejects(exportCommand(format, { ...options, sysroot }), {
+        exitCode: 78,
+        message: /nonexistent/,
+      })
+    }
+  }
 })
 
 t.test('what cannot be is refused in one line', async (t) => {

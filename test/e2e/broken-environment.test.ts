@@ -55,6 +55,45 @@ for (const form of plannerForms()) {
     t.equal(sh('"$1" nics list | true; exit 0', '/', form.env).stderr, '', 'who has seen enough is no error')
   })
 
+  t.test(`help and version to what takes nothing, or has gone, ${form.name}`, async (t) => {
+    for (const words of ['--help', '--version', 'help nics bind', 'host check --help', 'run --help']) {
+      const full = sh(`"$1" ${words} >/dev/full`, '/', form.env)
+      t.equal(full.status, 69, words)
+      t.match(full.stderr, ONE_LINE)
+      t.match(full.stderr, /^qemu-rt: no space is left: stdout \(write, ENOSPC\); /)
+      // With a reader that takes its time to go, all is written: 0.
+      const gone = sh(`{ sleep 0.2; "$1" ${words}; echo $? >&2; } | true`, '/', form.env)
+      t.match(gone.stderr, /^(0|141)\n$/, words)
+    }
+    for (const words of ['nosuch', 'nics', 'status --format x']) {
+      t.equal(sh(`"$1" ${words} 2>/dev/full`, '/', form.env).status, 64, `${words}: nobody can be told`)
+      t.equal(sh(`"$1" ${words} 2>&-`, '/', form.env).status, 64, words)
+    }
+  })
+
+  t.test(`names that lead nowhere, ${form.name}`, async (t) => {
+    const long = 'x'.repeat(5000)
+    for (const [command, status, where] of [
+      [`host check --config ${long}`, 78, /\(ENAMETOOLONG\): x+; /],
+      [`run --dry-run --config ${long} -- -S`, 78, /\(ENAMETOOLONG\): x+; /],
+      [`golden verify ${long}`, 65, /^qemu-rt: the name is too long: .*x+.*; give a shorter one\n$/],
+    ] as const) {
+      const ended = sh(`"$1" ${command}`, '/', form.env)
+      t.equal(ended.status, status, command.slice(0, 40))
+      t.match(ended.stderr, ONE_LINE)
+      t.match(ended.stderr, where)
+    }
+    const { status, stderr } = sh('"$1" jitter --seconds 2 --emulator /bin/true', '/', {
+      ...form.env,
+      TMPDIR: '/nonexistent',
+    })
+    t.equal(status, 69)
+    t.match(
+      stderr,
+      /^qemu-rt: the directory for temporary files cannot be used: \/nonexistent \(mkdtemp, ENOENT\); set TMPDIR [^\n]+\n$/,
+    )
+  })
+
   t.test(`no descriptors left, ${form.name}`, async (t) => {
     for (const limit of [6, 9, 12, 16, 20, 30]) {
       const directory = temporaryDirectory(t)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { EXPORT_FORMATS, type ExportFormatName, exportAs } from '../../src/export/formats.js'
+import { tomlKey } from '../../src/units/printable.js'
 import { subjectOf, threeNics } from './subject.js'
 
 const CONFIG = `[nic.fieldbus-0]\naddress = "0000:03:00.1"\n[nic.line]\nid = "8086:1521"\npool = true\n`
@@ -121,6 +122,30 @@ t.test('features: one a line, and until when they are true before them', async (
   )
   t.match(exportAs('nfd', subjectOf(CONFIG, threeNics())).text, /^qemu-rt\/nic-line\.numa-node=0$/m)
   t.equal(exportAs('nfd', NOTHING).text, '')
+})
+
+t.test('Kubernetes takes what a NIC is called: a letter or digit at both ends', async (t) => {
+  const subject = subjectOf(
+    '[nic."-plc.-"]\naddress = "0000:03:00.0"\n[nic._x-1_]\naddress = "0000:03:00.1"\n',
+    threeNics(),
+  )
+  // apimachinery, pkg/util/validation: qualifiedNameFmt.
+  const QUALIFIED = /^[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/
+  const labels = lines(exportAs('nfd', subject).text).map((line) => line.replace(/^qemu-rt\/|=.*$/g, ''))
+  const resources = JSON.parse(exportAs('sriov-dp', subject).text).resourceList.map(
+    ({ resourceName }: { resourceName: string }) => resourceName,
+  )
+  t.strictSame(resources, ['plc', 'x_1'])
+  t.ok(labels.includes('nic-plc') && labels.includes('nic-x_1.numa-node'), String(labels))
+  for (const name of [...labels, ...resources]) t.match(name, QUALIFIED)
+  for (const name of ['_', '日本', '-._']) {
+    const unnameable = subjectOf(`[nic."${name}"]\naddress = "0000:03:00.0"\n`, threeNics())
+    for (const format of ['nfd', 'sriov-dp'] as const)
+      t.throws(() => exportAs(format, unnameable), {
+        exitCode: 78,
+        message: `nothing of the name of NIC '${name}' can be in this format, which takes ASCII letters and digits: [nic.${tomlKey(name)}]; give the NIC a name with a letter or digit of ASCII`,
+      })
+  }
 })
 
 t.test('names that a format cannot tell apart, or has no room for, are refused', async (t) => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findCases, runCase } from '../../src/golden/case.js'
@@ -58,6 +58,61 @@ t.test('cases are found below directories, in order', async (t) => {
     message: `no golden case found: ${join(root, 'empty')}; a case is a directory with an input.args`,
     exitCode: 65,
   })
+})
+
+t.test('a link to a case is a case, and a link to anything else is not followed', async (t) => {
+  const root = t.testdir({ cases: { own: { 'input.args': INPUT } }, other: { 'input.args': INPUT } })
+  const at = (name: string) => join(root, 'cases', name)
+  symlinkSync('../other', at('linked'))
+  // Back to where it stands, to itself, and to nothing.
+  symlinkSync('.', at('again'))
+  symlinkSync('loop', at('loop'))
+  symlinkSync('nowhere', at('lost'))
+  t.strictSame(findCases([join(root, 'cases')]), [at('linked'), at('own')])
+})
+
+t.test('a directory that cannot be looked at is said, not passed over', async (t) => {
+  const root = t.testdir({ a: { 'input.args': INPUT } })
+  mkdirSync(Buffer.from(`${root}/caf\xe9`, 'latin1'))
+  t.throws(() => findCases([root]), {
+    message: `the name of a directory is not UTF-8, so that no case in it is run: ${root}/caf\\u{dce9}; rename it`,
+    exitCode: 65,
+  })
+  t.throws(() => findCases([join(root, 'a/input.args')]), {
+    message: `no golden case found: ${root}/a/input.args; a case is a directory with an input.args`,
+    exitCode: 65,
+  })
+})
+
+t.test('a quote in options that is not closed is an error, not a case without options', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT, options: "--profile 'none" })
+  t.equal(
+    runCase(directory)['expected.error'],
+    `qemu-rt: a quote is not closed: ${directory}/options; close it\nexit code 65\n`,
+  )
+})
+
+t.test('a directory in the place of a file is said with its path', async (t) => {
+  const directory = t.testdir({ 'input.args': INPUT, 'expected.args': {} })
+  const error = (name: string) => ({
+    message: `a file of a golden case cannot be read: ${join(directory, name)} (EISDIR); put a file there that this user may read, or nothing`,
+    exitCode: 65,
+  })
+  t.throws(() => compareCase(directory, runCase(directory)), error('expected.args'))
+  mkdirSync(join(directory, 'options'))
+  t.throws(() => runCase(directory), error('options'), 'nor is that an outcome to be expected')
+})
+
+t.test('a byte that is not UTF-8 stays the byte that it is', async (t) => {
+  const directory = t.testdir({})
+  const input = '/usr/bin/qemu-system-x86_64 \\\n-name caf\xe9\n'
+  writeFileSync(join(directory, 'input.args'), input, 'latin1')
+  t.equal(
+    runCase(directory)['expected.args'],
+    "/usr/bin/qemu-system-x86_64 \\\n-name $'caf\\351,debug-threads=on'\n",
+  )
+  updateCase(directory, runCase(directory))
+  t.strictSame(compareCase(directory, runCase(directory)), [])
 })
 
 t.test('an input that is no command is an error', async (t) => {

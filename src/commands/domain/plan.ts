@@ -27,7 +27,7 @@ export async function domainPlan(
   writeAll(1, formatPlan(planned.plan, options.format))
 }
 
-/** Reads a domain's file. @throws {UserError} exit 65 when it cannot be read */
+/** Reads a domain's file. @throws {UserError} exit 65 when it cannot be read, 77 when this user may not */
 export function readXml(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8')
