@@ -49,7 +49,9 @@ export interface Launched {
 }
 
 /** What `run` would take from the environment, and what only the options are to say here. */
-const OWN_VARIABLES = ['QEMU_RT_PROFILE', 'QEMU_RT_NIC', 'QEMU_RT_DRY_RUN', 'QEMU_RT_FORMAT']
+const OWN_VARIABLES = ['PROFILE', 'NIC', 'DRY_RUN', 'FORMAT', 'WAIT', 'SYSROOT'].map(
+  (name) => `QEMU_RT_${name}`,
+)
 
 /**
  * Starts QEMU through the launcher.
