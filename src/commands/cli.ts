@@ -46,7 +46,22 @@ export function program(): Command {
   addRefresh(root)
   addHook(root)
   addGolden(root)
+  refuseRepeated(root)
   return root
+}
+
+/** As `run` does: of two values one would be passed over without a word. */
+function refuseRepeated(command: Command): void {
+  for (const option of command.options) {
+    const isFlag = !option.required && !option.optional
+    if (isFlag || option.parseArg === collect) continue
+    let isGiven = false
+    command.on(`option:${option.name()}`, () => {
+      if (isGiven) command.error(`error: given more than once: ${option.long}`)
+      isGiven = true
+    })
+  }
+  for (const one of command.commands) refuseRepeated(one)
 }
 
 /**
@@ -206,10 +221,15 @@ function addJitter(root: Command): void {
     .argument('<before>', 'what jitter --format json has printed')
     .argument('<after>', 'the same of a later run, or of another host')
     .addOption(new Option('--format <format>', 'how to print').choices(['text', 'json']).default('text'))
-    // Both commands have --format, and commander gives it to the first.
-    .action(async (before, after, _options, command) =>
-      (await import('./jitter-diff.js')).jitterDiff(before, after, command.optsWithGlobals()),
-    )
+    // Both commands have --format, and commander gives it to the first, as all that the first knows.
+    .action(async (before, after, _options, command) => {
+      const [other] = jitter.options.filter(
+        (option) =>
+          option.long !== '--format' && jitter.getOptionValueSource(option.attributeName()) === 'cli',
+      )
+      if (other !== undefined) command.error(`error: 'jitter diff' has no option '${other.long}'`)
+      ;(await import('./jitter-diff.js')).jitterDiff(before, after, command.optsWithGlobals())
+    })
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

@@ -23,7 +23,8 @@ export function programsFor(emulator: string | undefined, { emulators }: Pick<Po
  * @throws {UserError} exit 64
  */
 export function readSeconds(seconds: string): number {
-  const number = Number(seconds)
+  // Number alone takes '0x5', '1e3' and blanks, too.
+  const number = /^\d+(\.\d+)?$/.test(seconds) ? Number(seconds) : 0
   if (!(number >= 2 && number <= 604_800)) throw badSeconds({ seconds })
   return number
 }

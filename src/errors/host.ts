@@ -1,3 +1,4 @@
+import { quoteIfNeeded } from '../argv/shell.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 /** `--sysroot` names nothing, or something that is no directory. */
@@ -19,13 +20,18 @@ export function hostNotReadable(facts: { readonly path: string }): UserError {
   })
 }
 
-/** The saved inventory is not what `nics scan` writes. `file` is the path beneath the sysroot. */
-export function inventoryMalformed(facts: { readonly file: string; readonly problem: string }): UserError {
+/** The saved inventory is not what `nics scan` writes. `file` has the sysroot in front. */
+export function inventoryMalformed(facts: {
+  readonly file: string
+  readonly sysroot: string
+  readonly problem: string
+}): UserError {
+  const scan = `qemu-rt nics scan${facts.sysroot === '/' ? '' : ` --sysroot ${quoteIfNeeded(facts.sysroot)}`}`
   return userError({
     exitCode: EXIT.input,
     what: `the saved NIC inventory cannot be read, ${facts.problem}`,
     where: facts.file,
-    todo: `run: rm ${facts.file} && qemu-rt nics scan`,
+    todo: `run: rm ${quoteIfNeeded(facts.file)} && ${scan}`,
   })
 }
 
@@ -34,7 +40,7 @@ export function inventoryNotReadable(facts: { readonly file: string }): UserErro
     exitCode: EXIT.permission,
     what: 'this user may not read the saved NIC inventory',
     where: facts.file,
-    todo: `run as root: chmod a+r ${facts.file}`,
+    todo: `run as root: chmod a+r ${quoteIfNeeded(facts.file)}`,
   })
 }
 

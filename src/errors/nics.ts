@@ -39,9 +39,12 @@ export function nicUnknown(facts: {
   })
 }
 
-/** The entry that would make a name one; null for a MAC address, which says itself what it means. */
+/**
+ * The entry that would make a name one; null for a MAC address, which says itself what it means, and for bytes that are not
+ * UTF-8, which stand as lone surrogates here and in no TOML (toml.io/en/v1.0.0, Spec).
+ */
 function entryFor(name: string): string | null {
-  if (parseMac(name) !== null) return null
+  if (parseMac(name) !== null || /\p{Surrogate}/u.test(name)) return null
   return parsePciAddress(name) === null ? `[nic.${tomlKey(name)}]` : `[nic.NAME] with address = "${name}"`
 }
 

@@ -57,6 +57,15 @@ export function noSuchProcess(facts: { readonly pid: string }): UserError {
   })
 }
 
+export function notQemu(facts: { readonly pid: number; readonly program: string }): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `PID ${facts.pid} is not a QEMU`,
+    where: `it runs ${facts.program}`,
+    todo: "see 'qemu-rt status'",
+  })
+}
+
 export function noSuchDomain(facts: {
   readonly name: string
   readonly known: readonly string[]

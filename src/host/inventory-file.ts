@@ -15,20 +15,20 @@ export const INVENTORY_PATH = '/var/lib/qemu-rt/nics.json'
  */
 export function readInventory(sysroot: string): InventoryEntry[] {
   const file = openSysroot(sysroot) + INVENTORY_PATH
-  const text = readSaved(file)
+  const text = readSaved(file, sysroot)
   if (text === null) return []
   const entries = parseInventory(text)
-  if (typeof entries === 'string') throw inventoryMalformed({ file, problem: entries })
+  if (typeof entries === 'string') throw inventoryMalformed({ file, sysroot, problem: entries })
   return entries
 }
 
-function readSaved(file: string): string | null {
+function readSaved(file: string, sysroot: string): string | null {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
     const code = errorCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return null
     if (code === 'EACCES') throw inventoryNotReadable({ file })
-    throw inventoryMalformed({ file, problem: code ?? String(error) })
+    throw inventoryMalformed({ file, sysroot, problem: code ?? String(error) })
   }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { startOf } from '../host/process.js'
 
 /** Programs that must not be left running, however this one ends. */
@@ -16,7 +16,17 @@ export type Ending = 'kill' | 'interrupt'
 /** How long a child that was interrupted may take to put back what it has changed. */
 const TIDY_MS = 5000
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/**
+ * What ends a program by default (signal(7)). Not SIGPWR and SIGPROF, by which Bun and Node stop their own threads, nor
+ * those of a fault, after which no code is to be relied on.
+ */
+const SIGNALS = [
+  ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const),
+  ...(['SIGALRM', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU'] as const),
+]
+
+/** Leaders of process groups of their own, which end with their group. */
+const leaders = new WeakSet<ChildProcess>()
 
 /**
  * Does something with children, and ends those that still run: when it is done, when it fails, and when this program is told
@@ -63,11 +73,23 @@ function waitFor(children: readonly ChildProcess[]): void {
 }
 
 /**
+ * A command whose process the kernel ends with this program, also where nothing of this program can: at SIGKILL. It holds
+ * for what that process becomes by execve(2), unless that has other privileges, and not for what it starts (prctl(2),
+ * PR_SET_PDEATHSIG). Where setpriv(1) is older than util-linux 2.33, or BusyBox's, the command is as it was.
+ */
+export function tied([program, ...args]: readonly [string, ...string[]]): [program: string, args: string[]] {
+  const options = ['--pdeathsig', 'KILL']
+  const isKnown = spawnSync('setpriv', [...options, 'true'], { stdio: 'ignore' }).status === 0
+  return isKnown ? ['setpriv', [...options, program, ...args]] : [program, args]
+}
+
+/**
  * Starts a shell command, in a process group of its own, so that all of it can be ended. What it leaves running ends with
  * the shell.
  */
 export function startLoad(command: string): ChildProcess {
-  const shell = spawn('sh', ['-c', command], { stdio: 'ignore', detached: true })
+  const shell = spawn(...tied(['sh', '-c', command]), { stdio: 'ignore', detached: true })
+  leaders.add(shell)
   // The group's number is not given again before all of the group has ended.
   shell.once('exit', () => kill(-(shell.pid ?? 0)))
   return shell
@@ -89,8 +111,7 @@ export function how(child: ChildProcess): string {
  */
 export function stop(child: ChildProcess): void {
   if (child.pid === undefined || hasEnded(child)) return
-  const isGroup = child.spawnargs[0] === 'sh'
-  kill(isGroup ? -child.pid : child.pid)
+  kill(leaders.has(child) ? -child.pid : child.pid)
 }
 
 function kill(pid: number): void {

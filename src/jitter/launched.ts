@@ -8,7 +8,7 @@ import { deviations } from '../tune/deviations.js'
 import { readPlan, readQemuThreads } from '../tune/processes.js'
 import type { Thread } from '../tune/threads.js'
 import { formatCpuSet } from '../units/cpu-set.js'
-import { hasEnded, how } from './children.js'
+import { hasEnded, how, tied } from './children.js'
 import type { PlacedVcpu } from './result.js'
 
 /** How long the firmware may take until a guest runs; emulated on a busy machine it is slow. */
@@ -49,7 +49,9 @@ export interface Launched {
 }
 
 /** What `run` would take from the environment, and what only the options are to say here. */
-const OWN_VARIABLES = ['QEMU_RT_PROFILE', 'QEMU_RT_NIC', 'QEMU_RT_DRY_RUN', 'QEMU_RT_FORMAT']
+const OWN_VARIABLES = ['PROFILE', 'NIC', 'DRY_RUN', 'FORMAT', 'WAIT', 'SYSROOT'].map(
+  (name) => `QEMU_RT_${name}`,
+)
 
 /**
  * Starts QEMU through the launcher.
@@ -63,7 +65,7 @@ export function launch(run: Launch, directory: string): Launched {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.includes(name)),
   )
-  const child = spawn(run.launcher, options, { env, stdio: ['ignore', 'pipe', stderr] })
+  const child = spawn(...tied([run.launcher, ...options]), { env, stdio: ['ignore', 'pipe', stderr] })
   // Without a listener it would end this program; `hasEnded` sees it.
   child.on('error', () => {})
   closeSync(stderr)

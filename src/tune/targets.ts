@@ -1,11 +1,11 @@
 import type { CommandLine } from '../argv/command-line.js'
-import { badPid, noSuchDomain, noSuchProcess, noTarget } from '../errors/tune.js'
+import { badPid, noSuchDomain, noSuchProcess, noTarget, notQemu } from '../errors/tune.js'
 import { isSameProcess, ownerOf, startOf } from '../host/process.js'
 import { processOfDomain } from '../libvirt/domain-process.js'
 import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { readArguments } from './arguments.js'
 import { findRecorded, listPids, type RecordedVm } from './processes.js'
-import { isQemu } from './program.js'
+import { isQemu, programOf } from './program.js'
 
 /** A QEMU that runs, started by the wrapper or not. */
 export interface RunningQemu {
@@ -37,9 +37,10 @@ export interface TargetOptions {
 export function findTargets({ pid, domain, all }: TargetOptions): RunningQemu[] {
   if ([pid, domain, all].filter((given) => given !== undefined).length !== 1) throw noTarget()
   const user = process.geteuid?.() ?? 0
-  const recorded = findRecorded().filter(({ word }) => word === user)
+  const everyones = findRecorded()
+  const recorded = everyones.filter(({ word }) => word === user)
   if (all) return recorded.flatMap((record) => describeQemu(record.process.pid, record) ?? [])
-  if (pid !== undefined) return [targetOfPid(pid, recorded)]
+  if (pid !== undefined) return [targetOfPid(pid, recorded, everyones)]
   const name = domain ?? ''
   const known = user === 0 ? rootsDomains(name, recorded) : usersQemus(user, recorded)
   const named = known.filter(({ guest }) => guest === name)
@@ -47,10 +48,22 @@ export function findTargets({ pid, domain, all }: TargetOptions): RunningQemu[] 
   throw noSuchDomain({ name, known: known.flatMap(({ guest }) => guest ?? []), isRoot: user === 0 })
 }
 
-function targetOfPid(text: string, recorded: readonly RecordedVm[]): RunningQemu {
+/**
+ * A mistyped number must not set another program's threads, all of which would count as the emulator's.
+ * @param everyones the VMs that anybody has a record of: enough to say that a process is a QEMU, whatever it is called
+ */
+function targetOfPid(
+  text: string,
+  recorded: readonly RecordedVm[],
+  everyones: readonly RecordedVm[],
+): RunningQemu {
   if (!/^\d{1,10}$/.test(text)) throw badPid({ pid: text })
   const pid = Number(text)
-  const target = describeQemu(pid, recorded.find(({ process }) => process.pid === pid) ?? null)
+  const isOf = (record: RecordedVm) => record.process.pid === pid
+  const target = describeQemu(pid, recorded.find(isOf) ?? null)
+  if (startOf(pid) === null) throw noSuchProcess({ pid: text })
+  if (!everyones.some(isOf) && !isQemu(pid, target?.line ?? []))
+    throw notQemu({ pid, program: programOf(pid) })
   if (target === null) throw noSuchProcess({ pid: text })
   return target
 }

@@ -118,6 +118,17 @@ t.test('errors are one line with the exit code', async (t) => {
       64,
       /^qemu-rt: too many arguments for 'list'\. Expected 0 arguments but got 1; see --help\n$/,
     ],
+    [
+      ['host', 'check', '--sysroot', sysroot, '--config', config, '--config', config],
+      64,
+      /^qemu-rt: given more than once: --config; see --help\n$/,
+    ],
+    [
+      ['jitter', '--seconds', '1', 'diff', 'a', 'b'],
+      64,
+      /^qemu-rt: 'jitter diff' has no option '--seconds'; see --help\n$/,
+    ],
+    [['jitter', 'diff', 'a', 'b', '--vcpus', '2'], 64, /^qemu-rt: 'jitter diff' has no option '--vcpus'; /],
     [['nics', 'all'], 64, /^qemu-rt: unknown command 'all'; see --help\n$/],
     [['golden', 'verify', '/does/not/exist'], 65, /^qemu-rt: no golden case found.*\n$/],
     [['run', '-S'], 64, /^qemu-rt: 'run' needs '--'.*\n$/],

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -232,19 +232,34 @@ t.test('best effort is best effort whatever the configuration gives to every VM'
   t.equal(status, 0, stderr)
 })
 
-t.test('Ctrl-C ends the guest and the load', async (t) => {
-  if (!needs(t, [QEMU])) return
+/** `jitter`, once its load runs. */
+async function loaded(t: Test, load: string): Promise<ChildProcess> {
   const started = join(temporaryDirectory(t), 'started')
   const child = spawn(
     launcher('qemu-rt'),
-    ['jitter', '--accel', 'tcg', '--load', `touch ${started}; sleep 1000 & sleep 1000`],
+    ['jitter', '--accel', 'tcg', '--load', `touch ${started}; ${load}`],
     { env: ENV, stdio: 'ignore' },
   )
   t.teardown(() => stopChild(child))
   await waitFor('the load', 60, () => existsSync(started))
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGINT')
-  t.equal(await ended, 130)
+  return child
+}
+
+t.test('Ctrl-C and Ctrl-\\ end the guest and the load', async (t) => {
+  if (!needs(t, [QEMU])) return
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    const child = await loaded(t, 'sleep 1000 & sleep 1000')
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    t.equal(await ended, 130, signal)
+    await nothingIsLeft()
+  }
+})
+
+t.test('SIGKILL ends the guest and the process of the load', async (t) => {
+  if (!needs(t, [QEMU, 'setpriv'])) return
+  const child = await loaded(t, 'exec sleep 1000')
+  child.kill('SIGKILL')
   await nothingIsLeft()
 })
 

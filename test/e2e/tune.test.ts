@@ -252,6 +252,11 @@ t.test('what cannot be is said', async (t) => {
     stderr: /^qemu-rt: no VM 'tune-nobody' is running that root or libvirt has a record of/,
   })
   t.match(tune(['--pid', '999999999']), { status: 69, stderr: /^qemu-rt: no process 999999999 is visible/ })
+  t.match(tune(['--pid', '1', '--set', 'emulator=0:fifo:50', '--dry-run']), {
+    status: 69,
+    stdout: '',
+    stderr: /^qemu-rt: PID 1 is not a QEMU: it runs [^\n]+; see 'qemu-rt status'\n$/,
+  })
   t.match(tune([]), { status: 64, stderr: /^qemu-rt: tune needs to know which QEMU; give exactly one of/ })
   t.match(tune([...target, '--all']), { status: 64 })
   const asNobody = ['setpriv', '--reuid', NOBODY, '--regid', NOBODY, '--clear-groups']

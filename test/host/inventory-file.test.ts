@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import t from 'tap'
+import { inventoryMalformed } from '../../src/errors/host.js'
 import { readInventory } from '../../src/host/inventory.js'
 import { readHostFacts } from '../../src/host/read.js'
 import { writeInventory } from '../../src/host/save-inventory.js'
-import { madeHost } from './made-host.js'
+import { madeHost, writeFiles } from './made-host.js'
 
 const FILE = '/var/lib/qemu-rt/nics.json'
 const ENTRIES = readInventory('fixtures/hosts/four-nics')
@@ -80,7 +81,7 @@ t.test('a malformed inventory is an error that names the file and what mends it'
   for (const [text, problem] of cases) {
     const root = madeHost(t, { [FILE]: text, '/sys/bus/pci/x': '' })
     const start = 'the saved NIC inventory cannot be read, '
-    const end = `: ${root}${FILE}; run: rm ${root}${FILE} && qemu-rt nics scan`
+    const end = `: ${root}${FILE}; run: rm ${root}${FILE} && qemu-rt nics scan --sysroot ${root}`
     for (const read of [readInventory, readHostFacts]) {
       t.throws(() => read(root), {
         exitCode: 65,
@@ -88,6 +89,18 @@ t.test('a malformed inventory is an error that names the file and what mends it'
       })
     }
   }
+})
+
+t.test('what to run is for the host that was read, in words of sh', async (t) => {
+  const root = `${madeHost(t, {})}/a host`
+  writeFiles(root, { [FILE]: '{}', '/sys/x': '' })
+  t.throws(() => readInventory(root), {
+    message: `the saved NIC inventory cannot be read, version undefined is not 1: ${root}${FILE}; run: rm '${root}${FILE}' && qemu-rt nics scan --sysroot '${root}'`,
+  })
+  t.equal(
+    inventoryMalformed({ file: FILE, sysroot: '/', problem: 'x' }).message,
+    `the saved NIC inventory cannot be read, x: ${FILE}; run: rm ${FILE} && qemu-rt nics scan`,
+  )
 })
 
 t.test('a file that is a directory is malformed too', async (t) => {

@@ -3,7 +3,10 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { parseStat, readProc } from '../../src/host/proc.js'
 import { type Ending, startLoad, stop, withChildren } from '../../src/jitter/children.js'
+import { needs } from '../e2e/needs.js'
+import { waitFor } from '../e2e/wait.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
 
 t.test('a child that has ended is not signalled: its number may be another process’s', async (t) => {
@@ -51,24 +54,55 @@ t.test('a child that has to tidy up is interrupted and waited for; another is ki
   t.equal(await writtenBy(t, TIDY), '')
 })
 
-t.test('Ctrl-C lets a child tidy up before the program ends', async (t) => {
-  const file = join(temporaryDirectory(t), 'said')
-  const module = new URL('../../src/jitter/children.js', import.meta.url).href
-  const program = `
+const MODULE = JSON.stringify(new URL('../../src/jitter/children.js', import.meta.url).href)
+
+/** A program that runs `body`, and what it prints first. */
+async function program(t: Test, body: string) {
+  const text = `
     const { spawn } = await import('node:child_process')
-    const { withChildren } = await import(${JSON.stringify(module)})
+    const { tied, withChildren } = await import(${MODULE})
     await withChildren(async ({ add }) => {
-      add(spawn('sh', ['-c', ${JSON.stringify(TIDY)}, 'sh', ${JSON.stringify(file)}], { stdio: ['ignore', 'inherit', 'inherit'] }), 'interrupt')
+      ${body}
       await new Promise((resolve) => setTimeout(resolve, 60_000))
     })`
-  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', program], {
+  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', text], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  await once(child.stdout, 'data')
-  child.kill('SIGINT')
-  t.strictSame(await once(child, 'exit'), [130, null])
-  t.equal(readFileSync(file, 'utf8'), 'tidied\n')
+  t.teardown(() => child.kill('SIGKILL'))
+  const [said] = await once(child.stdout, 'data')
+  return { child, said: String(said).trim() }
+}
+
+t.test('a signal lets a child tidy up before the program ends', async (t) => {
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGALRM'] as const) {
+    const file = join(temporaryDirectory(t), 'said')
+    const { child } = await program(
+      t,
+      `add(spawn('sh', ['-c', ${JSON.stringify(TIDY)}, 'sh', ${JSON.stringify(file)}], { stdio: ['ignore', 'inherit', 'inherit'] }), 'interrupt')`,
+    )
+    child.kill(signal)
+    t.strictSame(await once(child, 'exit'), [130, null], signal)
+    t.equal(readFileSync(file, 'utf8'), 'tidied\n', signal)
+  }
 })
+
+t.test('SIGKILL ends a child that is tied, and has put another program in its place', async (t) => {
+  if (!needs(t, ['setpriv'])) return
+  const { child, said } = await program(
+    t,
+    `add(spawn(...tied(['sh', '-c', 'echo $$; exec sleep 60']), { stdio: ['ignore', 'inherit', 'inherit'] }))`,
+  )
+  const pid = Number(said)
+  t.ok(pid > 0 && isRunning(pid))
+  child.kill('SIGKILL')
+  await waitFor('its end', 10, () => !isRunning(pid))
+})
+
+/** A zombie whose new parent does not ask for it has ended, too. */
+function isRunning(pid: number): boolean {
+  const stat = parseStat(readProc(`/proc/${pid}/stat`) ?? '')
+  return stat !== null && stat.state !== 'Z'
+}
 
 function hasGroup(pid = 0): boolean {
   try {

@@ -112,6 +112,15 @@ t.test('one page with all of it, and nothing from elsewhere', async (t) => {
   t.match(PAGE, /stroke-dasharray/)
 })
 
+t.test('the name of a profile is shown with what cannot be seen in it', async (t) => {
+  const strange = { ...RESULT, profile: 'a\u001b[31m<b>' }
+  const page = formatPage(modelOf([RESULT, strange], HOST, new Date(0)))
+  t.equal(page.match(/[^\P{C}\n]/gu), null)
+  t.ok(page.includes('<title>Latency of a VM: profile &#39;a\\x1b[31m&lt;b&gt;&#39;</title>'))
+  // The legends of two pictures, for two widths.
+  t.ok((page.match(/a\\x1b\[31m/g)?.length ?? 0) >= 4)
+})
+
 t.test('a page of less: best effort alone, nothing looked at', async (t) => {
   const { causes: _, floor: __, ...plain } = RESULT
   const host = { kernel: null, commandLine: null, cpuModel: null, microcode: null, checks: null }

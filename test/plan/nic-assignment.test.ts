@@ -229,6 +229,12 @@ t.test('errors say what was looked at and what mends it', async (t) => {
       `NIC 'field bus' is neither configured nor an interface, altname or MAC on this host: ${looked}; write [nic."field bus"] in qemu-rt.toml, or see 'qemu-rt nics list'`,
     ],
     [
+      'a name that is not UTF-8, which no TOML has',
+      [device('vfio-pci,host=nic:\udcff\udcfe'), { pci: FOUR_NICS }],
+      69,
+      `NIC '\\u{dcff}\\u{dcfe}' is neither configured nor an interface, altname or MAC on this host: ${looked}; see 'qemu-rt nics list'`,
+    ],
+    [
       'no match',
       [named, { config: '[nic.fieldbus0]\nmac = "02:00:00:00:00:99"\n', pci: FOUR_NICS }],
       69,

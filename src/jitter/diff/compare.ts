@@ -12,7 +12,7 @@ export interface Difference {
 export interface JitterDiff {
   /** False where one is of a version that says nothing of its host. */
   readonly isHostKnown: boolean
-  /** Those facts alone that differ. */
+  /** Those facts alone that differ; none where the host is not known. */
   readonly host: Readonly<Record<string, Difference>>
   /** Words of the kernel's command line. */
   readonly commandLine: { readonly added: readonly string[]; readonly removed: readonly string[] }
@@ -44,9 +44,10 @@ export function compareResults(before: ReadResult, after: ReadResult): JitterDif
     const [one, other] = [of(a), of(b)]
     if (one !== other) throw notComparable({ what, before: one ?? 'none', after: other ?? 'none' })
   }
+  const isHostKnown = before.host !== null && after.host !== null
   return {
-    isHostKnown: before.host !== null && after.host !== null,
-    host: differences(HOST_FACTS, before, after),
+    isHostKnown,
+    host: isHostKnown ? differences(HOST_FACTS, before, after) : {},
     commandLine: wordsChanged(before.host?.commandLine ?? null, after.host?.commandLine ?? null),
     checks: checksChanged(before, after),
     run: differences(RUN_FACTS, a, b),

@@ -1,3 +1,4 @@
+import { printable } from '../../units/printable.js'
 import { formatFloor, formatTimes } from '../floor/text.js'
 import type { JitterHost } from '../host.js'
 import { formatMicroseconds } from '../microseconds.js'
@@ -51,8 +52,9 @@ function figuresOf(results: readonly JitterResult[], last: JitterResult): Fact[]
   ]
 }
 
+/** Also for pictures, whose library shows any character as it is. */
 function nameOf({ profile }: JitterResult): string {
-  return profile === null ? 'best effort' : `profile '${profile}'`
+  return profile === null ? 'best effort' : `profile '${printable(profile)}'`
 }
 
 function where({ vcpu }: JitterResult): string {
