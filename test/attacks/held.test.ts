@@ -156,7 +156,7 @@ t.test("a CPU is not given twice by the hook and by root's launch at the same mo
   const xml = domainXml('vm', { emulator, metadata }).replace('<name>', `<uuid>${UUID}</uuid><name>`)
   const { stdout } = await run('sh', '-c', BETWEEN, 'sh', xml)
   t.match(stdout, /^hook 0, by hand 0\n/, 'the wrapper says it in place of the hook')
-  t.match(stdout, /"lease":null.*"refusal":\{"exitCode":69,"text":"vCPUs need 1 CPU; .* 1 held by /)
+  t.match(stdout, /"lease":null.*"refusal":\{"exitCode":69,"text":"vCPUs need 1 CPU; .*\(1 held by /)
 })
 
 /** Launches, and kills the planner after $1 tenths of a millisecond, and whatever came of it. */
