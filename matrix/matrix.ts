@@ -45,10 +45,10 @@ changes every day could not be made, 77 not root, or a directory that is not roo
 /** Minutes that a part may take, about three times what it takes on two CPUs: one that hangs leaves CI time for the others. */
 const LIMIT_MINUTES = { suite: 40, lab: 25 }
 const PARTS = ['suite', 'lab'] as const
+type Part = (typeof PARTS)[number]
 
 /** The suite's tests that --quick runs: about half of its time. */
 const QUICK_TESTS = ['e2e', 'install', 'launcher'].map((room) => `test/${room}/**/*.test.ts`)
-type Part = (typeof PARTS)[number]
 
 interface Settings {
   readonly releases: readonly Release[]

@@ -91,11 +91,11 @@ qemu_rt_find_planner() {
   qemu_rt_runtime=node
 }
 
-# For what is over before compiled code would pay.
+# Becomes the planner. A launch does so in a subshell: QEMU keeps these variables.
 qemu_rt_become_planner() {
   # What would make another program of the runtime; a domain's XML may set it.
   unset BUN_BE_BUN BUN_OPTIONS NODE_OPTIONS
-  # Of Bun's engine.
+  # Bun's engine: the planner ends before compiled code would pay.
   BUN_JSC_useJIT=0
   export BUN_JSC_useJIT
   exec ${qemu_rt_runtime:+"$qemu_rt_runtime"} "$qemu_rt_program" "$@"

@@ -83,10 +83,9 @@ function keyvalView(entries: readonly KeyvalEntry[], syntax: Syntax): Properties
       // The key stays as it is spelled: QEMU refuses two spellings of one.
       const spelled = entry.form === 'pair' ? entry.key : key
       const changed = entry.form === 'implied' ? keyvalImplied(key, written) : keyvalPair(spelled, written)
-      // What would be stronger than the new entry goes.
-      const others = (other: KeyvalEntry) => (meaningOf(other, key, syntax)?.strength ?? 0) === 0
+      const isStronger = (one: KeyvalEntry) => (meaningOf(one, key, syntax)?.strength ?? 0) > 0
       return keyvalView(
-        entries.with(last, changed).filter((one) => one === changed || others(one)),
+        entries.with(last, changed).filter((one) => !isStronger(one)),
         syntax,
       )
     },
@@ -177,8 +176,9 @@ function jsonView(
   const replaced = (member: JsonMember, value: string) =>
     jsonProperties(text.slice(0, member.valueStart) + value + text.slice(member.valueEnd))
   // What keyval writes as cache.direct=on is {"cache":{"direct":true}} here.
+  const partsOf = (key: string) => key.split(/\.(.*)/s)
   const inner = (key: string) => {
-    const [outer = '', rest] = key.split(/\.(.*)/s)
+    const [outer = '', rest] = partsOf(key)
     const member = find(key) === undefined && rest !== undefined ? find(outer) : undefined
     return member?.value.kind === 'nested' && member.value.text.startsWith('{') && rest !== undefined
       ? { member, rest, properties: jsonProperties(member.value.text) }
@@ -211,7 +211,7 @@ function jsonView(
       const member = find(key)
       if (member === undefined) {
         // QEMU has no key with a dot there.
-        const [outer = '', rest] = key.split(/\.(.*)/s)
+        const [outer = '', rest] = partsOf(key)
         if (rest === undefined || find(outer) !== undefined)
           return jsonProperties(withMember(text, object(), key, jsonText(value)))
         return jsonProperties(withMember(text, object(), outer, jsonProperties('{}').set(rest, value).text))

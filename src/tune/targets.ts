@@ -61,10 +61,9 @@ function targetOfPid(
   const pid = Number(text)
   const isOf = (record: RecordedVm) => record.process.pid === pid
   const target = describeQemu(pid, recorded.find(isOf) ?? null)
-  if (startOf(pid) === null) throw noSuchProcess({ pid: text })
-  if (!everyones.some(isOf) && !isQemu(pid, target?.line ?? []))
-    throw notQemu({ pid, program: programOf(pid) })
   if (target === null) throw noSuchProcess({ pid: text })
+  if (!everyones.some(isOf) && !isQemu(pid, target.line ?? []))
+    throw notQemu({ pid, program: programOf(pid) })
   return target
 }
 
