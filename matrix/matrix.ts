@@ -207,7 +207,7 @@ function print(release: Release, results: string, part: Part): void {
   if (counts?.failed === 0) return
   const found = part === 'suite' ? failures(log) : labFailures(labLog)
   // What a test prints may have what a terminal obeys.
-  for (const line of found) process.stdout.write(`    ${printable(line)}\n`)
+  for (const line of found) process.stdout.write(`    not ok - ${printable(line)}\n`)
   process.stdout.write(`    the log is ${join(results, `${part}.log`)}; its end:\n`)
   const end = (part === 'suite' ? log : labLog).trimEnd().split('\n').slice(-15)
   for (const line of end) process.stdout.write(`    | ${printable(line)}\n`)

@@ -46,16 +46,23 @@ export function skipReasons(tap: string): string[] {
 }
 
 /**
- * @param tap the suite's log; a file's tests are indented by four, what they assert by more
- * @returns `FILE: TEST` for each failed test
+ * @param tap the suite's log; a file's tests are indented by four, what they assert by more and in lines before them
+ * @returns `FILE: TEST` for each failed test, with what failed in it: `FILE: TEST: ASSERTION; ASSERTION`
  */
 export function failures(tap: string): string[] {
   const found: string[] = []
   let file = ''
+  let asserted: string[] = []
   for (const line of tap.split('\n')) {
     file = /^# Subtest: (.*)$/.exec(line)?.[1] ?? file
-    const title = /^ {4}not ok \d+ - (.*?)(?: # time=.*)?$/.exec(line)?.[1]
-    if (title !== undefined) found.push(`${file}: ${title}`)
+    const [, indent, title] = /^( {4,})not ok \d+ - (.*?)(?: # time=.*)?$/.exec(line) ?? []
+    if (indent === undefined || title === undefined) continue
+    if (indent.length > 4) {
+      asserted.push(title)
+      continue
+    }
+    found.push(asserted.length > 0 ? `${file}: ${title}: ${asserted.join('; ')}` : `${file}: ${title}`)
+    asserted = []
   }
   return found
 }

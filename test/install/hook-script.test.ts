@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -33,9 +43,14 @@ function xmlOf(emulator: string, uuid = UUID, more = ''): string {
   <devices>\n    <emulator>${emulator}</emulator>\n  </devices>\n</domain>\n`
 }
 
-/** The script with a wrapper that writes down how it was called, and records in a directory of the test's. */
+/**
+ * The script with a wrapper that writes down how it was called, and records in a directory of the test's. Not in the project's: the
+ * script looks for the wrapper's name in the XML, and a clone may have it in its path.
+ */
 function script(t: Test, wrapper = '') {
-  const directory = t.testdir({ vms: {} })
+  const directory = mkdtempSync(join(tmpdir(), 'hook-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  mkdirSync(join(directory, 'vms'))
   const program = (name: string, text: string) => {
     writeFileSync(join(directory, name), text)
     chmodSync(join(directory, name), 0o755)

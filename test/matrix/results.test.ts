@@ -39,7 +39,7 @@ t.test('a part that fails without a failed test counts as one failure', async (t
 })
 
 t.test('failed tests with their files, and why others were skipped', async (t) => {
-  t.strictSame(failures(TAP), ['test/a.test.ts: one', 'test/b.test.ts: timeout!'])
+  t.strictSame(failures(TAP), ['test/a.test.ts: one: y', 'test/b.test.ts: timeout!'])
   t.strictSame(skipReasons(TAP), ['no free huge pages on this host', 'this kernel has no RT_GROUP_SCHED'])
   t.strictSame(labFailures('ok 1 - a\nnot ok 2 - b is c\r\n# expected: d\n'), ['b is c'])
 })
