@@ -8,15 +8,20 @@ interface VhostUserElement {
   readonly matches: (element: XmlElement) => boolean
   /** How a person writes it. */
   readonly form: string
-  /** What its kind is called in libvirt's error: `'interface' requires shared memory`. */
-  readonly word: string
   /**
-   * First libvirt that refuses it without shared memory; null as long as it has had the device. NEWS of libvirt 11.2.0,
-   * "Use common check for shared memory use for vhost-user network devices", and seen with 9.0, 11.3 and 12.8.
+   * Which libvirt refuses it without shared memory, and what its kind is called in that error: `'interface' requires shared memory`.
+   * null for a device that every libvirt takes. NEWS of libvirt 11.2.0, "Use common check for shared memory use for vhost-user
+   * network devices", and seen with 9.0, 11.3 and 12.8.
    */
-  readonly refusedSince: string | null
+  readonly refused: Refused | null
   /** QEMU's device that speaks vhost-user; null for a NIC, whose netdev does. */
   readonly device: string | null
+}
+
+interface Refused {
+  readonly word: string
+  /** The first version that does; null for every one that has the device. */
+  readonly since: string | null
 }
 
 export const VHOST_USER_ELEMENTS: readonly VhostUserElement[] = [
@@ -24,25 +29,31 @@ export const VHOST_USER_ELEMENTS: readonly VhostUserElement[] = [
     element: 'interface',
     matches: ({ attributes }) => attributes.type === 'vhostuser',
     form: "<interface type='vhostuser'>",
-    word: 'interface',
-    refusedSince: '11.2.0',
+    refused: { word: 'interface', since: '11.2.0' },
     device: null,
   },
   {
     element: 'filesystem',
     matches: (element) => childOf(element, 'driver')?.attributes.type === 'virtiofs',
     form: '<filesystem> with virtiofs',
-    word: 'virtiofs',
-    refusedSince: null,
+    refused: { word: 'virtiofs', since: null },
     device: 'vhost-user-fs-pci',
   },
   {
     element: 'disk',
     matches: ({ attributes }) => attributes.type === 'vhostuser',
     form: "<disk type='vhostuser'>",
-    word: 'vhostuser',
-    refusedSince: null,
+    refused: { word: 'vhostuser', since: null },
     device: 'vhost-user-blk-pci',
+  },
+  {
+    element: 'video',
+    matches: (element) => childOf(element, 'driver')?.attributes.name === 'vhostuser',
+    form: '<video> with the driver vhostuser',
+    // Seen with 9.0: it is defined, and its QEMU would have private memory.
+    refused: null,
+    // The first one's; the others are vhost-user-gpu-pci (src/qemu/qemu_command.c, qemuDeviceVideoGetModel).
+    device: 'vhost-user-vga',
   },
 ]
 
@@ -69,11 +80,12 @@ export function aboutSharedMemory(root: XmlElement, failure: string | null): str
   const refused = /'[\w-]+' requires shared memory/.exec(failure)?.[0]
   if (refused !== undefined) return `libvirt refuses this domain: ${refused}: ${WAY_OUT}`
   if (hasSharedMemory(root)) return null
-  const [first] = vhostUserElements(root)
-  if (first === undefined) return null
-  const { form, refusedSince } = first.kind
-  const since = refusedSince === null ? '' : ` from version ${refusedSince} on`
-  return `libvirt${since} refuses ${form} without shared memory: ${WAY_OUT}`
+  for (const { kind } of vhostUserElements(root)) {
+    if (kind.refused === null) continue
+    const since = kind.refused.since === null ? '' : ` from version ${kind.refused.since} on`
+    return `libvirt${since} refuses ${kind.form} without shared memory: ${WAY_OUT}`
+  }
+  return null
 }
 
 /** Whether the domain says so itself (libvirt src/qemu/qemu_validate.c, qemuValidateDomainDefVhostUserRequireSharedMemory). */

@@ -26,7 +26,7 @@ function counted(version: string): number {
 /** Whether the libvirt that is there refuses an interface by its version. */
 async function refusesInterface(libvirt: Libvirt): Promise<boolean> {
   const version = /Using library: libvirt (\S+)/.exec(await libvirt.ok('version'))?.[1] ?? ''
-  const since = VHOST_USER_ELEMENTS.find(({ element }) => element === 'interface')?.refusedSince ?? ''
+  const since = VHOST_USER_ELEMENTS.find(({ element }) => element === 'interface')?.refused?.since ?? ''
   return counted(version) >= counted(since)
 }
 

@@ -11,6 +11,7 @@ const VIRTIOFS =
   "<filesystem type='mount'><driver type='virtiofs'/><source dir='/srv'/><target dir='t'/></filesystem>"
 const DISK =
   "<disk type='vhostuser'><source type='unix' path='/run/s/1'/><target dev='vda' bus='virtio'/></disk>"
+const VIDEO = "<video><driver name='vhostuser'/><model type='virtio'/></video>"
 const SHARED = "<memoryBacking><access mode='shared'/></memoryBacking>"
 
 const domain = (devices: string, settings = '') =>
@@ -23,7 +24,7 @@ const NATIVE =
   'the wrapper does not get to run; define the XML that `qemu-rt domain native` prints: its <memoryBacking> shares the memory'
 
 t.test("libvirt's own refusal is said, with the way out", async (t) => {
-  for (const word of VHOST_USER_ELEMENTS.map((kind) => kind.word)) {
+  for (const word of VHOST_USER_ELEMENTS.flatMap(({ refused }) => refused?.word ?? [])) {
     t.equal(
       about(domain(''), `unsupported configuration: '${word}' requires shared memory`),
       `libvirt refuses this domain: '${word}' requires shared memory: ${NATIVE}`,
@@ -47,6 +48,8 @@ t.test('without a libvirt to ask, it is said what one would refuse', async (t) =
 t.test('nothing is said where libvirt has made the command line, or there is no such device', async (t) => {
   t.equal(about(domain(INTERFACE), null), null)
   t.equal(about(domain("<interface type='bridge'/>"), 'virsh is not installed'), null)
+  t.equal(about(domain(VIDEO), 'virsh is not installed'), null, 'libvirt takes it')
+  t.match(about(domain(`${VIDEO}${DISK}`), 'virsh is not installed'), "<disk type='vhostuser'>")
 })
 
 t.test('each NUMA cell counts', async (t) => {
@@ -61,7 +64,7 @@ t.test('each NUMA cell counts', async (t) => {
 })
 
 t.test('domain native writes the memoryBacking for each of them', async (t) => {
-  for (const devices of [INTERFACE, PASST, VIRTIOFS, DISK]) {
+  for (const devices of [INTERFACE, PASST, VIRTIOFS, DISK, VIDEO]) {
     const { xml } = native(domain(devices))
     t.match(xml, /<source type='memfd'\/>\s*<access mode='shared'\/>/, devices)
     t.equal(about(xml, 'virsh is not installed'), null)
