@@ -1,4 +1,4 @@
-import { printable } from '../units/printable.js'
+import { printableMessage } from '../units/printable.js'
 import { type Finding, findingText } from './finding.js'
 
 /** Exit codes of sysexits(3), as far as the wrapper uses them. */
@@ -37,5 +37,5 @@ export interface Complaint extends Pick<Finding, 'what' | 'where' | 'todo'> {
 
 /** Makes the one line `what: where; todo`: libvirt and journald show a message up to its first newline. */
 export function userError({ exitCode, mayPass, ...told }: Complaint): UserError {
-  return new UserError(exitCode, printable(findingText(told)), mayPass)
+  return new UserError(exitCode, printableMessage(findingText(told)), mayPass)
 }

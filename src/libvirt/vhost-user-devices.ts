@@ -45,7 +45,13 @@ function vhostUserInterfaces(
   )
   return nics.flatMap((element, index) => {
     if (element.attributes.type !== 'vhostuser') return []
-    const netdev = { type: 'vhost-user', chardev: `charnet${index}`, id: `hostnet${index}` }
+    const queues = Number(childOf(element, 'driver')?.attributes.queues ?? 0)
+    const netdev = {
+      type: 'vhost-user',
+      chardev: `charnet${index}`,
+      ...(queues > 0 ? { queues } : {}),
+      id: `hostnet${index}`,
+    }
     return [{ index, args: [...socket(`charnet${index}`, element), '-netdev', JSON.stringify(netdev)] }]
   })
 }

@@ -42,9 +42,26 @@ function escapeCharacter(char: string): string {
   return code < 0x20 || code === 0x7f ? `\\x${hex.padStart(2, '0')}` : `\\u{${hex}}`
 }
 
+/** Characters of a message: some screens. The longest that is not made to be long names some hundred devices. */
+const LONGEST_MESSAGE = 8192
+/** Of a longer one its beginning says what is wrong, and its end what to do about it. */
+const MESSAGE_END = 1024
+
+/**
+ * A message for people: what a domain's owner wrote into it may be megabytes, and libvirt, journald and root's record would keep them.
+ * @returns one line of at most LONGEST_MESSAGE characters before hidden ones are escaped; what is left out is said
+ */
+export function printableMessage(message: string): string {
+  if (message.length <= LONGEST_MESSAGE) return printable(message)
+  const start = message.slice(0, LONGEST_MESSAGE - MESSAGE_END - 64)
+  const end = message.slice(-MESSAGE_END)
+  const left = message.length - start.length - end.length
+  return printable(`${start} [… ${left} characters left out …] ${end}`)
+}
+
 /** A message as this program says it on stderr and in logs: one line, by its name. */
 export function ownLine(message: string): string {
-  return `qemu-rt: ${printable(message)}\n`
+  return `qemu-rt: ${printableMessage(message)}\n`
 }
 
 /** `printable` for each line of a text whose newlines are its own and not of a name in it. */

@@ -1,6 +1,7 @@
 import { chmodSync, cpSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { runAsNobody, whyNotNobody } from '../as-nobody.js'
 import { qemuRt } from '../launcher/run.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -48,6 +49,14 @@ t.test('it asks nobody without a terminal, and does nothing then', async (t) => 
     stdout: '',
     stderr: /^qemu-rt: .*--yes.*\n$/,
   })
+})
+
+t.test("that it wants root's rights is said first, terminal or not", { skip: whyNotNobody() }, async (t) => {
+  const program = `
+    import { hostApply } from './src/commands/host/apply.js'
+    const options = { sysroot: '/', dryRun: false, yes: false, atBoot: false }
+    await hostApply(options).catch(({ exitCode, message }) => console.log(JSON.stringify({ exitCode, message })))`
+  t.match(runAsNobody(t, program), { exitCode: 77, message: /root/ })
 })
 
 t.test('it goes by [host] alone', async (t) => {

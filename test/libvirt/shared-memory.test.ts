@@ -84,4 +84,9 @@ t.test('the interfaces that virsh domxml-to-native writes as taps are vhost-user
     ...['-netdev', '{"type":"vhost-user","chardev":"charnet1","id":"hostnet1"}'],
     ...device,
   ])
+  const queues = domain(INTERFACE.replace('<source', "<driver queues='4'/><source"))
+  t.strictSame(withVhostUserInterfaces(tap(0), readDomain(queues, 'd.xml').root).slice(2), [
+    '-netdev',
+    '{"type":"vhost-user","chardev":"charnet0","queues":4,"id":"hostnet0"}',
+  ])
 })

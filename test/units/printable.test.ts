@@ -11,7 +11,14 @@ import { formatTable } from '../../src/report/table.js'
 import { statusJson } from '../../src/status/json.js'
 import { statusOf } from '../../src/status/status.js'
 import { statusText } from '../../src/status/text.js'
-import { isPrintable, printable, printableJson, printableLines } from '../../src/units/printable.js'
+import {
+  isPrintable,
+  ownLine,
+  printable,
+  printableJson,
+  printableLines,
+  printableMessage,
+} from '../../src/units/printable.js'
 import { planOf } from '../plan/make.js'
 import { snapshot, plan as statusPlan, thread } from '../status/make.js'
 
@@ -170,4 +177,16 @@ t.test('a quoted word has nothing hidden, and is read as it was', async (t) => {
   ])
   t.equal(status, 0)
   t.match(stdout.toString(), '<$\\033\\047$(echo ran)\\047`>')
+})
+
+t.test('a message that somebody else has made long keeps its beginning and its end', async (t) => {
+  const message = (length: number) => `wrong: '${'a'.repeat(length)}'; take it out`
+  t.equal(printableMessage(message(8000)), message(8000))
+  const cut = printableMessage(message(3_000_000))
+  t.match(cut, /^wrong: 'a+ \[… \d+ characters left out …\] a+'; take it out$/)
+  t.ok(cut.length <= 8192, `${cut.length}`)
+  const [, left = ''] = /(\d+) characters/.exec(cut) ?? []
+  t.equal(cut.replace(/ \[.*\] /, '').length + Number(left), message(3_000_000).length, 'the number is right')
+  t.equal(printableMessage(cut), cut, 'and it is not cut again')
+  t.equal(ownLine(message(3_000_000)), `qemu-rt: ${cut}\n`)
 })

@@ -36,15 +36,15 @@ export interface HostApplyOptions {
 
 /**
  * Sets what `host check` finds missing, and prints it first. On a terminal it asks.
- * @throws {UserError} exit 64 when nobody can be asked, 77 without root's rights, 78 without `[host] realtime`; see
- *   or with CPUs there that the host does not have; see `applyHost` and `readSubject`
+ * @throws {UserError} exit 77 without root's rights, 64 when nobody can be asked, 78 without `[host] realtime` or with CPUs there that
+ *   the host does not have; see `applyHost` and `readSubject`
  */
 export async function hostApply(options: HostApplyOptions): Promise<void> {
   const { dryRun, yes, atBoot, sysroot } = options
   const root = openSysroot(sysroot)
   const isAsked = !dryRun && !yes && !atBoot
-  if (isAsked && !(isatty(0) && isatty(2))) throw nobodyToAsk()
   checkRoot(root, 'host apply', dryRun)
+  if (isAsked && !(isatty(0) && isatty(2))) throw nobodyToAsk()
   const plan = await readPlan(options, root)
   const known = readApplyRecord(root)?.changes ?? []
   const files = plan.files.map((file): FileOutlook => {
