@@ -1,6 +1,11 @@
 import type { PciDevice } from '../host/facts.js'
+import { hasWideDomain } from '../units/pci-address.js'
 import { LONGEST_RESOURCE_CLASS, renamed, resourceClass } from './names.js'
 import type { Exported, ExportSubject, Withheld } from './subject.js'
+
+const HAS_LISTED_VFS = 'virtual functions of it are listed'
+/** nova/pci/devspec.py, MAX_DOMAIN: nova-compute does not start. */
+const HAS_WIDE_DOMAIN = 'Nova takes no PCI domain above ffff'
 
 /**
  * Makes the `[pci]` section of nova-compute's configuration: each device by its address, since Nova refuses `devname` for what
@@ -25,9 +30,11 @@ export function novaPci({ offers }: ExportSubject, withheld: Withheld): Exported
     '# here and filter_scheduler.pci_in_placement at the scheduler; Nova before that selects by vendor and product alone.',
   ]
   for (const { name, as, devices } of usable) {
-    const given = devices.filter(({ address }) => !parents.has(address))
-    for (const { address } of devices.filter(({ address }) => parents.has(address)))
-      notes.push(`NIC '${name}': ${address} is left out, since virtual functions of it are listed`)
+    const given = devices.filter(({ address }) => {
+      const why = parents.has(address) ? HAS_LISTED_VFS : hasWideDomain(address) ? HAS_WIDE_DOMAIN : null
+      if (why !== null) notes.push(`NIC '${name}': ${address} is left out, since ${why}`)
+      return why === null
+    })
     const [first] = given
     if (first === undefined) continue
     lines.push(`# alias = ${json({ name, resource_class: as, device_type: deviceType(first) })}`)

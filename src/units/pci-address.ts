@@ -21,6 +21,11 @@ export function parsePciAddress(text: string): PciAddress | null {
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(device, 2)}.${fn}` as PciAddress
 }
 
+/** Whether its domain has more than the 16 bits that a PCI domain has anywhere but behind Intel VMD. */
+export function hasWideDomain(address: PciAddress): boolean {
+  return address.indexOf(':') > 4
+}
+
 /** Sorts by domain, bus, device and function, as numbers. */
 export function comparePciAddresses(a: PciAddress, b: PciAddress): number {
   const [left, right] = [sortKey(a), sortKey(b)]

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { EXPORT_FORMATS, type ExportFormatName, exportAs } from '../../src/export/formats.js'
 import { tomlKey } from '../../src/units/printable.js'
+import { readyNic } from '../plan/make.js'
 import { subjectOf, threeNics } from './subject.js'
 
 const CONFIG = `[nic.fieldbus-0]\naddress = "0000:03:00.1"\n[nic.line]\nid = "8086:1521"\npool = true\n`
@@ -83,6 +84,15 @@ t.test('never a physical function beside its virtual ones, whose type is said', 
   t.strictSame(made.notes, ["NIC 'all': 0000:03:00.0 is left out, since virtual functions of it are listed"])
   const alone = exportAs('nova-pci', subjectOf('[nic.pf]\naddress = "0000:03:00.0"\n', both))
   t.match(alone.text, /"device_type": "type-PF"/)
+})
+
+t.test('Nova: a PCI domain that it refuses is left out', async (t) => {
+  const nic = readyNic('10000:01:00.0', 'ens9', 'a0:36:9f:00:00:09')
+  const made = exportAs('nova-pci', subjectOf('[nic.far]\naddress = "10000:01:00.0"\n', [nic]))
+  t.notMatch(made.text, 'device_spec = ')
+  t.strictSame(made.notes, [
+    "NIC 'far': 10000:01:00.0 is left out, since Nova takes no PCI domain above ffff",
+  ])
 })
 
 t.test('the device plugin: never an empty list of addresses, which would mean every device', async (t) => {

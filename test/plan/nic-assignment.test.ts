@@ -431,6 +431,64 @@ t.test('an added NIC has a slot that no address of the command line has', async 
   t.strictSame(added(...all), ['', ''], 'none is free: QEMU says so')
 })
 
+t.test('an added NIC leaves the slots of q35 and of -nic alone, and is on the root bus', async (t) => {
+  const added = (...args: string[]) =>
+    argv(
+      planOf([...NAMED, ...args, '-device', 'virtio-rng-pci,addr=0x1e'], {
+        options: ['--nic', 'fieldbus0'],
+        config: byMac,
+        pci: FOUR_NICS,
+      }),
+    ).at(-1)
+  const nic = 'vfio-pci,host=0000:03:00.2'
+  t.equal(added('-M', 'q35'), `${nic},addr=0x1d`)
+  t.equal(added('-M', 'q35', '-usb'), `${nic},addr=0x1c`)
+  t.equal(added('-M', 'q35,usb=on'), `${nic},addr=0x1c`)
+  t.equal(added('-M', 'pc', '-usb'), `${nic},addr=0x1d`)
+  t.equal(added('-net', 'nic,model=e1000,addr=1d'), `${nic},addr=0x1c`)
+  t.equal(added('-nic', 'user,addr=0x1d'), `${nic},addr=0x1c`)
+  t.equal(added('-M', 'q35', '-device', 'pxb-pcie,id=x,bus_nr=128'), `${nic},bus=pcie.0,addr=0x1d`)
+  t.equal(added('-device', 'pxb,id=x,bus_nr=128'), `${nic},bus=pci.0,addr=0x1d`)
+})
+
+t.test('a NIC is made after what it is behind: the IOMMU of the guest, or a bridge, in JSON', async (t) => {
+  const iommu = '{"driver":"intel-iommu","id":"iommu0"}'
+  const port = '{"driver":"pcie-root-port","id":"pci.5","bus":"pcie.0","addr":"0x2"}'
+  const planned = (options: string[], ...devices: string[]) =>
+    planOf(['-M', 'q35', ...device(...devices)], { options, config: byMac, pci: FOUR_NICS })
+  const added = (request: string, ...devices: string[]) =>
+    argv(planned(['--nic', request], ...devices)).at(-1)
+  const json = (properties: object) =>
+    JSON.stringify({ driver: 'vfio-pci', host: '0000:03:00.2', ...properties })
+  t.equal(added('fieldbus0', iommu), json({}))
+  t.equal(added('fieldbus0', iommu, port), json({ addr: '0x1e' }))
+  t.equal(added('fieldbus0,bus=pci.5,addr=0x0', port), json({ bus: 'pci.5', addr: '0x0' }))
+  t.equal(
+    added(
+      'fieldbus0,bootindex=2,x-pci-vendor-id=0x8086,x-no-mmap=on,rombar=0,romfile=1,display=off,x-new=on',
+      iommu,
+    ),
+    json({
+      ...{ bootindex: 2, 'x-pci-vendor-id': 0x8086, 'x-no-mmap': true, rombar: 0 },
+      ...{ romfile: '1', display: 'off', 'x-new': 'on' },
+    }),
+    'numbers and switches have their types',
+  )
+  t.equal(added('fieldbus0', 'intel-iommu', port), 'vfio-pci,host=0000:03:00.2,addr=0x1e', 'made before it')
+  const named = planned([], iommu, 'vfio-pci,host=nic:fieldbus0,id=n')
+  t.equal(argv(named).at(-1), json({ id: 'n' }), 'one of the command line, too')
+  t.match(named.changes[0]?.reason, /; in JSON, since QEMU would make it before the IOMMU or the bridge/)
+})
+
+t.test('a PCI domain above ffff, which QEMU does not take as host, is named by its directory', async (t) => {
+  const pci = [readyNic('10000:01:00.0', 'ens9', 'a0:36:9f:00:00:09')]
+  const plan = planOf(device('vfio-pci,host=nic:ens9,id=n'), { pci })
+  t.equal(argv(plan).at(-1), 'vfio-pci,id=n,sysfsdev=/sys/bus/pci/devices/10000:01:00.0')
+  const added = planOf(NAMED, { pci, options: ['--nic', 'ens9,addr=0x7'] })
+  t.equal(argv(added).at(-1), 'vfio-pci,sysfsdev=/sys/bus/pci/devices/10000:01:00.0,addr=0x7')
+  t.equal(added.nics[0]?.address, '10000:01:00.0')
+})
+
 t.test('where an added NIC is asked for with a place of its own, it has that', async (t) => {
   const plan = planOf(device('{"driver":"virtio-rng-pci","bus":"pci.0","addr":"0x2"}'), {
     options: ['--nic', 'fieldbus0,bus=pci.1', '--nic', 'ens1f1,addr=0x7'],
@@ -472,7 +530,12 @@ t.test(
     t.strictSame(placed(['-M', 'q35'], second, named), ['vfio-pci,host=NIC,addr=0x1e'], 'VGA has slot 1')
     t.strictSame(placed(q35, 'virtio-rng-pci,addr=0x1', named), ['vfio-pci,host=NIC'], 'made before it')
     t.strictSame(placed(q35, named, 'virtio-rng-pci,addr=0x1'), ['vfio-pci,host=NIC,addr=0x1e'], 'after it')
-    t.strictSame(placed(q35, port, `${named},bus=pci.1`), ['vfio-pci,host=NIC,bus=pci.1'])
+    t.strictSame(placed(q35, port, `${named},bus=pcie.0`), ['vfio-pci,host=NIC,bus=pcie.0,addr=0x1e'])
+    t.strictSame(
+      placed(q35, 'pcie-root-port,id=pci.1,addr=1', second, `${named},bus=pci.1`),
+      ['vfio-pci,host=NIC,bus=pci.1'],
+      'a bridge in keyval is made before it',
+    )
     t.strictSame(placed(q35, port, `${named},addr=0x7`), ['vfio-pci,host=NIC,addr=0x7'])
     const json = '{"driver":"vfio-pci","host":"nic:fieldbus0"}'
     t.strictSame(placed(q35, port, json), ['{"driver":"vfio-pci","host":"NIC"}'], 'JSON goes by order')

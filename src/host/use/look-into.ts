@@ -16,9 +16,10 @@ export type Ask = (command: readonly string[]) => string | null
 
 /**
  * How often those are looked for again whose process has ended. A number of a namespace that has ended is soon that of another
- * (Linux fs/proc/generic.c, proc_alloc_inum), so that it may seem to stay.
+ * (Linux fs/proc/generic.c, proc_alloc_inum), so that it may seem to stay. On a slow machine one that lives for 20 ms was missed
+ * in six rounds.
  */
-const ROUNDS = 6
+const ROUNDS = 30
 
 /**
  * Looks into namespaces that were listed, each of which may end at any time, or go on with other processes than it had: any

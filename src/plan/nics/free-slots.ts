@@ -1,5 +1,5 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
-import type { Properties } from '../../argv/properties.js'
+import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
+import { type Properties, parseSwitch } from '../../argv/properties.js'
 
 /** Names of the bus that QEMU puts a device on that names none: of i440fx and pseries, and of q35 and virt. */
 const ROOT_BUSES: readonly (string | undefined)[] = [undefined, '', 'pci.0', 'pcie.0']
@@ -14,15 +14,53 @@ const LOWEST_SLOT = 2
  *
  * QEMU would choose the lowest that is free, before it makes the devices that are written in JSON (6.2 to 11.1, system/vl.c,
  * qemu_create_cli_devices): one of these may have that slot by its address, and QEMU would end.
+ * @param machine the machine type
  * @returns numbers; none when no device has an address there, so that QEMU's choice cannot be in the way, or when none is free
  */
-export function freeSlots(line: CommandLine): number[] {
+export function freeSlots(line: CommandLine, machine: string | null): number[] {
   const used = new Set(
-    findOptions(line, 'device').flatMap(({ index }) => rootSlotsOf(propertiesAt(line, index))),
+    WITH_ADDRESS.flatMap((option) => findOptions(line, option)).flatMap(({ index }) =>
+      rootSlotsOf(propertiesAt(line, index)),
+    ),
   )
   if (used.size === 0) return []
+  if (hasChipsetUsb(line, machine)) used.add(CHIPSET_USB_SLOT)
   const slots = Array.from({ length: HIGHEST_SLOT - LOWEST_SLOT + 1 }, (_, index) => HIGHEST_SLOT - index)
   return slots.filter((slot) => !used.has(slot))
+}
+
+/** Options that make a device at the address that they have. */
+const WITH_ADDRESS = ['device', 'nic', 'net']
+
+/** Where q35 has its USB controller when it is asked for (hw/i386/pc_q35.c, ehci_create_ich9_with_companions). */
+const CHIPSET_USB_SLOT = 0x1d
+
+function hasChipsetUsb(line: CommandLine, machine: string | null): boolean {
+  if (!/q35/.test(machine ?? '')) return false
+  const isAskedFor = ['usb', 'usbdevice'].some((option) => findOptions(line, option).length > 0)
+  return isAskedFor || parseSwitch(mergedValue(line, 'machine', 'usb')) === true
+}
+
+/** Host bridges more, on whose bus QEMU would put a device that names none (hw/pci-bridge/pci_expander_bridge.c). */
+const EXPANDERS = new Set(['pxb', 'pxb-pcie', 'pxb-cxl'])
+
+/** A machine's own bus, by its type; i440fx has many names. */
+const BUS_OF_MACHINE: readonly (readonly [machine: RegExp, bus: string])[] = [
+  [/q35|virt/, 'pcie.0'],
+  [/^(pc|pseries)/, 'pci.0'],
+]
+
+/**
+ * The bus that a device without a place must name.
+ * @param machine the machine type
+ * @returns null when the machine's own is the only one that QEMU would take, or is not known
+ */
+export function busToName(line: CommandLine, machine: string | null): string | null {
+  const hasExpander = findOptions(line, 'device').some(({ index }) =>
+    EXPANDERS.has(propertiesAt(line, index).get('driver') ?? ''),
+  )
+  if (!hasExpander) return null
+  return BUS_OF_MACHINE.find(([type]) => type.test(machine ?? ''))?.[1] ?? null
 }
 
 /** The lowest slot of the root bus that a machine type leaves to devices; 2 on i440fx, whose types have many names. */
@@ -35,7 +73,7 @@ const LOWEST_OF_MACHINE: readonly (readonly [machine: RegExp, slot: number])[] =
 const DEFAULT_DEVICES = 2
 
 /**
- * Whether a device that has no address and no bus of its own may get the slot of a device that QEMU makes after it and that has
+ * Whether a device that has no place of its own may get the slot of a device that QEMU makes after it and that has
  * an address: QEMU gives the lowest that is free at that time, and ends at the other device. A device may be no PCI device and take
  * no slot; it is counted as one.
  * @param index the device's place in the command line
@@ -72,9 +110,9 @@ function inOrderOfMaking(line: CommandLine): MadeDevice[] {
   return [...devices.filter(({ isJson }) => !isJson), ...devices.filter(({ isJson }) => isJson)]
 }
 
-/** Whether a device has an address or a bus of its own. */
+/** Whether a device has an address, or a bus below the machine's own: on that QEMU would choose the slot. */
 export function hasPlace(properties: Properties): boolean {
-  return properties.get('addr') !== undefined || properties.get('bus') !== undefined
+  return properties.get('addr') !== undefined || !ROOT_BUSES.includes(properties.get('bus'))
 }
 
 function rootSlotsOf(properties: Properties): number[] {

@@ -7,6 +7,7 @@ import { type Bytes, formatBytes } from '../../units/bytes.js'
 import type { Edit } from '../edit.js'
 import { guestRamBytes } from '../memory/guest-ram.js'
 import { virtioMemDevices } from '../memory/virtio-mem.js'
+import { hasGuestIommu } from '../nics/guest-iommu.js'
 import { vfioDevices } from '../nics/requests.js'
 import type { Pass, PassInput } from '../pass.js'
 import { countVcpus } from '../threads/smp.js'
@@ -98,18 +99,8 @@ interface Mappings {
   readonly vdpas: number
 }
 
-/** IOMMUs of the guest: QEMU then gives each device an address space of its own, and each maps all RAM. */
-const GUEST_IOMMUS = new Set([
-  'intel-iommu',
-  'amd-iommu',
-  'virtio-iommu',
-  'virtio-iommu-pci',
-  'virtio-iommu-device',
-  'arm-smmuv3',
-])
-
 /**
- * Counts what maps all guest RAM; a mediated device maps only what it uses.
+ * Counts what maps all guest RAM; a mediated device maps only what it uses. With an IOMMU of the guest's each device maps all of it.
  * libvirt counts in the same way (src/qemu/qemu_domain.c, qemuDomainGetMemLockLimitBytes).
  */
 function countMappings(line: CommandLine, passed: HostFacts['passed']): Mappings {
@@ -127,13 +118,6 @@ function countMappings(line: CommandLine, passed: HostFacts['passed']): Mappings
 /** Whether a command line has a device for which the kernel may pin guest RAM, or may get one by name. */
 export function pinsMemory(line: CommandLine): boolean {
   return vfioDevices(line).length > 0 || countMappings(line, null).vdpas > 0
-}
-
-function hasGuestIommu(line: CommandLine): boolean {
-  return (
-    driversOf(line, 'device', 'driver').some((driver) => GUEST_IOMMUS.has(driver)) ||
-    driversOf(line, 'machine', 'iommu').some((iommu) => iommu !== 'none')
-  )
 }
 
 /** What opens a vDPA device (QEMU net/vhost-vdpa.c, hw/virtio/vdpa-dev.c, block/blkio.c). */

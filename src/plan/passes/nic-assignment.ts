@@ -1,12 +1,16 @@
-import type { Properties } from '../../argv/properties.js'
+import type { CommandLine } from '../../argv/command-line.js'
+import { type Properties, parseProperties } from '../../argv/properties.js'
 import { deviceHeld, passedDeviceUnknown, replacedDeviceMissing } from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
+import { hasWideDomain, type PciAddress } from '../../units/pci-address.js'
 import type { Edit } from '../edit.js'
 import { describeHolding, holdingOf } from '../leases.js'
 import { machineType } from '../memory/guest-ram.js'
 import { type AssignableHost, type Assignment, assignNics, label } from '../nics/assign.js'
 import { describeDevice } from '../nics/describe.js'
-import { freeSlots, hasPlace, losesSlot } from '../nics/free-slots.js'
+import { busToName, freeSlots, hasPlace, losesSlot } from '../nics/free-slots.js'
+import { followsJson } from '../nics/guest-iommu.js'
+import { deviceAsJson } from '../nics/json-device.js'
 import { obstacle } from '../nics/readiness.js'
 import {
   collectRequests,
@@ -121,34 +125,63 @@ function aboutUnknown(devices: readonly VfioDevice[], { host }: PassInput): Warn
 }
 
 function editsOf(assignments: readonly Assignment[], { line, arch }: PassInput): Edit[] {
-  const slots = freeSlots(line)
   const machine = machineType(line, arch)
+  const slots = freeSlots(line, machine)
+  const bus = busToName(line, machine)
   return assignments.flatMap(({ request, device, present }): Edit[] => {
     if (present !== null) return []
     const reason = `NIC '${request.name}' is ${describeDevice(device)}${location(device)}`
     if (!('device' in request)) {
-      return [{ kind: 'append', option: 'device', argument: added(device.address, request, slots), reason }]
+      const made = added(device.address, request, slots, bus)
+      const { argument, why } = inTime(line, made)
+      return [{ kind: 'append', option: 'device', argument, reason: `${reason}${why}` }]
     }
     const { index, properties } = request.device
-    const named = renamed(properties, request.kind === 'replace').set('host', device.address)
+    const named = withAddress(renamed(properties, request.kind === 'replace'), device.address)
     const slot = !hasPlace(properties) && losesSlot(line, index, machine) ? slots.shift() : undefined
-    if (slot === undefined) return [{ kind: 'replace', index, argument: named.text, reason }]
-    const addr = slotText(slot)
-    const why = `; it gets slot ${addr}, since QEMU would give it the slot of another device`
-    return [{ kind: 'replace', index, argument: named.set('addr', addr).text, reason: `${reason}${why}` }]
+    const { argument, why } = inTime(line, slot === undefined ? named : placed(named, slot, bus))
+    if (slot === undefined) return [{ kind: 'replace', index, argument, reason: `${reason}${why}` }]
+    const moved = `; it gets slot ${slotText(slot)}, since QEMU would give it the slot of another device`
+    return [{ kind: 'replace', index, argument, reason: `${reason}${moved}${why}` }]
   })
 }
 
-/** @param slots loses the one that the device gets */
+/**
+ * @param slots loses the one that the device gets
+ * @param bus see `busToName`
+ */
 function added(
-  address: string,
+  address: PciAddress,
   { rest, properties }: Extract<NicRequest, { readonly rest: string }>,
   slots: number[],
-): string {
+  bus: string | null,
+): Properties {
+  const device = withAddress(parseProperties('vfio-pci', { impliedKey: 'driver' }), address)
   const isPlaced = properties !== null && hasPlace(properties)
-  const slot = isPlaced ? undefined : slots.shift()
-  const place = slot === undefined ? '' : `,addr=${slotText(slot)}`
-  return `vfio-pci,host=${address}${place}${rest === '' ? '' : `,${rest}`}`
+  const named = properties?.get('bus') === undefined ? bus : null
+  const whole = isPlaced ? device : placed(device, slots.shift(), named)
+  return rest === '' ? whole : parseProperties(`${whole.text},${rest}`, { impliedKey: 'driver' })
+}
+
+/** QEMU takes no domain above ffff as `host` (hw/core/qdev-properties-system.c, set_pci_host_devaddr). */
+function withAddress(device: Properties, address: PciAddress): Properties {
+  if (!hasWideDomain(address)) return device.set('host', address)
+  return device.delete('host').set('sysfsdev', `/sys/bus/pci/devices/${address}`)
+}
+
+function placed(device: Properties, slot: number | undefined, bus: string | null): Properties {
+  const onBus = bus === null || device.get('bus') !== undefined ? device : device.set('bus', bus)
+  return slot === undefined ? onBus : onBus.set('addr', slotText(slot))
+}
+
+/** A device's argument, in JSON where QEMU would make it too early otherwise, and why. */
+function inTime(line: CommandLine, device: Properties): { argument: string; why: string } {
+  const { text } = device
+  if (text.startsWith('{') || !followsJson(line, device.get('bus'))) return { argument: text, why: '' }
+  return {
+    argument: deviceAsJson(device),
+    why: '; in JSON, since QEMU would make it before the IOMMU or the bridge that it is behind',
+  }
 }
 
 /** A slot as `addr` of -device takes it. */

@@ -1,0 +1,40 @@
+import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import type { Properties } from '../../argv/properties.js'
+
+/** IOMMUs of the guest that are devices. */
+const GUEST_IOMMUS = new Set([
+  'intel-iommu',
+  'amd-iommu',
+  'virtio-iommu',
+  'virtio-iommu-pci',
+  'virtio-iommu-device',
+  'arm-smmuv3',
+])
+
+/** Whether the guest has an IOMMU: QEMU then gives each device an address space of its own. */
+export function hasGuestIommu(line: CommandLine): boolean {
+  const machines = findOptions(line, 'machine').flatMap(
+    ({ index }) => propertiesAt(line, index).get('iommu') ?? [],
+  )
+  return machines.some((iommu) => iommu !== 'none') || deviceArguments(line).some(isGuestIommu)
+}
+
+/**
+ * Whether a device must be made after one that is written in JSON, all of which QEMU makes after those in keyval (6.2 to 11.1,
+ * system/vl.c, qemu_create_cli_devices): the guest's IOMMU, whose address space VFIO takes when it makes a device (hw/vfio/pci.c,
+ * pci_device_iommu_address_space), or the bridge that it is behind.
+ * @param bus the device's; undefined for one that names none
+ */
+export function followsJson(line: CommandLine, bus: string | undefined): boolean {
+  return deviceArguments(line)
+    .filter(({ text }) => text.startsWith('{'))
+    .some((device) => isGuestIommu(device) || (bus !== undefined && device.get('id') === bus))
+}
+
+function deviceArguments(line: CommandLine): Properties[] {
+  return findOptions(line, 'device').map(({ index }) => propertiesAt(line, index))
+}
+
+function isGuestIommu(device: Properties): boolean {
+  return GUEST_IOMMUS.has(device.get('driver') ?? '')
+}
