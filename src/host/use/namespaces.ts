@@ -1,5 +1,5 @@
 import type { OwnInterface } from './interfaces.js'
-import { isEmptyNamespace, lookInto, type Namespace, otherNamespaces } from './look-into.js'
+import { isEmptyNamespace, lookInto, lsns, type Namespace, otherNamespaces } from './look-into.js'
 import { asObject, parseList, parseNamespaces } from './namespace-list.js'
 import type { Use } from './use.js'
 
@@ -50,9 +50,7 @@ export function viewsOf(listed: readonly Namespace[], end: number): NamespaceVie
 
 /** As `numbers` of a view. */
 export function numbersIn(namespace: Namespace): string | null {
-  const found = lookInto([namespace], Date.now() + TIME, (ask) =>
-    ask(['lsns', '--json', '--type', 'net', '--output', 'NS,NETNSID']),
-  ).get(namespace.id)
+  const found = lookInto([namespace], Date.now() + TIME, (ask) => lsns(ask, 'NS,NETNSID')).get(namespace.id)
   return found === undefined ? GONE : found
 }
 
