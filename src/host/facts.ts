@@ -136,6 +136,11 @@ export interface PciDevice {
   readonly vfioNode: VfioNode | null
   /** The device's own node, which its driver offers when it is a VFIO driver (Linux 6.1 and later); null or absent without. */
   readonly cdev?: VfioNode | null
+  /**
+   * Looks for memory to which the firmware has the device's IOMMU group mapped for good: `0xbdf6f000-0xbdf7efff`, or null. Only a
+   * device that is to be given is looked at. Absent where nobody can look.
+   */
+  readonly directRegion?: () => string | null
 }
 
 export interface NetInterface {

@@ -15,7 +15,7 @@ import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
 import { makeMayBeOpen } from './use/open-nodes.js'
-import { readCdevs, readIommuNode, readPassed, readVfioNodes } from './vfio.js'
+import { readCdevs, readDirectRegion, readIommuNode, readPassed, readVfioNodes } from './vfio.js'
 import { readWhereabouts } from './whereabouts.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
@@ -116,6 +116,7 @@ function readDevices(
       serial: serials.get(address) ?? null,
       vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
       cdev: cdevs.get(address) ?? null,
+      ...(iommuGroup === null ? {} : { directRegion: () => readDirectRegion(root, iommuGroup) }),
     }
   })
 }

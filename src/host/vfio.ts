@@ -3,7 +3,14 @@ import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
 import type { VfioNode } from './facts.js'
 import { devicePath, type PciFunction } from './pci.js'
-import { errorCode, listDirectory, readLink, readLinkName, splitDeviceNumber } from './sysfs.js'
+import {
+  errorCode,
+  listDirectory,
+  readAttribute,
+  readLink,
+  readLinkName,
+  splitDeviceNumber,
+} from './sysfs.js'
 import type { Root } from './sysroot.js'
 
 /**
@@ -81,6 +88,18 @@ export function isOnVfioNow(root: Root, address: PciAddress): boolean {
 function holderOf(target: string | null): PciAddress | null {
   const address = /\/([^/]+)\/vfio-dev\/[^/]+$/.exec(target ?? '')?.[1]
   return address === undefined ? null : parsePciAddress(address)
+}
+
+/**
+ * The first region of memory that an IOMMU group must see at the host's own addresses, as the firmware says (Intel: RMRR,
+ * AMD: IVMD). The kernel takes that of a graphics or USB device for relaxable, and lets it go to a VM (Linux
+ * Documentation/ABI/testing/sysfs-kernel-iommu_groups).
+ * @returns `0xbdf6f000-0xbdf7efff`; null when there is none, or the kernel does not say
+ */
+export function readDirectRegion(root: Root, group: number): string | null {
+  const text = readAttribute(`${root}/sys/kernel/iommu_groups/${group}/reserved_regions`) ?? ''
+  const [, start, end] = /^0x0*([\da-f]+) 0x0*([\da-f]+) direct$/m.exec(text) ?? []
+  return start === undefined ? null : `0x${start}-0x${end}`
 }
 
 /** Looks at /dev/iommu. */

@@ -20,7 +20,8 @@ const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
 function plain(root: string) {
   const { useOf, mayBeOpen: _, kernelThreads, ...facts } = readHostFacts(root)
   const threads = kernelThreads?.(facts.cpus?.present ?? [])
-  return { ...facts, threads, uses: facts.pci.map((device) => useOf?.(device)) }
+  const pci = facts.pci.map(({ directRegion, ...device }) => ({ ...device, region: directRegion?.() }))
+  return { ...facts, pci, threads, uses: facts.pci.map((device) => useOf?.(device)) }
 }
 
 t.test("priorities of the kernel's threads come along, and nothing of other threads", async (t) => {
@@ -42,6 +43,18 @@ t.test("priorities of the kernel's threads come along, and nothing of other thre
     { name: 'ksoftirqd/1', cpu: 1, priority: 2 },
   ])
   t.strictSame(filesBeneath(`${out}/proc`).filter(({ path }) => /\d+\/stat$/.test(path)).length, 2)
+})
+
+t.test('memory that the firmware keeps for a device comes along', async (t) => {
+  const root = join(hosts, 'four-nics') as Root
+  const before = t.testdir({}) as Root
+  captureHost(root, join(before, 'one'), false)
+  const regions = '/sys/kernel/iommu_groups/13/reserved_regions'
+  writeFiles(join(before, 'one'), { [regions]: '0x00000000bdf6f000 0x00000000bdf7efff direct\n' })
+  captureHost(join(before, 'one') as Root, join(before, 'two'), true)
+  const regionsOf = (of: string) =>
+    readHostFacts(of).pci.flatMap(({ directRegion }) => directRegion?.() ?? [])
+  t.strictSame(regionsOf(join(before, 'two')), ['0xbdf6f000-0xbdf7efff'])
 })
 
 t.test('a sysroot with no host in it is refused as by host check, and nothing is made', async (t) => {
@@ -160,7 +173,7 @@ t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => 
   for (const { path } of files) t.notMatch(readFileSync(path, 'latin1').toLowerCase(), macs[0] ?? '?', path)
   t.notOk(existsSync(join(out, 'sys/bus/pci/devices/0000:03:00.0/config')))
   const shape = (root: string) =>
-    readHostFacts(root).pci.map(({ interfaces, serial: _, inventory: __, ...device }) => ({
+    readHostFacts(root).pci.map(({ interfaces, serial: _, inventory: __, directRegion: ___, ...device }) => ({
       ...device,
       names: interfaces.map(({ name }) => name),
     }))

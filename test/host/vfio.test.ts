@@ -70,6 +70,28 @@ t.test('a captured host without /sys/class has them in the devices', async (t) =
   t.strictSame(readHostFacts(root).pci[0]?.cdev, { path: '/dev/vfio/devices/vfio7', access: 'missing' })
 })
 
+t.test(
+  'memory that the firmware keeps for a group is told, unless the kernel takes it for relaxable',
+  async (t) => {
+    const msi = '0x00000000fee00000 0x00000000feefffff msi\n'
+    const regions: readonly (readonly [string | null, string | null])[] = [
+      [`0x00000000bdf6f000 0x00000000bdf7efff direct\n${msi}`, '0xbdf6f000-0xbdf7efff'],
+      [`${msi}0x0000000000000000 0x000000000000ffff direct\n`, '0x0-0xffff'],
+      [`0x00000000bdf6f000 0x00000000bdf7efff direct-relaxable\n${msi}`, null],
+      [msi, null],
+      ['', null],
+      [null, null],
+    ]
+    for (const [text, region] of regions) {
+      const root = madeHost(t, {
+        ...inGroup('0000:03:00.0', '12'),
+        ...(text === null ? {} : { '/sys/kernel/iommu_groups/12/reserved_regions': text }),
+      })
+      t.equal(readHostFacts(root).pci[0]?.directRegion?.(), region, `${text}`)
+    }
+  },
+)
+
 t.test('a descriptor that is no VFIO device is not known', async (t) => {
   t.strictSame(readPassed(['0', '99999', 'x', '-1', '2147483647']), {})
 })

@@ -1,5 +1,6 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { PciDevice } from '../../src/host/facts.js'
+import { obstacles, obstacleToBinding } from '../../src/plan/nics/readiness.js'
 import { address, FOUR_NICS, NAMED, planOf, readyNic, withNic } from './make.js'
 
 const CONFIG = '[nic.x]\naddress = "03:00.2"\n'
@@ -44,6 +45,33 @@ t.test('a device without an IOMMU behind it is not ready', async (t) => {
     exitCode: 69,
     message: /has no IOMMU behind it \(\/dev\/vfio\/noiommu-0\), and QEMU opens no such device/,
   })
+})
+
+const POOL = '[nic.x]\nid = "8086:1521"\npool = true\n'
+/** That the NIC at place 2 is refused wherever it is looked at, and that a pool goes on to the next one. */
+function isRefused(t: Test, facts: Partial<PciDevice>, what: RegExp) {
+  t.throws(() => plan(facts), { exitCode: 69, message: what })
+  t.match(
+    plan(facts, 'vfio-pci,host=nic:x', { config: POOL, pci: withNic(2, facts).slice(2) }),
+    true,
+    'a pool',
+  )
+  for (const driver of ['vfio-pci', 'igb']) {
+    const pci = withNic(2, { driver, ...facts })
+    const [nic] = pci.slice(2)
+    if (nic === undefined) throw new Error('no NIC')
+    t.match(obstacleToBinding(nic, pci), { what, exitCode: 69 }, `the hook, on ${driver}`)
+    t.match(obstacles(nic, pci, () => [])[0], { what }, `nics show, on ${driver}`)
+  }
+}
+
+t.test('a device for which the firmware keeps memory is not given: the kernel refuses it', async (t) => {
+  isRefused(
+    t,
+    { directRegion: () => '0xbdf6f000-0xbdf7efff' },
+    /IOMMU group \d+ of 0000:03:00.2 is mapped to the firmware's memory 0xbdf6f000-0xbdf7efff/,
+  )
+  t.equal(plan({ directRegion: () => null }), true)
 })
 
 t.test('a VF of a physical function that is on the same VFIO driver opens with a token alone', async (t) => {

@@ -7,7 +7,7 @@ import type { PciDevice } from '../../host/facts.js'
 import { saveInventory } from '../../host/save-inventory.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { describeDevice } from '../../plan/nics/describe.js'
-import { isOnVfio, noGroup } from '../../plan/nics/readiness.js'
+import { isOnVfio, unfit } from '../../plan/nics/readiness.js'
 import { report, writeAll } from '../../report/output.js'
 import { printable } from '../../units/printable.js'
 import { type HostOptions, readHost, refuseSysroot } from './host.js'
@@ -40,7 +40,7 @@ export async function bindNamed(
   const root = openSysroot(options.sysroot)
   const devices = devicesNamed(name, policy, host)
   const mayTake: MayTake = (device) => (options.force ? usedBeyondForce : usedByHost)(root, device)
-  checkAll(name, devices, (device) => mayTake(device) ?? noGroup(device))
+  checkAll(name, devices, (device) => mayTake(device) ?? unfit(device))
   const unbound = devices.filter((device) => !isOnVfio(device))
   if (unbound.length > 0) saveInventory(options.sysroot, host.pci)
   const forGood = hasDriverctl(root)

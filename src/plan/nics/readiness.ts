@@ -39,7 +39,7 @@ export function obstacle(
 ): Obstacle | null {
   if (!isOnVfio(device)) return toldLater(() => firstToBind(device, pci, useOf))
   return (
-    noGroup(device) ??
+    unfit(device) ??
     noIommu(device) ??
     foreignInGroup(device, pci, useOf) ??
     tokenMissing(device, pci, opening) ??
@@ -87,7 +87,7 @@ export function obstacleToBinding(
   const uses = useOf === undefined || isOnVfio(device) ? [] : obstaclesOfUse(device, useOf)
   return (
     uses[0] ??
-    noGroup(device) ??
+    unfit(device) ??
     noIommu(device) ??
     foreignInGroup(device, others(device, pci), useOf ?? NOTHING_KNOWN) ??
     tokenMissing(device, pci, opening) ??
@@ -113,7 +113,7 @@ function cdevUnknown({ address, cdev = null }: PciDevice): Obstacle | null {
  * @returns nothing when QEMU can open it
  */
 export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle[] {
-  const group = noGroup(device) ?? noIommu(device) ?? foreignInGroup(device, others(device, pci), useOf)
+  const group = unfit(device) ?? noIommu(device) ?? foreignInGroup(device, others(device, pci), useOf)
   const token = tokenMissing(device, pci, BY_GROUP)
   if (isOnVfio(device)) {
     const node = noIommu(device) === null ? nodeTrouble(device, BY_GROUP) : null
@@ -159,14 +159,36 @@ function notBound({ address, driver, interfaces }: PciDevice): Obstacle {
   }
 }
 
-/** Checks that a device is in an IOMMU group, without which VFIO cannot give it to a VM. */
-export function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
+/** Checks that VFIO could give a device to a VM at all, whatever driver it has. */
+export function unfit(device: PciDevice): Obstacle | null {
+  return noGroup(device) ?? keptByFirmware(device)
+}
+
+/** Without an IOMMU group VFIO cannot give a device to a VM. */
+function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
   if (iommuGroup !== null) return null
   return {
     id: IOMMU_ID,
     level: 'fail',
     what: `${address} is in no IOMMU group`,
     todo: TURN_ON_IOMMU,
+    exitCode: EXIT.unavailable,
+  }
+}
+
+/**
+ * The kernel leaves such a group where it is: "Device is ineligible for IOMMU domain attach due to platform RMRR requirement"
+ * (Linux drivers/iommu/intel/iommu.c), for every kind of IOMMU since 6.6 "Firmware has requested this device have a 1:1 IOMMU
+ * mapping" (drivers/iommu/iommu.c, __iommu_device_set_domain). Of HPE's servers see its advisory c03645796.
+ */
+function keptByFirmware({ address, iommuGroup, directRegion }: PciDevice): Obstacle | null {
+  const region = directRegion?.() ?? null
+  if (region === null) return null
+  return {
+    id: 'nic.firmware-memory',
+    level: 'fail',
+    what: `IOMMU group ${iommuGroup} of ${address} is mapped to the firmware's memory ${region}, and the kernel gives no such device to a VM`,
+    todo: 'choose another NIC; or turn off what the firmware shares memory for with that slot (HPE: conrep, RMRDS_SlotN Endpoints_Excluded; others: ask the vendor), and boot again',
     exitCode: EXIT.unavailable,
   }
 }
