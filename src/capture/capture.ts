@@ -5,6 +5,7 @@ import { expandPattern } from '../host/check/expand.js'
 import { KTHREADD_CHILDREN, readKernelThread } from '../host/kernel-threads.js'
 import { isDomainsOwn } from '../host/nics.js'
 import { pathsUpwards, readPartitions } from '../host/partitions.js'
+import { CONFIG_HEADER_SIZE } from '../host/pci.js'
 import { listDirectory, readLink } from '../host/sysfs.js'
 import { type Root, requireSysfs } from '../host/sysroot.js'
 import { CAPTURED_USES_PATH, formatCapturedUses } from '../host/use/captured.js'
@@ -65,12 +66,10 @@ function copyHost(root: Root, out: string, anonymize: boolean): Captured {
   captureProcess(root, putText, anonymize)
   captureKernelThreads(root, putText)
   captureChecks(root, putText, anonymize)
-  if (!anonymize) {
-    for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
-      const bytes = readBytes(root + path)
-      // An unprivileged user sees its first 64 bytes, in which there is no serial number.
-      if (bytes !== null && bytes.length > 256) put(path, (target) => writeFileSync(target, bytes, NEW_FILE))
-    }
+  for (const path of expand(root, '/sys/bus/pci/devices/*/config')) {
+    // Serial numbers are in what only root can read.
+    const bytes = readBytes(root + path)?.subarray(0, anonymize ? CONFIG_HEADER_SIZE : undefined)
+    if (bytes !== undefined) put(path, (target) => writeFileSync(target, bytes, NEW_FILE))
   }
   return { files }
 }

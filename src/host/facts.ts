@@ -141,6 +141,8 @@ export interface PciDevice {
    * device that is to be given is looked at. Absent where nobody can look.
    */
   readonly directRegion?: () => string | null
+  /** Looks whether the device has stopped to answer, see `readIsGone`. Asked as that is; absent where nobody can look. */
+  readonly isGone?: () => boolean
 }
 
 export interface NetInterface {

@@ -1,8 +1,8 @@
-import { readdirSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { hostNotReadable } from '../errors/host.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import type { PciDevice } from './facts.js'
-import { errorCode, listDirectory, readAttribute, readLinkName, readNumber } from './sysfs.js'
+import { errorCode, listDirectory, readAttribute, readLink, readLinkName, readNumber } from './sysfs.js'
 import { type Root, requireSysfs } from './sysroot.js'
 
 /** What a PCI device's own directory says of it. */
@@ -33,6 +33,39 @@ export function devicePath(root: Root, address: PciAddress): string {
  */
 export function readPciFunctions(root: Root): PciFunction[] {
   return listAddresses(root).flatMap((address) => readPciFunction(root, address) ?? [])
+}
+
+/** The bytes of configuration space that anybody may read (Linux drivers/pci/pci-sysfs.c, pci_read_config), and places in them. */
+export const CONFIG_HEADER_SIZE = 64
+const HEADER_TYPE = 0x0e
+const IS_MULTIFUNCTION = 0x80
+
+/**
+ * Whether a device does not answer: it has fallen off the bus, or does not wake up. Whatever is read of it are ones then (Linux
+ * Documentation/PCI/pci-error-recovery.rst). A virtual function never has a vendor's number there (Single Root I/O
+ * Virtualization and Sharing, 3.4.1.1).
+ * @returns false where its configuration space is not to be read
+ */
+export function readIsGone(root: Root, address: PciAddress): boolean {
+  const path = devicePath(root, address)
+  const header = readHeader(`${path}/config`)
+  if (header === null) return false
+  const hasHeader = ((header[HEADER_TYPE] ?? 0) | IS_MULTIFUNCTION) !== 0xff
+  return !hasHeader || (header.readUInt16LE() === 0xffff && readLink(`${path}/physfn`) === null)
+}
+
+function readHeader(path: string): Buffer | null {
+  try {
+    const file = openSync(path, 'r')
+    try {
+      const bytes = Buffer.alloc(CONFIG_HEADER_SIZE)
+      return readSync(file, bytes, 0, bytes.length, 0) === bytes.length ? bytes : null
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return null
+  }
 }
 
 /** All devices of a device's IOMMU group; none when it is in none. */

@@ -8,7 +8,7 @@ import type { FoundDevice } from './inventory-check.js'
 import { kernelThreadsOf } from './kernel-threads.js'
 import { readMemoryLockLimit } from './memory-lock.js'
 import { type FoundInterfaces, readInterfaces } from './nics.js'
-import { type PciFunction, readPciFunctions } from './pci.js'
+import { type PciFunction, readIsGone, readPciFunctions } from './pci.js'
 import { readSerials } from './serial.js'
 import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
@@ -116,6 +116,7 @@ function readDevices(
       serial: serials.get(address) ?? null,
       vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
       cdev: cdevs.get(address) ?? null,
+      isGone: () => readIsGone(root, address),
       ...(iommuGroup === null ? {} : { directRegion: () => readDirectRegion(root, iommuGroup) }),
     }
   })

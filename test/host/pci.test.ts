@@ -93,3 +93,46 @@ t.test('an SR-IOV relation that changes meanwhile leaves out what is gone', asyn
   t.strictSame(physical?.sriov, { enabled: 2, total: 64 })
   t.strictSame(virtual?.virtualFunction, { pf: '0000:3b:00.0', index: 1 })
 })
+
+t.test(
+  'a device that does not answer reads as ones, and a virtual function has no vendor of its own',
+  async (t) => {
+    const [pf, vf] = ['0000:3b:00.0', '0000:3b:02.0'] as const
+    /** @param header the type of the header, with the bit of a device of many functions */
+    const config = (vendor: number, header: number) => {
+      const bytes = Buffer.alloc(64)
+      bytes.writeUInt16LE(vendor)
+      bytes[0x0e] = header
+      return bytes
+    }
+    const cases: readonly (readonly [
+      title: string,
+      at: typeof pf | typeof vf,
+      Buffer | null,
+      gone: boolean,
+    ])[] = [
+      ['a NIC', pf, config(0x8086, 0x80), false],
+      ['nothing but ones', pf, Buffer.alloc(64, 0xff), true],
+      ['nothing but ones for root', pf, Buffer.alloc(4096, 0xff), true],
+      ['no vendor', pf, config(0xffff, 0), true],
+      ['no header', pf, config(0x8086, 0xff), true],
+      ['cut short', pf, Buffer.alloc(8, 0xff), false],
+      ['not there', pf, null, false],
+      ['a virtual function', vf, config(0xffff, 0), false],
+      ['a virtual function with nothing but ones', vf, Buffer.alloc(64, 0xff), true],
+    ]
+    for (const [title, at, bytes, gone] of cases) {
+      const root = madeHost(t, {
+        [`${device(pf)}/uevent`]: uevent('ixgbe'),
+        [`${device(vf)}/uevent`]: uevent('vfio-pci'),
+        [`${device(vf)}/physfn`]: { to: `../${pf}` },
+        [`${device(pf)}/virtfn0`]: { to: `../${vf}` },
+        [`${device(pf)}/sriov_numvfs`]: '1\n',
+        [`${device(pf)}/sriov_totalvfs`]: '1\n',
+        ...(bytes === null ? {} : { [`${device(at)}/config`]: bytes }),
+      })
+      const found = readHostFacts(root).pci.find(({ address }) => address === at)
+      t.equal(found?.isGone?.(), gone, title)
+    }
+  },
+)

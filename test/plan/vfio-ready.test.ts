@@ -74,6 +74,11 @@ t.test('a device for which the firmware keeps memory is not given: the kernel re
   t.equal(plan({ directRegion: () => null }), true)
 })
 
+t.test('a device that does not answer is not given', async (t) => {
+  isRefused(t, { isGone: () => true }, /0000:03:00.2 does not answer: its configuration space reads as ones/)
+  t.equal(plan({ isGone: () => false }), true)
+})
+
 t.test('a VF of a physical function that is on the same VFIO driver opens with a token alone', async (t) => {
   const vf = readyNic('0000:3b:02.0', 'v0', '02:00:00:00:00:01', {
     virtualFunction: { pf: address('0000:03:00.3'), index: 0 },

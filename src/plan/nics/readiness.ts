@@ -161,7 +161,19 @@ function notBound({ address, driver, interfaces }: PciDevice): Obstacle {
 
 /** Checks that VFIO could give a device to a VM at all, whatever driver it has. */
 export function unfit(device: PciDevice): Obstacle | null {
-  return noGroup(device) ?? keptByFirmware(device)
+  return noGroup(device) ?? silent(device) ?? keptByFirmware(device)
+}
+
+/** VFIO opens no such device: it cannot be reset, and QEMU finds no header of any kind that it knows. */
+function silent({ address, isGone }: PciDevice): Obstacle | null {
+  if (isGone?.() !== true) return null
+  return {
+    id: 'nic.silent',
+    level: 'fail',
+    what: `${address} does not answer: its configuration space reads as ones`,
+    todo: `choose another NIC; see what the kernel says of it (dmesg, as root), then reseat the card, or turn the host's power off and on`,
+    exitCode: EXIT.unavailable,
+  }
 }
 
 /** Without an IOMMU group VFIO cannot give a device to a VM. */
