@@ -134,6 +134,8 @@ export interface PciDevice {
   readonly serial: string | null
   /** The /dev/vfio node of the device's group; null when it is in no IOMMU group. */
   readonly vfioNode: VfioNode | null
+  /** /dev/vfio/vfio, which QEMU opens that node with; absent where nobody has looked. */
+  readonly vfioContainer?: VfioNode
   /** The device's own node, which its driver offers when it is a VFIO driver (Linux 6.1 and later); null or absent without. */
   readonly cdev?: VfioNode | null
   /**

@@ -15,7 +15,14 @@ import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
 import { hostUseOf } from './use/host-use.js'
 import { makeMayBeOpen } from './use/open-nodes.js'
-import { readCdevs, readDirectRegion, readIommuNode, readPassed, readVfioNodes } from './vfio.js'
+import {
+  readCdevs,
+  readDirectRegion,
+  readIommuNode,
+  readPassed,
+  readVfioContainer,
+  readVfioNodes,
+} from './vfio.js'
 import { readWhereabouts } from './whereabouts.js'
 
 /** Parts of a host that may be asked for; what is not named is not wanted. Reading PCI devices takes longer than all the rest. */
@@ -102,6 +109,7 @@ function readDevices(
   const { physical, virtual } = readSriov(root, functions)
   const slotOf = readSlots(root)
   const vfioNodeOf = readVfioNodes(root)
+  const vfioContainer = readVfioContainer(root)
   const cdevs = readCdevs(root, functions)
   const nics = withSerials ? functions.filter((device) => mayBeNic(device, interfaces)) : []
   const serials = readSerials(root, nics, virtual)
@@ -117,7 +125,9 @@ function readDevices(
       vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
       cdev: cdevs.get(address) ?? null,
       isGone: () => readIsGone(root, address),
-      ...(iommuGroup === null ? {} : { directRegion: () => readDirectRegion(root, iommuGroup) }),
+      ...(iommuGroup === null
+        ? {}
+        : { vfioContainer, directRegion: () => readDirectRegion(root, iommuGroup) }),
     }
   })
 }

@@ -102,6 +102,12 @@ export function readDirectRegion(root: Root, group: number): string | null {
   return start === undefined ? null : `0x${start}-0x${end}`
 }
 
+/** Looks at what all groups are opened with, which the kernel lets everybody open (Linux drivers/vfio/container.c, vfio_dev). */
+export function readVfioContainer(root: Root): VfioNode {
+  const path = '/dev/vfio/vfio'
+  return { path, access: access(root + path) }
+}
+
 /** Looks at /dev/iommu. */
 export function readIommuNode(root: Root): VfioNode {
   const path = '/dev/iommu'

@@ -185,6 +185,9 @@ function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
       ...device,
       driver: isBound ? device.driver : 'vfio-pci',
       vfioNode: { ...vfioNode, access: 'ok' as const },
+      ...(device.vfioContainer === undefined || (isBound && device.vfioContainer.access === 'missing')
+        ? {}
+        : { vfioContainer: { ...device.vfioContainer, access: 'ok' as const } }),
       ...(device.cdev == null ? {} : { cdev: { ...device.cdev, access: 'ok' as const } }),
     }
   })

@@ -67,7 +67,7 @@ export function hostWithKernel(
     writeFileSync(`${directory(nic.address)}/uevent`, uevent(driver))
     const files =
       driver === 'vfio-pci'
-        ? { [`/dev/vfio/${nic.group}`]: '' }
+        ? { [`/dev/vfio/${nic.group}`]: '', '/dev/vfio/vfio': '' }
         : {
             [`/sys/bus/pci/devices/${nic.address}/net/${nic.interface}/address`]: `${nic.mac}\n`,
             [`/sys/class/net/${nic.interface}`]: {

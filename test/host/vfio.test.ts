@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readHostFacts } from '../../src/host/read.js'
 import { readPassed } from '../../src/host/vfio.js'
-import { device, madeHost, uevent } from './made-host.js'
+import { device, type Files, madeHost, uevent } from './made-host.js'
 
 const inGroup = (address: string, group: string) => ({
   [`${device(address)}/uevent`]: uevent('vfio-pci'),
@@ -27,6 +27,15 @@ t.test('a device’s node is that of its IOMMU group, also without an IOMMU behi
       null,
     ],
   )
+})
+
+t.test('the container of groups is looked at where there are groups', async (t) => {
+  const containers = (more: Files) =>
+    readHostFacts(
+      madeHost(t, { ...inGroup('0000:03:00.0', '12'), ...inGroup('0000:04:00.0', '0'), ...more }),
+    ).pci.map(({ vfioContainer }) => vfioContainer?.access)
+  t.strictSame(containers({ '/dev/vfio/12': '', '/dev/vfio/vfio': '' }), ['ok', 'ok'])
+  t.strictSame(containers({ '/dev/vfio/12': '' }), ['missing', 'missing'])
 })
 
 t.test('no /dev/vfio at all is a missing node', async (t) => {

@@ -3,6 +3,7 @@ import { type Files, uevent, writeFiles } from '../host/made-host.js'
 /** A pool of virtual functions that are ready to be given away, each in a group of its own, and CPUs in plenty. */
 export function hostOfPlenty(root: string, vfs: number, cpus: number): void {
   const files: Record<string, Files[string]> = {
+    '/dev/vfio/vfio': '',
     '/sys/class/net/lo': { to: '../../devices/virtual/net/lo' },
     '/sys/devices/system/cpu/present': `0-${cpus + 1}\n`,
     '/sys/devices/system/cpu/online': `0-${cpus + 1}\n`,

@@ -35,6 +35,36 @@ t.test(
   },
 )
 
+t.test('a group is opened with its container, /dev/vfio/vfio', async (t) => {
+  const node = (access: 'ok' | 'denied' | 'missing') => ({ path: '/dev/vfio/vfio', access })
+  t.equal(plan({ vfioContainer: node('ok') }), true)
+  const byIommufd = { vfioContainer: node('missing'), cdev: cdev('ok') }
+  t.equal(plan(byIommufd, 'vfio-pci,host=nic:x,iommufd=i', { iommuNode: iommuNode('ok') }), true)
+  const cases = [
+    [
+      { vfioContainer: node('missing') },
+      69,
+      /\/dev\/vfio\/vfio, which QEMU opens \/dev\/vfio\/\d+ with, is missing; run as/,
+    ],
+    [byIommufd, 69, /\/dev\/vfio\/vfio, which .* is missing; this kernel .* \(CONFIG_VFIO_CONTAINER\)/],
+    [
+      { vfioContainer: node('denied') },
+      77,
+      /\/dev\/vfio\/vfio, which .*, cannot be opened by this user; run as root: chmod/,
+    ],
+  ] as const
+  for (const [facts, exitCode, message] of cases) {
+    t.throws(() => plan(facts), { exitCode, message })
+    const pci = withNic(2, facts)
+    const found = pci.slice(2, 3).flatMap((nic) => obstacles(nic, pci, () => []))
+    t.match(
+      found.map(({ exitCode: code }) => code),
+      [exitCode],
+      'nics show',
+    )
+  }
+})
+
 t.test('a kernel that has no groups is told of iommufd', async (t) => {
   const facts = { vfioNode: { path: '/dev/vfio/13', access: 'missing' as const }, cdev: cdev('ok') }
   t.throws(() => plan(facts), { message: /CONFIG_VFIO_GROUP/ })

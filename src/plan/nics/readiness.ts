@@ -275,7 +275,9 @@ function whyKept(device: PciDevice, useOf: UseOf): string | null {
 }
 
 function nodeTrouble(device: PciDevice, { by, iommu }: Opening): Obstacle | null {
-  return by === 'group' ? groupNodeTrouble(device) : (cdevTrouble(device) ?? iommuTrouble(iommu))
+  return by === 'group'
+    ? (groupNodeTrouble(device) ?? containerTrouble(device))
+    : (cdevTrouble(device) ?? iommuTrouble(iommu))
 }
 
 function iommuTrouble(node: VfioNode | null): Obstacle | null {
@@ -310,6 +312,32 @@ function cdevTrouble({ address, cdev = null }: PciDevice): Obstacle | null {
     todo: "take iommufd= out (libvirt: iommufd='yes'), so that QEMU opens the IOMMU group; or use a kernel with CONFIG_VFIO_DEVICE_CDEV",
     exitCode: EXIT.unavailable,
   }
+}
+
+/** The container is everybody's (mode 0666) unless a rule of udev's or an engine of containers has changed that. */
+function containerTrouble({ vfioNode, vfioContainer, cdev = null }: PciDevice): Obstacle | null {
+  if (vfioNode === null || vfioContainer === undefined || vfioContainer.access === 'ok') return null
+  const { path, access } = vfioContainer
+  const isMissing = access === 'missing'
+  const what = `${path}, which QEMU opens ${vfioNode.path} with, ${isMissing ? 'is missing' : 'cannot be opened by this user'}`
+  return {
+    id: 'nic.node',
+    level: 'fail',
+    what,
+    todo: isMissing
+      ? toHaveContainer(vfioNode, cdev)
+      : `run as root: chmod 0666 ${path}, the mode that the kernel gives it`,
+    exitCode: isMissing ? EXIT.unavailable : EXIT.permission,
+  }
+}
+
+function toHaveContainer(group: VfioNode, cdev: VfioNode | null): string {
+  if (cdev?.access === 'ok')
+    return 'this kernel may have no VFIO containers (CONFIG_VFIO_CONTAINER): add -object iommufd,id=iommufd0 and iommufd=iommufd0 to the device'
+  return (
+    'run as root: modprobe vfio; if it is there on the host, give it to the container that QEMU runs in, or, where libvirt hides it, ' +
+    `add "/dev/vfio/vfio" and "${group.path}" to cgroup_device_acl in /etc/libvirt/qemu.conf`
+  )
 }
 
 function groupNodeTrouble({ address, vfioNode, cdev = null }: PciDevice): Obstacle | null {
