@@ -51,7 +51,17 @@ t.test('VFIO and vDPA pin all RAM, with lock-memory or without', async (t) => {
     ['-device', host],
     ['-device', `${host},iommufd=i`],
     ['-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'],
+    ['-nic', 'vhost-vdpa,vhostdev=/dev/vhost-vdpa-0'],
     ['-device', 'vhost-vdpa-device-pci,vhostdev=/dev/vhost-vdpa-0'],
+    ['-blockdev', 'virtio-blk-vhost-vdpa,node-name=b,path=/dev/vhost-vdpa-0,cache.direct=on'],
+    ['-blockdev', 'virtio-blk-vfio-pci,node-name=b,path=/sys/bus/pci/devices/0000:04:00.0,cache.direct=on'],
+    ['-blockdev', 'driver=nvme,node-name=n,device=0000:04:00.0,namespace=1'],
+    ['-blockdev', '{"driver":"nvme","node-name":"n","device":"0000:04:00.0","namespace":1}'],
+    ['-blockdev', '{"driver":"raw","node-name":"n","file":{"driver":"nvme","device":"0000:04:00.0"}}'],
+    ['-drive', 'file=nvme://0000:04:00.0/1,if=none,id=d'],
+    ['-drive', 'file.driver=nvme,file.device=0000:04:00.0,file.namespace=1,if=none,id=d'],
+    ['-drive', 'driver=raw,file.filename=nvme://0000:04:00.0/1,if=none,id=d'],
+    ['-drive', 'file=json:{"driver":"nvme",,"device":"0000:04:00.0",,"namespace":1},if=none,id=d'],
   ]) {
     t.throws(
       () => plan(args, 8n << 20n),
@@ -65,6 +75,13 @@ t.test('VFIO and vDPA pin all RAM, with lock-memory or without', async (t) => {
     t.doesNotThrow(() => plan(args, 3n * GIB), args.join(' '))
   }
   t.doesNotThrow(() => plan([], 8n << 20n), 'nothing pins it')
+  for (const args of [
+    ['-device', 'nvme,serial=x'],
+    ['-nic', 'user,model=virtio'],
+    ['-drive', 'file=/nvme.img,if=none,id=d'],
+    ['-blockdev', 'nvme-io_uring,node-name=b,path=/dev/ng0n1,cache.direct=on'],
+  ])
+    t.doesNotThrow(() => plan(args, 8n << 20n), args.join(' '))
   t.doesNotThrow(() => plan(['-device', 'vfio-pci,sysfsdev=/sys/bus/mdev/devices/x'], 8n << 20n), 'mediated')
 })
 
@@ -78,6 +95,15 @@ t.test('what is pinned more than once counts as often', async (t) => {
     exitCode: 77,
   })
   t.doesNotThrow(() => plan([...two, '-device', 'intel-iommu'], 5n * GIB))
+  const disk = ['-blockdev', 'nvme,node-name=n,device=0000:04:00.0,namespace=1']
+  t.throws(() => plan([...two, ...disk], 3n * GIB), { message: /may lock 3 GiB/ }, 'a container of its own')
+  t.doesNotThrow(() => plan([...two, ...disk], 5n * GIB))
+  t.throws(
+    () => plan([...disk, '-drive', 'file=nvme://0000:05:00.0/1'], 3n * GIB),
+    { message: /may lock 3 GiB/, exitCode: 77 },
+    'each disk has its own',
+  )
+  t.doesNotThrow(() => plan(['-drive', 'driver=nvme,file=nvme://0000:05:00.0/1'], 3n * GIB), 'one disk')
   // The kernel counts what is locked and what is mapped in one account, page by page.
   t.throws(() => plan(['-device', host], 3n * GIB, given), {
     message: /QEMU's own, and the same/,

@@ -109,30 +109,61 @@ function countMappings(line: CommandLine, passed: HostFacts['passed']): Mappings
   const ofGroup = devices.length - ofIommufd
   const most = hasGuestIommu(line) ? Number.MAX_SAFE_INTEGER : 1
   return {
-    groups: Math.min(ofGroup, most),
+    groups: Math.min(ofGroup, most) + countOf(line, OWN_CONTAINERS),
     iommufds: Math.min(ofIommufd, most),
-    vdpas: VDPA.reduce((sum, kind) => sum + countOf(line, kind), 0),
+    vdpas: countOf(line, VDPA),
   }
 }
 
 /** Whether a command line has a device for which the kernel may pin guest RAM, or may get one by name. */
 export function pinsMemory(line: CommandLine): boolean {
-  return vfioDevices(line).length > 0 || countMappings(line, null).vdpas > 0
+  return vfioDevices(line).length > 0 || countOf(line, OWN_CONTAINERS) + countOf(line, VDPA) > 0
+}
+
+/** What of a command line opens a device: one of an option's keys has such a value. */
+interface Opener {
+  readonly option: string
+  readonly keys: readonly string[]
+  readonly value: RegExp
+}
+
+/** A block driver by its name, where a node may stand: at the top, or below a format's (QEMU docs/system/qemu-block-drivers.rst.inc). */
+function blockDriver(value: RegExp): Opener[] {
+  const keys = ['driver', 'file.driver', 'file.file.driver']
+  return ['blockdev', 'drive'].map((option) => ({ option, keys, value }))
 }
 
 /** What opens a vDPA device (QEMU net/vhost-vdpa.c, hw/virtio/vdpa-dev.c, block/blkio.c). */
-const VDPA: readonly { readonly option: string; readonly key: string; readonly value: RegExp }[] = [
-  { option: 'netdev', key: 'type', value: /^vhost-vdpa$/ },
-  { option: 'device', key: 'driver', value: /^vhost-vdpa-device/ },
-  { option: 'blockdev', key: 'driver', value: /^virtio-blk-vhost-vdpa$/ },
+const VDPA: readonly Opener[] = [
+  { option: 'netdev', keys: ['type'], value: /^vhost-vdpa$/ },
+  { option: 'nic', keys: ['type'], value: /^vhost-vdpa$/ },
+  { option: 'device', keys: ['driver'], value: /^vhost-vdpa-device/ },
+  ...blockDriver(/^virtio-blk-vhost-vdpa$/),
 ]
 
-function countOf(line: CommandLine, { option, key, value }: (typeof VDPA)[number]): number {
-  return driversOf(line, option, key).filter((text) => value.test(text)).length
-}
+/**
+ * Block drivers that open a PCI device themselves, each disk in a VFIO container of its own, and map all guest RAM there: QEMU's for
+ * NVMe (util/vfio-helpers.c, qemu_vfio_init_pci), which a file's name asks for, too, and libblkio's (block/blkio.c).
+ */
+const OWN_CONTAINERS: readonly Opener[] = [
+  ...blockDriver(/^(nvme|virtio-blk-vfio-pci)$/),
+  {
+    option: 'drive',
+    keys: ['file', 'file.filename'],
+    value: /^nvme:\/\/|^json:.*"driver"\s*:\s*"(nvme|virtio-blk-vfio-pci)"/s,
+  },
+]
 
-function driversOf(line: CommandLine, option: string, key: string): string[] {
-  return findOptions(line, option).flatMap(({ index }) => propertiesAt(line, index).get(key) ?? [])
+/** How many options open a device in one of several ways. */
+function countOf(line: CommandLine, openers: readonly Opener[]): number {
+  const options = [...new Set(openers.map(({ option }) => option))]
+  return options.flatMap((option) => {
+    const ways = openers.filter((one) => one.option === option)
+    return findOptions(line, option).filter(({ index }) => {
+      const properties = propertiesAt(line, index)
+      return ways.some(({ keys, value }) => keys.some((key) => value.test(properties.get(key) ?? '')))
+    })
+  }).length
 }
 
 const MIB = 1n << 20n
