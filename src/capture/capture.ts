@@ -141,7 +141,7 @@ function captureProcess(root: Root, putText: PutText, anonymize: boolean): void 
   ) as Record<(typeof PROCESS_TEXTS)[number], string | null>
   const mounts = linesWith(texts.mountinfo, / - cgroup2? /)
   putText('/proc/self/limits', linesWith(texts.limits, /^Max locked memory/))
-  putText('/proc/self/status', linesWith(texts.status, /^CapEff:/))
+  putText('/proc/self/status', linesWith(texts.status, /^(CapEff|Mems_allowed_list):/))
   putText('/proc/self/cgroup', texts.cgroup)
   putText('/proc/self/mountinfo', mounts)
   const group = findGroup('cpuset', texts.cgroup ?? '', mounts)

@@ -46,7 +46,7 @@ export const NAMES = ['/dev/iommu', '/dev/vfio/*', '/dev/vfio/devices/*'] as con
 /** Of an interface, beneath its directory. */
 export const INTERFACE_TEXTS = ['address', 'ifindex', 'phys_port_name', 'bonding_slave/perm_hwaddr'] as const
 
-/** Of the process that asks: what it may lock, and the CPUs of its group. */
+/** Of the process that asks: what it may lock, nodes for its memory, and the CPUs of its group. */
 export const PROCESS_TEXTS = ['limits', 'status', 'cgroup', 'mountinfo'] as const
 
 /** Of a control group: its CPUs, and whether others may have them. */

@@ -54,18 +54,39 @@ export function tooFewHugePages(facts: {
   readonly surplus: number
   /** Where pages are short; none for the host as a whole. */
   readonly nodes: readonly number[]
+  /** Whether these are the only nodes that the cpuset allows. */
+  readonly byCpuset: boolean
   /** How pages are added. */
   readonly todo: string
 }): UserError {
-  const { nodes, surplus } = facts
-  const ofNodes = nodes.length > 1 ? `NUMA nodes ${nodes.join(', ')} have` : `NUMA node ${nodes[0]} has`
+  const { nodes, surplus, byCpuset } = facts
+  const only = byCpuset ? ', all that the cpuset allows,' : ''
+  const ofNodes =
+    nodes.length > 1 ? `NUMA nodes ${nodes.join(', ')}${only} have` : `NUMA node ${nodes[0]}${only} has`
   const have = nodes.length === 0 ? 'this host has' : ofNodes
   const more = surplus === 0 ? '' : ` and the kernel may make ${surplus}`
   return userError({
     exitCode: EXIT.unavailable,
     what: `the guest needs ${facts.needed} huge pages of ${facts.size}, ${have} ${facts.free} free${more}`,
     where: `hugepages of profile '${facts.profile}'`,
-    todo: `stop another VM, or add pages: ${facts.todo}`,
+    todo: byCpuset
+      ? `stop another VM, let the cpuset have another node (cpuset.mems of QEMU's cgroup), or add pages: ${facts.todo}`
+      : `stop another VM, or add pages: ${facts.todo}`,
+  })
+}
+
+/** QEMU: "cannot bind memory to host NUMA nodes: Invalid argument". */
+export function boundBeyondCpuset(facts: {
+  readonly memory: string
+  readonly nodes: readonly number[]
+  readonly allowed: readonly number[]
+}): UserError {
+  const { nodes } = facts
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `${facts.memory} is bound to NUMA node${nodes.length > 1 ? 's' : ''} ${nodes.join(', ')}, and the cpuset allows only ${facts.allowed.join(', ')}`,
+    where: 'policy=bind, and Mems_allowed_list of /proc/self/status',
+    todo: "bind it to an allowed node, or give QEMU's cgroup the node (cpuset.mems)",
   })
 }
 

@@ -30,6 +30,8 @@ export interface HostFacts {
   readonly cpus: HostCpus | null
   /** Huge pages by size; null when they were not asked for. */
   readonly hugePages: readonly HugePages[] | null
+  /** NUMA nodes that QEMU may take memory from; null or absent when nobody says. */
+  readonly memoryNodes?: readonly number[] | null
   /** How much memory QEMU may lock; null when nobody says. */
   readonly memoryLockLimit: Bytes | 'unlimited' | null
   /**

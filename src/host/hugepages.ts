@@ -1,4 +1,6 @@
+import { parseCpuSet } from '../units/cpu-set.js'
 import type { HugePages } from './facts.js'
+import { readProc } from './proc.js'
 import { listDirectory, readNumber } from './sysfs.js'
 import type { Root } from './sysroot.js'
 
@@ -20,6 +22,17 @@ export function readHugePages(root: Root): HugePages[] {
       }
     })
     .sort((a, b) => Number(a.size - b.size))
+}
+
+/**
+ * The NUMA nodes that QEMU may take memory from, which are this process's: it hands its cpuset on (proc_pid_status(5),
+ * Mems_allowed_list).
+ * @returns null when nobody says
+ */
+export function readMemoryNodes(root: Root): readonly number[] | null {
+  const status = readProc(`${root}/proc/self/status`) ?? ''
+  const list = /^Mems_allowed_list:\s*(\S+)$/m.exec(status)?.[1]
+  return list === undefined ? null : parseCpuSet(list)
 }
 
 function sizesIn(pools: string) {

@@ -2,7 +2,7 @@ import type { PciAddress } from '../units/pci-address.js'
 import { isNetworkClass } from '../units/pci-class.js'
 import { readCpus } from './cpus.js'
 import { EMPTY_HOST, type HostFacts } from './facts.js'
-import { readHugePages } from './hugepages.js'
+import { readHugePages, readMemoryNodes } from './hugepages.js'
 import { checkInventory, type InventoryToday, readInventory } from './inventory.js'
 import type { FoundDevice } from './inventory-check.js'
 import { kernelThreadsOf } from './kernel-threads.js'
@@ -67,6 +67,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     ...(wanted.topology ? { kernelThreads: kernelThreadsOf(root) } : {}),
     hugePages: wanted.memory ? readHugePages(root) : null,
+    memoryNodes: wanted.memory && !machines ? readMemoryNodes(root) : null,
     memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
     passed: descriptors && readPassed(descriptors),
   }

@@ -49,6 +49,18 @@ t.test("priorities of the kernel's threads come along, and nothing of other thre
   t.strictSame(filesBeneath(`${out}/proc`).filter(({ path }) => /\d+\/stat$/.test(path)).length, 2)
 })
 
+t.test('nodes that memory may be taken from come along', async (t) => {
+  const directory = t.testdir({ host: {} })
+  const [root, out] = ['host', 'captured'].map((name) => join(directory, name)) as [Root, Root]
+  writeFiles(root, {
+    '/sys/kernel/x': '',
+    '/proc/self/status': 'Name:\tsh\nCapEff:\t0000000000000000\nMems_allowed_list:\t0,2\n',
+  })
+  captureHost(root, out, true)
+  t.strictSame(plain(out).memoryNodes, [0, 2])
+  t.notMatch(readFileSync(join(out, 'proc/self/status'), 'utf8'), 'Name')
+})
+
 t.test('memory that the firmware keeps for a device comes along', async (t) => {
   const root = join(hosts, 'four-nics') as Root
   const before = t.testdir({}) as Root

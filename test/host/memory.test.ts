@@ -25,6 +25,19 @@ t.test('huge pages are counted by size and node, reserved ones taken off', async
   t.strictSame(memory({}).hugePages, [])
 })
 
+t.test('nodes that memory may be taken from are this process’s own', async (t) => {
+  const status = 'Name:\tnode\nMems_allowed:\t00000000,00000005\nMems_allowed_list:\t0,2\n'
+  t.strictSame(memory({ '/proc/self/status': status }).memoryNodes, [0, 2])
+  t.equal(memory({ '/proc/self/status': 'Name:\tnode\n' }).memoryNodes, null)
+  t.equal(memory({}).memoryNodes, null, 'a captured host may not say')
+  const root = madeHost(t, { '/sys/kernel/x': '', '/proc/self/status': status })
+  t.equal(
+    readHostFacts(root, { ...MEMORY, machines: true }).memoryNodes,
+    null,
+    'a machine of libvirt’s has its own',
+  )
+})
+
 t.test('the limit on locked memory is this process’s own, unless it may lock any amount', async (t) => {
   const limits = (
     value: string,

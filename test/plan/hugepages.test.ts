@@ -211,6 +211,37 @@ t.test('pages are counted as the kernel gives them', async (t) => {
   })
 })
 
+t.test('pages of nodes that the cpuset forbids are not to be had', async (t) => {
+  const on = (pages: number, place: string) => [
+    ...['-object', `memory-backend-ram,id=r,size=${pages * 2}M,${place}`, '-numa', 'node,memdev=r'],
+  ]
+  const beside = (facts: object) => (args: string[]) => plan(args, facts)
+  const one = beside({ memoryNodes: [0] })
+  t.doesNotThrow(() => one(['-m', '1G']))
+  const short =
+    /^the guest needs 513 huge pages of 2M, NUMA node 0, all that the cpuset allows, has 512 free: hugepages of profile 'p'; stop another VM, let the cpuset have another node \(cpuset\.mems of QEMU's cgroup\), or add pages/
+  t.throws(() => one(['-m', '1026M']), { message: short, exitCode: 69 })
+  t.throws(() => one(on(513, 'host-nodes=0-1,policy=bind')), { message: short, exitCode: 69 })
+  t.doesNotThrow(() => one(on(512, 'host-nodes=0-1,policy=bind')))
+  t.doesNotThrow(() => one(on(512, 'host-nodes=1,policy=preferred')))
+  t.throws(() => one(on(1, 'host-nodes=1,policy=bind')), {
+    message:
+      /^memory backend 'r' is bound to NUMA node 1, and the cpuset allows only 0: .*policy=bind.*; bind it to an allowed/,
+    exitCode: 69,
+  })
+  t.doesNotThrow(() => beside({ memoryNodes: [0, 1] })(['-m', '2G']))
+  t.doesNotThrow(() => beside({ memoryNodes: [0, 1, 2] })(on(512, 'host-nodes=1,policy=bind')))
+  t.doesNotThrow(() => beside({ memoryNodes: null })(['-m', '2G']))
+  t.throws(() => beside({ memoryNodes: [1, 0], hugePages: [{ ...MIB2, free: 10 }] })(['-m', '22M']), {
+    message: /this host has 10 free/,
+  })
+  const pool = { ...MIB2, free: 1024, surplus: 8 }
+  t.doesNotThrow(() => beside({ memoryNodes: [0], hugePages: [pool] })(['-m', '1040M']))
+  t.throws(() => beside({ memoryNodes: [0], hugePages: [pool] })(['-m', '1042M']), {
+    message: /has 512 free and the kernel may make 8/,
+  })
+})
+
 t.test('pages that the host has not are an error before QEMU is started', async (t) => {
   const node = (size: string) => [
     '-object',

@@ -29,6 +29,7 @@ interface Given {
   /** What root has decided. */
   readonly record?: VmRecord
   readonly hugePages?: HostFacts['hugePages']
+  readonly memoryNodes?: HostFacts['memoryNodes']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
   readonly useOf?: HostFacts['useOf']
   readonly uncounted?: HostFacts['uncounted']
@@ -54,6 +55,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     cpus: given.cpus ?? null,
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
+    memoryNodes: given.memoryNodes ?? null,
     useOf: given.useOf ?? (() => []),
     uncounted: given.uncounted ?? [],
     otherInterfaces: given.otherInterfaces ?? [],

@@ -52,7 +52,8 @@ export const hugepages: Pass = {
     const { line, arch } = input
     const wanted = { line, machine: machineType(line, arch), size, written }
     const { needs, ...result } = backAll(wanted, plainRam(input))
-    checkHugePages({ profile: input.profile.name, size, written, needs, host: input.host.hugePages })
+    const { hugePages: host, memoryNodes: allowed = null } = input.host
+    checkHugePages({ profile: input.profile.name, size, written, needs, host, allowed })
     return result
   },
 }
@@ -100,11 +101,12 @@ function backPlain(wanted: Wanted, ram: PlainRam | null): Backed {
   if (ram.path !== null)
     return { ...NOTHING, warnings: [kept(`-mem-path ${ram.path} stays: guest RAM comes from there`)] }
   const properties = { hugetlb: true, hugetlbsize: written, prealloc: true }
+  const memory = `memory backend '${ram.id}'`
   const edits = backPlainRam(line, ram, 'memory-backend-memfd', properties, reason(written))
   return {
     edits,
     warnings: ram.warnings,
-    needs: [{ pages: need(`memory backend '${ram.id}'`, ram.bytes, wanted), nodes: [] }],
+    needs: [{ memory, pages: need(memory, ram.bytes, wanted), nodes: [] }],
   }
 }
 
@@ -125,19 +127,20 @@ function backOne(wanted: Wanted, backend: Backend): Backed {
     return { kind: 'replace', index, argument, reason: reason(written) }
   }
   const nodes = boundNodes(backend)
-  const pages = need(`memory backend '${id}'`, backendBytes(line, backend), wanted)
+  const memory = `memory backend '${id}'`
+  const pages = need(memory, backendBytes(line, backend), wanted)
   const device = virtioMemDevices(line).find(({ memdev }) => memdev === id)
   if (device === undefined) {
     // QEMU: "'prealloc=on' and 'reserve=off' are incompatible".
     const reserved = parseSwitch(huge.get('reserve')) === false ? huge.delete('reserve') : huge
     const argument = reserved.set('prealloc', true).text
-    return { edits: [replace(index, argument)], warnings: [], needs: [{ pages, nodes }] }
+    return { edits: [replace(index, argument)], warnings: [], needs: [{ memory, pages, nodes }] }
   }
   const edits = [replace(index, unallocated(huge).text)]
   if (device.properties.get('prealloc') === undefined) {
     edits.push(replace(device.index, device.properties.set('prealloc', true).text))
   }
-  return { edits, warnings: [], needs: [{ pages: requestedPages(device, wanted), nodes }] }
+  return { edits, warnings: [], needs: [{ memory, pages: requestedPages(device, wanted), nodes }] }
 }
 
 /** A backend of which nothing is allocated: QEMU 8.0 and later refuse another for virtio-mem. */
