@@ -178,6 +178,20 @@ export function deviceHeld(facts: {
   })
 }
 
+/** @param facts.why `is in IOMMU group 13 with NIC 'line0', and QEMU …` */
+export function groupInTwoSpaces(facts: {
+  readonly name: string
+  readonly why: string
+  readonly device: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `NIC '${facts.name}' ${facts.why}`,
+    where: facts.device,
+    todo: "choose a NIC of another group, take the guest's IOMMU out, or put both devices behind one pcie-pci-bridge (bus=)",
+  })
+}
+
 export function nicUsedTwice(facts: {
   readonly name: string
   readonly device: string

@@ -1,6 +1,13 @@
 import type { Properties } from '../../argv/properties.js'
 import type { Policy } from '../../config/policy.js'
-import { deviceHeld, nicNotReady, nicUsedTwice, passedDeviceStays, poolExhausted } from '../../errors/nics.js'
+import {
+  deviceHeld,
+  groupInTwoSpaces,
+  nicNotReady,
+  nicUsedTwice,
+  passedDeviceStays,
+  poolExhausted,
+} from '../../errors/nics.js'
 import type { PciDevice } from '../../host/facts.js'
 import type { AssignedNic } from '../../record/vm.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
@@ -149,6 +156,9 @@ function only(
   const other = held.get(device.address)
   if (other !== undefined) throw nicUsedTwice({ name: nic.name, device: describeDevice(device), other })
   const trouble = obstacleOf(device, pci, opening)
+  const why = whyNotBeside(device, opening, held, pci)
+  if (trouble === null && why !== null)
+    throw groupInTwoSpaces({ name: nic.name, why, device: describeDevice(device) })
   if (trouble === null) return device
   if (passed === null) throw nicNotReady({ name: nic.name, ...trouble })
   throw passedDeviceStays({ name: nic.name, other: label(passed), fd: passed.passed ?? '', ...trouble })
@@ -161,7 +171,7 @@ function chooseFromPool({ nic, opening }: Wanted, held: Holders, host: Assignabl
     const holding = holdingOf(leases, device, pci)
     if (holding !== undefined) return describeHolding(holding, device, 'taken')
     const other = held.get(device.address)
-    return other === undefined ? null : `is taken by ${other}`
+    return other === undefined ? whyNotBeside(device, opening, held, pci) : `is taken by ${other}`
   }
   const free = ordered.find((device) => taken(device) === null && obstacleOf(device, pci, opening) === null)
   if (free !== undefined) return free
@@ -172,6 +182,25 @@ function chooseFromPool({ nic, opening }: Wanted, held: Holders, host: Assignabl
   const place = nic.place?.() ?? null
   const mayPass = nic.devices.some((device) => holdingOf(leases, device, pci) !== undefined)
   throw poolExhausted({ name: nic.name, place, devices: shorten(reasons.map(String)), mayPass })
+}
+
+/**
+ * Why a device cannot be in this command line beside others of its group: VFIO gives a group one address space ("group 13 used in
+ * multiple address spaces", QEMU hw/vfio/common.c, vfio_get_group), and so does iommufd (Linux drivers/iommu/iommufd/device.c,
+ * iommufd_hw_pagetable_attach).
+ */
+function whyNotBeside(
+  { address, iommuGroup }: PciDevice,
+  { isApart }: Opening,
+  held: Holders,
+  pci: readonly PciDevice[],
+): string | null {
+  if (!isApart || iommuGroup === null) return null
+  const [other] = pci.filter(
+    (one) => one.iommuGroup === iommuGroup && one.address !== address && held.has(one.address),
+  )
+  if (other === undefined) return null
+  return `is in IOMMU group ${iommuGroup} with ${held.get(other.address)}, and QEMU gives each device an address space of its own beside the guest's IOMMU`
 }
 
 function byNodeThenAddress(a: PciDevice, b: PciDevice): number {

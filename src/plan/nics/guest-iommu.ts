@@ -1,5 +1,5 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
-import type { Properties } from '../../argv/properties.js'
+import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
+import { type Properties, parseSwitch } from '../../argv/properties.js'
 
 /** IOMMUs of the guest that are devices. */
 const GUEST_IOMMUS = new Set([
@@ -17,6 +17,21 @@ export function hasGuestIommu(line: CommandLine): boolean {
     ({ index }) => propertiesAt(line, index).get('iommu') ?? [],
   )
   return machines.some((iommu) => iommu !== 'none') || deviceArguments(line).some(isGuestIommu)
+}
+
+/** Bridges to conventional PCI, which tell the IOMMU nothing of which device behind them it is (QEMU hw/pci/pci.c). */
+const CONVENTIONAL_BRIDGES = new Set(['pcie-pci-bridge', 'pci-bridge', 'i82801b11-bridge'])
+
+/**
+ * Whether QEMU gives a device an address space of its own (hw/pci/pci.c, pci_device_iommu_address_space): the guest has an IOMMU, the
+ * device's bus does not go past it, and no bridge of conventional PCI is above.
+ * @param bus the device's; undefined for one that names none
+ */
+export function hasOwnSpace(line: CommandLine, bus: string | undefined): boolean {
+  if (!hasGuestIommu(line)) return false
+  if (parseSwitch(mergedValue(line, 'machine', 'default-bus-bypass-iommu')) === true) return false
+  const above = deviceArguments(line).find((device) => bus !== undefined && device.get('id') === bus)
+  return !CONVENTIONAL_BRIDGES.has(above?.get('driver') ?? '')
 }
 
 /**

@@ -5,6 +5,7 @@ import { malformedNicRequest } from '../../errors/nics.js'
 import type { HostFacts, VfioNode } from '../../host/facts.js'
 import { withoutEndSlashes } from '../../units/path.js'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
+import { hasOwnSpace } from './guest-iommu.js'
 
 /** A vfio-pci device of the command line. */
 export interface VfioDevice {
@@ -164,10 +165,12 @@ export interface Opening {
   readonly iommu: VfioNode | null
   /** Whether it has a token for a virtual function whose physical function is on VFIO, too (`vf-token=`, QEMU 8.1). */
   readonly hasToken: boolean
+  /** Whether it maps the device's memory for that device alone: VFIO can do so for whole groups only. */
+  readonly isApart: boolean
 }
 
 /** How QEMU opens a device of which nobody says more. */
-export const BY_GROUP: Opening = { by: 'group', iommu: null, hasToken: false }
+export const BY_GROUP: Opening = { by: 'group', iommu: null, hasToken: false, isApart: false }
 
 /**
  * @param properties of the device; null when it is made of its name alone
@@ -180,8 +183,9 @@ export function openingOf(
 ): Opening {
   const iommufd = properties?.get('iommufd') ?? ''
   const hasToken = (properties?.get('vf-token') ?? '') !== ''
-  if (iommufd === '') return { ...BY_GROUP, hasToken }
-  return { by: 'iommufd', iommu: isOpened(line, iommufd) ? null : iommuNode, hasToken }
+  const isApart = hasOwnSpace(line, properties?.get('bus'))
+  if (iommufd === '') return { ...BY_GROUP, hasToken, isApart }
+  return { by: 'iommufd', iommu: isOpened(line, iommufd) ? null : iommuNode, hasToken, isApart }
 }
 
 function isOpened(line: CommandLine, id: string): boolean {
