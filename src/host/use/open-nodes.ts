@@ -173,7 +173,14 @@ export function isGroupBusy(
  * descriptors this user may not see, or there are too many to look at them. All that it is asked takes no longer than one search.
  */
 export function makeMayBeOpen(root: Root): (address: PciAddress) => boolean {
-  const isHidden = (pid: string) => listDirectory(`${root}/proc/${pid}/fd`) === null
+  const isHidden = (pid: string) => {
+    try {
+      readdirSync(`${root}/proc/${pid}/fd`)
+      return false
+    } catch (error) {
+      return !hasEnded(error)
+    }
+  }
   let until: number | undefined
   return (address) => {
     until ??= searchEnd()
