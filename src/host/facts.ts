@@ -43,6 +43,8 @@ export interface HostFacts {
   readonly kernelThreads?: KernelThreadsOf
   /** Whether a process may have a device open by VFIO; for a plan that proposes a device. Without it one may. */
   readonly mayBeOpen?: (device: { readonly address: PciAddress }) => boolean
+  /** Addresses of devices that a driver of the host's has, and that are shown as the hook will bind them. */
+  readonly toBind?: ReadonlySet<string>
   /** /dev/iommu, which iommufd is opened by; absent where nobody has looked. */
   readonly iommuNode?: VfioNode
   /**

@@ -15,12 +15,18 @@ export interface Misfit extends UncountedEntry {
 export interface CheckedInventory {
   readonly counting: ReadonlyMap<PciAddress, InventoryEntry>
   readonly misfits: readonly Misfit[]
+  /** As saved, those that count without their MAC. */
+  readonly expired: readonly UncountedEntry[]
 }
 
 /**
  * Compares saved devices with those that are there. An entry counts when the address holds such a card, no other device
  * has its MAC, and something shows that it is this very card: its serial number, or else the boot that it was saved in, or
  * the bridges above it. The serial number counts when both are known: only root can read it, and not every card has one.
+ *
+ * None of them tells a virtual function's MAC, which is no property of the card: it is made up when the function is made, or
+ * set by `ip link set PF vf N mac` (Linux drivers/net/ethernet/intel/ixgbevf/ixgbevf_main.c, ixgbevf_sw_init). It counts in
+ * the boot that it was saved in. Its name follows the physical function and the index, and stays.
  */
 export function compareInventory(
   entries: readonly InventoryEntry[],
@@ -30,12 +36,15 @@ export function compareInventory(
   const there = indexDevices(devices, here)
   const counting = new Map<PciAddress, InventoryEntry>()
   const misfits: Misfit[] = []
+  const expired: UncountedEntry[] = []
   for (const entry of entries) {
     const misfit = findMisfit(entry, there)
-    if (misfit === null) counting.set(entry.address, entry)
-    else misfits.push(misfit)
+    const lost = misfit === null ? expiredMac(entry, there) : null
+    if (misfit !== null) misfits.push(misfit)
+    else counting.set(entry.address, lost === null ? entry : withoutMac(entry))
+    if (lost !== null) expired.push(lost)
   }
-  return { counting, misfits }
+  return { counting, misfits, expired }
 }
 
 interface Devices {
@@ -64,7 +73,7 @@ function findMisfit(entry: InventoryEntry, there: Devices): Misfit | null {
     const problem = `is another card now, serial ${device.serial}, not ${entry.serial}`
     return elsewhere(entry, there, 'other', problem)
   }
-  const lost = lostMac(entry, device, there)
+  const lost = isExpired(entry, device, there.here) ? null : lostMac(entry, device, there)
   if (lost !== null) return { entry, why: 'other', problem: lost, todo: SCAN_DRIVEN, movedTo: null }
   return isVerified(entry, device, there.here) ? null : unverified(entry)
 }
@@ -96,6 +105,40 @@ function isVerified(entry: InventoryEntry, device: FoundDevice, here: Whereabout
     isSame(entry.bridges, here.bridgesOf(device.address)) ||
     device.interfaces.some(({ port }) => port === undefined)
   )
+}
+
+/** Whether an entry's MAC is that of a virtual function in another boot, and the device shows none. */
+function isExpired(entry: InventoryEntry, device: FoundDevice, { bootId }: Whereabouts): boolean {
+  return (
+    device.virtualFunction !== null &&
+    device.interfaces.length === 0 &&
+    entry.interfaces.some(({ mac }) => mac !== null) &&
+    !isSame(entry.bootId, bootId)
+  )
+}
+
+function expiredMac(entry: InventoryEntry, { byAddress, here }: Devices): UncountedEntry | null {
+  const device = byAddress.get(entry.address)
+  if (device === undefined || device.virtualFunction === null || !isExpired(entry, device, here)) return null
+  const { pf, index } = device.virtualFunction
+  const own = byAddress.get(pf)?.interfaces.find(({ port }) => port === undefined)
+  return {
+    entry,
+    why: 'unverified',
+    problem: 'may have another MAC now: it is a virtual function, and was saved in another boot',
+    todo: `name it by pf = "${own?.name ?? pf}", vf = ${index}, see qemu-rt nics list`,
+  }
+}
+
+/** A name that udev makes of the MAC goes with it: `enx3cfdfea10011` (systemd.net-naming-scheme(7)). */
+const NAME_BY_MAC = /^[a-z]{2}x[\da-f]{12}$/
+
+function withoutMac(entry: InventoryEntry): InventoryEntry {
+  const interfaces = entry.interfaces.flatMap((nic) => {
+    const [name, ...altnames] = [nic.name, ...nic.altnames].filter((one) => !NAME_BY_MAC.test(one))
+    return name === undefined ? [] : [{ ...nic, name, altnames, mac: null }]
+  })
+  return { ...entry, interfaces }
 }
 
 function unverified(entry: InventoryEntry): Misfit {

@@ -14,17 +14,17 @@ export interface InventoryToday {
 
 /**
  * Matches the saved inventory to the devices of today.
- * @returns entries by address, those that do not count, and a warning line for these
+ * @returns entries by address; those that do not count, or not with their MAC; and a warning line for those that do not count
  */
 export function checkInventory(
   entries: readonly InventoryEntry[],
   devices: readonly FoundDevice[],
   here: Whereabouts,
 ): InventoryToday {
-  const { counting, misfits } = compareInventory(entries, devices, here)
+  const { counting, misfits, expired } = compareInventory(entries, devices, here)
   const there = new Map(devices.map((device) => [device.address, device]))
   const current = [...counting].filter(([address, entry]) => agrees(entry, there.get(address)))
-  const uncounted = misfits.map(({ movedTo: _, ...misfit }) => misfit)
+  const uncounted = [...misfits.map(({ movedTo: _, ...misfit }) => misfit), ...expired]
   return { fitting: new Map(current), uncounted, warnings: warningsOf(misfits) }
 }
 
@@ -38,8 +38,7 @@ function warningsOf(misfits: readonly Misfit[]): string[] {
   }
   return [...alike.values()].flatMap(([first, ...more]) => {
     if (first === undefined) return []
-    const others = more.length === 0 ? '' : ` (and ${more.length} more)`
-    return `saved NIC ${describeEntry(first.entry)}${others} ${first.problem}; ignored, ${first.todo}`
+    return `saved NIC ${describeEntry(first.entry)}${andMore(more)} ${first.problem}; ignored, ${first.todo}`
   })
 }
 
@@ -59,8 +58,8 @@ export interface MergedInventory {
 /**
  * Makes the inventory that `nics scan` saves. A device with interfaces is saved as it is now. One without, because
  * vfio-pci has it or its interfaces are in another network namespace, keeps its old entry if that still counts; it is of
- * this boot then. An entry follows its card to another address. One that nothing verifies stays as it is: root, or a
- * later boot, may verify it.
+ * this boot then, and a MAC that does not count is not saved again. An entry follows its card to another address. One that
+ * nothing verifies stays as it is: root, or a later boot, may verify it.
  * @param seen further altnames by interface name, see `readAltnames`
  */
 export function mergeInventory(
@@ -69,9 +68,9 @@ export function mergeInventory(
   seen: Readonly<Record<string, readonly string[]>>,
   here: Whereabouts,
 ): MergedInventory {
-  const { counting, misfits } = compareInventory(old, devices, here)
+  const { counting, misfits, expired } = compareInventory(old, devices, here)
   const entries = new Map<PciAddress, InventoryEntry>()
-  const notes: string[] = []
+  const notes = notesOfExpired(expired)
   const add = (entry: InventoryEntry) => {
     if (entries.has(entry.address)) return false
     entries.set(entry.address, entry)
@@ -89,6 +88,16 @@ export function mergeInventory(
     entries: [...entries.values()].sort((a, b) => comparePciAddresses(a.address, b.address)),
     notes,
   }
+}
+
+/** A card may have hundreds of virtual functions, and all are alike: one line. */
+function notesOfExpired([first, ...more]: readonly UncountedEntry[]): string[] {
+  if (first === undefined) return []
+  return [`MAC dropped: saved NIC ${describeEntry(first.entry)}${andMore(more)} ${first.problem}`]
+}
+
+function andMore({ length }: readonly unknown[]): string {
+  return length === 0 ? '' : ` (and ${length} more)`
 }
 
 /** An entry whose device is known to be at an address in this boot. */

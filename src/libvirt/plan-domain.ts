@@ -191,7 +191,7 @@ function asPrepared(host: HostFacts, toBind: Set<string>): HostFacts {
       ...(device.cdev == null ? {} : { cdev: { ...device.cdev, access: 'ok' as const } }),
     }
   })
-  return { ...host, pci }
+  return { ...host, pci, toBind }
 }
 
 function notWrapped({ emulator }: Domain): string {

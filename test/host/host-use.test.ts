@@ -4,12 +4,14 @@ import { usedBeyondForce, usedByHost } from '../../src/change/obstacle.js'
 import { readHostFacts } from '../../src/host/read.js'
 import type { Root } from '../../src/host/sysroot.js'
 import { CAPTURED_USES_PATH } from '../../src/host/use/captured.js'
-import { hostUseOf } from '../../src/host/use/host-use.js'
+import { hostUseOf, verbsOf } from '../../src/host/use/host-use.js'
+import { type OpenNodes, openNodes } from '../../src/host/use/open-nodes.js'
 import type { Use } from '../../src/host/use/use.js'
 import { obstacles } from '../../src/plan/nics/readiness.js'
 import { isForcible, wordsOf } from '../../src/plan/nics/uses.js'
+import type { PciAddress } from '../../src/units/pci-address.js'
 import { FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
-import { type Files, uevent, writeFiles } from './made-host.js'
+import { type Files, openNode, uevent, writeFiles } from './made-host.js'
 
 const NIC = '/sys/bus/pci/devices/0000:03:00.1'
 const NET = `${NIC}/net/ens1f1`
@@ -49,6 +51,19 @@ t.test('a NIC that is up, with no more than the kernel gives every interface, is
   t.strictSame(usesOf(root), [])
   for (const { address } of FOUR) t.strictSame(usesOf(root, address), [])
 })
+
+/** A device's node of RDMA verbs, in its directory as every driver of the kernel's has it. */
+const VERBS: Files = { [`${NIC}/infiniband_verbs/uverbs0/ibdev`]: 'mlx5_0\n' }
+
+/** A process that has a node open. @param device whose node it is */
+const holdsVerbs = (root: string, device = '0000:03:00.1', flags = '02000002') =>
+  openNode(root, {
+    pid: 812,
+    fd: 7,
+    node: 'uverbs0',
+    place: `../../devices/pci0000:00/${device}/infiniband_verbs/uverbs0`,
+    flags,
+  })
 
 /** What may be on a host, and what must be said then. */
 const USES: Readonly<
@@ -135,6 +150,25 @@ const USES: Readonly<
     use: { kind: 'beneath', interface: 'sf0' },
     what: /sf0 is an interface of a device below 0000:03:00\.1$/,
   },
+  'a vDPA device': {
+    files: { [`${NIC}/vdpa0/features`]: '0x0\n' },
+    use: { kind: 'vdpa', name: 'vdpa0' },
+    what: /the host uses 0000:03:00\.1 itself: it has the vDPA device vdpa0$/,
+  },
+  'a vDPA device with a name of its own, of a subfunction': {
+    files: {
+      '/sys/bus/vdpa/devices/tap-a': {
+        to: '../../../devices/pci0000:00/0000:03:00.1/mlx5_core.sf.4/tap-a',
+      },
+    },
+    use: { kind: 'vdpa', name: 'tap-a' },
+    what: /itself: it has the vDPA device tap-a$/,
+  },
+  'RDMA verbs, and processes that are not seen': {
+    files: VERBS,
+    use: { kind: 'hidden' },
+    what: /cannot be seen: a process may have \/dev\/infiniband\/uverbs0 open$/,
+  },
   'a controller with a bus of its own': {
     files: {
       '/sys/bus/pci/devices/10000:e1:00.0': {
@@ -170,6 +204,76 @@ for (const [title, { files = {}, more = {}, use, what }] of Object.entries(USES)
     t.equal(usedByHost(root, pci[0] as typeof nic) === null, title !== 'an IPv4 address that may be its own')
   })
 }
+
+t.test('a process that has the RDMA verbs of a NIC open uses it; the node alone is no use', async (t) => {
+  const root = host(t, VERBS)
+  writeFiles(root, { ...holdsVerbs(root), '/proc/812/comm': 'ovs-vswitchd\n' })
+  const [use, ...more] = usesOf(root)
+  t.strictSame(use, { kind: 'verbs', node: 'uverbs0', holder: 'process 812 (ovs-vswitchd)' })
+  t.strictSame(more, [])
+  t.match(wordsOf(use as Use, '0000:03:00.1'), {
+    what: 'the host uses 0000:03:00.1 itself: process 812 (ovs-vswitchd) has /dev/infiniband/uverbs0 open',
+    todo: 'choose another NIC, or stop that process first, if the host can do without',
+  })
+  t.strictSame(usesOf(root, '0000:03:00.0'), [], 'a NIC without RDMA')
+  const [nic] = readHostFacts(root).pci.slice(1)
+  t.equal(nic === undefined || usedBeyondForce(root, nic), null)
+
+  const other = host(t, VERBS)
+  writeFiles(other, holdsVerbs(other, '0000:03:00.2'))
+  t.strictSame(usesOf(other), [], 'that of another NIC is open')
+  const named = host(t, VERBS)
+  writeFiles(named, holdsVerbs(named, '0000:03:00.1', '012000000'))
+  t.strictSame(usesOf(named), [], 'named alone, by O_PATH')
+  const below = host(t, {
+    '/sys/class/infiniband_verbs/uverbs3': {
+      to: '../../devices/pci0000:00/0000:03:00.1/mlx5_core.sf.4/infiniband_verbs/uverbs3',
+    },
+  })
+  writeFiles(below, holdsVerbs(below, '0000:03:00.1/mlx5_core.sf.4'))
+  t.match(usesOf(below), [{ kind: 'verbs', holder: 'process 812 (unknown)' }], 'that of a subfunction')
+})
+
+t.test('what the kernel counts for rdma(8) tells where processes are not seen', async (t) => {
+  const root = host(t, VERBS)
+  const answer = (ctx?: number) => JSON.stringify([{ ifindex: 0, ifname: 'mlx5_0', pd: 3, cq: 2, ctx }])
+  const uses = (search: Partial<OpenNodes>, text: string | null) =>
+    verbsOf(
+      root,
+      '0000:03:00.1' as PciAddress,
+      () => ({ holders: new Map(), isComplete: true, ...search }),
+      () => text,
+    )
+  const some = [{ kind: 'verbs', node: 'uverbs0', holder: 'a process' }]
+  const hidden = [{ kind: 'hidden' }]
+  t.strictSame(uses({}, answer(0)), [])
+  t.match(uses({}, answer(1)), some, 'mapped, or on its way from one process to another')
+  t.strictSame(uses({}, null), [], 'all processes were seen')
+  t.strictSame(uses({ isComplete: false }, answer(0)), [])
+  t.match(uses({ isComplete: false }, answer(2)), some)
+  for (const text of [null, '', '[]', '{', '[null]', answer(), answer(0).replace('mlx5_0', 'mlx5_1')]) {
+    t.match(uses({ isComplete: false }, text), hidden, String(text))
+  }
+  const asked = () => t.fail('a NIC without RDMA costs nothing') as never
+  t.strictSame(verbsOf(root, '0000:03:00.2' as PciAddress, asked, asked), [])
+})
+
+t.test('a search is complete when no process keeps its descriptors to itself', async (t) => {
+  const root = host(t, VERBS)
+  const isComplete = (end = Date.now() + 1000) => openNodes(root, () => true, end).isComplete
+  t.notOk(isComplete(), 'no process is there at all')
+  writeFiles(root, holdsVerbs(root))
+  t.ok(isComplete())
+  t.notOk(isComplete(0), 'the time is up')
+  // As the kernel refuses it: neither a directory nor gone.
+  writeFiles(root, { '/proc/813/fd': 'not to be listed' })
+  t.notOk(isComplete())
+  rmSync(`${root}/proc/813/fd`)
+  t.ok(isComplete(), 'it has ended')
+  // A link that may not be read, as AppArmor has it (EACCES): one that is none fails alike.
+  writeFiles(root, { '/proc/813/fd/0': 'no link' })
+  t.notOk(isComplete())
+})
 
 t.test('an address that another interface explains is not its own', async (t) => {
   const trie = { '/proc/net/fib_trie': '  |-- 192.0.2.1\n     /32 host LOCAL\n' }

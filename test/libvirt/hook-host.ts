@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import type { Test } from 'tap'
 import { refused } from '../../src/errors/record.js'
 import { preparePlan } from '../../src/launch/prepare.js'
@@ -6,7 +6,7 @@ import { runHook } from '../../src/libvirt/hook/hook.js'
 import { readRequest } from '../../src/plan/request.js'
 import { parseVm } from '../../src/record/vm.js'
 import { driversOf, FOUR, hostWithKernel } from '../change/stand-in-kernel.js'
-import { writeFiles } from '../host/made-host.js'
+import { uevent, writeFiles } from '../host/made-host.js'
 
 export const UUID = 'c1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
 export const OTHER_UUID = 'd1b6c8a4-5d8e-4a9b-9d4c-6f5e4d3c2b1a'
@@ -117,4 +117,15 @@ export function hookHost(t: Test, refuse?: Parameters<typeof hostWithKernel>[2])
       }),
     )
   return { root, hook, hookAlone, request, requests, drivers, plan, config, xmlOf }
+}
+
+/** Has one of the four NICs bound to vfio-pci already, with its node. @param index its place among them */
+export function bindBefore(root: string, index: number): void {
+  const device = `/sys/bus/pci/devices/0000:03:00.${index}`
+  rmSync(`${root}${device}/driver`)
+  writeFiles(root, {
+    [`${device}/driver`]: { to: '../../../../bus/pci/drivers/vfio-pci' },
+    [`${device}/uevent`]: uevent('vfio-pci'),
+    [`/dev/vfio/1${index}`]: '',
+  })
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } fr
 import t from 'tap'
 import { runHook } from '../../src/libvirt/hook/hook.js'
 import { fdinfo, openNode, writeFiles } from '../host/made-host.js'
-import { hookHost, OTHER_UUID, recordFile, UUID, type Wanted } from './hook-host.js'
+import { bindBefore, hookHost, OTHER_UUID, recordFile, UUID, type Wanted } from './hook-host.js'
 
 /** libvirt runs its hook as root, and root's configuration is what it reads. */
 const AS_ROOT = { skip: process.getuid?.() !== 0 && 'not root' }
@@ -439,6 +439,20 @@ t.test(
     })
   },
 )
+
+t.test('a pool takes no NIC from the host while another one is bound already', AS_ROOT, async (t) => {
+  // The third one has a name of its own, which counts less.
+  for (const bound of [1, 2]) {
+    const { root, hook, drivers } = hookHost(t)
+    bindBefore(root, bound)
+    const first = drivers()
+    t.equal(first[bound], 'vfio-pci')
+    await hook('prepare begin', { request: '<rt:nic name="line"/>' })
+    t.strictSame(drivers(), first)
+    await hook('prepare begin', { request: '<rt:nic name="line"/>', name: 'other', uuid: OTHER_UUID })
+    t.equal(drivers()[0], 'vfio-pci', 'the next one is taken from the host')
+  }
+})
 
 t.test('a NIC that is not back yet is given back by a later call', AS_ROOT, async (t) => {
   const { root, hook, drivers, requests } = hookHost(t)

@@ -4,7 +4,7 @@ import { UserError } from '../../src/errors/user-error.js'
 import { nativeXml } from '../../src/libvirt/native/native.js'
 import { checkPlannedDevices, checkThreads, planDomain } from '../../src/libvirt/plan-domain.js'
 import { writeFiles } from '../host/made-host.js'
-import { hookHost, OTHER_UUID, type Wanted } from './hook-host.js'
+import { bindBefore, hookHost, OTHER_UUID, type Wanted } from './hook-host.js'
 
 /*
  * `domain plan` and `domain native` say of a domain what libvirt's hook says at its start: the same line, the same exit
@@ -260,6 +260,24 @@ t.test('what the hook takes is planned, with the same profile and NICs', AS_ROOT
     )
     t.equal(planned.ask.domain?.nicsAreAsked ?? false, wanted.request !== undefined, title)
     t.type(nativeXml(host.xmlOf(wanted), planned).xml, 'string')
+  }
+})
+
+t.test('of a pool the plan and the hook choose the same device, bound before or not', AS_ROOT, async (t) => {
+  const cases: [number[], string][] = [
+    [[], '0000:03:00.0'],
+    [[1], '0000:03:00.1'],
+    [[2, 3], '0000:03:00.2'],
+  ]
+  for (const [bound, address] of cases) {
+    const host = hookHost(t)
+    for (const index of bound) bindBefore(host.root, index)
+    const wanted = { request: '<nic name="line"/>' }
+    const { plan: planned, notes } = await plan(host, wanted)
+    await host.hook('prepare begin', wanted)
+    t.match([planned.nics, host.request().nics], [[{ address }], [{ address }]])
+    const isTaken = notes.some((note) => note.includes('is not on vfio-pci yet'))
+    t.equal(isTaken, bound.length === 0)
   }
 })
 

@@ -150,7 +150,7 @@ t.test('of devices that libvirt has opened by /dev/iommu the named one alone giv
   t.match(argv(planOf(named, { config: byMac, pci })).at(-1), /host=0000:03:00.2,iommufd=iommufd0/)
 })
 
-t.test('a pool gives the first free device by NUMA node, then by address', async (t) => {
+t.test('a pool gives the first free device by NUMA node, and of equal ones by address', async (t) => {
   const pci = [
     ...withNic(0, { numaNode: 1 }).map((nic, at) => (at === 1 ? { ...nic, numaNode: null } : nic)),
     readyNic('0000:af:00.0', 'far', '02:00:00:00:00:01'),
@@ -163,10 +163,25 @@ t.test('a pool gives the first free device by NUMA node, then by address', async
   )
 })
 
+t.test('a pool takes what no other name means, while there is such a device on the node', async (t) => {
+  const pool = '[nic.line]\nid = "8086:1521"\npool = true\n'
+  const named = '[nic.first]\nmac = "a0:36:9f:00:00:00"\n'
+  const places = (config: string, count: number, pci = FOUR_NICS) =>
+    planOf(device(...Array.from({ length: count }, () => 'vfio-pci,host=nic:line')), {
+      config,
+      pci,
+    }).nics.map(({ address: at }) => at.slice(-1))
+  t.strictSame(places(pool + named + byMac, 4), ['1', '3', '0', '2'])
+  t.strictSame(places(`${pool}[nic.other]\nid = "8086:1521"\npool = true\n`, 2), ['0', '1'], 'by a pool')
+  t.strictSame(places(`${pool}[nic.other]\nmac = "02:00:00:00:00:99"\n`, 1), ['0'], 'it is not there')
+  const far = withNic(0, { numaNode: 0 }).map((nic, at) => (at === 0 ? nic : { ...nic, numaNode: 1 }))
+  t.strictSame(places(pool + named, 2, far), ['0', '1'], 'the node goes before')
+})
+
 t.test('a pool leaves alone what the command line has, and what another name means', async (t) => {
   const config = `${byMac}[nic.line]\nid = "8086:1521"\npool = true\n`
   const args = device('vfio-pci,host=nic:line', 'vfio-pci,host=03:00.0', 'vfio-pci,host=nic:ens1f1')
-  t.equal(planOf(args, { config, pci: FOUR_NICS }).nics[0]?.address, '0000:03:00.2')
+  t.equal(planOf(args, { config, pci: FOUR_NICS }).nics[0]?.address, '0000:03:00.3')
 })
 
 t.test('devices that are not ready are passed over by a pool', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { PciDevice, UncountedEntry } from '../../src/host/facts.js'
+import { checkInventory } from '../../src/host/inventory.js'
 import { NEW_VM } from '../../src/record/vm.js'
 import { parseMac } from '../../src/units/mac.js'
 import { address, FOUR_NICS, NAMED, planOf, readyNic, withNic } from './make.js'
@@ -235,4 +236,24 @@ t.test('a device that root has chosen by its serial number needs no other proof'
   const args = [...NAMED, '-device', 'vfio-pci,host=nic:line0']
   t.equal(planOf(args, { config, pci, record }).nics[0]?.address, '0000:03:00.2')
   t.throws(() => planOf(args, { config, pci }), { message: /matches no device/ })
+})
+
+t.test("a virtual function's MAC of another boot is refused, and the line says how to name it", async (t) => {
+  const [pf, vf] = ON as [PciDevice, PciDevice]
+  const next = 'b1f0c1d2-0000-4000-8000-000000000002'
+  const bridges = 'pci0000:00/0000:00:01.0'
+  const { address: at, vendor, device, subsystemVendor, subsystemDevice } = vf
+  const interfaces = [{ name: 'ens2f0v0', altnames: [], mac: parseMac('02:00:00:00:af:10') }]
+  const ids = { address: at, vendor, device, subsystemVendor, subsystemDevice }
+  const entry = { ...ids, serial: null, bootId: 'b1f0c1d2-0000-4000-8000-000000000001', bridges, interfaces }
+  const here = { bootId: next, bridgesOf: () => bridges }
+  const { fitting, uncounted } = checkInventory([entry], [pf, { ...vf, interfaces: [] }], here)
+  const pci = [pf, { ...vf, inventory: fitting.get(at) ?? null }]
+  t.match(
+    told('[nic.x]\nmac = "02:00:00:00:af:10"\n', pci, { uncounted }),
+    /matches no device of this host: saved NIC 0000:af:02\.0 \(ens2f0v0, 02:00:00:00:af:10\) may have another MAC now: it is a virtual function, and was saved in another boot; name it by pf = "ens2f0", vf = 0, see qemu-rt nics list/,
+  )
+  for (const selector of ['pf = "ens2f0"\nvf = 0', 'interface = "ens2f0v0"']) {
+    t.throws(() => told(`[nic.x]\n${selector}\n`, pci, { uncounted }), /x means a device/, selector)
+  }
 })

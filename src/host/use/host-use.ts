@@ -7,11 +7,20 @@ import type { Root } from '../sysroot.js'
 import { isOnVfioNow } from '../vfio.js'
 import { readCapturedUses } from './captured.js'
 import { disksOf } from './disks.js'
-import { interfacesOf, type OwnInterface, representor, uppers } from './interfaces.js'
+import {
+  interfacesOf,
+  isBelow,
+  type OwnInterface,
+  representor,
+  uppers,
+  vdpaOf,
+  verbsNodes,
+} from './interfaces.js'
 import { ownNamespace } from './look-into.js'
 import { type NamespaceView, readNamespaces, uppersIn } from './namespaces.js'
 import { strayAddresses, usesByFiles } from './net-files.js'
-import { askIp, usesByIp } from './net-ip.js'
+import { askIp, askRdma, contextsOf, usesByIp } from './net-ip.js'
+import { type OpenNodes, openNodes, searchEnd } from './open-nodes.js'
 import type { Use, UseOf } from './use.js'
 
 /**
@@ -24,7 +33,13 @@ export function hostUseOf(root: Root): UseOf {
   const captured = root === '' ? null : readCapturedUses(root)
   if (captured !== null) return ({ address }) => captured(address)
   // One answer for all devices that are looked at in a turn.
-  const programs = { ip: once(askIp), namespaces: once(readNamespaces), places: once(() => readPlaces(root)) }
+  const programs = {
+    ip: once(askIp),
+    namespaces: once(readNamespaces),
+    places: once(() => readPlaces(root)),
+    verbs: once(() => searchVerbs(root)),
+    rdma: once(() => ({ text: root === '' ? askRdma() : null })),
+  }
   return ({ address }) => look(root, address, programs)
 }
 
@@ -33,6 +48,8 @@ interface Programs {
   readonly ip: () => ReturnType<typeof askIp>
   readonly namespaces: () => readonly NamespaceView[]
   readonly places: () => ReturnType<typeof readPlaces>
+  readonly verbs: () => OpenNodes
+  readonly rdma: () => { readonly text: string | null }
 }
 
 function once<T extends object>(read: () => T): () => T {
@@ -57,6 +74,7 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
     ...disksOf(root, device.address),
     ...functionsBelow(programs.places(), device.address),
     ...virtualFunctions(root, device.address, own),
+    ...vdpaOf(root, device.address),
     ...interfaces.flatMap(representor),
     ...beneath(interfaces),
     ...interfaces.flatMap(uppers),
@@ -64,7 +82,8 @@ function look(root: Root, text: string, programs: Programs): readonly Use[] {
   ]
   if (seen.length > 0) return seen
   if (own.length === 0) return [{ kind: 'unseen', driver }]
-  return root === '' ? live(interfaces, programs) : interfaces.flatMap((nic) => stray(root, nic))
+  const told = root === '' ? live(interfaces, programs) : interfaces.flatMap((nic) => stray(root, nic))
+  return told.length > 0 ? told : verbsOf(root, device.address, programs.verbs, () => programs.rdma().text)
 }
 
 /** Each PCI function's place in the kernel's tree, by its address. */
@@ -105,4 +124,39 @@ function stray(root: Root, { name }: OwnInterface): Use[] {
   if (addresses === null) return [{ kind: 'hidden', what: `${name}: ${root}/proc/net cannot be read` }]
   const [first] = addresses
   return first === undefined ? [] : [{ kind: 'hidden', what: `${first} may be an address of ${name}` }]
+}
+
+/** Looks for every node of RDMA verbs that a process has open. */
+function searchVerbs(root: Root): OpenNodes {
+  return openNodes(root, (node) => /\/infiniband_verbs\/[^/]+$/.test(node), searchEnd())
+}
+
+/**
+ * Finds a process that has a device's RDMA verbs open (Linux Documentation/infiniband/user_verbs.rst): with DPDK's mlx5 driver
+ * a switch has the card's queues, and the interface stays with the kernel's. The kernel's own count says more: a node that is
+ * mapped, or on its way to another process, has no descriptor. It decides, too, where not all processes are seen.
+ * @param search see `searchVerbs`; not asked for a device without RDMA
+ * @param ask see `askRdma`
+ */
+export function verbsOf(
+  root: Root,
+  address: PciAddress,
+  search: () => OpenNodes,
+  ask: () => string | null,
+): Use[] {
+  const nodes = verbsNodes(root, address)
+  if (nodes.length === 0) return []
+  const { holders, isComplete } = search()
+  const [open] = [...holders].filter(([place]) => isBelow(place, address))
+  if (open !== undefined) {
+    const [place, holder] = open
+    return [{ kind: 'verbs', node: place.slice(place.lastIndexOf('/') + 1), holder }]
+  }
+  const text = ask()
+  return nodes.flatMap(({ name, device }): Use[] => {
+    const count = contextsOf(text, device)
+    if (count !== null && count > 0) return [{ kind: 'verbs', node: name, holder: 'a process' }]
+    if (isComplete || count === 0) return []
+    return [{ kind: 'hidden', what: `a process may have /dev/infiniband/${name} open` }]
+  })
 }

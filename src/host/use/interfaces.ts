@@ -58,3 +58,45 @@ export function representor({ name, path }: OwnInterface): Use[] {
   const port = representedPort(path)
   return port === null ? [] : [{ kind: 'representor', interface: name, port }]
 }
+
+/**
+ * vDPA devices of a PCI device, with which a VM or a container has queues of the card beside the interface. They are below
+ * it or its subfunctions and have any name (Linux drivers/vdpa/vdpa.c, __vdpa_alloc_device; vdpa/mlx5/net/mlx5_vnet.c). They
+ * are made on demand: one that is there is for a use.
+ */
+export function vdpaOf(root: Root, address: PciAddress): Use[] {
+  const bus = `${root}/sys/bus/vdpa/devices`
+  const listed = (listDirectory(bus) ?? []).filter((name) => isBelow(readLink(`${bus}/${name}`), address))
+  // A captured host may have no such bus.
+  const inDevice = (listDirectory(devicePath(root, address)) ?? []).filter((name) => /^vdpa\d+$/.test(name))
+  return [...new Set([...listed, ...inDevice])].sort().map((name) => ({ kind: 'vdpa', name }))
+}
+
+/** A node by which programs have RDMA verbs of a PCI device, `/dev/infiniband/uverbs0`. */
+export interface VerbsNode {
+  /** `uverbs0` */
+  readonly name: string
+  /** The RDMA device's name, `mlx5_0`. */
+  readonly device: string | null
+}
+
+/**
+ * The nodes of a PCI device and its subfunctions (Linux drivers/infiniband/core/uverbs_main.c, ib_uverbs_add_one). One that
+ * is there is no use: each NIC with RDMA has one as soon as its module is loaded.
+ */
+export function verbsNodes(root: Root, address: PciAddress): VerbsNode[] {
+  const all = `${root}/sys/class/infiniband_verbs`
+  const own = `${devicePath(root, address)}/infiniband_verbs`
+  const listed = (listDirectory(all) ?? []).filter((name) => isBelow(readLink(`${all}/${name}`), address))
+  // A captured host may have no /sys/class.
+  const inDevice = listDirectory(own) ?? []
+  return [...new Set([...listed, ...inDevice])].sort().map((name) => ({
+    name,
+    device: readAttribute(`${all}/${name}/ibdev`) ?? readAttribute(`${own}/${name}/ibdev`),
+  }))
+}
+
+/** Whether a place in sysfs is below a PCI device. */
+export function isBelow(place: string | null, address: PciAddress): boolean {
+  return place?.includes(`/${address}/`) === true
+}

@@ -34,6 +34,22 @@ export function usesByIp({ addresses, routes, routesOfSix }: IpAnswers, name: st
   ]
 }
 
+/** Asks iproute2 what programs have of every RDMA device; null when it does not say. */
+export function askRdma(): string | null {
+  return askProgram(['rdma', '-json', 'resource', 'show'])
+}
+
+/**
+ * How many contexts programs have of an RDMA device, one for each time that one has opened it, as the kernel counts them for
+ * rdma-resource(8) since Linux 5.0 (drivers/infiniband/core/nldev.c, fill_res_info).
+ * @param text see `askRdma`
+ * @returns null when it does not say
+ */
+export function contextsOf(text: string | null, device: string | null): number | null {
+  const count = parseList(text)?.find(({ ifname }) => ifname === device)?.ctx
+  return typeof count === 'number' ? count : null
+}
+
 /** IPv6 addresses are those of /proc/net/if_inet6, which tells the kernel's own from others. */
 function addressOf({ family, local, prefixlen }: Answer, name: string): Use[] {
   if (family === 'inet6') return []

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readdirSync, readlinkSync } from 'node:fs'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { devicePath } from '../pci.js'
 import { readProc } from '../proc.js'
@@ -59,10 +59,74 @@ export function openedBy(root: Root, address: PciAddress, until: number): Holder
     isOpenIn(root, `/proc/${one}`, isSought, until),
   )
   if (pid === null) return { name: null, isComplete }
-  return {
-    name: `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`,
-    isComplete,
+  return { name: nameOf(root, pid), isComplete }
+}
+
+function nameOf(root: Root, pid: string): string {
+  return `process ${pid} (${readAttribute(`${root}/proc/${pid}/comm`) ?? 'unknown'})`
+}
+
+/** Which nodes processes have open. */
+export interface OpenNodes {
+  /** By a node's place in sysfs, one process that has it open: its name and number. */
+  readonly holders: ReadonlyMap<string, string>
+  /** Whether all descriptors of all processes were looked at; not where no process is to be seen. */
+  readonly isComplete: boolean
+}
+
+/**
+ * Finds the nodes that any process has open.
+ * @param isSought says it of a node's place in sysfs
+ * @param until see `searchEnd`
+ */
+export function openNodes(root: Root, isSought: (node: string) => boolean, until: number): OpenNodes {
+  const holders = new Map<string, string>()
+  const pids = processes(root)
+  let isComplete = pids.length > 0
+  for (const pid of pids) {
+    // It goes on after one is found: a process may have several.
+    const note = (node: string) => {
+      if (isSought(node) && !holders.has(node)) holders.set(node, nameOf(root, pid))
+      return false
+    }
+    const isOpen = isOpenIn(root, `/proc/${pid}`, note, until)
+    if (isOpen === null || isReserved(root, pid, until)) isComplete = false
   }
+  return { holders, isComplete }
+}
+
+/**
+ * Whether a process that is there keeps its descriptors from this one. Other users may not list them; root may, but under a
+ * profile of AppArmor's not read where they lead (Linux fs/proc/fd.c, proc_fd_permission; fs/proc/base.c, proc_pid_readlink).
+ * @returns true as well when the time is up
+ */
+function isReserved(root: Root, pid: string, until: number): boolean {
+  const directory = `${root}/proc/${pid}/fd`
+  try {
+    for (const name of readdirSync(directory)) {
+      if (Date.now() >= until) return true
+      const isReadable = mayRead(`${directory}/${name}`)
+      // It is the same for all that the process has.
+      if (isReadable !== null) return !isReadable
+    }
+    return false
+  } catch (error) {
+    return !hasEnded(error)
+  }
+}
+
+/** @returns null for a descriptor that is closed by now */
+function mayRead(link: string): boolean | null {
+  try {
+    readlinkSync(link)
+    return true
+  } catch (error) {
+    return hasEnded(error) ? null : false
+  }
+}
+
+function hasEnded(error: unknown): boolean {
+  return ['ENOENT', 'ESRCH'].includes(errorCode(error) ?? '')
 }
 
 /** How long the group may be open after its QEMU has ended: KVM has it, too, and its last work may come later (virt/kvm/vfio.c). */
@@ -109,7 +173,14 @@ export function isGroupBusy(
  * descriptors this user may not see, or there are too many to look at them. All that it is asked takes no longer than one search.
  */
 export function makeMayBeOpen(root: Root): (address: PciAddress) => boolean {
-  const isHidden = (pid: string) => listDirectory(`${root}/proc/${pid}/fd`) === null
+  const isHidden = (pid: string) => {
+    try {
+      readdirSync(`${root}/proc/${pid}/fd`)
+      return false
+    } catch (error) {
+      return !hasEnded(error)
+    }
+  }
   let until: number | undefined
   return (address) => {
     until ??= searchEnd()

@@ -23,6 +23,10 @@ export type Use =
   | { readonly kind: 'route'; readonly interface: string; readonly route: string }
   /** An XDP program is attached: a switch may take its packets (AF_XDP). */
   | { readonly kind: 'xdp'; readonly interface: string }
+  /** A vDPA device that is made of it, for a VM or a container; `name` as the vdpa bus has it. */
+  | { readonly kind: 'vdpa'; readonly name: string }
+  /** A process that has its RDMA verbs open (`node`: `uverbs0`), as a switch with DPDK's mlx5 driver; `holder` names it. */
+  | { readonly kind: 'verbs'; readonly node: string; readonly holder: string }
   /** A driver of the host has it, and this process sees no interface: another network namespace or a program may have it. */
   | { readonly kind: 'unseen'; readonly driver: string }
   /** Something that cannot be looked into; `what` says what, and why. */

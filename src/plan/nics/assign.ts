@@ -8,15 +8,17 @@ import {
   passedDeviceStays,
   poolExhausted,
 } from '../../errors/nics.js'
-import type { PciDevice } from '../../host/facts.js'
+import type { HostFacts, PciDevice } from '../../host/facts.js'
 import type { AssignedNic } from '../../record/vm.js'
 import { comparePciAddresses, type PciAddress } from '../../units/pci-address.js'
+import { isOnVfio } from '../../units/pci-driver.js'
 import { describeHolding, type HeldLease, holdingOf } from '../leases.js'
 import { describeDevice, shorten } from './describe.js'
 import { type FoundNic, findNic } from './find.js'
 import type { KnownHost } from './known-host.js'
 import type { Obstacle } from './readiness.js'
 import type { NicRequest, Opening, VfioDevice } from './requests.js'
+import { selectDevices } from './select.js'
 
 /** A request and the device it gets. */
 export interface Assignment {
@@ -29,7 +31,7 @@ export interface Assignment {
 }
 
 /** What devices are given from, and who has which already. */
-export interface AssignableHost extends KnownHost {
+export interface AssignableHost extends KnownHost, Pick<HostFacts, 'toBind'> {
   readonly policy: Policy
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
@@ -52,7 +54,7 @@ interface Sought {
 /**
  * Gives every request a device, but for an entry of a domain's list that another request fulfils already. Requests for
  * one certain device go first, so that no pool takes it from them, then pools, the smallest first; a pool gives its first
- * free device by NUMA node, then by address.
+ * free device, see `orderInPool`.
  * @param devices the command line's vfio-pci devices; their addresses are taken
  * @throws {UserError} exit 69 or 77, see `findNic` and `obstacle`
  */
@@ -166,14 +168,15 @@ function only(
 
 function chooseFromPool({ nic, opening }: Wanted, held: Holders, host: AssignableHost): PciDevice {
   const { pci, held: leases, obstacleOf } = host
-  const ordered = [...nic.devices].sort(byNodeThenAddress)
+  const ordered = orderInPool(nic.devices, host)
   const taken = (device: PciDevice) => {
     const holding = holdingOf(leases, device, pci)
     if (holding !== undefined) return describeHolding(holding, device, 'taken')
     const other = held.get(device.address)
     return other === undefined ? whyNotBeside(device, opening, held, pci) : `is taken by ${other}`
   }
-  const free = ordered.find((device) => taken(device) === null && obstacleOf(device, pci, opening) === null)
+  const isFree = (device: PciDevice) => taken(device) === null && obstacleOf(device, pci, opening) === null
+  const free = firstToGive(ordered, isFree, host)
   if (free !== undefined) return free
   const reasons = ordered.map((device) => {
     const why = taken(device)
@@ -203,9 +206,44 @@ function whyNotBeside(
   return `is in IOMMU group ${iommuGroup} with ${held.get(other.address)}, and QEMU gives each device an address space of its own beside the guest's IOMMU`
 }
 
-function byNodeThenAddress(a: PciDevice, b: PciDevice): number {
-  const node = (device: PciDevice) => device.numaNode ?? Number.MAX_SAFE_INTEGER
-  return node(a) - node(b) || comparePciAddresses(a.address, b.address)
+/**
+ * The order in which a pool gives its devices: by NUMA node; those on a VFIO driver, since others are taken from the host;
+ * those that no entry names as its one device, which other VMs ask for; by address.
+ */
+function orderInPool(devices: readonly PciDevice[], host: AssignableHost): PciDevice[] {
+  const certain = Object.values(host.policy.nics).filter(({ pool }) => !pool)
+  const named = new Set(certain.flatMap((nic) => selectDevices(nic, host)))
+  const ranksOf = (device: PciDevice) => [
+    device.numaNode ?? Number.MAX_SAFE_INTEGER,
+    Number(!isBound(device, host)),
+    Number(named.has(device)),
+  ]
+  const byRanks = (a: readonly number[], b: readonly number[]) =>
+    a.map((rank, index) => rank - (b[index] ?? 0)).find((difference) => difference !== 0) ?? 0
+  return devices
+    .map((device) => ({ device, ranks: ranksOf(device) }))
+    .sort((a, b) => byRanks(a.ranks, b.ranks) || comparePciAddresses(a.device.address, b.device.address))
+    .map(({ device }) => device)
+}
+
+function isBound(device: PciDevice, { toBind }: AssignableHost): boolean {
+  return isOnVfio(device) && toBind?.has(device.address) !== true
+}
+
+/**
+ * The first free device, but for those on a VFIO driver that a program without lease may have open, as a switch. To look
+ * whether one has takes long: it is done where there is another device, which is bound only when it is given.
+ */
+function firstToGive(
+  ordered: readonly PciDevice[],
+  isFree: (device: PciDevice) => boolean,
+  host: AssignableHost,
+): PciDevice | undefined {
+  const first = ordered.find(isFree)
+  if (first === undefined || !isBound(first, host)) return first
+  if (!ordered.some((device) => !isBound(device, host) && isFree(device))) return first
+  const mayBeOpen = host.mayBeOpen ?? (() => true)
+  return ordered.find((device) => isFree(device) && !(isBound(device, host) && mayBeOpen(device)))
 }
 
 /** Addresses that the command line holds whatever is asked for: those of devices that no request changes. */

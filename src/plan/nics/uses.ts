@@ -98,6 +98,21 @@ const WORDS: Words = {
     }),
     isForcible: true,
   },
+  // Its driver waits until all who have it open have closed it (Linux drivers/vhost/vdpa.c, vhost_vdpa_remove).
+  vdpa: {
+    tell: ({ name }, address) => ({
+      what: `${itself(address)}: it has the vDPA device ${name}`,
+      todo: `${ANOTHER}, or, when nothing uses it, delete it: vdpa dev del ${name}`,
+    }),
+    isForcible: false,
+  },
+  verbs: {
+    tell: ({ node, holder }, address) => ({
+      what: `${itself(address)}: ${holder} has /dev/infiniband/${node} open`,
+      todo: `${ANOTHER}, or stop that process first, if the host can do without`,
+    }),
+    isForcible: true,
+  },
   unseen: {
     tell: ({ driver }, address) => ({
       what: `what uses ${address} is not seen: ${driver} has it, without an interface in this network namespace`,
