@@ -1,3 +1,4 @@
+import type { CommandLine } from '../../argv/command-line.js'
 import type { Finding } from '../../errors/finding.js'
 import type { HostFacts } from '../../host/facts.js'
 import { readHostFacts } from '../../host/read.js'
@@ -14,6 +15,7 @@ import type { HeldLease } from '../../plan/leases.js'
 import type { AssignableHost, Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
+import { lineForThreads } from '../../plan/plan.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
 import { realtimeWarnings } from '../../plan/threads/realtime-host.js'
 import type { DomainAsk } from '../ask-domain.js'
@@ -23,6 +25,8 @@ import type { PciHostdev } from '../domain.js'
 
 /** What a domain gets of this host. */
 export interface Decision {
+  /** The command line that it was decided by. */
+  readonly line: CommandLine
   /** Where libvirt and the plan do not mean the same for a thread. */
   readonly contradictions: readonly Contradiction[]
   /** What keeps the host from being one for its real-time vCPUs. */
@@ -41,6 +45,7 @@ export function factsFor({ profile, wantsNics, policy }: DomainAsk, sysroot: str
     pci: wantsNics,
     cpus: cpus || hasSets || saysInterrupts(policy, profile),
     topology: cpus,
+    memory: profile !== null && profile.settings.hugepages !== null,
     machines: true,
   })
 }
@@ -81,10 +86,16 @@ function decideBeside(
   const useOf = hostUseOf(openSysroot(sysroot))
   const obstacleOf: AssignableHost['obstacleOf'] = (device, pci, opening) =>
     obstacleToBinding(device, pci, useOf, opening)
-  const { line, nics: asked } = request
   const nics = wantsNics
-    ? assignRequested({ line, policy, domain, nics: asked, host, held, assigned: [] }, obstacleOf)
+    ? assignRequested(
+        { line: request.line, policy, domain, nics: request.nics, host, held, assigned: [] },
+        obstacleOf,
+      )
     : []
+  const line =
+    profile === null
+      ? request.line
+      : lineForThreads(request, { policy, host, held, ask: { domain, profile } })
   const threads =
     profile &&
     planThreads({
@@ -102,5 +113,5 @@ function decideBeside(
     threads === null || host.cpus === null
       ? []
       : realtimeWarnings(threads.threads, host.cpus, host.kernelThreads, policy.host)
-  return { nics, threads, contradictions, unprepared }
+  return { line, nics, threads, contradictions, unprepared }
 }
