@@ -8,6 +8,7 @@ import { emulatorKeptAway } from '../errors/threads.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
 import type { VmRecord } from '../record/vm.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import type { PciAddress } from '../units/pci-address.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
 import { type InterruptSetting, interruptWarnings, planInterrupts } from './interrupts.js'
@@ -25,6 +26,7 @@ import { coreWarnings } from './threads/cores.js'
 import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
+import { nearbyDevices } from './threads/preferred-nodes.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import { setWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
@@ -104,11 +106,13 @@ export function makePlan(
   const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned }
   const passed = runPasses(PASSES, request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
+  const given = vfioDevices(ruled.line, host.passed)
+  const near = nearbyDevices(passed.nics, given, nodeIn(host))
   const threads =
     record === null
-      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics, emulatorPin })
+      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: near, emulatorPin })
       : decidedThreads(record, host.cpus)
-  const lease = leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads)
+  const lease = leaseOf(passed.nics, given, threads)
   const devices = [...passed.nics, ...(lease?.nics ?? []).map((address) => ({ name: null, address }))]
   const interrupts =
     record === null
@@ -138,9 +142,7 @@ export function makePlan(
       ...(isKeptAway && profile
         ? ofKind('kept-away', [emulatorKeptAway(keptAway(policy, profile, threads, host)).message])
         : []),
-      ...(threads === null
-        ? []
-        : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
+      ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, near, { policy, host, held })),
       ...ofKind('placement', interruptWarnings(interrupts, threads?.threads ?? null, policy.host.realtime)),
     ],
     profile: profile?.name ?? null,
@@ -250,6 +252,10 @@ function leaseOf(
   const nics = new Set([...named, ...devices].flatMap(({ address }) => address ?? []))
   const lease = { nics: [...nics], cpus: threads?.leased ?? [] }
   return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
+}
+
+function nodeIn({ pci }: HostFacts): (address: PciAddress) => number | null {
+  return (address) => pci.find((device) => device.address === address)?.numaNode ?? null
 }
 
 function threadWarnings(

@@ -39,6 +39,7 @@ const HOST = {
   '/sys/devices/system/node/online': '0-1\n',
   '/sys/devices/system/node/node0/cpulist': '0-7\n',
   '/sys/devices/system/node/node1/cpulist': '8-15\n',
+  '/sys/bus/pci/devices/0000:03:00.1/numa_node': '1\n',
   [`/sys/kernel/mm/${POOL}/free_hugepages`]: '8\n',
   [`/sys/kernel/mm/${POOL}/resv_hugepages`]: '0\n',
   [`/sys/devices/system/node/node0/${POOL}/free_hugepages`]: '0\n',
@@ -52,9 +53,14 @@ const CELLS = `${FOUR}<cpu><numa>
 const tuned = (text: string) => `<numatune>${text}</numatune>`
 const SWAPPED = `<memnode cellid='0' mode='strict' nodeset='1'/><memnode cellid='1' mode='strict' nodeset='0'/>`
 
+const HOSTDEV = `<hostdev mode='subsystem' type='pci' managed='yes'>
+  <source><address domain='0x0000' bus='0x03' slot='0x00' function='0x1'/></source>
+</hostdev>`
+
 interface Case {
   readonly profile: string
   readonly settings: string
+  readonly devices?: string
   /** Of each vCPU. */
   readonly cpus: readonly number[]
 }
@@ -97,15 +103,16 @@ const CASES: Readonly<Record<string, Case>> = {
     settings: FOUR + tuned("<memory mode='restrictive' nodeset='1'/>"),
     cpus: [2, 3, 4, 5],
   },
+  'a device by its address': { profile: 'rt', settings: FOUR, devices: HOSTDEV, cpus: [8, 9, 10, 11] },
   'a rule that changes the vCPUs': { profile: 'ruled', settings: FOUR, cpus: [2, 3] },
 }
 
-for (const [title, { profile, settings, cpus }] of Object.entries(CASES)) {
+for (const [title, { profile, settings, devices = '', cpus }] of Object.entries(CASES)) {
   t.test(title, AS_ROOT, async (t) => {
     const { root, config, hook, request, xmlOf } = hookHost(t)
     writeFileSync(config, CONFIG)
     writeFiles(root, HOST)
-    const wanted: Wanted = { settings, args: ['--rt-profile', profile] }
+    const wanted: Wanted = { settings, devices, args: ['--rt-profile', profile] }
     const { plan } = await planDomain(xmlOf(wanted), 'stdin', { sysroot: root }, `${root}/config`)
     await hook('prepare begin', wanted)
     const ofPlan = plan.threads?.vcpus.map((vcpu) => vcpu.cpus?.join())
