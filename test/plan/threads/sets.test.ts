@@ -124,6 +124,21 @@ t.test('each refusal says what keeps CPUs from the VM', async (t) => {
     [auto, { online: set('0-3') }, /none is usable \(4-7 offline\): .*; bring CPU 4-7 online/],
     [
       auto,
+      { online: set('0-3'), smt: 'off' },
+      /none is usable \(4-7 offline since SMT is off\): .*; leave CPU 4-7 out of the configuration, or turn SMT on \(as root: echo on >\/sys\/devices\/system\/cpu\/smt\/control\)$/,
+    ],
+    [
+      auto,
+      { online: set('0-3'), smt: 'forceoff' },
+      /none is usable \(4-7 offline since SMT is off\): .*; leave CPU 4-7 out of the configuration, or boot without nosmt=force$/,
+    ],
+    [
+      'vcpus = { cpus = "6-7" }',
+      { online: set('0-5'), smt: 'off' },
+      /^CPU 6-7 is offline since SMT is off: .*; choose others, or turn SMT on \(as root: echo on >\/sys\/devices\/system\/cpu\/smt\/control\)$/,
+    ],
+    [
+      auto,
       { online: set('0-4,6-7'), cpuset: set('0-3'), partitions },
       /none is usable \(5 offline, 6-7 taken by the isolated partition of cgroup \/rt.slice, 4 outside cpuset 0-3 of QEMU's cgroup\): .*start the VM in the cgroup that has them/,
     ],
