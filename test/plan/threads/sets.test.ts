@@ -55,6 +55,14 @@ t.test("priorities above the kernel's own threads are a warning where they are k
     /at most 1 without rcutree.kthread_prio=.*lower the priority to 1/,
   ])
   t.strictSame(fifo(1, { rcuPriority: 'default' }), [])
+  t.match(fifo(95, { rcuPriority: 'default' }), [
+    /lower the priority to 1, or boot with rcutree.kthread_prio=96$/,
+  ])
+  for (const priority of [96, 98, 99]) {
+    t.match(fifo(priority, { rcuPriority: 'default' }), [
+      /RCU stalls; give the vCPUs a priority of 95 at most, and boot with rcutree.kthread_prio=96$/,
+    ])
+  }
   t.strictSame(fifo(99, {}), [], 'a host that does not say')
 })
 
