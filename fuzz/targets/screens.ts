@@ -124,7 +124,8 @@ function tune(guest: string, iothread: string, names: readonly string[]): Shown 
 /** The error for a selector that matches nothing names the threads that are there. */
 function noThread(names: readonly string[], iothread: string): string {
   try {
-    wantedBySelectors(threadsOf(names), [{ type: 'iothread', id: iothread }], [parseSelector('vcpu:77=0')])
+    const unnamed = [{ type: 'iothread' as const, id: iothread }]
+    wantedBySelectors(threadsOf(names), { unnamed, line: null }, [parseSelector('vcpu:77=0')])
     return ''
   } catch (error) {
     if (error instanceof UserError) return error.message

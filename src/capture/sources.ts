@@ -13,6 +13,7 @@ export const TEXTS = [
   '/sys/devices/system/cpu/present',
   '/sys/devices/system/cpu/online',
   '/sys/devices/system/cpu/isolated',
+  '/sys/devices/system/cpu/smt/control',
   '/sys/devices/system/cpu/*/topology/thread_siblings_list',
   '/sys/devices/system/cpu/*/cpu_capacity',
   '/sys/devices/cpu_core/cpus',

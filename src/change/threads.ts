@@ -77,8 +77,10 @@ export const COMMANDS: Readonly<Record<Aspect, (deviation: Deviation) => string[
   policy: ({ thread, setting }) => [
     'chrt',
     // QEMU makes worker threads from whatever thread waits for a disk, a vCPU's too, and KVM its own from the first vCPU
-    // that runs: these must not be real-time because that one is (sched(7), SCHED_RESET_ON_FORK).
-    ...(setting.priority === null ? [] : ['--reset-on-fork']),
+    // that runs: these must not be real-time because that one is (sched(7), SCHED_RESET_ON_FORK). To clear the flag
+    // afterwards takes CAP_SYS_NICE (the same page), and /proc does not show whether a thread has it. Of a thread that is not
+    // real-time, children lose no more by it than a negative nice.
+    ...(setting.priority === null && process.geteuid?.() === 0 ? [] : ['--reset-on-fork']),
     CHRT[setting.policy ?? 'other'],
     '--pid',
     String(setting.priority ?? 0),

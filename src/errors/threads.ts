@@ -41,12 +41,30 @@ export function unknownCpus(facts: {
   })
 }
 
-export function cpusOffline(facts: { readonly cpus: string; readonly where: string }): UserError {
+/** After CPUs that are offline while SMT is off. */
+export const OFFLINE_BY_SMT = 'offline since SMT is off'
+
+/** How SMT is switched on, by how it is off (Linux kernel/cpu.c, __store_smt_control). */
+export const SMT_ON: Readonly<Record<'off' | 'forceoff', string>> = {
+  off: 'turn SMT on (as root: echo on >/sys/devices/system/cpu/smt/control)',
+  forceoff: 'boot without nosmt=force',
+}
+
+export function cpusOffline(facts: {
+  readonly cpus: string
+  readonly where: string
+  /** How SMT is off; absent where it is not, or nobody has looked. */
+  readonly smt?: 'off' | 'forceoff' | undefined
+}): UserError {
+  const { cpus, where, smt } = facts
   return userError({
     exitCode: EXIT.unavailable,
-    what: `CPU ${facts.cpus} is offline`,
-    where: facts.where,
-    todo: `run as root: chcpu -e ${facts.cpus}, or choose others`,
+    what: `CPU ${cpus} is ${smt === undefined ? 'offline' : OFFLINE_BY_SMT}`,
+    where,
+    todo:
+      smt === undefined
+        ? `run as root: chcpu -e ${cpus}, or choose others`
+        : `choose others, or ${SMT_ON[smt]}`,
   })
 }
 

@@ -28,7 +28,19 @@ export function selectorMatchesNothing(facts: {
     exitCode: EXIT.unavailable,
     what: `--set '${facts.text}' matches no thread`,
     where: `there are ${facts.threads.join(', ')}`,
-    todo: facts.areNamed ? null : 'start QEMU with -name …,debug-threads=on, which names its threads',
+    todo: facts.areNamed ? null : NAME_THEM,
+  })
+}
+
+const NAME_THEM = 'start QEMU with -name …,debug-threads=on, which names its threads'
+
+/** A QEMU without names for its threads. */
+export function threadsNotNamed(): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: "QEMU's threads cannot be told apart",
+    where: 'none has the name of a vCPU, and its vCPUs would be set as emulator threads',
+    todo: NAME_THEM,
   })
 }
 

@@ -24,7 +24,8 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
   if (present === null || present.length === 0) return null
   // A kernel without hot-plugging of CPUs has no such file: all are online.
   const online = readSet(`${root}${CPUS}/online`) ?? present
-  const plain = { present, online, ...readIsolated(root) }
+  const smt = subtractCpuSets(present, online).length === 0 ? {} : readSmt(root)
+  const plain = { present, online, ...smt, ...readIsolated(root) }
   if (!topology) return { ...plain, cpuset: null, siblings: {}, nodes: {}, realtimeRuntime: null }
   const cpuset = machines ? readMachinesCpus(root) : readCpusetCpus(root)
   const coreKinds = readCoreKinds(root, present)
@@ -42,6 +43,15 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
     nodes: readNodes(root),
     ...readRealtimeRuntime(root),
   }
+}
+
+/**
+ * Whether SMT is off: the kernel then refuses to bring the other threads of a core online (Linux
+ * Documentation/ABI/testing/sysfs-devices-system-cpu, smt/control; kernel/cpu.c, cpu_smt_allowed). It does not say which they are.
+ */
+function readSmt(root: Root): Pick<HostCpus, 'smt'> {
+  const control = readAttribute(`${root}${CPUS}/smt/control`)
+  return control === 'off' || control === 'forceoff' ? { smt: control } : {}
 }
 
 /**

@@ -59,6 +59,8 @@ export interface HostCpus {
   /** There, online or not. */
   readonly present: CpuSet
   readonly online: CpuSet
+  /** How SMT is off, where it is, and CPUs are offline; absent else. `forceoff` stays until the next boot. */
+  readonly smt?: 'off' | 'forceoff'
   /**
    * Taken out of the scheduler's balancing, at boot (isolcpus=) or by a cgroup that is an isolated partition; null when
    * the host does not say.

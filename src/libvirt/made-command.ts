@@ -1,5 +1,6 @@
 import { escapeCommas } from '../argv/keyval.js'
 import type { Bytes } from '../units/bytes.js'
+import { parseCpuSet } from '../units/cpu-set.js'
 import type { Domain } from './domain.js'
 import { sizeIn } from './size.js'
 import { vhostUserDevices } from './vhost-user-devices.js'
@@ -57,20 +58,27 @@ function memory(root: XmlElement): string[] {
     const id = cell.attributes.id ?? String(index)
     const cpus = (cell.attributes.cpus ?? '').split(',').filter(Boolean)
     const node = [`node,nodeid=${id}`, ...cpus.map((range) => `cpus=${range}`), `memdev=ram-node${id}`]
-    return [...backend(root, `ram-node${id}`, sizeIn(cell, 'memory'), cell), '-numa', node.join(',')]
+    const ram = backend(root, `ram-node${id}`, sizeIn(cell, 'memory'), { id, element: cell })
+    return [...ram, '-numa', node.join(',')]
   })
   return ['-machine', machine, ...common, ...nodes]
 }
 
+/** A NUMA node of the guest. */
+interface Cell {
+  readonly id: string
+  readonly element: XmlElement
+}
+
 /** A backend of guest RAM as libvirt chooses it (src/qemu/qemu_command.c, qemuBuildMemoryBackendProps). */
-function backend(root: XmlElement, id: string, size: Bytes, cell?: XmlElement): string[] {
+function backend(root: XmlElement, id: string, size: Bytes, cell?: Cell): string[] {
   const backing = childOf(root, 'memoryBacking')
-  const access = cell?.attributes.memAccess ?? childOf(backing, 'access')?.attributes.mode
+  const access = cell?.element.attributes.memAccess ?? childOf(backing, 'access')?.attributes.mode
   const source = childOf(backing, 'source')?.attributes.type
   const page = childOf(childOf(backing, 'hugepages'), 'page')
   const hugepages = childOf(backing, 'hugepages') !== null
   const shared = access === 'shared'
-  const props = { id, size: Number(size) }
+  const props = { id, size: Number(size), ...placement(childOf(root, 'numatune'), cell?.id) }
   if (source !== 'memfd' && !hugepages && !shared)
     return object({ 'qom-type': 'memory-backend-ram', ...props })
   const pages = page === null ? {} : { hugetlbsize: Number(sizeIn(page, 'size')) }
@@ -80,6 +88,30 @@ function backend(root: XmlElement, id: string, size: Bytes, cell?: XmlElement): 
     share: shared,
     ...(hugepages ? { hugetlb: true, ...pages, prealloc: true } : {}),
   })
+}
+
+/** libvirt's modes of `<numatune>`, as QEMU calls them (src/qemu/qemu_command.c, qemuNumaPolicy). It tells QEMU of no other. */
+const NUMA_POLICIES: ReadonlyMap<string, string> = new Map([
+  ['strict', 'bind'],
+  ['preferred', 'preferred'],
+  ['interleave', 'interleave'],
+])
+
+/**
+ * The host's NUMA nodes that a backend's memory comes from: those of the guest node's `<memnode>`, else those of `<memory>`
+ * (src/conf/numa_conf.c, virDomainNumatuneGetNodeset and virDomainNumatuneGetMode). Which numad will choose is not known.
+ * @param cell id of the guest's NUMA node; absent for a guest without
+ */
+function placement(numatune: XmlElement | null, cell?: string): object {
+  const memory = childOf(numatune, 'memory')
+  if (memory?.attributes.placement === 'auto') return {}
+  const own = childrenOf(numatune, 'memnode').find(
+    ({ attributes }) => cell !== undefined && Number(attributes.cellid) === Number(cell),
+  )
+  const { nodeset = '', mode = 'strict' } = (own ?? memory)?.attributes ?? {}
+  const nodes = parseCpuSet(nodeset) ?? []
+  const policy = NUMA_POLICIES.get(mode)
+  return nodes.length === 0 || policy === undefined ? {} : { 'host-nodes': nodes, policy }
 }
 
 function object(properties: object): string[] {

@@ -86,7 +86,10 @@ function cpusFor(
   }
   const online = intersectCpuSets(wanted, host.online)
   const isEnough = choice === 'housekeeping' ? online.length > 0 : online.length === wanted.length
-  if (!isEnough) throw cpusOffline({ cpus: formatCpuSet(subtractCpuSets(wanted, online)), where: where() })
+  if (!isEnough) {
+    const offline = formatCpuSet(subtractCpuSets(wanted, online))
+    throw cpusOffline({ cpus: offline, where: where(), smt: host.smt })
+  }
   return online
 }
 

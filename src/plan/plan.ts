@@ -8,12 +8,13 @@ import { emulatorKeptAway } from '../errors/threads.js'
 import type { HostCpus, HostFacts } from '../host/facts.js'
 import type { VmRecord } from '../record/vm.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import type { PciAddress } from '../units/pci-address.js'
 import type { Ask } from './ask.js'
 import { applyEdits, type Change } from './edit.js'
 import { type InterruptSetting, interruptWarnings, planInterrupts } from './interrupts.js'
 import type { HeldLease, Lease } from './leases.js'
 import { type VfioDevice, vfioDevices } from './nics/requests.js'
-import type { PassInput, PlannedNic } from './pass.js'
+import type { Pass, PassInput, PlannedNic } from './pass.js'
 import { hugepages } from './passes/hugepages.js'
 import { memoryLock } from './passes/memory-lock.js'
 import { nicAssignment } from './passes/nic-assignment.js'
@@ -25,6 +26,7 @@ import { coreWarnings } from './threads/cores.js'
 import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
+import { nearbyDevices } from './threads/preferred-nodes.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
 import { setWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
@@ -84,6 +86,9 @@ export interface PlanFacts {
 /** The passes in their order; the rules come after them, one by one. */
 const PASSES = [nicAssignment, sharedMemory, hugepages, memoryLock, threadNames]
 
+/** Those of them that say where guest RAM comes from, which a choice of CPUs looks at. */
+const MEMORY_PASSES = [sharedMemory, hugepages]
+
 /**
  * Makes the plan. Pure: the same request and facts give the same plan on any machine, and a plan made of a plan's own
  * output changes nothing.
@@ -96,16 +101,18 @@ export function makePlan(
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
   const { domain, profile } = ask
-  const arch = guestArch(emulator) ?? guestArch(request.defaultEmulator) ?? 'x86_64'
+  const arch = archOf(request, emulator)
   const assigned = record?.nics ?? []
   const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned }
-  const passed = runPasses(request.line, base)
+  const passed = runPasses(PASSES, request.line, base)
   const ruled = applyRulesAndShare(passed.line, base)
+  const given = vfioDevices(ruled.line, host.passed)
+  const near = nearbyDevices(passed.nics, given, nodeIn(host))
   const threads =
     record === null
-      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: passed.nics, emulatorPin })
+      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: near, emulatorPin })
       : decidedThreads(record, host.cpus)
-  const lease = leaseOf(passed.nics, vfioDevices(ruled.line, host.passed), threads)
+  const lease = leaseOf(passed.nics, given, threads)
   const devices = [...passed.nics, ...(lease?.nics ?? []).map((address) => ({ name: null, address }))]
   const interrupts =
     record === null
@@ -135,9 +142,7 @@ export function makePlan(
       ...(isKeptAway && profile
         ? ofKind('kept-away', [emulatorKeptAway(keptAway(policy, profile, threads, host)).message])
         : []),
-      ...(threads === null
-        ? []
-        : threadWarnings(threads.threads, ruled.line, passed.nics, { policy, host, held })),
+      ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, near, { policy, host, held })),
       ...ofKind('placement', interruptWarnings(interrupts, threads?.threads ?? null, policy.host.realtime)),
     ],
     profile: profile?.name ?? null,
@@ -148,12 +153,33 @@ export function makePlan(
   }
 }
 
-function runPasses(line: CommandLine, base: Omit<PassInput, 'line'>) {
+/** What a choice of CPUs looks at, where no plan is made. */
+export interface ThreadFacts extends Pick<PlanFacts, 'policy' | 'host' | 'held'> {
+  readonly ask: Pick<Ask, 'domain' | 'profile'>
+}
+
+/**
+ * The command line that CPUs are chosen by, as `makePlan` chooses them: guest RAM is on the huge pages that the profile
+ * wants, and the rules have been applied.
+ * @throws {UserError} what those passes refuse
+ */
+export function lineForThreads(request: Request, { policy, host, held, ask }: ThreadFacts): CommandLine {
+  const arch = archOf(request, chooseEmulator(request, policy.emulators))
+  const { domain, profile } = ask
+  const base = { policy, host, profile, domain, nics: request.nics, arch, held, assigned: [] }
+  return applyRulesAndShare(runPasses(MEMORY_PASSES, request.line, base).line, base).line
+}
+
+function archOf(request: Request, emulator: string): string {
+  return guestArch(emulator) ?? guestArch(request.defaultEmulator) ?? 'x86_64'
+}
+
+function runPasses(passes: readonly Pass[], line: CommandLine, base: Omit<PassInput, 'line'>) {
   let current = line
   const changes: Change[] = []
   const nics: PlannedNic[] = []
   const warnings: Warning[] = []
-  for (const pass of PASSES) {
+  for (const pass of passes) {
     const result = pass.run({ ...base, line: current })
     const applied = applyEdits(current, pass.name, result.edits)
     current = applied.line
@@ -226,6 +252,10 @@ function leaseOf(
   const nics = new Set([...named, ...devices].flatMap(({ address }) => address ?? []))
   const lease = { nics: [...nics], cpus: threads?.leased ?? [] }
   return lease.nics.length === 0 && lease.cpus.length === 0 ? null : lease
+}
+
+function nodeIn({ pci }: HostFacts): (address: PciAddress) => number | null {
+  return (address) => pci.find((device) => device.address === address)?.numaNode ?? null
 }
 
 function threadWarnings(

@@ -3,12 +3,15 @@ import { undoInterrupts } from '../change/interrupts.js'
 import type { Policy } from '../config/policy.js'
 import { argumentsNotRead } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
+import { readPciFunction } from '../host/pci.js'
 import { pidNamespace } from '../host/process.js'
 import { readHostFacts } from '../host/read.js'
 import { openSysroot } from '../host/sysroot.js'
 import { profileNamed } from '../plan/ask.js'
 import type { HeldLease, Lease } from '../plan/leases.js'
+import { type VfioDevice, vfioDevices } from '../plan/nics/requests.js'
 import { planThreads } from '../plan/threads/plan-threads.js'
+import { nearbyDevices } from '../plan/threads/preferred-nodes.js'
 import { recordedVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { chooseBesideOthers } from '../record/leases/beside.js'
@@ -91,13 +94,15 @@ function chooserFor({ pid, line, record }: ReadableQemu, { name, policy }: Named
   const host = readHostFacts('/', { cpus: true, topology: true })
   const profile = profileNamed(policy, name)
   const running = runningVcpus(pid)
+  const devices = profile.settings.vcpus === null ? [] : devicesOf(line, record)
+  const near = nearbyDevices([], devices, (address) => readPciFunction(HOST, address)?.numaNode ?? null)
   const isOwn = (lease: HeldLease) =>
     lease.pid === pid || (lease.pid === 0 && String(lease.cpus) === String(record?.lease?.cpus))
   return (held) => {
     const others = held.filter((lease) => !isOwn(lease))
     const own = held.filter(isOwn).flatMap((lease) => lease.cpus)
     const planned = planKeeping(own, host.cpus?.present ?? [], (away) =>
-      planThreads({ line, policy, host, profile, running, nics: [], held: [...others, ...away] }),
+      planThreads({ line, policy, host, profile, running, nics: near, held: [...others, ...away] }),
     )
     const leased = planned?.leased ?? []
     const cpus = leased.every((cpu) => own.includes(cpu)) ? [] : leased
@@ -108,6 +113,12 @@ function chooserFor({ pid, line, record }: ReadableQemu, { name, policy }: Named
       isStrict: profile.settings.strict,
     }
   }
+}
+
+/** By the command line, and by the record where libvirt has passed them open. */
+function devicesOf(line: CommandLine, record: VmRecord | null): Pick<VfioDevice, 'id' | 'address'>[] {
+  const recorded = record?.lease?.nics ?? []
+  return [...vfioDevices(line), ...recorded.map((address) => ({ id: null, address }))]
 }
 
 /** In root's record of the VM, which it has from now on if it had none: the CPUs that it had are free then. */

@@ -9,6 +9,8 @@ import type { Thread } from './threads.js'
 /** One `--set`: which threads, and what they get. */
 export interface Selector {
   readonly text: string
+  /** Whether it means emulator threads: all that have no other role. */
+  readonly isForEmulator: boolean
   /** What a thread gets; null when it is none of these. */
   readonly settingFor: (thread: Thread, role: Role) => ThreadSetting | null
 }
@@ -35,7 +37,11 @@ export function parseSelector(text: string): Selector {
   const setting = parseSetting(text, what)
   if (who === 'vcpus') return forEachVcpu(text, setting, parseCpuList(what.split(':')[0] ?? '') ?? [])
   const matches = matcher(text, who)
-  return { text, settingFor: (thread, role) => (matches(thread, role) ? setting : null) }
+  return {
+    text,
+    isForEmulator: who === 'emulator',
+    settingFor: (thread, role) => (matches(thread, role) ? setting : null),
+  }
 }
 
 function parseSetting(text: string, what: string): ThreadSetting {
@@ -59,6 +65,7 @@ function parseSetting(text: string, what: string): ThreadSetting {
 function forEachVcpu(text: string, setting: ThreadSetting, inOrder: readonly number[]): Selector {
   return {
     text,
+    isForEmulator: false,
     settingFor(_, role) {
       if (role.kind !== 'vcpu') return null
       return { ...setting, cpus: setting.cpus === null ? null : nth(inOrder, role.vcpu, text) }

@@ -3,6 +3,8 @@ import type { Policy } from '../config/policy.js'
 import { noSuchProcess } from '../errors/tune.js'
 import { isSameProcess } from '../host/process.js'
 import { readAttribute } from '../host/sysfs.js'
+import { profileNamed } from '../plan/ask.js'
+import { placesThreads } from '../plan/threads/plan-threads.js'
 import { countVcpus } from '../plan/threads/smp.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import type { ProcessId } from '../record/vm.js'
@@ -19,6 +21,7 @@ import type { Thread } from './threads.js'
 import {
   checkCpusExist,
   checkMainThreadRuns,
+  checkToldApart,
   type Wanted,
   wantedByPlan,
   wantedBySelectors,
@@ -48,7 +51,7 @@ export function settingsOfPlan(plan: ThreadPlan, vcpusAtStart: number): Settings
  * as long as this QEMU lives, and those of vCPUs that were plugged with `hotplug = "later"`.
  * @param isDryRun takes no lease
  * @returns null when nothing says what they are to get
- * @throws {UserError} what `planThreads` throws
+ * @throws {UserError} what `planThreads` and `checkToldApart` throw
  */
 export async function settingsFor(
   target: RunningQemu,
@@ -59,13 +62,18 @@ export async function settingsFor(
     const present = parseCpuSet(readAttribute('/sys/devices/system/cpu/present') ?? '') ?? []
     return {
       wanted(threads) {
-        const wanted = wantedBySelectors(threads, target.unnamed, source.selectors)
+        const wanted = wantedBySelectors(threads, target, source.selectors)
         checkCpusExist(wanted, present)
         return wanted
       },
       expected: null,
     }
   }
+  const hasThreads =
+    source.kind === 'plan'
+      ? target.record?.threads != null
+      : placesThreads(profileNamed(source.policy, source.name).settings)
+  if (hasThreads) checkToldApart(readQemuThreads(target.pid, { kernels: 'none' }) ?? [], target.line)
   const plan =
     source.kind === 'plan'
       ? await planWithPlugged(target, source.policy, isDryRun)

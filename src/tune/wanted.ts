@@ -1,4 +1,6 @@
-import { noSuchCpus, selectorMatchesNothing, vcpuStarvesMain } from '../errors/tune.js'
+import { type CommandLine, mergedValue } from '../argv/command-line.js'
+import { parseSwitch } from '../argv/properties.js'
+import { noSuchCpus, selectorMatchesNothing, threadsNotNamed, vcpuStarvesMain } from '../errors/tune.js'
 import type { ThreadObject } from '../plan/threads/thread-objects.js'
 import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
@@ -24,19 +26,42 @@ export function wantedByPlan(threads: readonly Thread[], plan: ThreadPlan): Want
 }
 
 /**
+ * Refuses a QEMU whose vCPUs would be taken for emulator threads. One that has only just started has no vCPU yet: it is to
+ * have names by its arguments.
+ * @param line its arguments; null when they cannot be read
+ * @throws {UserError} exit 69
+ */
+export function checkToldApart(threads: readonly Thread[], line: CommandLine | null): void {
+  if (namesVcpus(rolesOf(threads, []).values())) return
+  if (parseSwitch(mergedValue(line ?? [], 'name', 'debug-threads')) !== true) throw threadsNotNamed()
+}
+
+function namesVcpus(roles: Iterable<Role>): boolean {
+  return [...roles].some(({ kind }) => kind === 'vcpu' || kind === 'all-vcpus')
+}
+
+/** What a QEMU's arguments say of its threads. */
+interface Arguments {
+  /** Objects whose thread QEMU cannot name, in the order of their making. */
+  readonly unnamed: readonly ThreadObject[]
+  /** null when they cannot be read. */
+  readonly line: CommandLine | null
+}
+
+/**
  * What selectors want; if several match a thread, the last one wins.
- * @param unnamed objects whose thread QEMU cannot name, in the order of their making
- * @throws {UserError} exit 69 for one that matches no thread
+ * @throws {UserError} exit 69 for one that matches no thread, and what `checkToldApart` throws for emulator threads
  */
 export function wantedBySelectors(
   threads: readonly Thread[],
-  unnamed: readonly ThreadObject[],
+  { unnamed, line }: Arguments,
   selectors: readonly Selector[],
 ): Wanted[] {
   const roles = [...rolesOf(threads, unnamed)]
-  for (const { text, settingFor: settingOf } of selectors) {
+  for (const { text, isForEmulator, settingFor: settingOf } of selectors) {
+    if (isForEmulator) checkToldApart(threads, line)
     if (roles.some(([thread, role]) => settingOf(thread, role) !== null)) continue
-    const areNamed = roles.some(([, { kind }]) => kind === 'vcpu' || kind === 'all-vcpus')
+    const areNamed = namesVcpus(roles.map(([, role]) => role))
     const there = [...new Set(roles.map(([, role]) => describeRole(role)))]
     throw selectorMatchesNothing({ text, threads: there, areNamed })
   }

@@ -1,7 +1,9 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { apply } from '../../src/change/threads.js'
+import { apply, COMMANDS } from '../../src/change/threads.js'
+import type { SchedPolicy } from '../../src/config/policy.js'
 import { startOf } from '../../src/host/process.js'
 import type { Deviation } from '../../src/tune/deviations.js'
 import { temporaryDirectory } from '../launcher/launcher.js'
@@ -61,6 +63,41 @@ t.test('few programs run at a time, each thread gets its CPUs before its policy'
     readdirSync(directory).filter((name) => name.startsWith('runs-')),
     [],
   )
+})
+
+t.test(
+  'who may not clear reset-on-fork keeps it when a thread is not to be real-time any longer',
+  async (t) => {
+    const as = (user: number, policy: SchedPolicy) => {
+      const { restore } = t.intercept(process, 'geteuid', { value: () => user })
+      const priority = policy === 'fifo' ? 1 : null
+      const command = COMMANDS.policy({ ...deviation(101), setting: { cpus: null, policy, priority } })
+      restore()
+      return command.join(' ')
+    }
+    t.equal(as(0, 'fifo'), 'chrt --reset-on-fork --fifo --pid 1 101')
+    t.equal(as(1000, 'fifo'), 'chrt --reset-on-fork --fifo --pid 1 101')
+    t.equal(as(0, 'other'), 'chrt --other --pid 0 101')
+    for (const policy of ['other', 'batch', 'idle'] as const) {
+      t.equal(as(1000, policy), `chrt --reset-on-fork --${policy} --pid 0 101`)
+    }
+  },
+)
+
+t.test('the kernel takes that', { skip: process.getuid?.() !== 0 && 'not root' }, async (t) => {
+  const NOBODY = { uid: 65534, gid: 65534 }
+  const child = spawn('sleep', ['60'], { ...NOBODY, stdio: 'ignore' })
+  t.teardown(() => child.kill('SIGKILL'))
+  const { pid = 0 } = child
+  const run = (command: string, user = {}) => spawnSync('sh', ['-c', `${command} ${pid}`], user).status
+  if (run('chrt --reset-on-fork --fifo --pid 1') !== 0) {
+    t.pass('no thread may be real-time here')
+    return
+  }
+  t.equal(run('chrt --other --pid 0', NOBODY), 1, 'which needs CAP_SYS_NICE')
+  for (const policy of ['other', 'batch', 'idle']) {
+    t.equal(run(`chrt --reset-on-fork --${policy} --pid 0`, NOBODY), 0, policy)
+  }
 })
 
 t.test('a thread of another process that has got the number meanwhile is left alone', async (t) => {

@@ -77,6 +77,19 @@ t.test('a group without the controller is limited by the one above', async (t) =
   t.equal(cpus(t, {})?.cpuset, null, 'no cgroup at all')
 })
 
+t.test('how SMT is off is read where CPUs are offline', async (t) => {
+  const smt = (control: string, online = '0-1') =>
+    cpus(t, {
+      '/sys/devices/system/cpu/present': '0-3\n',
+      '/sys/devices/system/cpu/online': `${online}\n`,
+      '/sys/devices/system/cpu/smt/control': `${control}\n`,
+    })?.smt
+  t.equal(smt('off'), 'off')
+  t.equal(smt('forceoff'), 'forceoff')
+  for (const other of ['on', 'notsupported', 'notimplemented', '1']) t.equal(smt(other), undefined, other)
+  t.equal(smt('off', '0-3'), undefined, 'no CPU is offline')
+})
+
 t.test('online and isolated CPUs, cores, nodes and throttling', async (t) => {
   const core = (cpu: number, siblings: string) => [
     `/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`,

@@ -1,5 +1,7 @@
+import type { CommandLine } from '../../argv/command-line.js'
 import type { Finding } from '../../errors/finding.js'
 import type { HostFacts } from '../../host/facts.js'
+import { readPciFunction } from '../../host/pci.js'
 import { readHostFacts } from '../../host/read.js'
 import { openSysroot } from '../../host/sysroot.js'
 import { hostUseOf } from '../../host/use/host-use.js'
@@ -13,9 +15,13 @@ import {
 import type { HeldLease } from '../../plan/leases.js'
 import type { AssignableHost, Assignment } from '../../plan/nics/assign.js'
 import { obstacleToBinding } from '../../plan/nics/readiness.js'
+import { vfioDevices } from '../../plan/nics/requests.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
+import { lineForThreads } from '../../plan/plan.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
+import { nearbyDevices } from '../../plan/threads/preferred-nodes.js'
 import { realtimeWarnings } from '../../plan/threads/realtime-host.js'
+import type { PciAddress } from '../../units/pci-address.js'
 import type { DomainAsk } from '../ask-domain.js'
 import { type Contradiction, contradictionsOf } from '../contradictions.js'
 import type { Cputune } from '../cputune.js'
@@ -23,6 +29,8 @@ import type { PciHostdev } from '../domain.js'
 
 /** What a domain gets of this host. */
 export interface Decision {
+  /** The command line that it was decided by. */
+  readonly line: CommandLine
   /** Where libvirt and the plan do not mean the same for a thread. */
   readonly contradictions: readonly Contradiction[]
   /** What keeps the host from being one for its real-time vCPUs. */
@@ -41,6 +49,7 @@ export function factsFor({ profile, wantsNics, policy }: DomainAsk, sysroot: str
     pci: wantsNics,
     cpus: cpus || hasSets || saysInterrupts(policy, profile),
     topology: cpus,
+    memory: profile !== null && profile.settings.hugepages !== null,
     machines: true,
   })
 }
@@ -78,13 +87,23 @@ function decideBeside(
   sysroot: string,
   held: readonly HeldLease[],
 ): Omit<Decision, 'interrupts'> {
-  const useOf = hostUseOf(openSysroot(sysroot))
+  const root = openSysroot(sysroot)
+  const useOf = hostUseOf(root)
   const obstacleOf: AssignableHost['obstacleOf'] = (device, pci, opening) =>
     obstacleToBinding(device, pci, useOf, opening)
-  const { line, nics: asked } = request
   const nics = wantsNics
-    ? assignRequested({ line, policy, domain, nics: asked, host, held, assigned: [] }, obstacleOf)
+    ? assignRequested(
+        { line: request.line, policy, domain, nics: request.nics, host, held, assigned: [] },
+        obstacleOf,
+      )
     : []
+  const line =
+    profile === null
+      ? request.line
+      : lineForThreads(request, { policy, host, held, ask: { domain, profile } })
+  const replaced = nics.flatMap(({ request }) => ('device' in request ? [request.device.index] : []))
+  const kept = vfioDevices(request.line).filter(({ index }) => !replaced.includes(index))
+  const nodeOf = (address: PciAddress) => readPciFunction(root, address)?.numaNode ?? null
   const threads =
     profile &&
     planThreads({
@@ -92,7 +111,7 @@ function decideBeside(
       policy,
       host,
       profile,
-      nics: plannedNics(nics, host.pci),
+      nics: nearbyDevices(plannedNics(nics, host.pci), kept, nodeOf),
       held,
       emulatorPin: cputune.emulatorPin?.cpus ?? null,
     })
@@ -102,5 +121,5 @@ function decideBeside(
     threads === null || host.cpus === null
       ? []
       : realtimeWarnings(threads.threads, host.cpus, host.kernelThreads, policy.host)
-  return { nics, threads, contradictions, unprepared }
+  return { line, nics, threads, contradictions, unprepared }
 }

@@ -116,7 +116,7 @@ function decideOnce(
   removeRootsRecord(sysroot, fresh)
   const host = factsFor(ask, sysroot)
   const cputune = readCputune(domain.root)
-  const { nics, threads, contradictions, unprepared, interrupts } = decide(
+  const { line, nics, threads, contradictions, unprepared, interrupts } = decide(
     ask,
     cputune,
     host,
@@ -148,7 +148,7 @@ function decideOnce(
       cpus: threads?.leased ?? [],
     },
     threads: threads?.threads ?? null,
-    ...recordedVcpus(ask.request.line, threads?.threads ?? null),
+    ...recordedVcpus(line, threads?.threads ?? null),
     ...(interrupts.length === 0 ? {} : { interrupts }),
     startsPaused: true,
     ...(notices.length === 0 ? {} : { notices }),

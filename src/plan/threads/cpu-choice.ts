@@ -35,7 +35,7 @@ export function chosenCpus(choice: NamedChoice, key: readonly string[], context:
   const offline = subtractCpuSets(cpus, host.online)
   // A set of [host] says what CPUs are for, whether they are there at the moment or not.
   if (offline.length > 0 && typeof choice !== 'string') {
-    throw cpusOffline({ cpus: formatCpuSet(offline), where: where() })
+    throw cpusOffline({ cpus: formatCpuSet(offline), where: where(), smt: host.smt })
   }
   const usable = usableCpus(cpus, host)
   if (usable.length > 0) return usable

@@ -12,6 +12,7 @@ import type { ThreadPlan } from './thread-plan.js'
 interface Placement {
   readonly line: CommandLine
   readonly threads: ThreadPlan
+  /** And other devices, see `nearbyDevices`. */
   readonly nics: readonly PlannedNic[]
   readonly nodes: HostCpus['nodes']
   /** Null when they are not known. */
@@ -35,8 +36,8 @@ export function numaWarnings(placement: Placement): string[] {
       ? [`${here}, but the guest sees one node: it cannot tell near memory from far`]
       : []),
     ...remoteNics.map(
-      ({ name, numaNode }) =>
-        `${here}, NIC '${name}' is on ${describeNodes([numaNode ?? 0])}: its interrupts and DMA cross nodes`,
+      ({ name, address, numaNode }) =>
+        `${here}, ${name === address ? `device ${address}` : `NIC '${name}'`} is on ${describeNodes([numaNode ?? 0])}: its interrupts and DMA cross nodes`,
     ),
     ...guest.flatMap((node) => memoryWarnings(placement, node, guest.length > 1)),
   ]

@@ -1,10 +1,14 @@
-import type { CpuPartition } from '../../host/facts.js'
+import { OFFLINE_BY_SMT, SMT_ON } from '../../errors/threads.js'
+import type { CpuPartition, HostCpus } from '../../host/facts.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
 import { describeHolder, type HeldLease } from '../leases.js'
 
+/** How CPUs are offline: one by one, or by SMT, see `HostCpus.smt`. */
+type Offline = 'offline' | `smt-${NonNullable<HostCpus['smt']>}`
+
 /** What keeps CPUs from a VM. */
 export interface Obstacle {
-  readonly kind: 'offline' | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own' | 'core'
+  readonly kind: Offline | 'partition' | 'cpuset' | 'held' | 'sibling' | 'own' | 'core'
   readonly cpus: CpuSet
   /** Goes on after the CPUs: `offline`, `held by guest 'plc-1' (PID 4711)`. */
   readonly why: string
@@ -13,6 +17,7 @@ export interface Obstacle {
 /** Where CPUs are wanted. */
 export interface Surroundings {
   readonly online: CpuSet
+  readonly smt?: NonNullable<HostCpus['smt']>
   readonly cpuset: CpuSet | null
   readonly partitions?: readonly CpuPartition[]
   readonly isolatedByGroups?: CpuSet
@@ -28,6 +33,7 @@ export interface Surroundings {
 export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
   const {
     online,
+    smt,
     cpuset,
     partitions = [],
     isolatedByGroups = [],
@@ -44,7 +50,9 @@ export function obstaclesTo(cpus: CpuSet, around: Surroundings): Obstacle[] {
     left = subtractCpuSets(left, cpus)
   }
   for (const lease of held) add('held', lease.cpus, `held by ${describeHolder(lease)}`)
-  add('offline', subtractCpuSets(left, online), 'offline')
+  const offline = subtractCpuSets(left, online)
+  if (smt === undefined) add('offline', offline, 'offline')
+  else add(`smt-${smt}`, offline, OFFLINE_BY_SMT)
   if (cpuset !== null) {
     const away = subtractCpuSets(left, cpuset)
     for (const { group, kind, cpus } of partitions) {
@@ -77,12 +85,18 @@ const REMEDIES: Readonly<Record<Obstacle['kind'], (cpus: string, wait: string) =
   held: (_, wait) => wait,
   sibling: (_, wait) => wait,
   offline: (cpus) => `bring CPU ${cpus} online (as root: chcpu -e ${cpus})`,
+  'smt-off': (cpus) => withoutSmt(cpus, SMT_ON.off),
+  'smt-forceoff': (cpus) => withoutSmt(cpus, SMT_ON.forceoff),
   partition: () => 'start the VM in the cgroup that has them',
   // systemd sets the cpuset of a slice by AllowedCPUs= (systemd.resource-control(5)); elsewhere there is the file alone.
   cpuset: (cpus) =>
     `add CPU ${cpus} to AllowedCPUs= of QEMU's slice, or to cpuset.cpus of that cgroup and of those above it`,
   own: () => null,
   core: () => null,
+}
+
+function withoutSmt(cpus: string, on: string): string {
+  return `leave CPU ${cpus} out of the configuration, or ${on}`
 }
 
 /** What may be done about obstacles, the first of each kind; none when nothing can. */

@@ -123,12 +123,14 @@ function priorityWarnings(priority: number, { rcuPriority }: HostCpus): Finding[
   if (limit === undefined || priority <= limit) return []
   const why =
     rcuPriority === 'default' ? 'without rcutree.kthread_prio=' : `with rcutree.kthread_prio=${limit}`
+  const boot = `boot with rcutree.kthread_prio=${Math.min(priority, HIGHEST_VCPU) + 1}`
+  const lower = limit >= HIGHEST_VCPU ? LOWER_VCPUS : `${LOWER_VCPUS}, and ${boot}`
   const finding: Finding = {
     id: RCUC.id,
     level: 'warn',
     what: `real-time vCPUs at priority ${priority} are above the kernel's ${BELOW} of their CPUs (at most ${limit} ${why})`,
     where: 'a vCPU that is busy keeps them from running, and RCU stalls',
-    todo: `lower the priority to ${Math.max(1, limit)}, or boot with rcutree.kthread_prio=${Math.min(99, priority + 1)}`,
+    todo: priority > HIGHEST_VCPU ? lower : `lower the priority to ${Math.max(1, limit)}, or ${boot}`,
   }
   return [finding]
 }

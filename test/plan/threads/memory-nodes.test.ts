@@ -31,6 +31,26 @@ t.test('vCPUs go where guest RAM is bound to, unless a NIC is elsewhere', async 
   t.strictSame(cpus(plan(['-smp', '2', ...bound(1)], nic)), ['1', '2'])
 })
 
+t.test('devices that are named by their address count after the named NICs, and before memory', async (t) => {
+  const device = (host: string) => ['-smp', '2', '-device', `vfio-pci,host=${host}`]
+  const pci = withNic(0, { numaNode: 1 })
+  const by = (host: string) => plan(device(host), { pci })
+  t.strictSame(cpus(by('nic:ens1f0')), ['5', '6'])
+  t.strictSame(cpus(by('0000:03:00.0')), ['5', '6'])
+  t.strictSame(cpus(by('03:00.0')), ['5', '6'])
+  t.strictSame(warningsOf(by('0000:03:00.0')), [])
+  t.strictSame(cpus(plan([...device('0000:03:00.0'), ...bound(0)], { pci })), ['5', '6'])
+  const named = plan(device('0000:03:00.0'), { pci, options: ['--nic', 'ens1f1'] })
+  t.strictSame(cpus(named), ['1', '2'])
+  t.strictSame(warningsOf(named), [
+    'vCPUs are on NUMA node 0, device 0000:03:00.0 is on NUMA node 1: its interrupts and DMA cross nodes',
+  ])
+  const elsewhere = plan(device('0000:03:00.0'), { pci, profile: 'vcpus = { cpus = "1-2" }' })
+  t.strictSame(warningsOf(elsewhere), [
+    'vCPUs are on NUMA node 0, device 0000:03:00.0 is on NUMA node 1: its interrupts and DMA cross nodes',
+  ])
+})
+
 t.test('vCPUs go where huge pages are, and a node with too few is a warning', async (t) => {
   const pool = (freeByNode: Record<number, number>) => ({
     profile: 'vcpus = { cpus = "auto" }\nhugepages = "1G"',

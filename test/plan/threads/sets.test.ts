@@ -55,6 +55,14 @@ t.test("priorities above the kernel's own threads are a warning where they are k
     /at most 1 without rcutree.kthread_prio=.*lower the priority to 1/,
   ])
   t.strictSame(fifo(1, { rcuPriority: 'default' }), [])
+  t.match(fifo(95, { rcuPriority: 'default' }), [
+    /lower the priority to 1, or boot with rcutree.kthread_prio=96$/,
+  ])
+  for (const priority of [96, 98, 99]) {
+    t.match(fifo(priority, { rcuPriority: 'default' }), [
+      /RCU stalls; give the vCPUs a priority of 95 at most, and boot with rcutree.kthread_prio=96$/,
+    ])
+  }
   t.strictSame(fifo(99, {}), [], 'a host that does not say')
 })
 
@@ -122,6 +130,21 @@ t.test('each refusal says what keeps CPUs from the VM', async (t) => {
       /of realtime CPUs 4-7 none is usable \(4-7 outside cpuset 0-3 of QEMU's cgroup\): .*; add CPU 4-7 to AllowedCPUs= of QEMU's slice, or /,
     ],
     [auto, { online: set('0-3') }, /none is usable \(4-7 offline\): .*; bring CPU 4-7 online/],
+    [
+      auto,
+      { online: set('0-3'), smt: 'off' },
+      /none is usable \(4-7 offline since SMT is off\): .*; leave CPU 4-7 out of the configuration, or turn SMT on \(as root: echo on >\/sys\/devices\/system\/cpu\/smt\/control\)$/,
+    ],
+    [
+      auto,
+      { online: set('0-3'), smt: 'forceoff' },
+      /none is usable \(4-7 offline since SMT is off\): .*; leave CPU 4-7 out of the configuration, or boot without nosmt=force$/,
+    ],
+    [
+      'vcpus = { cpus = "6-7" }',
+      { online: set('0-5'), smt: 'off' },
+      /^CPU 6-7 is offline since SMT is off: .*; choose others, or turn SMT on \(as root: echo on >\/sys\/devices\/system\/cpu\/smt\/control\)$/,
+    ],
     [
       auto,
       { online: set('0-4,6-7'), cpuset: set('0-3'), partitions },
