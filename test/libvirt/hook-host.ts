@@ -127,5 +127,6 @@ export function bindBefore(root: string, index: number): void {
     [`${device}/driver`]: { to: '../../../../bus/pci/drivers/vfio-pci' },
     [`${device}/uevent`]: uevent('vfio-pci'),
     [`/dev/vfio/1${index}`]: '',
+    '/dev/vfio/vfio': '',
   })
 }
