@@ -125,12 +125,21 @@ function readDevices(
       serial: serials.get(address) ?? null,
       vfioNode: iommuGroup === null ? null : vfioNodeOf(iommuGroup),
       cdev: cdevs.get(address) ?? null,
-      isGone: () => readIsGone(root, address),
+      isGone: once(() => readIsGone(root, address)),
       ...(iommuGroup === null
         ? {}
-        : { vfioContainer, directRegion: () => readDirectRegion(root, iommuGroup) }),
+        : { vfioContainer, directRegion: once(() => readDirectRegion(root, iommuGroup)) }),
     }
   })
+}
+
+/** A plan that is made again, when it is known what other VMs hold, looks at the same host. */
+function once<T>(look: () => T): () => T {
+  let seen: { readonly found: T } | null = null
+  return () => {
+    seen ??= { found: look() }
+    return seen.found
+  }
 }
 
 /** A network controller, or a card of another class with an interface: only NICs are told apart by serial numbers. */

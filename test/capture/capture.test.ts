@@ -53,7 +53,7 @@ t.test('nodes that memory may be taken from come along', async (t) => {
   const directory = t.testdir({ host: {} })
   const [root, out] = ['host', 'captured'].map((name) => join(directory, name)) as [Root, Root]
   writeFiles(root, {
-    '/sys/kernel/x': '',
+    '/sys/devices/system/cpu/present': '0-1\n',
     '/proc/self/status': 'Name:\tsh\nCapEff:\t0000000000000000\nMems_allowed_list:\t0,2\n',
   })
   captureHost(root, out, true)
