@@ -19,7 +19,9 @@ function unbalancedSets(
   for (const { vcpu, cpus } of vcpus) {
     if (cpus === null) continue
     const text = formatCpuSet(cpus)
-    vcpuSets.set(text, { cpus, numbers: [...(vcpuSets.get(text)?.numbers ?? []), vcpu] })
+    const known = vcpuSets.get(text)
+    if (known === undefined) vcpuSets.set(text, { cpus, numbers: [vcpu] })
+    else known.numbers.push(vcpu)
   }
   const sets = [
     ...[...vcpuSets.values()].map(({ cpus, numbers }) => ({ who: `vCPU ${formatCpuSet(numbers)}`, cpus })),
