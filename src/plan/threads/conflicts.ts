@@ -14,7 +14,8 @@ interface Placed {
 
 /**
  * Refuses what must never be: a real-time vCPU where QEMU's other threads run (it would starve the main loop that it
- * waits for), on a housekeeping CPU or with another real-time vCPU; any thread of a VM on a switch CPU.
+ * waits for), on a housekeeping CPU or with another real-time vCPU; a best-effort vCPU that has no CPU beside those of
+ * real-time vCPUs, for which the guest waits, too; any thread of a VM on a switch CPU.
  * @throws {UserError} exit 78
  */
 export function checkConflicts(plan: ThreadPlan, context: CpuContext): void {
@@ -27,14 +28,28 @@ export function checkConflicts(plan: ThreadPlan, context: CpuContext): void {
     if (taken.length > 0) throw switchCpusTaken({ what, cpus: formatCpuSet(taken), where: where(key) })
   }
   const realtime = vcpus.filter(({ vcpu }) => isRealtime(vcpu))
-  for (const [index, { what, cpus, key }] of realtime.entries()) {
+  // The real-time vCPU of each CPU.
+  const owners = new Map<number, Placed>()
+  for (const one of realtime) {
+    const { what, cpus, key } = one
     const busy = intersectCpuSets(cpus, policy.host.housekeeping ?? [])
     if (busy.length > 0) throw realtimeOnReservedCpu({ what, cpus: formatCpuSet(busy), where: where(key) })
-    for (const other of [...others, ...realtime.slice(0, index)]) {
-      const shared = intersectCpuSets(cpus, other.cpus)
+    const own = new Set(cpus)
+    const earlier = cpus.flatMap((cpu) => owners.get(cpu) ?? []).slice(0, 1)
+    for (const other of [...others, ...earlier]) {
+      const shared = other.cpus.filter((cpu) => own.has(cpu))
       if (shared.length === 0) continue
       throw realtimeShared({ what, other: other.what, cpus: formatCpuSet(shared), where: where(key) })
     }
+    for (const cpu of cpus) owners.set(cpu, one)
+  }
+  for (const { what: other, cpus, key, vcpu } of vcpus) {
+    const [first] = cpus
+    const owner = first === undefined || isRealtime(vcpu) ? undefined : owners.get(first)
+    // With other CPUs besides, `setWarnings` says so.
+    if (owner === undefined || !cpus.every((cpu) => owners.has(cpu))) continue
+    const shared = intersectCpuSets(cpus, owner.cpus)
+    throw realtimeShared({ what: owner.what, other, cpus: formatCpuSet(shared), where: where(key) })
   }
 }
 

@@ -223,6 +223,22 @@ t.test('what cannot be is refused', async (t) => {
       'vCPU 1 at fifo 1 would share CPU 5 with vCPU 0 at fifo 1, which it would starve: qemu-rt.toml:6; give one of the two other CPUs',
     ],
     [
+      'a best-effort vCPU that only has the CPU of a real-time one',
+      'vcpus = { cpus = { 0 = "4", 1 = "4" }, policy = "fifo", realtime-mask = "^0" }',
+      ['-smp', '2'],
+      {},
+      78,
+      'vCPU 1 at fifo 1 would share CPU 4 with vCPU 0, which it would starve: qemu-rt.toml:6; give one of the two other CPUs',
+    ],
+    [
+      'a best-effort vCPU that only has the CPUs of real-time ones',
+      'vcpus = { cpus = { 0 = "4-5", 1 = "4", 2 = "5" }, policy = "fifo", realtime-mask = "^0" }',
+      ['-smp', '3'],
+      {},
+      78,
+      'vCPU 1 at fifo 1 would share CPU 4 with vCPU 0, which it would starve: qemu-rt.toml:6; give one of the two other CPUs',
+    ],
+    [
       'two real-time vCPUs of different VMs on one CPU',
       'vcpus = { cpus = "5,7", policy = "fifo" }',
       ['-smp', '2'],
