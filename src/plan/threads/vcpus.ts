@@ -60,7 +60,8 @@ export function planVcpus(
     throw noRealtimeVcpu({ mask: profile.realtimeMask ?? '', vcpus: possible, where: where() })
   }
   const cpusOf = placeVcpus(profile, wanted, context, handOut, groups)
-  const bestEffort = { policy: null, priority: null }
+  // Said, so that one which was real-time by another mask is no more. One that is best-effort already is left alone.
+  const bestEffort = { policy: 'other', priority: null } as const
   return numbers.map((vcpu) => {
     const { policy, priority } = !isRealtime(profile) || realtime.has(vcpu) ? profile : bestEffort
     const cpus = cpusOf(vcpu)

@@ -57,7 +57,9 @@ t.test('or take them when they are plugged', async (t) => {
   t.equal(threads.vcpus.length, 1)
   t.strictSame(lease, { nics: [], cpus: '4' })
   const masked = 'vcpus = { cpus = "4-5", policy = "fifo", realtime-mask = "^0", hotplug = "later" }'
-  t.strictSame(threadsOf(masked, ['-smp', '1,maxcpus=16']).threads.vcpus, [{ vcpu: 0, cpus: '4' }])
+  t.strictSame(threadsOf(masked, ['-smp', '1,maxcpus=16']).threads.vcpus, [
+    { vcpu: 0, cpus: '4', policy: 'other' },
+  ])
 })
 
 t.test('a list gives its CPUs in order; best-effort vCPUs take no lease', async (t) => {
@@ -100,10 +102,10 @@ t.test("realtime-mask is Nova's: ^0 is all but vCPU 0, 2-3 is these alone", asyn
       '-smp',
       '4',
     ]).threads.vcpus.map((vcpu: { policy?: string }) => vcpu.policy ?? '-')
-  t.strictSame(policies('^0'), ['-', 'fifo', 'fifo', 'fifo'])
-  t.strictSame(policies('^0-1'), ['-', '-', 'fifo', 'fifo'])
-  t.strictSame(policies('2-3'), ['-', '-', 'fifo', 'fifo'])
-  t.strictSame(policies('0-3,^1'), ['fifo', '-', 'fifo', 'fifo'])
+  t.strictSame(policies('^0'), ['other', 'fifo', 'fifo', 'fifo'], 'best-effort, whatever they were before')
+  t.strictSame(policies('^0-1'), ['other', 'other', 'fifo', 'fifo'])
+  t.strictSame(policies('2-3'), ['other', 'other', 'fifo', 'fifo'])
+  t.strictSame(policies('0-3,^1'), ['fifo', 'other', 'fifo', 'fifo'])
 })
 
 t.test('I/O threads by id or all alike, workers and vhost threads', async (t) => {
