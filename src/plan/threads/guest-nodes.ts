@@ -1,4 +1,4 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
 import { type Properties, parseSwitch } from '../../argv/properties.js'
 import { type Bytes, parseBytes } from '../../units/bytes.js'
 import type { CpuSet } from '../../units/cpu-set.js'
@@ -17,7 +17,8 @@ export interface GuestNode {
 
 /**
  * The guest's NUMA nodes, as `-numa node,cpus=…,memdev=…` and `-numa cpu,node-id=…` say (QEMU 10.0 qapi/machine.json,
- * NumaOptions). vCPUs of no node are the first one's (hw/core/machine.c, machine_numa_finish_cpu_init).
+ * NumaOptions). Where nothing says of any vCPU which node is its own, PCs go by sockets; else vCPUs of no node are node 0's
+ * (hw/core/machine.c, machine_numa_finish_cpu_init).
  */
 export function guestNodes(line: CommandLine, vcpus: VcpuCount): GuestNode[] {
   const ram = new Set(backendUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
@@ -34,9 +35,12 @@ export function guestNodes(line: CommandLine, vcpus: VcpuCount): GuestNode[] {
   const [only, second] = written
   if (only === undefined || second === undefined) return [makeNode(0, all, backends)]
   const places = options.filter((numa) => numa.get('type') === 'cpu').map(placeOf)
-  const byLevels = places.length === 0 ? () => null : nodeByLevels(places, levelCounts(line, vcpus))
   const byNumber = nodeByNumber(written, vcpus.possible)
-  const vcpusOf = groupBy(all, (vcpu) => byLevels(vcpu) ?? byNumber[vcpu] ?? only.id)
+  const isUnmapped = places.length === 0 && byNumber.every((node) => node === undefined)
+  const nodeOf = isUnmapped
+    ? nodeBySocket(line, vcpus, written.length)
+    : nodeByLevels(places, () => levelCounts(line, vcpus))
+  const vcpusOf = groupBy(all, (vcpu) => nodeOf(vcpu) ?? byNumber[vcpu] ?? 0)
   const backendsOf = groupBy(backends, ({ id }) => id)
   return written.map(({ id, memdev }) => {
     const own = vcpusOf.get(id) ?? []
@@ -102,12 +106,14 @@ function placeOf(numa: Properties): CpuPlace {
 
 /**
  * The node of a vCPU by its place among sockets, cores and so on; null where no `-numa cpu` names it. The first that names it counts.
- * @param counts how many there are of each level
+ * @param countsOf how many there are of each level; asked where there are places
  */
 function nodeByLevels(
   places: readonly CpuPlace[],
-  counts: readonly number[],
+  countsOf: () => readonly number[],
 ): (vcpu: number) => number | null {
+  if (places.length === 0) return () => null
+  const counts = countsOf()
   // Places that name the same levels are told apart by the numbers in these.
   const kinds = new Map<string, { readonly named: readonly number[]; readonly first: Map<string, number> }>()
   for (const [index, { levels }] of places.entries()) {
@@ -126,15 +132,38 @@ function nodeByLevels(
   }
 }
 
+/** Machines whose sockets are dealt out to the nodes, one after the other (hw/i386/x86.c, x86_get_default_cpu_node_id). */
+const PCS = /^(?:pc|q35|isapc|microvm)(?:-|$)/
+
+/** As PCs do by default; of other machines every vCPU is taken to be node 0's. Without a type it is a PC. */
+function nodeBySocket(line: CommandLine, vcpus: VcpuCount, nodes: number): (vcpu: number) => number {
+  if (!PCS.test(mergedValue(line, 'machine', 'type') ?? 'pc')) return () => 0
+  const counts = levelCounts(line, vcpus)
+  return (vcpu) => (levelsOf(vcpu, counts)[0] ?? 0) % nodes
+}
+
 function product(counts: readonly number[]): number {
   return counts.reduce((total, count) => total * count, 1)
 }
 
-/** How many sockets there are, dies in each, and so on (QEMU hw/core/machine-smp.c; cores are what is not said). */
+/**
+ * How many sockets there are, dies in each, and so on. Cores are what is not said, or else sockets; machine types before 6.2 do
+ * the other way round (QEMU hw/core/machine-smp.c, machine_parse_smp_config).
+ */
 function levelCounts(line: CommandLine, { possible, threads }: VcpuCount): number[] {
-  const outer = (['sockets', 'dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
-  const cores = smpNumber(line, 'cores') || Math.max(1, Math.floor(possible / (product(outer) * threads)))
-  return [...outer, cores, threads]
+  const [sockets, cores] = [smpNumber(line, 'sockets'), smpNumber(line, 'cores')]
+  const inner = (['dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
+  const rest = (given: number) => Math.max(1, Math.floor(possible / (product(inner) * threads * given)))
+  const prefersSockets = cores > 0 || isBefore62(mergedValue(line, 'machine', 'type') ?? '')
+  return sockets === 0 && prefersSockets
+    ? [rest(cores || 1), ...inner, cores || 1, threads]
+    : [sockets || 1, ...inner, cores || rest(sockets || 1), threads]
+}
+
+/** Whether it is a versioned machine type of QEMU before 6.2: `pc-q35-6.1`, `pc-i440fx-2.11`. */
+function isBefore62(type: string): boolean {
+  const [, major, minor] = /-(\d+)\.(\d+)/.exec(type) ?? []
+  return major !== undefined && (Number(major) < 6 || (Number(major) === 6 && Number(minor) < 2))
 }
 
 /** A vCPU's number in each level. */
