@@ -151,15 +151,18 @@ function alternatives(first: readonly string[], then: readonly string[]): string
   return all.length === 0 ? 'give the guest fewer vCPUs' : all.join(', or ')
 }
 
-/** A real-time vCPU on a CPU that another VM holds. */
+/** A real-time thread on a CPU that another VM holds. */
 export function cpusHeld(facts: {
+  /** Null for vCPUs. */
+  readonly what: string | null
   readonly cpus: string
   readonly holder: string
   readonly where: string
 }): UserError {
+  const [start, link] = facts.what === null ? ['', ''] : [`${facts.what} would run on `, ', which']
   return userError({
     exitCode: EXIT.unavailable,
-    what: `CPU ${facts.cpus} is held by ${facts.holder}`,
+    what: `${start}CPU ${facts.cpus}${link} is held by ${facts.holder}`,
     where: facts.where,
     todo: 'stop that VM or wait for it with --wait SECONDS, or choose other CPUs (cpus = "auto" finds free ones)',
     mayPass: true,
@@ -250,15 +253,20 @@ export function noEmulatorCpus(facts: {
   readonly housekeeping: string | null
   readonly obstacles: string
   readonly remedies: readonly string[]
+  /** Whether it may be otherwise when other VMs have ended. */
+  readonly mayPass: boolean
   readonly where: string
 }): UserError {
+  const { mayPass } = facts
   const own = 'emulator = { cpus = "…" } in the profile'
   if (facts.housekeeping === null) {
+    const obstacles = facts.obstacles === '' ? '' : ` (${facts.obstacles})`
     return userError({
-      exitCode: EXIT.config,
-      what: `no CPU is left for emulator threads beside the real-time vCPUs on CPU ${facts.cpus}`,
+      exitCode: mayPass ? EXIT.unavailable : EXIT.config,
+      what: `no CPU is left for emulator threads beside the real-time vCPUs on CPU ${facts.cpus}${obstacles}`,
       where: facts.where,
-      todo: `set housekeeping under [host], or ${own}`,
+      todo: [...facts.remedies, 'set housekeeping under [host]', own].join(', or '),
+      mayPass,
     })
   }
   return userError({
@@ -266,6 +274,7 @@ export function noEmulatorCpus(facts: {
     what: `no CPU is left for emulator threads: of housekeeping CPUs ${facts.housekeeping} none is usable (${facts.obstacles})`,
     where: facts.where,
     todo: [...facts.remedies, `set ${own} to CPUs that are`].join(', or '),
+    mayPass,
   })
 }
 

@@ -1,6 +1,12 @@
 import { nodeOf } from '../plan/threads/auto.js'
 import { isRealtime, type ThreadPlan, type ThreadSetting } from '../plan/threads/thread-plan.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../units/cpu-set.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../units/cpu-set.js'
 import type { Cputune, MemoryPlace, Pin, Schedule } from './cputune.js'
 
 /** A thread of a domain for which libvirt and the plan do not mean the same. */
@@ -26,7 +32,7 @@ export function contradictionsOf(
     ...iothreadContradictions(cputune, threads),
     ...emulatorContradictions(cputune, threads),
     ...starvedEmulator(cputune, threads),
-    ...cputune.memory.flatMap((place) => memoryContradiction(place, threads, nodes)),
+    ...memoryContradictions(cputune, threads, nodes),
   ]
 }
 
@@ -165,14 +171,33 @@ function starvedEmulator(cputune: Cputune, threads: ThreadPlan): Contradiction[]
   )
 }
 
-function memoryContradiction(
-  { nodes: memory, vcpus, element }: MemoryPlace,
-  threads: ThreadPlan,
+function memoryContradictions(
+  { memory }: Cputune,
+  { vcpus }: ThreadPlan,
   nodes: Readonly<Record<number, CpuSet>>,
 ): Contradiction[] {
-  const placed = threads.vcpus.filter(({ vcpu }) => vcpus === null || vcpus.includes(vcpu))
-  const theirs = [...new Set(placed.flatMap(({ cpus }) => cpus ?? []).map((cpu) => nodeOf(cpu, nodes)))]
-  if (Object.keys(nodes).length < 2 || theirs.length === 0) return []
+  if (memory.length === 0 || Object.keys(nodes).length < 2) return []
+  const cpus = unionCpuSets(vcpus.flatMap((vcpu) => vcpu.cpus ?? []))
+  const nodeOfCpu = new Map(cpus.map((cpu) => [cpu, nodeOf(cpu, nodes)]))
+  const placed = new Map(
+    vcpus.map(({ vcpu, cpus }) => [
+      vcpu,
+      [...new Set((cpus ?? []).flatMap((cpu) => nodeOfCpu.get(cpu) ?? []))],
+    ]),
+  )
+  return memory.flatMap((place) => memoryContradiction(place, placed))
+}
+
+/** @param placed the host's nodes that each vCPU is on */
+function memoryContradiction(
+  { nodes: memory, vcpus, element }: MemoryPlace,
+  placed: ReadonlyMap<number, readonly number[]>,
+): Contradiction[] {
+  const found = new Set<number>()
+  // A domain may have a thousand cells, each of all its vCPUs.
+  for (const vcpu of vcpus ?? placed.keys()) for (const node of placed.get(vcpu) ?? []) found.add(node)
+  const theirs = [...found]
+  if (theirs.length === 0) return []
   const here = `vCPUs are on NUMA node ${formatCpuSet(theirs.sort((a, b) => a - b))}`
   if (memory === null) {
     return [contradiction(`${element} has numad choose the NUMA node of guest RAM, and ${here}`)]

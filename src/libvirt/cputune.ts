@@ -104,12 +104,16 @@ function scheduleOf({ name, attributes }: XmlElement, which: string): Schedule |
   return { policy, priority, element: `<${name}${which} scheduler='${policy}'${rank}/>` }
 }
 
+/** QEMU starts no guest with more (include/system/numa.h, MAX_NODES), and what is written of others need not be read. */
+const MOST_NODES = 128
+
 function memoryPlaces(root: XmlElement): MemoryPlace[] {
   const numatune = childOf(root, 'numatune')
-  const cells = childrenOf(childOf(childOf(root, 'cpu'), 'numa'), 'cell')
+  const cells = childrenOf(childOf(childOf(root, 'cpu'), 'numa'), 'cell').slice(0, MOST_NODES)
   const memory = childOf(numatune, 'memory')
   const whole = memory === null ? [] : placeOf(memory, '', null)
-  const byNode = childrenOf(numatune, 'memnode').flatMap((element) => {
+  const named = childrenOf(numatune, 'memnode').slice(0, MOST_NODES)
+  const byNode = named.flatMap((element) => {
     const id = listIn(element, 'cellid')?.[0]
     const cell = cells.find(({ attributes }, index) => Number(attributes.id ?? index) === id)
     return placeOf(element, ` cellid='${id}'`, listIn(cell ?? null, 'cpus'))

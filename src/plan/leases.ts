@@ -103,6 +103,19 @@ export function describeHolding(
   return `is in IOMMU group ${device.iommuGroup}, of which ${holder} has ${address}`
 }
 
+/**
+ * Whether a VM holds it. `tune` keeps a plan away from CPUs that no VM holds (`planKeeping`) by a holding without guest, PID
+ * and record: a wish, which counts for what is chosen and for real-time vCPUs alone.
+ */
+export function isVms({ guest, pid, nics, record }: HeldLease): boolean {
+  return guest !== null || pid !== 0 || nics.length > 0 || record !== undefined
+}
+
+/** The CPUs that other VMs hold. */
+export function cpusOfVms(held: readonly HeldLease[]): CpuSet {
+  return held.filter(isVms).flatMap(({ cpus }) => cpus)
+}
+
 /** Who holds one of these CPUs, and which of them. */
 export function holderOfCpus(held: readonly HeldLease[], cpus: CpuSet) {
   for (const lease of held) {

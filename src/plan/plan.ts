@@ -22,6 +22,7 @@ import { applyRules } from './passes/rules.js'
 import { sharedMemory } from './passes/shared-memory.js'
 import { threadNames } from './passes/thread-names.js'
 import type { Request } from './request.js'
+import { heldWarnings } from './threads/conflicts.js'
 import { coreWarnings } from './threads/cores.js'
 import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
@@ -277,6 +278,7 @@ function threadWarnings(
       (one): Warning => ({ ...one, kind: 'unprepared' }),
     ),
     ...ofKind('placement', contexts),
+    ...ofKind('held-cpu', heldWarnings(threads, held)),
   ]
 }
 

@@ -10,6 +10,7 @@ export type WarningKind =
   | 'stale-entry'
   | 'passed-over'
   | 'kept-away'
+  | 'held-cpu'
   | 'contradiction'
   | 'placement'
   | 'unprepared'
@@ -66,6 +67,12 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
   'kept-away': {
     reaches: 'log',
     because: 'a real-time vCPU may starve emulator threads there. No error: the profile is not strict',
+  },
+  'held-cpu': {
+    reaches: 'log',
+    because:
+      "another VM's real-time vCPU may keep threads there from running. No error: they may have other CPUs besides, and who " +
+      'holds a CPU need not use it',
   },
   contradiction: {
     reaches: 'terminal',

@@ -79,6 +79,7 @@ t.test('a terminal shows all', async (t) => {
 t.test('every kind says why it reaches whom it reaches', async (t) => {
   const serious = Object.entries(WARNINGS).filter(([, { reaches }]) => reaches === 'log')
   t.strictSame(serious.map(([kind]) => kind).sort(), [
+    'held-cpu',
     'kept-away',
     'no-data',
     'other-device',

@@ -1,7 +1,7 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
-import { parseSwitch } from '../../argv/properties.js'
+import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
+import { type Properties, parseSwitch } from '../../argv/properties.js'
 import { type Bytes, parseBytes } from '../../units/bytes.js'
-import { type CpuSet, parseCpuSet } from '../../units/cpu-set.js'
+import type { CpuSet } from '../../units/cpu-set.js'
 import { type Backend, backendUses, hostNodes, memoryBackends } from '../memory/guest-ram.js'
 import { smpNumber, type VcpuCount } from './smp.js'
 
@@ -17,7 +17,8 @@ export interface GuestNode {
 
 /**
  * The guest's NUMA nodes, as `-numa node,cpus=…,memdev=…` and `-numa cpu,node-id=…` say (QEMU 10.0 qapi/machine.json,
- * NumaOptions). vCPUs of no node are the first one's (hw/core/machine.c, machine_numa_finish_cpu_init).
+ * NumaOptions). Where nothing says of any vCPU which node is its own, PCs go by sockets; else vCPUs of no node are node 0's
+ * (hw/core/machine.c, machine_numa_finish_cpu_init).
  */
 export function guestNodes(line: CommandLine, vcpus: VcpuCount): GuestNode[] {
   const ram = new Set(backendUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
@@ -27,46 +28,146 @@ export function guestNodes(line: CommandLine, vcpus: VcpuCount): GuestNode[] {
     .filter((numa) => numa.get('type') === 'node')
     .map((numa, index) => ({
       id: Number(numa.get('nodeid') ?? index),
-      // The key may be repeated, and each adds CPUs.
-      vcpus: [...numa.text.matchAll(/(?:^|,)cpus=([\d-]+)/g)].flatMap(
-        ([, list = '']) => parseCpuSet(list) ?? [],
-      ),
-      backends: backends.filter(({ id }) => id === numa.get('memdev')),
+      text: numa.text,
+      memdev: numa.get('memdev') ?? '',
     }))
   const all = Array.from({ length: vcpus.possible }, (_, vcpu) => vcpu)
   const [only, second] = written
   if (only === undefined || second === undefined) return [makeNode(0, all, backends)]
-  const places = options
-    .filter((numa) => numa.get('type') === 'cpu')
-    .map((numa) => {
-      const at = (key: string) => (numa.get(key) === undefined ? null : Number(numa.get(key)))
-      return { node: at('node-id'), levels: LEVELS.map((level) => at(`${level}-id`)) }
-    })
-  const nodeOfVcpu = (vcpu: number): number => {
-    const own = levelsOf(line, vcpus, vcpu)
-    const place = places.find(({ levels }) =>
-      levels.every((level, at) => level === null || level === own[at]),
-    )
-    return place?.node ?? written.find(({ vcpus }) => vcpus.includes(vcpu))?.id ?? only.id
+  const places = options.filter((numa) => numa.get('type') === 'cpu').map(placeOf)
+  const byNumber = nodeByNumber(written, vcpus.possible)
+  const isUnmapped = places.length === 0 && byNumber.every((node) => node === undefined)
+  const nodeOf = isUnmapped
+    ? nodeBySocket(line, vcpus, written.length)
+    : nodeByLevels(places, () => levelCounts(line, vcpus))
+  const vcpusOf = groupBy(all, (vcpu) => nodeOf(vcpu) ?? byNumber[vcpu] ?? 0)
+  const backendsOf = groupBy(backends, ({ id }) => id)
+  return written.map(({ id, memdev }) => {
+    const own = vcpusOf.get(id) ?? []
+    // QEMU refuses a second node of the same number.
+    vcpusOf.delete(id)
+    return makeNode(id, own, backendsOf.get(memdev) ?? [])
+  })
+}
+
+function groupBy<Key, Value>(values: readonly Value[], keyOf: (value: Value) => Key): Map<Key, Value[]> {
+  const groups = new Map<Key, Value[]>()
+  for (const value of values) {
+    const key = keyOf(value)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [value])
+    else group.push(value)
   }
-  return written.map(({ id, backends }) =>
-    makeNode(
-      id,
-      all.filter((vcpu) => nodeOfVcpu(vcpu) === id),
-      backends,
-    ),
-  )
+  return groups
+}
+
+/**
+ * The node of each vCPU that a node names by its number: `cpus=0-3`, which may be repeated. The first that names a vCPU counts.
+ * Each vCPU is looked at once, however often it is named.
+ */
+function nodeByNumber(nodes: readonly { readonly id: number; readonly text: string }[], count: number) {
+  const node: (number | undefined)[] = Array.from({ length: count }, () => undefined)
+  // The next vCPU of no node, at or after each.
+  const next = Uint32Array.from({ length: count + 1 }, (_, vcpu) => vcpu)
+  const free = (from: number): number => {
+    let at = from
+    while (at < count && next[at] !== at) {
+      const then = next[at] ?? count
+      next[at] = next[then] ?? count
+      at = then
+    }
+    return at
+  }
+  for (const { id, text } of nodes) {
+    for (const [, first = '', last = first] of text.matchAll(/(?:^|,)cpus=(\d+)(?:-(\d+))?(?![^,])/g)) {
+      const end = Math.min(Number(last), count - 1)
+      for (let vcpu = free(Math.min(Number(first), count)); vcpu <= end; vcpu = free(vcpu + 1)) {
+        node[vcpu] = id
+        next[vcpu] = vcpu + 1
+      }
+    }
+  }
+  return node
 }
 
 /** A vCPU has a number in each (QEMU 10.0 qapi/machine.json, CpuInstanceProperties). */
 const LEVELS = ['socket', 'die', 'cluster', 'module', 'core', 'thread'] as const
 
-/** A vCPU's number in each level (QEMU hw/core/machine-smp.c; cores are what is not said). */
-function levelsOf(line: CommandLine, { possible, threads }: VcpuCount, vcpu: number): number[] {
-  const product = (counts: readonly number[]) => counts.reduce((total, count) => total * count, 1)
-  const outer = (['sockets', 'dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
-  const cores = smpNumber(line, 'cores') || Math.max(1, Math.floor(possible / (product(outer) * threads)))
-  const counts = [...outer, cores, threads]
+/** What `-numa cpu` puts on a node: the vCPUs with these numbers. A level without one may be any. */
+interface CpuPlace {
+  readonly node: number | null
+  readonly levels: readonly (number | null)[]
+}
+
+function placeOf(numa: Properties): CpuPlace {
+  const at = (key: string) => (numa.get(key) === undefined ? null : Number(numa.get(key)))
+  return { node: at('node-id'), levels: LEVELS.map((level) => at(`${level}-id`)) }
+}
+
+/**
+ * The node of a vCPU by its place among sockets, cores and so on; null where no `-numa cpu` names it. The first that names it counts.
+ * @param countsOf how many there are of each level; asked where there are places
+ */
+function nodeByLevels(
+  places: readonly CpuPlace[],
+  countsOf: () => readonly number[],
+): (vcpu: number) => number | null {
+  if (places.length === 0) return () => null
+  const counts = countsOf()
+  // Places that name the same levels are told apart by the numbers in these.
+  const kinds = new Map<string, { readonly named: readonly number[]; readonly first: Map<string, number> }>()
+  for (const [index, { levels }] of places.entries()) {
+    const named = levels.flatMap((level, at) => (level === null ? [] : [at]))
+    const kind = kinds.get(named.join()) ?? { named, first: new Map<string, number>() }
+    kinds.set(named.join(), kind)
+    const key = named.map((at) => levels[at]).join()
+    if (!kind.first.has(key)) kind.first.set(key, index)
+  }
+  return (vcpu) => {
+    const own = levelsOf(vcpu, counts)
+    const found = [...kinds.values()].map(
+      ({ named, first }) => first.get(named.map((at) => own[at]).join()) ?? Number.POSITIVE_INFINITY,
+    )
+    return places[Math.min(...found)]?.node ?? null
+  }
+}
+
+/** Machines whose sockets are dealt out to the nodes, one after the other (hw/i386/x86.c, x86_get_default_cpu_node_id). */
+const PCS = /^(?:pc|q35|isapc|microvm)(?:-|$)/
+
+/** As PCs do by default; of other machines every vCPU is taken to be node 0's. Without a type it is a PC. */
+function nodeBySocket(line: CommandLine, vcpus: VcpuCount, nodes: number): (vcpu: number) => number {
+  if (!PCS.test(mergedValue(line, 'machine', 'type') ?? 'pc')) return () => 0
+  const counts = levelCounts(line, vcpus)
+  return (vcpu) => (levelsOf(vcpu, counts)[0] ?? 0) % nodes
+}
+
+function product(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total * count, 1)
+}
+
+/**
+ * How many sockets there are, dies in each, and so on. Cores are what is not said, or else sockets; machine types before 6.2 do
+ * the other way round (QEMU hw/core/machine-smp.c, machine_parse_smp_config).
+ */
+function levelCounts(line: CommandLine, { possible, threads }: VcpuCount): number[] {
+  const [sockets, cores] = [smpNumber(line, 'sockets'), smpNumber(line, 'cores')]
+  const inner = (['dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
+  const rest = (given: number) => Math.max(1, Math.floor(possible / (product(inner) * threads * given)))
+  const prefersSockets = cores > 0 || isBefore62(mergedValue(line, 'machine', 'type') ?? '')
+  return sockets === 0 && prefersSockets
+    ? [rest(cores || 1), ...inner, cores || 1, threads]
+    : [sockets || 1, ...inner, cores || rest(sockets || 1), threads]
+}
+
+/** Whether it is a versioned machine type of QEMU before 6.2: `pc-q35-6.1`, `pc-i440fx-2.11`. */
+function isBefore62(type: string): boolean {
+  const [, major, minor] = /-(\d+)\.(\d+)/.exec(type) ?? []
+  return major !== undefined && (Number(major) < 6 || (Number(major) === 6 && Number(minor) < 2))
+}
+
+/** A vCPU's number in each level. */
+function levelsOf(vcpu: number, counts: readonly number[]): number[] {
   return counts.map((count, level) => Math.floor(vcpu / product(counts.slice(level + 1))) % count)
 }
 

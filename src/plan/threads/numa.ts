@@ -90,14 +90,15 @@ function preallocationWarnings(
 }
 
 function nodesOfVcpus({ vcpus }: ThreadPlan, which: readonly number[], nodes: HostCpus['nodes']): number[] {
+  const wanted = new Set(which)
   return nodesOf(
-    vcpus.flatMap(({ vcpu, cpus }) => (which.includes(vcpu) ? (cpus ?? []) : [])),
+    vcpus.flatMap(({ vcpu, cpus }) => (wanted.has(vcpu) ? (cpus ?? []) : [])),
     nodes,
   )
 }
 
 function nodesOf(cpus: CpuSet, nodes: HostCpus['nodes']): number[] {
-  return [...new Set(cpus.map((cpu) => nodeOf(cpu, nodes)))].sort((a, b) => a - b)
+  return [...new Set([...new Set(cpus)].map((cpu) => nodeOf(cpu, nodes)))].sort((a, b) => a - b)
 }
 
 function describeNodes(nodes: readonly number[]): string {

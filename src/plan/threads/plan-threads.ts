@@ -1,6 +1,6 @@
 import type { CommandLine } from '../../argv/command-line.js'
 import type { Profile, ThreadProfile } from '../../config/policy.js'
-import { cpusHeld, noEmulatorCpus } from '../../errors/threads.js'
+import { noEmulatorCpus } from '../../errors/threads.js'
 import type { HostCpus } from '../../host/facts.js'
 import {
   type CpuSet,
@@ -9,10 +9,10 @@ import {
   subtractCpuSets,
   unionCpuSets,
 } from '../../units/cpu-set.js'
-import { describeHolder, type HeldLease, holderOfCpus, type Lease } from '../leases.js'
+import { cpusOfVms, type HeldLease, type Lease } from '../leases.js'
 import type { PassInput, PlannedNic } from '../pass.js'
-import { checkConflicts } from './conflicts.js'
-import { type CpuContext, obstaclesToChoice, usableCpus } from './cpu-choice.js'
+import { checkConflicts, checkHeld, checkOthersHeld } from './conflicts.js'
+import { type CpuContext, usableCpus } from './cpu-choice.js'
 import { guestNodes } from './guest-nodes.js'
 import {
   cpusFor,
@@ -22,7 +22,7 @@ import {
   namedChoices,
   type Purpose,
 } from './hand-out.js'
-import { describeObstacles, remediesFor } from './obstacles.js'
+import { describeObstacles, obstaclesTo, remediesFor } from './obstacles.js'
 import { preferredNodes } from './preferred-nodes.js'
 import { countVcpus } from './smp.js'
 import { threadObjects, unnamedObjects } from './thread-objects.js'
@@ -67,10 +67,15 @@ export function planThreads(input: ThreadInput): PlannedThreads | null {
   const groups = vcpuGroups(input)
   const nodes = groups.flatMap((group) => group.nodes)
   const handOut = makeHandOut(context, input.held, namedChoices(settings), nodes)
-  const threads = settle(placeAll(input, context, handOut, groups), context, emulatorPinOf(input))
+  const threads = settle(placeAll(input, context, handOut, groups), {
+    ...context,
+    emulatorPin: emulatorPinOf(input),
+    held: input.held,
+  })
   checkConflicts(threads, context)
   const realtime = threads.vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? [])
   checkHeld(realtime, input.held, context)
+  checkOthersHeld(threads, input.held, context)
   return { threads, leased: unionCpuSets([...realtime, ...handOut.given()]), affinity: affinityOf(threads) }
 }
 
@@ -160,12 +165,19 @@ export function iothreadIds(line: CommandLine): string[] {
   return threadObjects(line).flatMap(({ type, id }) => (type === 'iothread' ? [id] : []))
 }
 
+/** Where emulator threads without CPUs in the profile may go. */
+interface EmulatorContext extends CpuContext {
+  readonly emulatorPin: CpuSet | null
+  readonly held: readonly HeldLease[]
+}
+
 /**
  * Gives emulator threads CPUs when the profile does not but places vCPUs: those that libvirt gives them, where they may
- * stay there, else the housekeeping CPUs, else whatever is not spoken for. I/O, worker and vhost threads with a policy alone run where emulator threads do.
+ * stay there, else the housekeeping CPUs, else whatever is not spoken for; and none that another VM holds. I/O, worker and
+ * vhost threads with a policy alone run where emulator threads do.
  */
-function settle(threads: ThreadPlan, context: CpuContext, emulatorPin: CpuSet | null): ThreadPlan {
-  const emulator = settleEmulator(threads, context, emulatorPin)
+function settle(threads: ThreadPlan, context: EmulatorContext): ThreadPlan {
+  const emulator = settleEmulator(threads, context)
   const follow = <T extends ThreadSetting>(one: T): T => ({
     ...one,
     cpus: one.cpus ?? emulator?.cpus ?? null,
@@ -178,15 +190,14 @@ function settle(threads: ThreadPlan, context: CpuContext, emulatorPin: CpuSet | 
   }
 }
 
-function settleEmulator(
-  { vcpus, emulator }: ThreadPlan,
-  context: CpuContext,
-  emulatorPin: CpuSet | null,
-): ThreadSetting | null {
+function settleEmulator({ vcpus, emulator }: ThreadPlan, context: EmulatorContext): ThreadSetting | null {
   const { host } = context.policy
+  const { held } = context
   const placed = vcpus.flatMap(({ cpus }) => cpus ?? [])
   if (placed.length === 0 || (emulator?.cpus ?? null) !== null) return emulator
-  const pinned = usableCpus(emulatorPin ?? [], context.cpus)
+  const ofOthers = cpusOfVms(held)
+  const free = (cpus: CpuSet) => subtractCpuSets(usableCpus(cpus, context.cpus), ofOthers)
+  const pinned = free(context.emulatorPin ?? [])
   if (pinned.length > 0 && mayBe(pinned, vcpus, context)) {
     return { policy: null, priority: null, ...emulator, cpus: pinned }
   }
@@ -195,18 +206,20 @@ function settleEmulator(
     ...(host.switch ?? []),
     ...placed,
   ])
-  const cpus = usableCpus(host.housekeeping ?? unused, context.cpus)
+  const wanted = host.housekeeping ?? unused
+  const cpus = free(wanted)
   if (cpus.length > 0) return { policy: null, priority: null, ...emulator, cpus }
   const isNeeded = vcpus.some(isRealtime)
   if (!isNeeded) return emulator
   const where = context.policy.place(['profile', context.profile, 'vcpus'])
   const { housekeeping } = host
-  const obstacles = obstaclesToChoice('housekeeping', context)
+  const obstacles = obstaclesTo(wanted, { ...(context.cpus ?? { online: wanted, cpuset: null }), held })
   throw noEmulatorCpus({
     cpus: formatCpuSet(unionCpuSets(placed)),
     housekeeping: housekeeping && formatCpuSet(housekeeping),
     obstacles: describeObstacles(obstacles),
     remedies: remediesFor(obstacles),
+    mayPass: obstacles.some(({ kind }) => kind === 'held'),
     where,
   })
 }
@@ -218,12 +231,4 @@ function mayBe(cpus: CpuSet, vcpus: ThreadPlan['vcpus'], { policy }: CpuContext)
     ...(policy.host.switch ?? []),
   ]
   return intersectCpuSets(cpus, others).length === 0
-}
-
-/** @throws {UserError} exit 69 when another VM has one of the CPUs of real-time vCPUs */
-export function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context: CpuContext): void {
-  const conflict = holderOfCpus(held, realtime)
-  if (conflict === null) return
-  const where = context.policy.place(['profile', context.profile, 'vcpus'])
-  throw cpusHeld({ cpus: formatCpuSet(conflict.cpus), holder: describeHolder(conflict.lease), where })
 }

@@ -5,9 +5,8 @@ import { type CpuSet, subtractCpuSets, unionCpuSets } from '../../units/cpu-set.
 import type { HeldLease } from '../leases.js'
 import type { PassInput } from '../pass.js'
 import { nodeOf } from './auto.js'
-import { checkConflicts } from './conflicts.js'
+import { checkConflicts, checkHeld } from './conflicts.js'
 import { makeHandOut, namedChoices } from './hand-out.js'
-import { checkHeld } from './plan-threads.js'
 import { isRealtime, type ThreadPlan } from './thread-plan.js'
 import { planVcpus } from './vcpus.js'
 

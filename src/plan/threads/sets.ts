@@ -1,10 +1,19 @@
 import type { HostCpus } from '../../host/facts.js'
-import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
-import type { ThreadPlan } from './thread-plan.js'
+import {
+  type CpuSet,
+  formatCpuSet,
+  intersectCpuSets,
+  subtractCpuSets,
+  unionCpuSets,
+} from '../../units/cpu-set.js'
+import { isRealtime, type ThreadPlan } from './thread-plan.js'
 
-/** Warns of sets of CPUs among which the kernel moves no thread, and of vCPUs that a table leaves out. */
+/**
+ * Warns of best-effort vCPUs that may run where real-time ones do, of sets of CPUs among which the kernel moves no thread, and of
+ * vCPUs that a table leaves out.
+ */
 export function setWarnings(threads: ThreadPlan, { isolated }: HostCpus): string[] {
-  return [...unbalancedSets(threads, isolated ?? []), ...holes(threads)]
+  return [...starvedVcpus(threads), ...unbalancedSets(threads, isolated ?? []), ...holes(threads)]
 }
 
 /**
@@ -19,7 +28,9 @@ function unbalancedSets(
   for (const { vcpu, cpus } of vcpus) {
     if (cpus === null) continue
     const text = formatCpuSet(cpus)
-    vcpuSets.set(text, { cpus, numbers: [...(vcpuSets.get(text)?.numbers ?? []), vcpu] })
+    const known = vcpuSets.get(text)
+    if (known === undefined) vcpuSets.set(text, { cpus, numbers: [vcpu] })
+    else known.numbers.push(vcpu)
   }
   const sets = [
     ...[...vcpuSets.values()].map(({ cpus, numbers }) => ({ who: `vCPU ${formatCpuSet(numbers)}`, cpus })),
@@ -38,6 +49,22 @@ function unbalancedSets(
         'threads share one while others are idle; give each thread one CPU, or CPUs that are not isolated',
     ]
   })
+}
+
+/** Those that have no other CPUs are refused (`checkConflicts`). */
+function starvedVcpus({ vcpus }: ThreadPlan): string[] {
+  const taken = new Set(vcpus.filter(isRealtime).flatMap(({ cpus }) => cpus ?? []))
+  const shared = vcpus
+    .filter((vcpu) => !isRealtime(vcpu))
+    .map(({ vcpu, cpus }) => ({ vcpu, cpus: (cpus ?? []).filter((cpu) => taken.has(cpu)) }))
+    .filter(({ cpus }) => cpus.length > 0)
+  if (shared.length === 0) return []
+  const [numbers, cpus] = [shared.map(({ vcpu }) => vcpu), unionCpuSets(shared.flatMap(({ cpus }) => cpus))]
+  const it = numbers.length === 1 ? 'it' : 'them'
+  return [
+    `vCPU ${formatCpuSet(numbers)} may run on CPU ${formatCpuSet(cpus)} of real-time vCPUs, which starve ${it} there; ` +
+      `give ${it} other CPUs`,
+  ]
 }
 
 function holes({ vcpus }: ThreadPlan): string[] {

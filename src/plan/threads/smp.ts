@@ -19,10 +19,10 @@ const LEVELS = ['drawers', 'books', 'sockets', 'dies', 'clusters', 'modules', 'c
 type Key = (typeof LEVELS)[number] | 'cpus' | 'maxcpus'
 
 /**
- * More than any machine has: q35 has 4096 (QEMU 11.1, hw/i386/pc_q35.c, max_cpus), and -smp -1 is 4294967295, which QEMU
- * refuses for that.
+ * What the largest machines have: q35 (QEMU 11.1, hw/i386/pc_q35.c, max_cpus) and pseries (hw/ppc/spapr.c,
+ * SPAPR_IRQ_NR_IPIS). -smp -1 is 4294967295, which QEMU refuses for that.
  */
-const MOST_VCPUS = 65_536
+const MOST_VCPUS = 4096
 
 /**
  * Counts vCPUs as QEMU does (hw/core/machine-smp.c, machine_parse_smp_config): `-smp 4`, `-smp 2,maxcpus=4`,

@@ -54,15 +54,16 @@ export function planVcpus(
   groups: readonly VcpuGroup[],
 ): VcpuSetting[] {
   const { numbers, possible } = wanted
-  const realtime = isRealtime(profile) ? realtimeVcpus(profile.realtimeMask, possible) : []
+  const realtime = new Set(isRealtime(profile) ? realtimeVcpus(profile.realtimeMask, possible) : [])
   const where = () => context.policy.place(['profile', context.profile, ...KEY])
-  if (isRealtime(profile) && realtime.length === 0) {
+  if (isRealtime(profile) && realtime.size === 0) {
     throw noRealtimeVcpu({ mask: profile.realtimeMask ?? '', vcpus: possible, where: where() })
   }
   const cpusOf = placeVcpus(profile, wanted, context, handOut, groups)
-  const bestEffort = { policy: null, priority: null }
+  // Said, so that one which was real-time by another mask is no more. One that is best-effort already is left alone.
+  const bestEffort = { policy: 'other', priority: null } as const
   return numbers.map((vcpu) => {
-    const { policy, priority } = !isRealtime(profile) || realtime.includes(vcpu) ? profile : bestEffort
+    const { policy, priority } = !isRealtime(profile) || realtime.has(vcpu) ? profile : bestEffort
     const cpus = cpusOf(vcpu)
     if (cpus === null && isRealtime({ policy })) throw realtimeWithoutCpus({ vcpu, where: where() })
     return { vcpu, cpus, policy, priority }
@@ -92,10 +93,8 @@ function placeVcpus(
     }
   }
   if (choice === 'auto') {
-    const wanted = groups.map((group) => ({
-      ...group,
-      vcpus: group.vcpus.filter((vcpu) => numbers.includes(vcpu)),
-    }))
+    const now = new Set(numbers)
+    const wanted = groups.map((group) => ({ ...group, vcpus: group.vcpus.filter((vcpu) => now.has(vcpu)) }))
     const purpose = { what: 'vCPUs', key: KEY, pluggable }
     const wish = { isolatesCores, prefersIsolated: isRealtime(profile) }
     const placed = new Map(wanted.flatMap((group) => handOutTo(group, wanted.length, purpose, wish, handOut)))

@@ -57,7 +57,9 @@ t.test('or take them when they are plugged', async (t) => {
   t.equal(threads.vcpus.length, 1)
   t.strictSame(lease, { nics: [], cpus: '4' })
   const masked = 'vcpus = { cpus = "4-5", policy = "fifo", realtime-mask = "^0", hotplug = "later" }'
-  t.strictSame(threadsOf(masked, ['-smp', '1,maxcpus=16']).threads.vcpus, [{ vcpu: 0, cpus: '4' }])
+  t.strictSame(threadsOf(masked, ['-smp', '1,maxcpus=16']).threads.vcpus, [
+    { vcpu: 0, cpus: '4', policy: 'other' },
+  ])
 })
 
 t.test('a list gives its CPUs in order; best-effort vCPUs take no lease', async (t) => {
@@ -100,10 +102,10 @@ t.test("realtime-mask is Nova's: ^0 is all but vCPU 0, 2-3 is these alone", asyn
       '-smp',
       '4',
     ]).threads.vcpus.map((vcpu: { policy?: string }) => vcpu.policy ?? '-')
-  t.strictSame(policies('^0'), ['-', 'fifo', 'fifo', 'fifo'])
-  t.strictSame(policies('^0-1'), ['-', '-', 'fifo', 'fifo'])
-  t.strictSame(policies('2-3'), ['-', '-', 'fifo', 'fifo'])
-  t.strictSame(policies('0-3,^1'), ['fifo', '-', 'fifo', 'fifo'])
+  t.strictSame(policies('^0'), ['other', 'fifo', 'fifo', 'fifo'], 'best-effort, whatever they were before')
+  t.strictSame(policies('^0-1'), ['other', 'other', 'fifo', 'fifo'])
+  t.strictSame(policies('2-3'), ['other', 'other', 'fifo', 'fifo'])
+  t.strictSame(policies('0-3,^1'), ['fifo', 'other', 'fifo', 'fifo'])
 })
 
 t.test('I/O threads by id or all alike, workers and vhost threads', async (t) => {
@@ -221,6 +223,22 @@ t.test('what cannot be is refused', async (t) => {
       {},
       78,
       'vCPU 1 at fifo 1 would share CPU 5 with vCPU 0 at fifo 1, which it would starve: qemu-rt.toml:6; give one of the two other CPUs',
+    ],
+    [
+      'a best-effort vCPU that only has the CPU of a real-time one',
+      'vcpus = { cpus = { 0 = "4", 1 = "4" }, policy = "fifo", realtime-mask = "^0" }',
+      ['-smp', '2'],
+      {},
+      78,
+      'vCPU 1 at fifo 1 would share CPU 4 with vCPU 0, which it would starve: qemu-rt.toml:6; give one of the two other CPUs',
+    ],
+    [
+      'a best-effort vCPU that only has the CPUs of real-time ones',
+      'vcpus = { cpus = { 0 = "4-5", 1 = "4", 2 = "5" }, policy = "fifo", realtime-mask = "^0" }',
+      ['-smp', '3'],
+      {},
+      78,
+      'vCPU 1 at fifo 1 would share CPU 4 with vCPU 0, which it would starve: qemu-rt.toml:6; give one of the two other CPUs',
     ],
     [
       'two real-time vCPUs of different VMs on one CPU',

@@ -44,6 +44,20 @@ t.test('a table that leaves vCPUs out is a warning', async (t) => {
   ])
 })
 
+t.test('a best-effort vCPU that may run where a real-time one does is a warning', async (t) => {
+  const masked = (first: string) =>
+    warnings(
+      `vcpus = { cpus = { 0 = "${first}", 1 = "4" }, policy = "fifo", realtime-mask = "^0" }`,
+      ['-smp', '2'],
+      { isolated: set('4') },
+    )
+  t.match(masked('3-4'), [
+    'vCPU 0 may run on CPU 4 of real-time vCPUs, which starve it there; give it other CPUs',
+    /^CPUs 3-4 of vCPU 0 are half isolated/,
+  ])
+  t.strictSame(masked('3'), [])
+})
+
 t.test("priorities above the kernel's own threads are a warning where they are known", async (t) => {
   const fifo = (priority: number, facts: object) =>
     warnings(`vcpus = { cpus = "auto", policy = "fifo", priority = ${priority} }`, [], facts)
