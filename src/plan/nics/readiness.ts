@@ -191,7 +191,7 @@ function noGroup({ address, iommuGroup }: PciDevice): Obstacle | null {
 /**
  * The kernel leaves such a group where it is: "Device is ineligible for IOMMU domain attach due to platform RMRR requirement"
  * (Linux drivers/iommu/intel/iommu.c), for every kind of IOMMU since 6.6 "Firmware has requested this device have a 1:1 IOMMU
- * mapping" (drivers/iommu/iommu.c, __iommu_device_set_domain). Of HPE's servers see its advisory c03645796.
+ * mapping" (drivers/iommu/iommu.c, __iommu_device_set_domain).
  */
 function keptByFirmware({ address, iommuGroup, directRegion }: PciDevice): Obstacle | null {
   const region = directRegion?.() ?? null
