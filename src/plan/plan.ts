@@ -26,10 +26,10 @@ import { heldWarnings } from './threads/conflicts.js'
 import { coreWarnings } from './threads/cores.js'
 import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
-import { decidedThreads, type PlannedThreads, planThreads } from './threads/plan-threads.js'
+import { decidedThreads, iothreadIds, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { nearbyDevices } from './threads/preferred-nodes.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
-import { setWarnings } from './threads/sets.js'
+import { iothreadWarnings, setWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
 import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
@@ -144,6 +144,7 @@ export function makePlan(
         ? ofKind('kept-away', [emulatorKeptAway(keptAway(policy, profile, threads, host)).message])
         : []),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, near, { policy, host, held })),
+      ...ofKind('placement', iothreadWarnings(profile?.settings.iothreads ?? null, iothreadIds(ruled.line))),
       ...ofKind('placement', interruptWarnings(interrupts, threads?.threads ?? null, policy.host.realtime)),
     ],
     profile: profile?.name ?? null,

@@ -440,6 +440,17 @@ t.test(
   },
 )
 
+t.test("a thread on a CPU that another VM holds is kept for the domain's log", AS_ROOT, async (t) => {
+  const { hook, request, root, config } = hookHost(t)
+  const profile = (name: string, policy: string) =>
+    `[profile.${name}]\nvcpus = { cpus = "1", policy = "${policy}" }\n`
+  writeFileSync(config, `[host]\nhousekeeping = "0"\n${profile('rt', 'fifo')}${profile('best', 'other')}`)
+  writeFiles(root, { '/sys/devices/system/cpu/present': '0-3\n' })
+  await hook('prepare begin', { args: ['--rt-profile', 'rt'], name: 'other', uuid: OTHER_UUID })
+  await hook('prepare begin', { args: ['--rt-profile', 'best'] })
+  t.match(request().notices, [/^vCPU 0 may run on CPU 1, which guest 'other' holds for itself: /])
+})
+
 t.test('a pool takes no NIC from the host while another one is bound already', AS_ROOT, async (t) => {
   // The third one has a name of its own, which counts less.
   for (const bound of [1, 2]) {

@@ -18,6 +18,7 @@ import { obstacleToBinding } from '../../plan/nics/readiness.js'
 import { vfioDevices } from '../../plan/nics/requests.js'
 import { assignRequested, plannedNics } from '../../plan/passes/nic-assignment.js'
 import { lineForThreads } from '../../plan/plan.js'
+import { heldWarnings } from '../../plan/threads/conflicts.js'
 import { type PlannedThreads, placesThreads, planThreads } from '../../plan/threads/plan-threads.js'
 import { nearbyDevices } from '../../plan/threads/preferred-nodes.js'
 import { realtimeWarnings } from '../../plan/threads/realtime-host.js'
@@ -35,6 +36,8 @@ export interface Decision {
   readonly contradictions: readonly Contradiction[]
   /** What keeps the host from being one for its real-time vCPUs. */
   readonly unprepared: readonly Finding[]
+  /** Where its threads may run on a CPU that another VM holds. */
+  readonly beside: readonly string[]
   readonly nics: readonly Assignment[]
   readonly threads: PlannedThreads | null
   /** Where the interrupts of its devices go. */
@@ -121,5 +124,6 @@ function decideBeside(
     threads === null || host.cpus === null
       ? []
       : realtimeWarnings(threads.threads, host.cpus, host.kernelThreads, policy.host)
-  return { line, nics, threads, contradictions, unprepared }
+  const beside = threads === null ? [] : heldWarnings(threads.threads, held)
+  return { line, nics, threads, contradictions, unprepared, beside }
 }

@@ -116,7 +116,7 @@ function decideOnce(
   removeRootsRecord(sysroot, fresh)
   const host = factsFor(ask, sysroot)
   const cputune = readCputune(domain.root)
-  const { line, nics, threads, contradictions, unprepared, interrupts } = decide(
+  const { line, nics, threads, contradictions, unprepared, beside, interrupts } = decide(
     ask,
     cputune,
     host,
@@ -133,6 +133,7 @@ function decideOnce(
   const notices = [
     ...(unsettled.length === 0 ? [] : [`${fewOf(unsettled)}; the hook sets its threads as the profile says`]),
     ...(unprepared.length === 0 ? [] : [unprepared.map(findingText).join('; also ')]),
+    ...beside,
   ]
   const devices = nics.map(({ device, opening }) => withNodeOf(device, opening.by))
   const kept = keptHostdevs(domain, nics)

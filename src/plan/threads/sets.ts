@@ -1,3 +1,4 @@
+import type { Profile } from '../../config/policy.js'
 import type { HostCpus } from '../../host/facts.js'
 import {
   type CpuSet,
@@ -6,6 +7,7 @@ import {
   subtractCpuSets,
   unionCpuSets,
 } from '../../units/cpu-set.js'
+import { isThreadProfile } from './hand-out.js'
 import { isRealtime, type ThreadPlan } from './thread-plan.js'
 
 /**
@@ -65,6 +67,42 @@ function starvedVcpus({ vcpus }: ThreadPlan): string[] {
     `vCPU ${formatCpuSet(numbers)} may run on CPU ${formatCpuSet(cpus)} of real-time vCPUs, which starve ${it} there; ` +
       `give ${it} other CPUs`,
   ]
+}
+
+/**
+ * Warns of I/O threads that a table of them leaves out, and names the table's entries that may have been meant for them. Where it
+ * leaves out none, its other entries are for other VMs.
+ * @param profile the profile's `iothreads`
+ * @param ids of the guest's I/O threads
+ */
+export function iothreadWarnings(profile: Profile['iothreads'], ids: readonly string[]): string[] {
+  if (profile === null || isThreadProfile(profile)) return []
+  const there = new Set(ids)
+  const out = ids.filter((id) => !Object.hasOwn(profile, id))
+  const unmatched = Object.keys(profile).filter((id) => !there.has(id))
+  if (out.length === 0) return []
+  const [who, are, it] =
+    out.length === 1 ? ['I/O thread', 'is', 'it goes'] : ['I/O threads', 'are', 'they go']
+  const [besides, correct] =
+    unmatched.length === 0
+      ? ['', '']
+      : [`, which has ${listed(unmatched)} for no I/O thread of this guest`, ', or correct an id']
+  const them = out.length === 1 ? 'it' : 'them'
+  return [
+    `${who} ${listed(out)} ${are} not in the table of iothreads${besides}: ${it} where emulator threads do; ` +
+      `add ${them} to the table${correct}`,
+  ]
+}
+
+/** A guest may have any number of them. */
+const LISTED = 3
+
+function listed(ids: readonly string[]): string {
+  const more = ids.length > LISTED ? ` and ${ids.length - LISTED} more` : ''
+  return `${ids
+    .slice(0, LISTED)
+    .map((id) => `'${id}'`)
+    .join(', ')}${more}`
 }
 
 function holes({ vcpus }: ThreadPlan): string[] {

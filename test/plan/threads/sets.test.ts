@@ -44,6 +44,25 @@ t.test('a table that leaves vCPUs out is a warning', async (t) => {
   ])
 })
 
+t.test('a table that leaves I/O threads out is a warning, with those that it has for none', async (t) => {
+  const table = (...keys: readonly string[]) =>
+    `iothreads = { ${keys.map((key) => `${key} = { cpus = "0" }`).join(', ')} }`
+  const guest = (...ids: readonly string[]) => ids.flatMap((id) => ['-object', `iothread,id=${id}`])
+  const two = guest('iothread1', 'iothread2')
+  t.strictSame(warnings(table('iothread1', 'iotread2'), two), [
+    "I/O thread 'iothread2' is not in the table of iothreads, which has 'iotread2' for no I/O thread of this guest: it goes where emulator threads do; add it to the table, or correct an id",
+  ])
+  t.strictSame(warnings(table('iothread1'), two), [
+    "I/O thread 'iothread2' is not in the table of iothreads: it goes where emulator threads do; add it to the table",
+  ])
+  t.match(warnings(table('a'), guest('a', ...Array.from({ length: 9 }, (_, at) => `b${at}`))), [
+    /^I\/O threads 'b0', 'b1', 'b2' and 6 more are not in the table of iothreads: they go /,
+  ])
+  t.strictSame(warnings(table('iothread1', 'iothread2', 'iothread3'), two), [], 'a profile of several VMs')
+  t.strictSame(warnings(table('a', 'b')), [], 'a guest without any')
+  t.strictSame(warnings('iothreads = { cpus = "0" }', two), [])
+})
+
 t.test('a best-effort vCPU that may run where a real-time one does is a warning', async (t) => {
   const masked = (first: string) =>
     warnings(
