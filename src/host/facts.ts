@@ -200,5 +200,6 @@ export const EMPTY_HOST: HostFacts = {
   uncounted: [],
   cpus: null,
   hugePages: null,
+  memoryNodes: null,
   memoryLockLimit: null,
 }

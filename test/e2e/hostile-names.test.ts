@@ -133,7 +133,7 @@ async function fakeQemu(t: Test): Promise<number> {
       'bash',
       program,
       '/usr/bin/bash',
-      `guest=${NAME}`,
+      `guest=${NAME},debug-threads=on`,
     ],
     { stdio: 'ignore', env: { PATH } },
   )
