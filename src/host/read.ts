@@ -13,7 +13,7 @@ import { readSerials } from './serial.js'
 import { readSlots } from './slots.js'
 import { readSriov } from './sriov.js'
 import { openSysroot, type Root } from './sysroot.js'
-import { hostUseOf } from './use/host-use.js'
+import { hostUseOf, once } from './use/host-use.js'
 import { makeMayBeOpen } from './use/open-nodes.js'
 import {
   readCdevs,
@@ -131,15 +131,6 @@ function readDevices(
         : { vfioContainer, directRegion: once(() => readDirectRegion(root, iommuGroup)) }),
     }
   })
-}
-
-/** A plan that is made again, when it is known what other VMs hold, looks at the same host. */
-function once<T>(look: () => T): () => T {
-  let seen: { readonly found: T } | null = null
-  return () => {
-    seen ??= { found: look() }
-    return seen.found
-  }
 }
 
 /** A network controller, or a card of another class with an interface: only NICs are told apart by serial numbers. */

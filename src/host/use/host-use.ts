@@ -52,11 +52,12 @@ interface Programs {
   readonly rdma: () => { readonly text: string | null }
 }
 
-function once<T extends object>(read: () => T): () => T {
-  let value: T | null = null
+/** Looks when it is first asked, and once: plan and hook ask more than once of the same host. */
+export function once<T>(look: () => T): () => T {
+  let seen: { readonly found: T } | null = null
   return () => {
-    value ??= read()
-    return value
+    seen ??= { found: look() }
+    return seen.found
   }
 }
 
