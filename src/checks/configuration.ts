@@ -5,13 +5,15 @@ import {
   subtractCpuSets,
   unionCpuSets,
 } from '../units/cpu-set.js'
+import { parseSmtControl } from '../units/smt.js'
 import type { Check, Sets } from './check.js'
 import { byOnline } from './fixes.js'
-import { cpusOf, cpusText, few, whyNot } from './look.js'
+import { cpusOf, cpusText, few, textOf, whyNot } from './look.js'
 import { isolatedCpus, ONLINE, PRESENT } from './sets.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
 const SOURCE = 'docs/configuration.md'
+const SMT_CONTROL = '/sys/devices/system/cpu/smt/control'
 
 /** What [host] may be on this host: the CPUs that are isolated, else all but the first two, or the first. */
 export function exampleOfHost({ realtime: isolated, housekeeping, online }: Sets): string {
@@ -53,7 +55,7 @@ const cpus: Check = {
   group: 'configuration',
   severity: 'fail',
   look: 'for the CPUs of [host] being there and online',
-  reads: [ONLINE, PRESENT],
+  reads: [ONLINE, PRESENT, SMT_CONTROL],
   wanted: () => 'each there and online',
   judge: ({ configured, facts }) => {
     const online = cpusOf(facts, ONLINE)
@@ -85,7 +87,7 @@ const cpus: Check = {
     return missed(
       cpus,
       `${off.join(', ')}, not online`,
-      `${byOnline(subtractCpuSets(all, online))}; or correct [host]`,
+      `${byOnline(subtractCpuSets(all, online), parseSmtControl(textOf(facts, SMT_CONTROL)))}; or correct [host]`,
     )
   },
   why: 'A VM that is given a CPU that is not online does not start, and none does while [host] has a CPU that the host has not.',

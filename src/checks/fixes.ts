@@ -1,4 +1,6 @@
+import { SMT_ON } from '../errors/threads.js'
 import { type CpuSet, formatCpuSet } from '../units/cpu-set.js'
+import type { SmtOff } from '../units/smt.js'
 
 /** The file of sysctl.d that fixes write to. */
 export const SYSCTL_FILE = '/etc/sysctl.d/90-qemu-rt.conf'
@@ -21,9 +23,12 @@ export function byModule(module: string, option: string): string {
   return `write "options ${module} ${option}" into ${MODPROBE_FILE}; it counts when the module is loaded next, at the latest after a reboot`
 }
 
-/** Switches CPUs on, which the kernel may refuse for those that the firmware has off. */
-export function byOnline(cpus: CpuSet): string {
-  return `run as root: chcpu -e ${formatCpuSet(cpus)}`
+/**
+ * Switches CPUs on, which the kernel may refuse for those that the firmware has off.
+ * @param smt how SMT is off: the kernel then refuses the other threads of each core
+ */
+export function byOnline(cpus: CpuSet, smt: SmtOff | undefined): string {
+  return smt === undefined ? `run as root: chcpu -e ${formatCpuSet(cpus)}` : SMT_ON[smt]
 }
 
 /** Adds to the kernel's command line. docs/host-check.md says how. */

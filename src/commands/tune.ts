@@ -3,7 +3,6 @@ import { findConfig } from '../config/find.js'
 import { loadPolicy } from '../config/load.js'
 import { noPlan, tuneIncomplete, tuneRefused } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
-import { readAttribute } from '../host/sysfs.js'
 import { giveCpus } from '../libvirt/give-cpus.js'
 import { writeAll } from '../report/output.js'
 import { explainAll, readCircumstances } from '../tune/explain.js'
@@ -20,7 +19,6 @@ import {
 } from '../tune/targets.js'
 import { commandsText, tunedText } from '../tune/text.js'
 import { lookAndCheck, missingAmong, type Settings, type Source, settingsFor, tune } from '../tune/tune.js'
-import { parseCpuSet } from '../units/cpu-set.js'
 import { ownLine } from '../units/printable.js'
 
 export interface TuneOptions extends TargetOptions {
@@ -107,11 +105,10 @@ async function tuneOne(target: RunningQemu, settings: Settings): Promise<Problem
   const narrow = isRoots ? giveCpus(target.pid, settings.expected.plan) : []
   const { before, refusals, missing } = await tune(target, settings)
   writeAll(1, tunedText(target, { before, refusals, missing }))
-  const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const isAsked = ({ deviation: { role } }: Refusal) => settings.expected === null || isAskedFor(role)
   const explain = (some: readonly Refusal[]) =>
     explainAll(some, ({ deviation }) =>
-      readCircumstances(target.pid, deviation.thread.tid, online, target.record?.profile),
+      readCircumstances(target.pid, deviation.thread.tid, target.record?.profile),
     )
   const say = (kind: Problem['kind'], causes: readonly string[]) =>
     causes.map((cause) => ({ kind, text: `${describeTarget(target)}: ${cause}` }))

@@ -1,4 +1,4 @@
-import { exitCodeFor } from './system.js'
+import { exitCodeFor, LED_ELSEWHERE } from './system.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 export function goldenInputMissing(facts: { readonly directory: string; readonly input: string }): UserError {
@@ -47,14 +47,18 @@ export function goldenNotReadable(facts: { readonly file: string; readonly reaso
   })
 }
 
-/** `reason` is the errno name: only some of them are about permission. */
+/** `reason` is the errno name, of which only some are about permission, or `LED_ELSEWHERE`. */
 export function goldenNotWritable(facts: { readonly file: string; readonly reason: string }): UserError {
-  const exitCode = exitCodeFor(facts.reason, EXIT.unavailable)
-  const permission = exitCode === EXIT.permission
+  const { file, reason } = facts
+  const isLed = reason === LED_ELSEWHERE
+  const exitCode = isLed ? EXIT.permission : exitCodeFor(reason, EXIT.unavailable)
+  const mended = exitCode === EXIT.permission ? 'make its directory writable' : 'look at the disk'
   return userError({
     exitCode,
-    what: `what a golden case expects cannot be written (${facts.reason})`,
-    where: facts.file,
-    todo: `${permission ? 'make its directory writable' : 'look at the disk'}, then run qemu-rt golden update again`,
+    what: `what a golden case expects cannot be written (${reason})`,
+    where: file,
+    todo: isLed
+      ? "give the case's real path, without links"
+      : `${mended}, then run qemu-rt golden update again`,
   })
 }

@@ -1,3 +1,4 @@
+import type { SmtOff } from '../units/smt.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
 export function badVcpuCount(facts: { readonly key: string; readonly value: string }): UserError {
@@ -45,7 +46,7 @@ export function unknownCpus(facts: {
 export const OFFLINE_BY_SMT = 'offline since SMT is off'
 
 /** How SMT is switched on, by how it is off (Linux kernel/cpu.c, __store_smt_control). */
-export const SMT_ON: Readonly<Record<'off' | 'forceoff', string>> = {
+export const SMT_ON: Readonly<Record<SmtOff, string>> = {
   off: 'turn SMT on (as root: echo on >/sys/devices/system/cpu/smt/control)',
   forceoff: 'boot without nosmt=force',
 }
@@ -54,7 +55,7 @@ export function cpusOffline(facts: {
   readonly cpus: string
   readonly where: string
   /** How SMT is off; absent where it is not, or nobody has looked. */
-  readonly smt?: 'off' | 'forceoff' | undefined
+  readonly smt?: SmtOff | undefined
 }): UserError {
   const { cpus, where, smt } = facts
   return userError({

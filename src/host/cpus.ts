@@ -1,6 +1,7 @@
 import { type CpuSet, parseCpuSet, subtractCpuSets, unionCpuSets } from '../units/cpu-set.js'
 import { hasRealtimeGroups } from '../units/kernel-config.js'
 import { hasFairServer } from '../units/kernel-release.js'
+import { parseSmtControl } from '../units/smt.js'
 import { readKernelConfig } from './check/kernel-config.js'
 import { readCoreKinds } from './core-kinds.js'
 import { readCpusetCpus, readMachinesCpus, readReservedCpus, readStartCpus } from './cpuset.js'
@@ -50,8 +51,8 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
  * Documentation/ABI/testing/sysfs-devices-system-cpu, smt/control; kernel/cpu.c, cpu_smt_allowed). It does not say which they are.
  */
 function readSmt(root: Root): Pick<HostCpus, 'smt'> {
-  const control = readAttribute(`${root}${CPUS}/smt/control`)
-  return control === 'off' || control === 'forceoff' ? { smt: control } : {}
+  const smt = parseSmtControl(readAttribute(`${root}${CPUS}/smt/control`))
+  return smt === undefined ? {} : { smt }
 }
 
 /**

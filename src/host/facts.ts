@@ -2,6 +2,7 @@ import type { Bytes } from '../units/bytes.js'
 import type { CpuSet } from '../units/cpu-set.js'
 import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
+import type { SmtOff } from '../units/smt.js'
 import type { KernelThreadsOf } from './kernel-threads.js'
 import type { UseOf } from './use/use.js'
 
@@ -60,7 +61,7 @@ export interface HostCpus {
   readonly present: CpuSet
   readonly online: CpuSet
   /** How SMT is off, where it is, and CPUs are offline; absent else. `forceoff` stays until the next boot. */
-  readonly smt?: 'off' | 'forceoff'
+  readonly smt?: SmtOff
   /**
    * Taken out of the scheduler's balancing, at boot (isolcpus=) or by a cgroup that is an isolated partition; null when
    * the host does not say.

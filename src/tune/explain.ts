@@ -4,6 +4,7 @@ import { byOnline } from '../checks/fixes.js'
 import { RESERVE_ID } from '../checks/judge/isolation.js'
 import { allowsPriority, daemonLimit, LIMITS_ID } from '../checks/judge/limits.js'
 import { type Finding, findingText } from '../errors/finding.js'
+import { readCpus } from '../host/cpus.js'
 import type { CpuPartition } from '../host/facts.js'
 import { readPartitions } from '../host/partitions.js'
 import { readProc } from '../host/proc.js'
@@ -11,6 +12,7 @@ import { openSysroot } from '../host/sysroot.js'
 import { obstaclesTo } from '../plan/threads/obstacles.js'
 import { isRealtime } from '../plan/threads/thread-plan.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, RESERVE, subtractCpuSets } from '../units/cpu-set.js'
+import type { SmtOff } from '../units/smt.js'
 import { describeRole, type Role } from './roles.js'
 import { type GroupLimits, readGroupLimits } from './thread-groups.js'
 import type { Thread } from './threads.js'
@@ -24,6 +26,8 @@ export interface Circumstances extends GroupLimits {
   /** RLIMIT_RTPRIO of the thread's process (getrlimit(2)). */
   readonly realtimeLimit: number | 'unlimited'
   readonly online: CpuSet
+  /** How SMT is off, where it is. */
+  readonly smt?: SmtOff | undefined
   /** Cgroups that have taken CPUs for themselves. */
   readonly partitions?: readonly CpuPartition[]
   /** What root would run to set the threads; absent where this is root. */
@@ -37,12 +41,9 @@ const CAP_SYS_NICE = 23n
  * Looks up why the kernel may have refused.
  * @param profile that the VM runs by; null for none
  */
-export function readCircumstances(
-  pid: number,
-  tid: number,
-  online: CpuSet,
-  profile: string | null = null,
-): Circumstances {
+export function readCircumstances(pid: number, tid: number, profile: string | null = null): Circumstances {
+  const host = openSysroot('/')
+  const cpus = readCpus(host, false)
   const own = readProc('/proc/self/status') ?? ''
   const theirs = readProc(`/proc/${pid}/status`) ?? ''
   const limit = /^Max realtime priority +(\S+)/m.exec(readProc(`/proc/${pid}/limits`) ?? '')?.[1] ?? '0'
@@ -51,8 +52,9 @@ export function readCircumstances(
     mayNice: ((BigInt(`0x${field(own, 'CapEff') || '0'}`) >> CAP_SYS_NICE) & 1n) === 1n,
     isOwn: effectiveUser(own) === effectiveUser(theirs),
     realtimeLimit: limit === 'unlimited' ? limit : Number(limit),
-    online,
-    partitions: readPartitions(openSysroot('/')),
+    online: cpus?.online ?? [],
+    smt: cpus?.smt,
+    partitions: readPartitions(host),
     ...(effectiveUser(own) === '0' ? {} : { asRoot: `qemu-rt tune --pid ${pid}${withProfile(profile)}` }),
   }
 }
@@ -107,7 +109,7 @@ const NOT_OURS: Reason = {
 }
 
 function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circumstances): Reason {
-  const { isOwn, mayNice, cpuset, online, partitions = [] } = circumstances
+  const { isOwn, mayNice, cpuset, online, smt, partitions = [] } = circumstances
   const wanted = deviation.setting.cpus ?? []
   const offline = subtractCpuSets(wanted, online)
   if (reason === 'EPERM' && !isOwn && !mayNice) {
@@ -117,7 +119,7 @@ function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circ
     return {
       id: 'tune.cpu-offline',
       where: `CPU ${formatCpuSet(offline)} is offline`,
-      todo: `${byOnline(offline)}; or plan others`,
+      todo: `${byOnline(offline, smt)}; or plan others`,
     }
   }
   const kept = partitions.filter(({ group }) => group === RESERVE).flatMap(({ cpus }) => cpus)

@@ -1,8 +1,6 @@
 import { isSameProcess } from '../host/process.js'
-import { readAttribute } from '../host/sysfs.js'
 import type { ThreadPlan } from '../plan/threads/thread-plan.js'
 import { parseVm, TUNE_VARIABLE, type VmRecord } from '../record/vm.js'
-import { parseCpuSet } from '../units/cpu-set.js'
 import { explainAll, readCircumstances } from './explain.js'
 import { logLine } from './log.js'
 import { describeMissing } from './missing.js'
@@ -43,9 +41,8 @@ async function report(plan: VmRecord, threads: ThreadPlan, outcome: Outcome): Pr
   const { pid } = outcome
   const { missing } = outcome
   const absent = describeMissing(missing, { plan: threads, vcpusAtStart: plan.vcpusAtStart })
-  const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const causes = explainAll(outcome.refusals, ({ deviation }) =>
-    readCircumstances(pid, deviation.thread.tid, online, plan.profile),
+    readCircumstances(pid, deviation.thread.tid, plan.profile),
   )
   const problems = [...causes, ...absent].join('; also ')
   if (outcome.kind === 'held') {

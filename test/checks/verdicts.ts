@@ -691,6 +691,18 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       found: /^realtime has CPU 3, not online$/,
       fix: /^run as root: chcpu -e 3; or correct/,
     },
+    {
+      files: { [`${CPU}/online`]: '0-2', [`${CPU}/smt/control`]: 'off' },
+      level: 'fail',
+      found: /^realtime has CPU 3, not online$/,
+      fix: /^turn SMT on \(as root: echo on >\/sys\/devices\/system\/cpu\/smt\/control\); or correct/,
+    },
+    {
+      files: { [`${CPU}/online`]: '0-2', [`${CPU}/smt/control`]: 'forceoff' },
+      level: 'fail',
+      found: /^realtime has CPU 3, not online$/,
+      fix: /^boot without nosmt=force; or correct/,
+    },
   ],
   'config.nics': [
     {

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findCases, runCase } from '../../src/golden/case.js'
@@ -23,6 +32,25 @@ t.test('update writes what a case gives, and verify is content then', async (t) 
   )
   t.strictSame(updateCase(directory, runCase(directory)), [], 'nothing is left to write')
 })
+
+t.test(
+  "root writes and removes nothing by another user's link",
+  { skip: process.getuid?.() !== 0 && 'not root' },
+  async (t) => {
+    const directory = t.testdir({ aim: { 'input.args': INPUT, 'expected.error': 'x' }, theirs: {} })
+    const link = join(directory, 'theirs/link')
+    symlinkSync(join(directory, 'aim'), link)
+    chownSync(join(directory, 'theirs'), 65534, 65534)
+    lchownSync(link, 65534, 65534)
+    const written = { 'expected.args': runCase(link), 'expected.error': {} }
+    for (const [file, outcome] of Object.entries(written))
+      t.throws(() => updateCase(link, outcome), {
+        message: `what a golden case expects cannot be written (a link that is not root's leads there): ${join(link, file)}; give the case's real path, without links`,
+        exitCode: 77,
+      })
+    t.strictSame(readdirSync(join(directory, 'aim')), ['expected.error', 'input.args'])
+  },
+)
 
 t.test('verify shows a difference', async (t) => {
   const directory = t.testdir({ 'input.args': INPUT, 'qemu-rt.toml': RULE })

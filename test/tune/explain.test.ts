@@ -76,6 +76,11 @@ t.test('each cause of a refusal, and what to do about it', async (t) => {
       'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; run as root: chcpu -e 5; or plan others',
     ],
     [
+      cpus,
+      { online: [0, 4], smt: 'off' },
+      'vCPU 0 cannot have CPU 4-5: CPU 5 is offline; turn SMT on (as root: echo on >/sys/devices/system/cpu/smt/control); or plan others',
+    ],
+    [
       { ...cpus, reason: 'EPERM' },
       { isOwn: false },
       "vCPU 0 cannot have CPU 4-5: it is another user's and CAP_SYS_NICE is missing; run as root: qemu-rt tune",

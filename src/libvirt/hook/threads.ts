@@ -1,4 +1,3 @@
-import { readAttribute } from '../../host/sysfs.js'
 import type { VmRecord } from '../../record/vm.js'
 import { explainAll, readCircumstances } from '../../tune/explain.js'
 import { describeMissing } from '../../tune/missing.js'
@@ -6,7 +5,6 @@ import { readQemuThreads } from '../../tune/processes.js'
 import { isPromised } from '../../tune/roles.js'
 import { summarize } from '../../tune/summary.js'
 import { settingsOfPlan, tune } from '../../tune/tune.js'
-import { parseCpuSet } from '../../units/cpu-set.js'
 import { giveCpus } from '../give-cpus.js'
 import { logForDomain } from './log.js'
 
@@ -44,9 +42,8 @@ export async function setThreads(
     await logForDomain(domain, `${guest}${summarize(readQemuThreads(pid) ?? [], threads)}; set by the hook`)
     return { promised: [], others: [] }
   }
-  const online = parseCpuSet(readAttribute('/sys/devices/system/cpu/online') ?? '') ?? []
   const explain = (some: typeof refusals) =>
-    explainAll(some, ({ deviation }) => readCircumstances(pid, deviation.thread.tid, online))
+    explainAll(some, ({ deviation }) => readCircumstances(pid, deviation.thread.tid))
   const isPromise = ({ deviation, reason }: (typeof refusals)[number]) => isPromised(deviation.role, reason)
   return {
     promised: explain(refusals.filter(isPromise)),

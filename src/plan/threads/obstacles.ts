@@ -1,10 +1,11 @@
 import { OFFLINE_BY_SMT, SMT_ON } from '../../errors/threads.js'
-import type { CpuPartition, HostCpus } from '../../host/facts.js'
+import type { CpuPartition } from '../../host/facts.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, subtractCpuSets } from '../../units/cpu-set.js'
+import type { SmtOff } from '../../units/smt.js'
 import { describeHolder, type HeldLease } from '../leases.js'
 
 /** How CPUs are offline: one by one, or by SMT, see `HostCpus.smt`. */
-type Offline = 'offline' | `smt-${NonNullable<HostCpus['smt']>}`
+type Offline = 'offline' | `smt-${SmtOff}`
 
 /** What keeps CPUs from a VM. */
 export interface Obstacle {
@@ -17,7 +18,7 @@ export interface Obstacle {
 /** Where CPUs are wanted. */
 export interface Surroundings {
   readonly online: CpuSet
-  readonly smt?: NonNullable<HostCpus['smt']>
+  readonly smt?: SmtOff
   readonly cpuset: CpuSet | null
   readonly partitions?: readonly CpuPartition[]
   readonly isolatedByGroups?: CpuSet

@@ -31,9 +31,11 @@ as() {
 
 # $1 name of an API's service, $2 its directory of /etc, $3 port: serves it as its package has it, by two processes. Nova's API has
 # one thread in each: only the thread that asked first hears what a compute service answers.
+# uWSGI ends a connection after each answer, and a client that is not told so may send its next request into one that ends.
 serve() {
   sed -e "/^processes\|^logto\|^apparmor-profile\|^socket-timeout/d" -e "s/,apparmor$//" "/etc/$2/$1-uwsgi.ini" >"/run/$1.ini"
-  uwsgi_python3 --http-socket "127.0.0.1:$3" --ini "/run/$1.ini" --processes 2 --socket-timeout 120 >>"$logs/$1.log" 2>&1 &
+  uwsgi_python3 --http-socket "127.0.0.1:$3" --ini "/run/$1.ini" --processes 2 --socket-timeout 120 \
+    --add-header 'Connection: close' >>"$logs/$1.log" 2>&1 &
 }
 
 # $1 URL: whether something answers there; with 300 or 401, as an API says it
