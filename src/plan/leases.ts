@@ -20,6 +20,8 @@ export interface HeldLease extends Lease {
   readonly pid: number
   /** The id of root's record that says so; undefined for a user's lease. */
   readonly record?: string
+  /** No VM has it: what is chosen, and real-time vCPUs, are to be kept away from its CPUs. */
+  readonly isWish?: true
 }
 
 /** Holders by NIC: a pool asks for one of its NICs after the other. */
@@ -103,17 +105,14 @@ export function describeHolding(
   return `is in IOMMU group ${device.iommuGroup}, of which ${holder} has ${address}`
 }
 
-/**
- * Whether a VM holds it. `tune` keeps a plan away from CPUs that no VM holds (`planKeeping`) by a holding without guest, PID
- * and record: a wish, which counts for what is chosen and for real-time vCPUs alone.
- */
-export function isVms({ guest, pid, nics, record }: HeldLease): boolean {
-  return guest !== null || pid !== 0 || nics.length > 0 || record !== undefined
+/** What VMs hold, without wishes. */
+export function heldByVms(held: readonly HeldLease[]): HeldLease[] {
+  return held.filter(({ isWish }) => isWish !== true)
 }
 
 /** The CPUs that other VMs hold. */
 export function cpusOfVms(held: readonly HeldLease[]): CpuSet {
-  return held.filter(isVms).flatMap(({ cpus }) => cpus)
+  return heldByVms(held).flatMap(({ cpus }) => cpus)
 }
 
 /** Who holds one of these CPUs, and which of them. */

@@ -177,7 +177,7 @@ function holdAsUser(target: ReadableQemu, { name }: NamedProfile, choose: Choose
 function planKeeping<T>(own: CpuSet, present: CpuSet, plan: (away: readonly HeldLease[]) => T): T {
   if (own.length === 0) return plan([])
   try {
-    return plan([{ guest: null, pid: 0, nics: [], cpus: subtractCpuSets(present, own) }])
+    return plan([{ guest: null, pid: 0, nics: [], cpus: subtractCpuSets(present, own), isWish: true }])
   } catch (error) {
     if (!(error instanceof UserError)) throw error
     return plan([])

@@ -1,6 +1,6 @@
 import { cpusHeld, realtimeOnReservedCpu, realtimeShared, switchCpusTaken } from '../../errors/threads.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, unionCpuSets } from '../../units/cpu-set.js'
-import { describeHolder, type HeldLease, holderOfCpus, isVms } from '../leases.js'
+import { describeHolder, type HeldLease, heldByVms, holderOfCpus } from '../leases.js'
 import type { CpuContext } from './cpu-choice.js'
 import { isRealtime, type ThreadPlan, type ThreadSetting, type VcpuSetting } from './thread-plan.js'
 
@@ -63,7 +63,7 @@ export function checkHeld(realtime: CpuSet, held: readonly HeldLease[], context:
  * @throws {UserError} exit 69
  */
 export function checkOthersHeld(plan: ThreadPlan, held: readonly HeldLease[], context: CpuContext): void {
-  const vms = held.filter(isVms)
+  const vms = heldByVms(held)
   const ofVms = new Set(vms.flatMap((vm) => vm.cpus))
   for (const { what, cpus, key, setting } of otherThreads(plan)) {
     if (setting === null || !isRealtime(setting) || !cpus.every((cpu) => ofVms.has(cpu))) continue
@@ -86,7 +86,7 @@ function refuseHeld(
 
 /** Warns of threads that may run on a CPU that another VM holds: of each kind and VM once. */
 export function heldWarnings(plan: ThreadPlan, held: readonly HeldLease[]): string[] {
-  const vms = held.filter(isVms)
+  const vms = heldByVms(held)
   const { vcpus, iothreads, emulator, workers, vhost, contexts } = plan
   const others: readonly [what: string, settings: readonly (ThreadSetting | null)[]][] = [
     ['emulator threads', [emulator]],

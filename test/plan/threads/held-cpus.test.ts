@@ -98,8 +98,17 @@ t.test('other threads there are a warning, of each kind once', async (t) => {
   t.strictSame(warnings('emulator = { cpus = "0,2-3" }'), [])
 })
 
+t.test('a VM of which nothing but its CPUs is known counts as any other', async (t) => {
+  const held: readonly HeldLease[] = [{ guest: null, pid: 0, nics: [], cpus: [1] }]
+  t.match(planned('vcpus = { cpus = "0" }', [], { held }), { affinity: '2-3' })
+  t.strictSame(planned('emulator = { cpus = "1" }', [], { held }).warnings, [
+    'emulator threads may run on CPU 1, which a guest without a name holds for itself: a real-time vCPU there starves other threads; choose other CPUs',
+  ])
+})
+
 t.test('what tune keeps a running VM from is no VM, and refuses no other threads', async (t) => {
-  const held = [PLC, { guest: null, pid: 0, nics: [], cpus: [0, 1, 2] }]
+  const away: HeldLease = { guest: null, pid: 0, nics: [], cpus: [0, 1, 2], isWish: true }
+  const held = [PLC, away]
   const own = 'vcpus = { cpus = "3", policy = "fifo" }'
   t.match(planned(own, [], { held }), { affinity: '0,2', warnings: [] })
   const io = 'iothreads = { cpus = "2", policy = "fifo" }'
