@@ -1,6 +1,7 @@
 import { formatCpuSet, parseCpuSet, subtractCpuSets } from '../units/cpu-set.js'
+import { remapsInterrupts } from '../units/interrupt-chip.js'
 import type { Check } from './check.js'
-import { IOMMU_ID, NO_IOMMU_GROUP, TURN_ON_IOMMU } from './judge/iommu.js'
+import { INTERRUPTS_ID, IOMMU_ID, NO_IOMMU_GROUP, REMAP_INTERRUPTS, TURN_ON_IOMMU } from './judge/iommu.js'
 import { isAbsent, RELEASE, seesHost, textsOf, whyNot } from './look.js'
 import { met, missed, noted, notHere, unknown } from './verdicts.js'
 
@@ -32,6 +33,36 @@ const iommu: Check = {
   fixedBy: 'command-line',
   fix: () => TURN_ON_IOMMU,
   source: 'Linux Documentation/driver-api/vfio.rst',
+}
+
+const CHIPS = '/sys/kernel/irq/*/chip_name'
+const UNSAFE_ALLOWED = '/sys/module/*/parameters/allow_unsafe_interrupts'
+
+const interruptRemapping: Check = {
+  id: INTERRUPTS_ID,
+  group: 'devices',
+  severity: 'fail',
+  look: 'for interrupts that are remapped, for NICs of VMs',
+  reads: [CHIPS, UNSAFE_ALLOWED],
+  wanted: () => 'chips of interrupts named IR-…, where the configuration names NICs',
+  judge: ({ facts, nics }) => {
+    const chips = textsOf(facts, CHIPS).map(([, name]) => name)
+    const remaps = remapsInterrupts(chips)
+    if (remaps === true) return met('they are remapped')
+    if (chips.length === 0 && !isAbsent(facts, CHIPS)) return unknown(whyNot(facts, CHIPS))
+    if (remaps === null) return notHere('no chip has a name that tells, as on other architectures')
+    if (nics.length === 0) return notHere('they are not, and no NIC is configured')
+    const allowing = textsOf(facts, UNSAFE_ALLOWED).flatMap(([path, value]) =>
+      value === 'Y' ? [path.split('/')[3]] : [],
+    )
+    return allowing.length === 0
+      ? missed(interruptRemapping, 'they are not remapped')
+      : noted(`they are not remapped, and ${allowing.join(' and ')} allows that (allow_unsafe_interrupts)`)
+  },
+  why: 'Without it a guest could have its NIC raise any interrupt of this host, so VFIO gives no device to a VM.',
+  fixedBy: 'command-line',
+  fix: () => REMAP_INTERRUPTS,
+  source: 'Linux drivers/vfio/vfio_iommu_type1.c; Documentation/admin-guide/kernel-parameters.txt, intremap=',
 }
 
 const VFIO = '/dev/vfio/vfio'
@@ -89,4 +120,4 @@ const cacheShare: Check = {
   source: "Linux Documentation/core-api/real-time/hardware.rst; ABB's guide for SSC600 SW; ACRN",
 }
 
-export const DEVICE_CHECKS: readonly Check[] = [iommu, vfio, cacheShare]
+export const DEVICE_CHECKS: readonly Check[] = [iommu, interruptRemapping, vfio, cacheShare]

@@ -5,6 +5,7 @@ import type { PciAddress } from '../units/pci-address.js'
 import type { SmtOff } from '../units/smt.js'
 import type { KernelThreadsOf } from './kernel-threads.js'
 import type { UseOf } from './use/use.js'
+import type { InterruptGuard } from './vfio.js'
 
 /** Huge pages of one size. */
 export interface HugePages {
@@ -152,6 +153,8 @@ export interface PciDevice {
   readonly directRegion?: () => string | null
   /** Looks whether the device has stopped to answer, see `readIsGone`. Asked as that is; absent where nobody can look. */
   readonly isGone?: () => boolean
+  /** Looks which modules refuse the device for its interrupts, see `readInterruptGuards`. Asked as that is. */
+  readonly interruptGuards?: () => readonly InterruptGuard[]
 }
 
 export interface NetInterface {

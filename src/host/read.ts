@@ -18,6 +18,7 @@ import { makeMayBeOpen } from './use/open-nodes.js'
 import {
   readCdevs,
   readDirectRegion,
+  readInterruptGuards,
   readIommuNode,
   readPassed,
   readVfioContainer,
@@ -112,6 +113,7 @@ function readDevices(
   const vfioNodeOf = readVfioNodes(root)
   const vfioContainer = readVfioContainer(root)
   const cdevs = readCdevs(root, functions)
+  const interruptGuards = once(() => readInterruptGuards(root))
   const nics = withSerials ? functions.filter((device) => mayBeNic(device, interfaces)) : []
   const serials = readSerials(root, nics, virtual)
   return functions.map((device) => {
@@ -128,7 +130,7 @@ function readDevices(
       isGone: once(() => readIsGone(root, address)),
       ...(iommuGroup === null
         ? {}
-        : { vfioContainer, directRegion: once(() => readDirectRegion(root, iommuGroup)) }),
+        : { vfioContainer, directRegion: once(() => readDirectRegion(root, iommuGroup)), interruptGuards }),
     }
   })
 }

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, fstatSync } from 'node:fs'
+import { remapsInterrupts } from '../units/interrupt-chip.js'
 import { type PciAddress, parsePciAddress } from '../units/pci-address.js'
 import { isVfioDriver } from '../units/pci-driver.js'
 import type { VfioNode } from './facts.js'
@@ -149,4 +150,30 @@ function access(path: string): VfioNode['access'] {
   } catch (error) {
     return errorCode(error) === 'ENOENT' ? 'missing' : 'denied'
   }
+}
+
+/** Modules that QEMU has a device by: for IOMMU groups, and for iommufd. */
+const MODULES = ['vfio_iommu_type1', 'iommufd'] as const
+
+export type InterruptGuard = (typeof MODULES)[number]
+
+/**
+ * Reads which modules give no device to a VM, since a device could raise any interrupt of this host: EPERM, unless their
+ * parameter allows it (Linux drivers/vfio/vfio_iommu_type1.c, vfio_iommu_type1_attach_group; drivers/iommu/iommufd/device.c,
+ * iommufd_device_bind).
+ * @returns none where interrupts are remapped, or nothing tells. A module that is not loaded yet may get its parameter then
+ */
+export function readInterruptGuards(root: Root): readonly InterruptGuard[] {
+  const guards = MODULES.filter((module) => readAttribute(allowing(root, module)) === 'N')
+  return guards.length > 0 && remapsInterrupts(chips(root)) === false ? guards : []
+}
+
+function allowing(root: Root, module: InterruptGuard): string {
+  return `${root}/sys/module/${module}/parameters/allow_unsafe_interrupts`
+}
+
+function* chips(root: Root): Iterable<string> {
+  const directory = `${root}/sys/kernel/irq`
+  for (const number of listDirectory(directory) ?? [])
+    yield readAttribute(`${directory}/${number}/chip_name`) ?? ''
 }

@@ -20,10 +20,11 @@ const hosts = fileURLToPath(new URL('../../fixtures/hosts', import.meta.url))
 function plain(root: string) {
   const { useOf, mayBeOpen: _, kernelThreads, ...facts } = readHostFacts(root)
   const threads = kernelThreads?.(facts.cpus?.present ?? [])
-  const pci = facts.pci.map(({ directRegion, isGone, ...device }) => ({
+  const pci = facts.pci.map(({ directRegion, isGone, interruptGuards, ...device }) => ({
     ...device,
     region: directRegion?.(),
     gone: isGone?.(),
+    guards: interruptGuards?.(),
   }))
   return { ...facts, pci, threads, uses: facts.pci.map((device) => useOf?.(device)) }
 }
@@ -71,6 +72,18 @@ t.test('memory that the firmware keeps for a device comes along', async (t) => {
   const regionsOf = (of: string) =>
     readHostFacts(of).pci.flatMap(({ directRegion }) => directRegion?.() ?? [])
   t.strictSame(regionsOf(join(before, 'two')), ['0xbdf6f000-0xbdf7efff'])
+})
+
+t.test('what tells whether interrupts are remapped comes along', async (t) => {
+  const root = join(hosts, 'four-nics') as Root
+  const before = t.testdir({}) as Root
+  captureHost(root, join(before, 'one'), false)
+  writeFiles(join(before, 'one'), {
+    '/sys/kernel/irq/30/chip_name': 'PCI-MSI\n',
+    '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts': 'N\n',
+  })
+  captureHost(join(before, 'one') as Root, join(before, 'two'), true)
+  t.strictSame(readHostFacts(join(before, 'two')).pci[0]?.interruptGuards?.(), ['vfio_iommu_type1'])
 })
 
 t.test('a sysroot with no host in it is refused as by host check, and nothing is made', async (t) => {
@@ -191,7 +204,15 @@ t.test('anonymized, only MAC addresses and serial numbers differ', async (t) => 
   t.equal(config.length, 64, 'what anybody may read, which has no serial number in it')
   const shape = (root: string) =>
     readHostFacts(root).pci.map(
-      ({ interfaces, serial: _, inventory: __, directRegion: ___, isGone: ____, ...device }) => ({
+      ({
+        interfaces,
+        serial: _,
+        inventory: __,
+        directRegion: ___,
+        isGone: ____,
+        interruptGuards: _____,
+        ...device
+      }) => ({
         ...device,
         names: interfaces.map(({ name }) => name),
       }),

@@ -23,6 +23,9 @@ const program = (name: string, cpus: string, more = {}) =>
 const withThread = (name: string, cpus: string, more = {}) => ({
   moreThreads: [thread(70, name, cpus, more)],
 })
+/** Interrupts of a device that are not remapped. */
+const UNMAPPED = { '/sys/kernel/irq/24/chip_name': 'PCI-MSIX-0000:01:00.0' }
+
 const NIC = { name: 'fieldbus0', error: null, nodes: [0], obstacles: [] }
 const NODES = { 0: [0, 1], 1: [2, 3] }
 const cmdline = (text: string) => ({ '/proc/cmdline': text })
@@ -581,6 +584,41 @@ export const CASES: Readonly<Record<string, readonly Case[]>> = {
       files: { '/sys/kernel/iommu_groups/1/type': null, '/sys/kernel/iommu_groups/*/type': null },
       level: 'pass',
       found: /no NIC/,
+    },
+  ],
+  'devices.interrupt-remapping': [
+    { subject: { nics: [NIC] }, level: 'pass', found: /^they are remapped$/ },
+    { files: UNMAPPED, level: 'pass', found: /^they are not, and no NIC is configured$/ },
+    {
+      files: UNMAPPED,
+      subject: { nics: [NIC] },
+      level: 'fail',
+      found: /^they are not remapped$/,
+      fix: /without intremap=off/,
+    },
+    {
+      files: { ...UNMAPPED, '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts': 'Y' },
+      subject: { nics: [NIC] },
+      level: 'note',
+      found: /^they are not remapped, and vfio_iommu_type1 allows that/,
+    },
+    {
+      files: { ...UNMAPPED, '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts': 'N' },
+      subject: { nics: [NIC] },
+      level: 'fail',
+      found: /^they are not remapped$/,
+    },
+    {
+      files: { '/sys/kernel/irq/24/chip_name': 'ITS-PCI-MSIX-0000:01:00.0' },
+      subject: { nics: [NIC] },
+      level: 'pass',
+      found: /^no chip has a name that tells/,
+    },
+    {
+      hidden: { '/sys/kernel/irq/24/chip_name': 'EACCES', '/sys/kernel/irq/*/chip_name': 'EACCES' },
+      subject: { nics: [NIC] },
+      level: 'unknown',
+      found: /this user may not read/,
     },
   ],
   'devices.vfio': [

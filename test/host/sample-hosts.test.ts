@@ -33,9 +33,10 @@ t.test('four-nics: two ports are the host’s, two are on vfio-pci and known fro
 
 t.test('four-nics: all that is known of a port with its kernel driver', async (t) => {
   const port = read('four-nics').pci.find(({ address }) => address === '0000:03:00.1')
-  const { isGone, directRegion, ...facts } = port ?? {}
+  const { isGone, directRegion, interruptGuards, ...facts } = port ?? {}
   t.equal(isGone?.(), false)
   t.equal(directRegion?.(), null)
+  t.strictSame(interruptGuards?.(), [])
   t.strictSame(facts, {
     address: '0000:03:00.1',
     vendor: '8086',

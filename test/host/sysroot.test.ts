@@ -60,7 +60,12 @@ t.test('a host that does not say which CPUs it has', async (t) => {
 t.test('a slash at the end of the sysroot does not matter', async (t) => {
   const facts = (sysroot: string) => {
     const { pci, ...host } = readHostFacts(sysroot)
-    const devices = pci.map(({ isGone, directRegion, ...device }) => [device, isGone?.(), directRegion?.()])
+    const devices = pci.map(({ isGone, directRegion, interruptGuards, ...device }) => [
+      device,
+      isGone?.(),
+      directRegion?.(),
+      interruptGuards?.(),
+    ])
     return { ...host, devices, useOf: null, mayBeOpen: null, kernelThreads: null }
   }
   t.strictSame(facts('fixtures/hosts/four-nics/'), facts('fixtures/hosts/four-nics'))

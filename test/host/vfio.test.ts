@@ -101,6 +101,32 @@ t.test(
   },
 )
 
+t.test(
+  'modules refuse a device where interrupts are not remapped, and no parameter allows that',
+  async (t) => {
+    const type1 = '/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts'
+    const iommufd = '/sys/module/iommufd/parameters/allow_unsafe_interrupts'
+    const chip = (number: number, name: string) => ({ [`/sys/kernel/irq/${number}/chip_name`]: `${name}\n` })
+    const plain = { ...chip(0, ''), ...chip(9, 'IO-APIC'), ...chip(24, 'DMAR-MSI'), ...chip(30, 'PCI-MSI') }
+    const hosts: readonly (readonly [string, Readonly<Record<string, string>>, readonly string[]])[] = [
+      ['both', { ...plain, [type1]: 'N\n', [iommufd]: 'N\n' }, ['vfio_iommu_type1', 'iommufd']],
+      ['one allows it', { ...plain, [type1]: 'Y\n', [iommufd]: 'N\n' }, ['iommufd']],
+      ['what is not loaded may yet allow it', { ...plain, [iommufd]: 'N\n' }, ['iommufd']],
+      ['nothing is loaded', plain, []],
+      ['Linux 6.2', { ...chip(28, 'PCI-MSIX-0000:00:01.0'), [type1]: 'N\n' }, ['vfio_iommu_type1']],
+      ['one that is remapped', { ...plain, ...chip(31, 'IR-PCI-MSI'), [type1]: 'N\n' }, []],
+      ['remapped since Linux 6.2', { ...chip(31, 'IR-PCI-MSIX-0000:00:01.0'), [type1]: 'N\n' }, []],
+      ['Arm', { ...chip(31, 'ITS-PCI-MSI-0000:00:01.0'), ...chip(5, 'GICv3'), [type1]: 'N\n' }, []],
+      ['Xen', { ...chip(31, 'xen-pirq-msi'), [type1]: 'N\n' }, []],
+      ['no chip is to be seen', { [type1]: 'N\n' }, []],
+    ]
+    for (const [title, files, guards] of hosts) {
+      const root = madeHost(t, { ...inGroup('0000:03:00.0', '12'), ...files })
+      t.strictSame(readHostFacts(root).pci[0]?.interruptGuards?.(), guards, title)
+    }
+  },
+)
+
 t.test('a descriptor that is no VFIO device is not known', async (t) => {
   t.strictSame(readPassed(['0', '99999', 'x', '-1', '2147483647']), {})
 })

@@ -109,6 +109,23 @@ t.test('a device that does not answer is not given', async (t) => {
   t.equal(plan({ isGone: () => false }), true)
 })
 
+t.test(
+  'a device whose interrupts are not remapped is not given, by the module that refuses it',
+  async (t) => {
+    const what =
+      /0000:03:00.2 could raise any interrupt of this host, which does not remap interrupts, and vfio_iommu_type1 gives no such device to a VM/
+    isRefused(t, { interruptGuards: () => ['vfio_iommu_type1'] }, what)
+    t.equal(plan({ interruptGuards: () => [] }), true)
+    const byIommufd = (guard: 'vfio_iommu_type1' | 'iommufd') =>
+      plan({ cdev: cdev('ok'), interruptGuards: () => [guard] }, 'vfio-pci,host=nic:x,iommufd=i', {
+        iommuNode: iommuNode('ok'),
+      })
+    t.equal(plan({ interruptGuards: () => ['iommufd'] }), true, 'it is opened by its group')
+    t.equal(byIommufd('vfio_iommu_type1'), true)
+    t.throws(() => byIommufd('iommufd'), { exitCode: 69, message: /and iommufd gives no such device/ })
+  },
+)
+
 t.test('a VF of a physical function that is on the same VFIO driver opens with a token alone', async (t) => {
   const vf = readyNic('0000:3b:02.0', 'v0', '02:00:00:00:00:01', {
     virtualFunction: { pf: address('0000:03:00.3'), index: 0 },

@@ -6,3 +6,9 @@ export const TURN_ON_IOMMU =
 
 /** Groups that the kernel makes up with enable_unsafe_noiommu_mode; no device of theirs is confined (drivers/vfio/group.c). */
 export const NO_IOMMU_GROUP = 'vfio-noiommu'
+
+export const INTERRUPTS_ID = 'devices.interrupt-remapping'
+
+/** Linux Documentation/admin-guide/kernel-parameters.txt: intremap=, nointremap. */
+export const REMAP_INTERRUPTS =
+  'turn on interrupt remapping in the firmware, with VT-d or AMD-Vi, and boot without intremap=off and nointremap'

@@ -1,4 +1,4 @@
-import { IOMMU_ID, TURN_ON_IOMMU } from '../../checks/judge/iommu.js'
+import { INTERRUPTS_ID, IOMMU_ID, REMAP_INTERRUPTS, TURN_ON_IOMMU } from '../../checks/judge/iommu.js'
 import type { Finding } from '../../errors/finding.js'
 import { EXIT, type ExitCode } from '../../errors/user-error.js'
 import type { PciDevice, VfioNode } from '../../host/facts.js'
@@ -43,6 +43,7 @@ export function obstacle(
     noIommu(device) ??
     foreignInGroup(device, pci, useOf) ??
     tokenMissing(device, pci, opening) ??
+    interruptsUnsafe(device, opening) ??
     nodeTrouble(device, opening)
   )
 }
@@ -91,6 +92,7 @@ export function obstacleToBinding(
     noIommu(device) ??
     foreignInGroup(device, others(device, pci), useOf ?? NOTHING_KNOWN) ??
     tokenMissing(device, pci, opening) ??
+    interruptsUnsafe(device, opening) ??
     (opening.by === 'iommufd' ? cdevUnknown(device) : null)
   )
 }
@@ -115,11 +117,12 @@ function cdevUnknown({ address, cdev = null }: PciDevice): Obstacle | null {
 export function obstacles(device: PciDevice, pci: readonly PciDevice[], useOf: UseOf): Obstacle[] {
   const group = unfit(device) ?? noIommu(device) ?? foreignInGroup(device, others(device, pci), useOf)
   const token = tokenMissing(device, pci, BY_GROUP)
+  const interrupts = interruptsUnsafe(device, BY_GROUP)
   if (isOnVfio(device)) {
     const node = noIommu(device) === null ? nodeTrouble(device, BY_GROUP) : null
-    return [group, token, node].filter((trouble) => trouble !== null)
+    return [group, token, interrupts, node].filter((trouble) => trouble !== null)
   }
-  const before = [...obstaclesOfUse(device, useOf), group, token].filter((trouble) => trouble !== null)
+  const before = [...obstaclesOfUse(device, useOf), group, token, interrupts].filter((one) => one !== null)
   const unbound = notBound(device)
   return before.length === 0 ? [unbound] : [...before, { ...unbound, todo: 'see to the above first' }]
 }
@@ -234,6 +237,19 @@ function tokenMissing(device: PciDevice, pci: readonly PciDevice[], { hasToken }
     level: 'fail',
     what: `${address} is a virtual function of ${pf.address}, which ${pf.driver} has, so it opens only with the token of that one's user`,
     todo: `give ${pf.address} back to the host (qemu-rt nics unbind ${pf.address}), or write vf-token=UUID beside the NIC's name, and on the device that has ${pf.address}`,
+    exitCode: EXIT.unavailable,
+  }
+}
+
+/** Where nothing keeps a device's interrupts apart, a guest could raise those of the host. */
+function interruptsUnsafe({ address, interruptGuards }: PciDevice, { by }: Opening): Obstacle | null {
+  const guard = by === 'iommufd' ? 'iommufd' : 'vfio_iommu_type1'
+  if (interruptGuards?.().includes(guard) !== true) return null
+  return {
+    id: INTERRUPTS_ID,
+    level: 'fail',
+    what: `${address} could raise any interrupt of this host, which does not remap interrupts, and ${guard} gives no such device to a VM`,
+    todo: REMAP_INTERRUPTS,
     exitCode: EXIT.unavailable,
   }
 }
