@@ -32,6 +32,7 @@ const STARTS = 3
 const BOOTS = [
   { parts: 'inside', cpus: 4, quiet: '2-3', isolation: 'isolcpus=2-3' },
   { parts: 'inside-plain', cpus: 6, quiet: '2-5', isolation: '' },
+  { parts: 'inside-unmapped', cpus: 4, quiet: '2-3', isolation: '', remapping: 'off' },
   // Its part is run by nova/control.sh alone, which has the cloud that it is a node of.
   { parts: 'inside-nova', cpus: 4, quiet: '2-3', isolation: 'isolcpus=2-3', network: true },
 ]
@@ -297,7 +298,7 @@ function namesOf({ parts }) {
 }
 
 async function boot({ release, image, root }, initramfs, one) {
-  const { parts, names, cpus, quiet, isolation, network = false } = one
+  const { parts, names, cpus, quiet, isolation, network = false, remapping = 'on' } = one
   const append = [
     `console=ttyS0 quiet panic=-1 no_timer_check intel_iommu=on iommu=pt ${isolation} nohz_full=${quiet} rcu_nocbs=${quiet} irqaffinity=0-1 hugepages=256`,
     `lab.modules=${join(root, 'lib/modules', release)} lab.parts=${parts} lab.run=${join(here, 'inside.sh')} lab.shell=${options.shell ? 'yes' : 'no'} lab.part=${names.join()}`,
@@ -317,7 +318,7 @@ async function boot({ release, image, root }, initramfs, one) {
     ],
     ...[
       '-device',
-      'intel-iommu,intremap=on,caching-mode=on',
+      `intel-iommu,intremap=${remapping},caching-mode=on`,
       '-nodefaults',
       '-display',
       'none',

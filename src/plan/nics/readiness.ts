@@ -248,7 +248,7 @@ function interruptsUnsafe({ address, interruptGuards }: PciDevice, { by }: Openi
   return {
     id: INTERRUPTS_ID,
     level: 'fail',
-    what: `${address} could raise any interrupt of this host, which does not remap interrupts, and ${guard} gives no such device to a VM`,
+    what: `this host does not remap interrupts, and without that ${guard} gives ${address} to no VM`,
     todo: REMAP_INTERRUPTS,
     exitCode: EXIT.unavailable,
   }
