@@ -81,13 +81,24 @@ function helpWords(root: Command, words: readonly string[]): string[] {
   return [...path, '--help']
 }
 
-/** Commander's `error: what` and, on a line of its own, `(Did you mean that?)`. What is left without a way out gets one. */
+/**
+ * Commander's `error: what` and, on a line of its own, `(Did you mean that?)`. A value that is no choice is refused in the words of
+ * `run`. What is left without a way out gets one.
+ */
 function oneLineError(text: string): string {
   const line = text
     .trimEnd()
     .replace(/^error: /, 'qemu-rt: ')
     .replace(/\n\(Did you mean (?:one of )?(.*)\?\)$/, '; did you mean $1?')
-  return /did you mean|Allowed choices|; /.test(line) ? line : `${line.replace(/\.$/, '')}; see --help`
+    .replace(
+      /option '--(\S+) <[^>]*>' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/s,
+      "unknown $1 '$2': --$1; use one of $3",
+    )
+    .replace(
+      /command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/s,
+      "unknown $2 '$1'; use one of $3",
+    )
+  return /did you mean|; /.test(line) ? line : `${line.replace(/\.$/, '')}; see --help`
 }
 
 /** Only for its help: the launcher carries `run` out. */

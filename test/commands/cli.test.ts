@@ -130,6 +130,13 @@ t.test('errors are one line with the exit code', async (t) => {
     ],
     [['jitter', 'diff', 'a', 'b', '--vcpus', '2'], 64, /^qemu-rt: 'jitter diff' has no option '--vcpus'; /],
     [['nics', 'all'], 64, /^qemu-rt: unknown command 'all'; see --help\n$/],
+    [
+      ['nics', 'list', '--format', 'xml'],
+      64,
+      /^qemu-rt: unknown format 'xml': --format; use one of text, json\n$/,
+    ],
+    [['jitter', '--accel', 'a. b'], 64, /^qemu-rt: unknown accel 'a\. b': --accel; use one of kvm, tcg\n$/],
+    [['export', 'xml'], 64, /^qemu-rt: unknown format 'xml'; use one of nova-provider, .*, nfd\n$/],
     [['golden', 'verify', '/does/not/exist'], 65, /^qemu-rt: no golden case found.*\n$/],
     [['run', '-S'], 64, /^qemu-rt: 'run' needs '--'.*\n$/],
   ]
