@@ -153,8 +153,9 @@ function starvedEmulator(cputune: Cputune, threads: ThreadPlan): Contradiction[]
   const pin = cputune.emulatorPin ?? cputune.otherPin
   const where = planned === null && pin !== null ? ` (${pin.element})` : ''
   const found = new Map<Schedule, Grouped>()
+  const placed = new Map(threads.vcpus.map(({ vcpu, cpus }) => [vcpu, cpus]))
   for (const [vcpu, schedule] of cputune.vcpuSchedules) {
-    const own = threads.vcpus.find((one) => one.vcpu === vcpu)?.cpus
+    const own = placed.get(vcpu)
     const cpus = own ?? (cputune.vcpuPins.get(vcpu) ?? cputune.otherPin)?.cpus ?? []
     const shared = isRealtime(schedule) ? intersectCpuSets(cpus, planned ?? pin?.cpus ?? []) : []
     if (shared.length === 0) continue

@@ -1,4 +1,5 @@
 import type { SchedPolicy } from '../config/policy.js'
+import { MOST_NODES } from '../plan/memory/guest-ram.js'
 import { type CpuSet, formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
 import { childOf, childrenOf, type XmlElement } from './xml.js'
 
@@ -65,18 +66,26 @@ function otherPin(vcpu: XmlElement | null): Pin | null {
 }
 
 function pinOf(element: XmlElement | null, which: string): Pin | null {
-  const cpus = listIn(element, 'cpuset')
-  if (element === null || cpus === null) return null
-  return { cpus, element: `<${element.name}${which} cpuset='${formatCpuSet(cpus)}'/>` }
+  if (element === null || listIn(element, 'cpuset') === null) return null
+  // Read when they are asked for: kept, the lists of a domain with thousands of pins take a gigabyte.
+  return {
+    get cpus() {
+      return listIn(element, 'cpuset')
+    },
+    get element() {
+      return `<${element.name}${which} cpuset='${formatCpuSet(this.cpus ?? [])}'/>`
+    },
+  }
 }
 
 function pinsOf(cputune: XmlElement | null, name: string, key: string): Map<number, Pin> {
   const pins = new Map<number, Pin>()
   for (const element of childrenOf(cputune, name)) {
     const id = listIn(element, key)?.[0]
-    const pin = pinOf(element, ` ${key}='${id}'`)
     // libvirt takes the first for a vCPU (src/conf/domain_conf.c, virDomainVcpuPinDefParseXML) and refuses a second.
-    if (id !== undefined && pin !== null && !pins.has(id)) pins.set(id, pin)
+    if (id === undefined || pins.has(id)) continue
+    const pin = pinOf(element, ` ${key}='${id}'`)
+    if (pin !== null) pins.set(id, pin)
   }
   return pins
 }
@@ -103,9 +112,6 @@ function scheduleOf({ name, attributes }: XmlElement, which: string): Schedule |
   const rank = priority === null ? '' : ` priority='${priority}'`
   return { policy, priority, element: `<${name}${which} scheduler='${policy}'${rank}/>` }
 }
-
-/** QEMU starts no guest with more (include/system/numa.h, MAX_NODES), and what is written of others need not be read. */
-const MOST_NODES = 128
 
 function memoryPlaces(root: XmlElement): MemoryPlace[] {
   const numatune = childOf(root, 'numatune')

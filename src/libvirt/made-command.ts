@@ -1,4 +1,5 @@
 import { escapeCommas } from '../argv/keyval.js'
+import { MOST_NODES } from '../plan/memory/guest-ram.js'
 import type { Bytes } from '../units/bytes.js'
 import { parseCpuSet } from '../units/cpu-set.js'
 import type { Domain } from './domain.js'
@@ -50,7 +51,8 @@ function memory(root: XmlElement): string[] {
   const machine = childOf(childOf(root, 'os'), 'type')?.attributes.machine ?? 'pc'
   const locked = childOf(childOf(root, 'memoryBacking'), 'locked') === null ? 'off' : 'on'
   const common = ['-m', `size=${size / 1024n}k`, '-overcommit', `mem-lock=${locked}`]
-  const cells = childrenOf(childOf(childOf(root, 'cpu'), 'numa'), 'cell')
+  // With one more than it can have, QEMU refuses the start whatever the others are.
+  const cells = childrenOf(childOf(childOf(root, 'cpu'), 'numa'), 'cell').slice(0, MOST_NODES + 1)
   if (cells.length === 0) {
     return ['-machine', `${machine},memory-backend=pc.ram`, ...common, ...backend(root, 'pc.ram', size)]
   }
@@ -109,7 +111,8 @@ function placement(numatune: XmlElement | null, cell?: string): object {
     ({ attributes }) => cell !== undefined && Number(attributes.cellid) === Number(cell),
   )
   const { nodeset = '', mode = 'strict' } = (own ?? memory)?.attributes ?? {}
-  const nodes = parseCpuSet(nodeset) ?? []
+  // In order, so that all that QEMU knows are among the first.
+  const nodes = (parseCpuSet(nodeset) ?? []).slice(0, MOST_NODES)
   const policy = NUMA_POLICIES.get(mode)
   return nodes.length === 0 || policy === undefined ? {} : { 'host-nodes': nodes, policy }
 }

@@ -3,6 +3,7 @@ import { parseCommandLine, wordsOf } from '../../src/argv/command-line.js'
 import { contradictionsOf } from '../../src/libvirt/contradictions.js'
 import { readCputune } from '../../src/libvirt/cputune.js'
 import { readDomain } from '../../src/libvirt/domain.js'
+import { madeArguments } from '../../src/libvirt/made-command.js'
 import { guestNodes } from '../../src/plan/threads/guest-nodes.js'
 import { countVcpus } from '../../src/plan/threads/smp.js'
 import { planOf } from '../plan/make.js'
@@ -14,7 +15,7 @@ const nodesOf = (...args: readonly string[]) => {
   const line = parseCommandLine(wordsOf(args))
   return guestNodes(line, countVcpus(line))
 }
-const times = (count: number, args: (index: number) => readonly string[]) =>
+const times = <T>(count: number, args: (index: number) => readonly T[]) =>
   Array.from({ length: count }, (_, index) => args(index)).flat()
 
 const nodes = (count: number, rest = '') => times(count, () => ['-numa', `node${rest}`])
@@ -80,3 +81,29 @@ t.test("what libvirt says of memory is compared in a time that grows with the do
   )
   t.equal(found.length, 128, 'as many as QEMU has nodes')
 })
+
+t.test(
+  "host nodes, pins and cells of a domain are read in a time that grows with the domain's XML",
+  async (t) => {
+    const pins = times(4096, (id) => [
+      `<vcpupin vcpu='${id}' cpuset='0-8191'/><iothreadpin iothread='${id + 1}' cpuset='0-8191'/>`,
+    ])
+    const again = times(20_000, () => [`<vcpupin vcpu='1' cpuset='0-8191'/>`])
+    const cells = times(20_000, (id) => [`<cell id='${id}' cpus='${id}' memory='1024'/>`])
+    const memory = "<memory mode='strict' nodeset='0-8191'/>"
+    const xml = (inside: string) =>
+      readDomain(`<domain type='kvm'><name>vm</name><vcpu>2</vcpu>${inside}</domain>`, 'vm.xml')
+    const pinned = xml(`<cputune>${pins.join('')}${again.join('')}</cputune>`)
+    const vcpus = times(4096, (vcpu) => [{ vcpu, cpus: [0, 1], policy: null, priority: null }])
+    const threads = { vcpus, iothreads: [], emulator: null, workers: null, vhost: null }
+    within(t, 300, 'pins', () => contradictionsOf(readCputune(pinned.root), threads, {}))
+    const placed = xml(`<numatune>${memory}</numatune><cpu><numa>${cells.join('')}</numa></cpu>`)
+    within(t, 300, 'cells', () => madeArguments(placed))
+    const keys = times(20_000, (at) => [`host-nodes.${at}=0-8191`]).join(',')
+    const backend = ['-object', `memory-backend-ram,id=m,size=1G,policy=bind,${keys}`]
+    const found = within(t, 300, 'host nodes', () =>
+      nodesOf('-smp', '2', '-machine', 'q35,memory-backend=m', ...backend),
+    )
+    t.equal(found[0]?.boundTo.length, 128, 'as many as QEMU knows')
+  },
+)

@@ -154,12 +154,22 @@ export function boundNodes(backend: Backend): readonly number[] {
 }
 
 /**
+ * QEMU starts no guest with more NUMA nodes, and knows no node of the host of this number or above (include/system/numa.h,
+ * MAX_NODES; backends/hostmem.c, host_memory_backend_set_host_nodes). What is written of others need not be read.
+ */
+export const MOST_NODES = 128
+
+/**
  * NUMA nodes of the host that a backend takes its pages from: `host-nodes=0-1`, `host-nodes.0=0`, or a JSON list.
  * @returns none when it may take them anywhere
  */
 export function hostNodes({ properties }: Backend): readonly number[] {
-  const lists = properties.keys
-    .filter((key) => /^host-nodes(\.\d+)?$/.test(key))
-    .map((key) => properties.get(key) ?? '')
-  return lists.flatMap((list) => parseCpuSet(list.replace(/[[\]\s]/g, '')) ?? [])
+  const nodes = new Set<number>()
+  for (const key of properties.keys) {
+    if (nodes.size >= MOST_NODES) break
+    if (!/^host-nodes(\.\d+)?$/.test(key)) continue
+    const list = parseCpuSet((properties.get(key) ?? '').replace(/[[\]\s]/g, '')) ?? []
+    for (const node of list.slice(0, MOST_NODES)) nodes.add(node)
+  }
+  return [...nodes]
 }
