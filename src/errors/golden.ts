@@ -1,11 +1,15 @@
 import { exitCodeFor, LED_ELSEWHERE } from './system.js'
 import { EXIT, type UserError, userError } from './user-error.js'
 
-export function goldenInputMissing(facts: { readonly directory: string; readonly input: string }): UserError {
+export function goldenInputMissing(facts: {
+  readonly directory: string
+  readonly isThere: boolean
+  readonly input: string
+}): UserError {
   return userError({
     exitCode: EXIT.input,
     what: 'no golden case found',
-    where: facts.directory,
+    where: `${facts.directory}${facts.isThere ? '' : ' (it is not there)'}`,
     todo: `a case is a directory with an ${facts.input}`,
   })
 }

@@ -41,7 +41,9 @@ type ExpectedFile = (typeof EXPECTED_FILES)[number]
 export function findCases(directories: readonly string[]): string[] {
   return directories.flatMap((directory) => {
     const cases = casesBelow(directory)
-    if (cases.length === 0) throw goldenInputMissing({ directory, input: INPUT })
+    if (cases.length === 0) {
+      throw goldenInputMissing({ directory, isThere: leadsTo(directory) !== null, input: INPUT })
+    }
     return cases
   })
 }

@@ -70,7 +70,7 @@ export function parseXml(source: string): XmlElement | XmlProblem {
   const strange = strangeCharacter(source)
   if (strange !== null) return strange
   const verdict = XMLValidator.validate(source)
-  if (verdict !== true) return { line: verdict.err.line, problem: verdict.err.msg }
+  if (verdict !== true) return { line: verdict.err.line, problem: verdict.err.msg.replace(/\.$/, '') }
   const nodes = parseNodes(source)
   if (typeof nodes === 'string') return { line: 1, problem: nodes }
   const root = nodes.flatMap((node) => elementOf(node, NO_PREFIXES) ?? [])[0]

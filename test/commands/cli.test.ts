@@ -137,7 +137,16 @@ t.test('errors are one line with the exit code', async (t) => {
     ],
     [['jitter', '--accel', 'a. b'], 64, /^qemu-rt: unknown accel 'a\. b': --accel; use one of kvm, tcg\n$/],
     [['export', 'xml'], 64, /^qemu-rt: unknown format 'xml'; use one of nova-provider, .*, nfd\n$/],
-    [['golden', 'verify', '/does/not/exist'], 65, /^qemu-rt: no golden case found.*\n$/],
+    [
+      ['golden', 'verify', '/does/not/exist'],
+      65,
+      /^qemu-rt: no golden case found: \/does\/not\/exist \(it is not there\); a case is .*\n$/,
+    ],
+    [
+      ['domain', 'plan', 'LICENSE'],
+      65,
+      /^qemu-rt: this is not a domain's XML: LICENSE:\d+: [^;]*[^.;]; give .*\n$/,
+    ],
     [['run', '-S'], 64, /^qemu-rt: 'run' needs '--'.*\n$/],
   ]
   for (const [args, status, stderr] of cases)
