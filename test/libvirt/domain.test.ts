@@ -145,7 +145,7 @@ t.test('what is not understood is said in one line', async (t) => {
     ],
     [
       () => readDomain('<domain>\n<name></domain>', 'd.xml'),
-      "this is not a domain's XML: d.xml:2: Expected closing tag 'name' (opened in line 2, col 1) instead of closing tag 'domain'.; give what 'virsh dumpxml' prints",
+      "this is not a domain's XML: d.xml:2: Expected closing tag 'name' (opened in line 2, col 1) instead of closing tag 'domain'; give what 'virsh dumpxml' prints",
     ],
   ]
   for (const [run, message] of cases) t.throws(run, { message, exitCode: 65 })
