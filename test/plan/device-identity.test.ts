@@ -97,3 +97,19 @@ t.test('a literal address has a lease, and another VM’s is refused', async (t)
   })
   t.strictSame(planOf(NAMED, { pci: FOUR_NICS }).lease, null)
 })
+
+t.test('host= is read as QEMU reads it, and no other way', async (t) => {
+  const leased = (host: string) => planOf(device(`vfio-pci,host=${host}`), { pci: FOUR_NICS }).lease?.nics
+  for (const host of [
+    '0x03:00.2',
+    '+3:00.2',
+    ' 3:00.2',
+    '000003:00.2',
+    '03:00.02',
+    '0x0:03:0x0.2',
+    '0:3:0.+2',
+  ])
+    t.strictSame(leased(host), ['0000:03:00.2'], host)
+  for (const host of ['03:00.0x2', '03:00.2 ', '03:00', '10003:00.2', '0x:03:00.2', 'x/0000:03:00.2'])
+    t.equal(leased(host), undefined, host)
+})

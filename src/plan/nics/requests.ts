@@ -6,6 +6,7 @@ import type { HostFacts, VfioNode } from '../../host/facts.js'
 import { withoutEndSlashes } from '../../units/path.js'
 import { type PciAddress, parsePciAddress } from '../../units/pci-address.js'
 import { hasOwnSpace } from './guest-iommu.js'
+import { readHostProperty } from './host-property.js'
 
 /** A vfio-pci device of the command line. */
 export interface VfioDevice {
@@ -87,8 +88,11 @@ function identity(
     return { passed, address: isKnown ? (known[passed] ?? null) : null, isUnknown: !isKnown }
   }
   const directory = withoutEndSlashes(properties.get('sysfsdev') ?? '')
-  const name = directory === '' ? (properties.get('host') ?? '') : directory
-  return { passed, address: parsePciAddress(name.slice(name.lastIndexOf('/') + 1)), isUnknown: false }
+  const address =
+    directory === ''
+      ? readHostProperty(properties.get('host') ?? '')
+      : parsePciAddress(directory.slice(directory.lastIndexOf('/') + 1))
+  return { passed, address, isUnknown: false }
 }
 
 /** What of a device's properties says which one it is: a name that takes its place leaves none of it. */
