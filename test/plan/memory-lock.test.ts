@@ -115,3 +115,29 @@ t.test('what is pinned more than once counts as often', async (t) => {
     'iommufd’s is another account',
   )
 })
+
+t.test('SEV pins all RAM, in an account of its own', async (t) => {
+  const sev = (type: string) => [
+    ...['-machine', 'q35,confidential-guest-support=sev0'],
+    ...['-object', `{"qom-type":"${type}","id":"sev0","cbitpos":51,"reduced-phys-bits":1}`],
+  ]
+  const plan = (args: string[], memoryLockLimit: bigint) => planOf(vfio(...args), { memoryLockLimit })
+  t.throws(() => plan(sev('sev-guest'), GIB), {
+    message:
+      /^this user may lock 1 GiB, which is not enough for the guest's RAM of 2 GiB: SEV pins all of it \(-object sev-guest\); set LimitMEMLOCK=/,
+    exitCode: 77,
+  })
+  t.doesNotThrow(() => plan([...sev('sev-guest'), '-device', host], 3n * GIB), 'beside VFIO')
+  for (const type of ['sev-snp-guest', 'tdx-guest']) t.doesNotThrow(() => plan(sev(type), GIB), type)
+})
+
+t.test('riscv has guest IOMMUs, too', async (t) => {
+  const two = ['-device', host, '-device', 'vfio-pci,host=0000:03:00.1']
+  const plan = (...args: string[]) => planOf(vfio(...two, ...args), { memoryLockLimit: 3n * GIB })
+  for (const args of [
+    ['-device', 'riscv-iommu-pci'],
+    ['-machine', 'virt,iommu-sys=on'],
+  ])
+    t.throws(() => plan(...args), { message: /may lock 3 GiB/ }, args.join(' '))
+  t.doesNotThrow(() => plan('-machine', 'virt,iommu-sys=off'))
+})

@@ -1,7 +1,7 @@
 import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
 import { type Properties, parseSwitch } from '../../argv/properties.js'
 
-/** IOMMUs of the guest that are devices. */
+/** IOMMUs of the guest that are devices (riscv-iommu-pci since QEMU 9.2, arm-smmuv3 since 10.2). */
 const GUEST_IOMMUS = new Set([
   'intel-iommu',
   'amd-iommu',
@@ -9,6 +9,7 @@ const GUEST_IOMMUS = new Set([
   'virtio-iommu-pci',
   'virtio-iommu-device',
   'arm-smmuv3',
+  'riscv-iommu-pci',
 ])
 
 /** Whether the guest has an IOMMU: QEMU then gives each device an address space of its own. */
@@ -16,7 +17,9 @@ export function hasGuestIommu(line: CommandLine): boolean {
   const machines = findOptions(line, 'machine').flatMap(
     ({ index }) => propertiesAt(line, index).get('iommu') ?? [],
   )
-  return machines.some((iommu) => iommu !== 'none') || deviceArguments(line).some(isGuestIommu)
+  // Of riscv's virt (hw/riscv/virt.c, 10.0).
+  const hasOwn = parseSwitch(mergedValue(line, 'machine', 'iommu-sys')) === true
+  return hasOwn || machines.some((iommu) => iommu !== 'none') || deviceArguments(line).some(isGuestIommu)
 }
 
 /** Bridges to conventional PCI, which tell the IOMMU nothing of which device behind them it is (QEMU hw/pci/pci.c). */

@@ -59,8 +59,8 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
   const limit = host.memoryLockLimit
   if (limit === null || limit === 'unlimited') return
   const locks = profile?.settings.lockMemory === true
-  const { groups, iommufds, vdpas } = countMappings(line, host.passed)
-  if (!locks && groups + iommufds + vdpas === 0) return
+  const { groups, iommufds, vdpas, encrypted } = countMappings(line, host.passed)
+  if (!locks && groups + iommufds + vdpas + encrypted === 0) return
   const ram = guestRamBytes(line, arch)
   // Of a machine's default that only QEMU knows there is no number.
   const size = ram === 0n ? '' : ` of ${formatBytes(ram)}`
@@ -73,17 +73,23 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
     const again = all === 0 ? [] : [{ ...more, bytes: ram * BigInt(all) }]
     return [...(first.length === 0 ? [itself] : first), ...again]
   }
-  const accounts = [mapped(groups, locks ? [itself, own] : []), mapped(iommufds, []), mapped(vdpas, [])]
+  const byProfile = locks ? `lock-memory of profile '${profile.name}'` : BY_DEVICES
+  const accounts = [
+    { parts: mapped(groups, locks ? [itself, own] : []), where: byProfile },
+    { parts: mapped(iommufds, []), where: BY_DEVICES },
+    { parts: mapped(vdpas, []), where: BY_DEVICES },
+    { parts: mapped(encrypted, []), where: 'SEV pins all of it (-object sev-guest)' },
+  ]
   const short = accounts.find(
-    (parts) => parts.length > 0 && parts.reduce((sum, { bytes }) => sum + bytes, 0n) >= limit,
+    ({ parts }) => parts.length > 0 && parts.reduce((sum, { bytes }) => sum + bytes, 0n) >= limit,
   )
   if (short === undefined) return
-  const told = limit <= ram ? [itself] : short
+  const told = limit <= ram ? [itself] : short.parts
   throw lockLimitTooLow({
     needed: told.map(({ what }) => what).join(', and '),
     limit: formatBytes(limit),
     daemonLimit: daemonLimit('LimitMEMLOCK'),
-    where: locks && short === accounts[0] ? `lock-memory of profile '${profile.name}'` : BY_DEVICES,
+    where: short.where,
   })
 }
 
@@ -97,6 +103,8 @@ interface Mappings {
   readonly iommufds: number
   /** vDPA devices, in an account of pinned pages (drivers/vhost/vdpa.c, vhost_vdpa_pa_map). */
   readonly vdpas: number
+  /** An encrypted guest's RAM, in an account of the VM's (arch/x86/kvm/svm/sev.c, sev_pin_memory). */
+  readonly encrypted: number
 }
 
 /**
@@ -112,15 +120,16 @@ function countMappings(line: CommandLine, passed: HostFacts['passed']): Mappings
     groups: Math.min(ofGroup, most) + countOf(line, OWN_CONTAINERS),
     iommufds: Math.min(ofIommufd, most),
     vdpas: countOf(line, VDPA),
+    encrypted: Math.min(countOf(line, ENCRYPTED), 1),
   }
 }
 
 /** Whether a command line has a device for which the kernel may pin guest RAM, or may get one by name. */
 export function pinsMemory(line: CommandLine): boolean {
-  return vfioDevices(line).length > 0 || countOf(line, OWN_CONTAINERS) + countOf(line, VDPA) > 0
+  return vfioDevices(line).length > 0 || countOf(line, [...OWN_CONTAINERS, ...VDPA, ...ENCRYPTED]) > 0
 }
 
-/** What of a command line opens a device: one of an option's keys has such a value. */
+/** What of a command line has RAM mapped: one of an option's keys has such a value. */
 interface Opener {
   readonly option: string
   readonly keys: readonly string[]
@@ -154,7 +163,13 @@ const OWN_CONTAINERS: readonly Opener[] = [
   },
 ]
 
-/** How many options open a device in one of several ways. */
+/**
+ * SEV and SEV-ES, which have all guest RAM pinned before the guest runs; SEV-SNP and TDX have theirs in guest_memfd (QEMU
+ * target/i386/sev.c, sev_kvm_init).
+ */
+const ENCRYPTED: readonly Opener[] = [{ option: 'object', keys: ['qom-type'], value: /^sev-guest$/ }]
+
+/** How many options have RAM mapped in one of several ways. */
 function countOf(line: CommandLine, openers: readonly Opener[]): number {
   const options = [...new Set(openers.map(({ option }) => option))]
   return options.flatMap((option) => {
