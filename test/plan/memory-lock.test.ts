@@ -141,3 +141,20 @@ t.test('riscv has guest IOMMUs, too', async (t) => {
     t.throws(() => plan(...args), { message: /may lock 3 GiB/ }, args.join(' '))
   t.doesNotThrow(() => plan('-machine', 'virt,iommu-sys=off'))
 })
+
+t.test('packets of af-xdp are in locked memory, for each queue, beside what iommufd maps', async (t) => {
+  const xdp = (queues: string) => ['-netdev', `af-xdp,id=n,ifname=ens1f0${queues}`]
+  const plan = (args: string[], memoryLockLimit: bigint) => planOf(vfio(...args), { memoryLockLimit })
+  t.throws(() => plan(xdp(''), 8n << 20n), {
+    message:
+      /^this user may lock 8 MiB, which is not enough for 32 MiB of packets for af-xdp: the kernel keeps them in locked memory; set LimitMEMLOCK=/,
+    exitCode: 77,
+  })
+  t.doesNotThrow(() => plan(xdp(''), 64n << 20n), 'guest RAM is not pinned')
+  t.throws(() => plan(xdp(',queues=4'), 64n << 20n), { message: /for 128 MiB of packets/ })
+  t.throws(() => plan(['-nic', 'af-xdp,ifname=ens1f0'], 8n << 20n), { message: /of packets for af-xdp/ })
+  t.throws(() => plan([...xdp(''), '-device', `${host},iommufd=i`], 2n * GIB + 1n), {
+    message: /the guest's RAM of 2 GiB, and 32 MiB of packets for af-xdp: VFIO and vDPA map/,
+  })
+  t.doesNotThrow(() => plan([...xdp(''), '-device', host], 2n * GIB + 1n), 'another account')
+})

@@ -4,6 +4,7 @@ import { daemonLimit } from '../../checks/judge/limits.js'
 import { lockExcludesVirtioMem, lockLimitTooLow } from '../../errors/memory.js'
 import type { HostFacts } from '../../host/facts.js'
 import { type Bytes, formatBytes } from '../../units/bytes.js'
+import { parseInteger } from '../../units/integer.js'
 import type { Edit } from '../edit.js'
 import { guestRamBytes } from '../memory/guest-ram.js'
 import { virtioMemDevices } from '../memory/virtio-mem.js'
@@ -60,7 +61,8 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
   if (limit === null || limit === 'unlimited') return
   const locks = profile?.settings.lockMemory === true
   const { groups, iommufds, vdpas, encrypted } = countMappings(line, host.passed)
-  if (!locks && groups + iommufds + vdpas + encrypted === 0) return
+  const rings = xdpRings(line)
+  if (!locks && groups + iommufds + vdpas + encrypted + rings.length === 0) return
   const ram = guestRamBytes(line, arch)
   // Of a machine's default that only QEMU knows there is no number.
   const size = ram === 0n ? '' : ` of ${formatBytes(ram)}`
@@ -76,7 +78,7 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
   const byProfile = locks ? `lock-memory of profile '${profile.name}'` : BY_DEVICES
   const accounts = [
     { parts: mapped(groups, locks ? [itself, own] : []), where: byProfile },
-    { parts: mapped(iommufds, []), where: BY_DEVICES },
+    { parts: [...mapped(iommufds, []), ...rings], where: iommufds > 0 ? BY_DEVICES : BY_XDP },
     { parts: mapped(vdpas, []), where: BY_DEVICES },
     { parts: mapped(encrypted, []), where: 'SEV pins all of it (-object sev-guest)' },
   ]
@@ -84,7 +86,7 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
     ({ parts }) => parts.length > 0 && parts.reduce((sum, { bytes }) => sum + bytes, 0n) >= limit,
   )
   if (short === undefined) return
-  const told = limit <= ram ? [itself] : short.parts
+  const told = limit <= ram && short.parts.includes(itself) ? [itself] : short.parts
   throw lockLimitTooLow({
     needed: told.map(({ what }) => what).join(', and '),
     limit: formatBytes(limit),
@@ -94,6 +96,22 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
 }
 
 const BY_DEVICES = 'VFIO and vDPA map all of it for their devices'
+const BY_XDP = 'the kernel keeps them in locked memory'
+
+/**
+ * Where packets are for AF_XDP: 8192 frames of 4 KiB for each queue (QEMU 8.2 net/af-xdp.c, af_xdp_umem_create). The kernel counts
+ * them in the account of the user's that iommufd counts in (Linux net/xdp/xdp_umem.c, xdp_umem_account_pages).
+ */
+function xdpRings(line: CommandLine): Part[] {
+  const queues = ['netdev', 'nic'].flatMap((option) =>
+    findOptions(line, option).flatMap(({ index }) => {
+      const network = propertiesAt(line, index)
+      return network.get('type') === 'af-xdp' ? [parseInteger(network.get('queues') ?? '1') ?? 1n] : []
+    }),
+  )
+  const bytes = queues.reduce((sum, count) => sum + count * 32n * MIB, 0n)
+  return bytes <= 0n ? [] : [{ what: `${formatBytes(bytes)} of packets for af-xdp`, bytes }]
+}
 
 /** How often something of QEMU's maps all guest RAM for a device, by the account in which the kernel counts such pages. */
 interface Mappings {
@@ -124,9 +142,10 @@ function countMappings(line: CommandLine, passed: HostFacts['passed']): Mappings
   }
 }
 
-/** Whether a command line has a device for which the kernel may pin guest RAM, or may get one by name. */
+/** Whether a command line has a device for which the kernel may pin memory, or may get one by name. */
 export function pinsMemory(line: CommandLine): boolean {
-  return vfioDevices(line).length > 0 || countOf(line, [...OWN_CONTAINERS, ...VDPA, ...ENCRYPTED]) > 0
+  if (vfioDevices(line).length > 0 || xdpRings(line).length > 0) return true
+  return countOf(line, [...OWN_CONTAINERS, ...VDPA, ...ENCRYPTED]) > 0
 }
 
 /** What of a command line has RAM mapped: one of an option's keys has such a value. */
