@@ -53,7 +53,7 @@ export const INTERFACE_TEXTS = ['address', 'ifindex', 'phys_port_name', 'bonding
 /** Of the process that asks: what it may lock, nodes for its memory, and the CPUs of its group. */
 export const PROCESS_TEXTS = ['limits', 'status', 'cgroup', 'mountinfo'] as const
 
-/** Of a control group: its CPUs, and whether others may have them. */
+/** Of a control group: its CPUs, whether others may have them, and huge pages that it may have. */
 export const GROUP_TEXTS = [
   'cpuset.effective_cpus',
   'cpuset.cpus',
@@ -61,6 +61,9 @@ export const GROUP_TEXTS = [
   'cpuset.cpus.exclusive.effective',
   'cpuset.cpus.isolated',
   'cpuset.cpus.partition',
+  ...['2MB', '1GB'].flatMap((size) =>
+    ['max', 'current', 'rsvd.max', 'rsvd.current'].map((file) => `hugetlb.${size}.${file}`),
+  ),
 ] as const
 
 /** Whether the name of a control group says nothing of VMs and programs: a slice's, and those of `host isolate`. */

@@ -75,6 +75,22 @@ export function tooFewHugePages(facts: {
   })
 }
 
+/** A control group ends QEMU by SIGBUS, or QEMU says "Insufficient free host memory pages". */
+export function hugePagesLimited(facts: {
+  readonly profile: string
+  readonly size: string
+  readonly needed: number
+  readonly left: number
+  readonly file: string
+}): UserError {
+  return userError({
+    exitCode: EXIT.unavailable,
+    what: `the guest needs ${facts.needed} huge pages of ${facts.size}, QEMU's cgroup may have ${facts.left} more (${facts.file})`,
+    where: `hugepages of profile '${facts.profile}'`,
+    todo: 'raise that limit (Kubernetes: resources.limits of the pod), or give the guest less memory',
+  })
+}
+
 /** QEMU: "cannot bind memory to host NUMA nodes: Invalid argument". */
 export function boundBeyondCpuset(facts: {
   readonly memory: string

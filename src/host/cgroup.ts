@@ -13,7 +13,11 @@ export interface Group {
  * @param mounts text of /proc/PID/mountinfo (proc(5))
  * @returns null when the hierarchy is not mounted
  */
-export function findGroup(controller: 'cpu' | 'cpuset', cgroup: string, mounts: string): Group | null {
+export function findGroup(
+  controller: 'cpu' | 'cpuset' | 'hugetlb',
+  cgroup: string,
+  mounts: string,
+): Group | null {
   const groups = cgroup.split('\n').map((line) => /^\d+:([^:]*):(.*)$/.exec(line) ?? [])
   const v1 = groups.find(([, controllers = '']) => controllers.split(',').includes(controller))
   const v2 = groups.find(([, controllers]) => controllers === '')

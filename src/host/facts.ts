@@ -16,6 +16,15 @@ export interface HugePages {
   readonly surplus: number
   /** Free pages by NUMA node; the kernel does not say which of them are reserved. */
   readonly freeByNode: Readonly<Record<number, number>>
+  /** What a control group leaves of them to this process, which becomes QEMU; absent where none limits it. */
+  readonly groupLimit?: GroupLimit
+}
+
+/** How many more huge pages a control group may have. */
+export interface GroupLimit {
+  readonly left: number
+  /** The file that says so, without the sysroot. */
+  readonly file: string
 }
 
 /** What a plan may know of the host. Plain data but for what is asked of the host later, so that a test can make one. */

@@ -67,7 +67,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
     ...(wanted.pci ? readPci(root, sysroot, wanted.serials === true) : EMPTY_HOST),
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     ...(wanted.topology ? { kernelThreads: kernelThreadsOf(root) } : {}),
-    hugePages: wanted.memory ? readHugePages(root) : null,
+    hugePages: wanted.memory ? readHugePages(root, !machines) : null,
     memoryNodes: wanted.memory && !machines ? readMemoryNodes(root) : null,
     memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
     passed: descriptors && readPassed(descriptors),

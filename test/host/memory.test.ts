@@ -25,6 +25,36 @@ t.test('huge pages are counted by size and node, reserved ones taken off', async
   t.strictSame(memory({}).hugePages, [])
 })
 
+t.test('a control group, or one above it, limits the huge pages of this process', async (t) => {
+  const limited = (files: Record<string, string>, cgroup = '0::/pods/one\n') =>
+    memory({
+      '/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages': '99\n',
+      '/sys/kernel/mm/hugepages/hugepages-64kB/free_hugepages': '99\n',
+      '/proc/self/cgroup': cgroup,
+      '/proc/self/mountinfo':
+        '1 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n1 1 0:2 / /cg/hugetlb rw - cgroup cgroup rw,hugetlb\n',
+      ...files,
+    }).hugePages?.map(({ groupLimit }) => groupLimit)
+  const at = '/sys/fs/cgroup/pods'
+  t.strictSame(limited({}), [undefined, undefined])
+  t.strictSame(limited({ [`${at}/one/hugetlb.2MB.max`]: 'max\n' }), [undefined, undefined])
+  t.strictSame(
+    limited({
+      [`${at}/hugetlb.2MB.max`]: `${10 << 21}\n`,
+      [`${at}/hugetlb.2MB.current`]: `${4 << 21}\n`,
+      [`${at}/one/hugetlb.2MB.max`]: `${9 << 21}\n`,
+      [`${at}/one/hugetlb.64KB.rsvd.max`]: `${3 << 16}\n`,
+      [`${at}/one/hugetlb.64KB.rsvd.current`]: `${5 << 16}\n`,
+    }),
+    [
+      { left: 0, file: `${at}/one/hugetlb.64KB.rsvd.max` },
+      { left: 6, file: `${at}/hugetlb.2MB.max` },
+    ],
+  )
+  const v1 = limited({ '/cg/hugetlb/x/hugetlb.2MB.limit_in_bytes': `${2 << 21}\n` }, '5:hugetlb:/x\n0::/\n')
+  t.strictSame(v1?.[1], { left: 2, file: '/cg/hugetlb/x/hugetlb.2MB.limit_in_bytes' })
+})
+
 t.test('nodes that memory may be taken from are this process’s own', async (t) => {
   const status = 'Name:\tnode\nMems_allowed:\t00000000,00000005\nMems_allowed_list:\t0,2\n'
   t.strictSame(memory({ '/proc/self/status': status }).memoryNodes, [0, 2])

@@ -280,3 +280,17 @@ t.test('pages that the host has not are an error before QEMU is started', async 
   t.doesNotThrow(() => plan(node('1G')))
   t.doesNotThrow(() => plan(['-m', '64G'], { hugePages: null }), 'a host that does not say')
 })
+
+t.test('a control group that leaves too few huge pages is an error', async (t) => {
+  const plan = (left: number) =>
+    planOf([...NAMED, '-m', '20M'], {
+      ...given,
+      hugePages: [{ ...MIB2, free: 99, groupLimit: { left, file: '/sys/fs/cgroup/pod/hugetlb.2MB.max' } }],
+    })
+  t.doesNotThrow(() => plan(10))
+  t.throws(() => plan(9), {
+    exitCode: 69,
+    message:
+      /^the guest needs 10 huge pages of 2M, QEMU's cgroup may have 9 more \(\/sys\/fs\/cgroup\/pod\/hugetlb.2MB.max\): hugepages of profile 'p'; raise that limit/,
+  })
+})

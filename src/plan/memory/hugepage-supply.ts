@@ -1,5 +1,10 @@
 import { howToAddPages, howToHaveSize } from '../../checks/judge/huge-pages.js'
-import { boundBeyondCpuset, hugePageSizeMissing, tooFewHugePages } from '../../errors/memory.js'
+import {
+  boundBeyondCpuset,
+  hugePageSizeMissing,
+  hugePagesLimited,
+  tooFewHugePages,
+} from '../../errors/memory.js'
 import type { HugePages } from '../../host/facts.js'
 import { type Bytes, formatBytes } from '../../units/bytes.js'
 
@@ -64,7 +69,10 @@ export function checkHugePages(facts: {
     const sizes = host.map(({ size }) => formatBytes(size))
     throw hugePageSizeMissing({ profile, size: written, sizes, todo: howToHaveSize(facts.size) })
   }
-  const { surplus } = pool
+  const { surplus, groupLimit } = pool
+  const all = total(facts.needs)
+  if (groupLimit !== undefined && all > groupLimit.left)
+    throw hugePagesLimited({ profile, size: written, needed: all, ...groupLimit })
   const { needs, nodes: onlyNodes } = withinCpuset(facts.needs, pool, facts.allowed)
   const freeOf = (nodes: readonly number[]) =>
     nodes.reduce((sum, node) => sum + (pool.freeByNode[node] ?? 0), 0)
