@@ -294,3 +294,21 @@ t.test('a control group that leaves too few huge pages is an error', async (t) =
       /^the guest needs 10 huge pages of 2M, QEMU's cgroup may have 9 more \(\/sys\/fs\/cgroup\/pod\/hugetlb.2MB.max\): hugepages of profile 'p'; raise that limit/,
   })
 })
+
+t.test('huge pages of a guest with private memory are a warning: that is elsewhere', async (t) => {
+  const warnings = (type: string, more = '') =>
+    warningsOf(
+      plan([
+        '-M',
+        `q35,confidential-guest-support=cgs0${more}`,
+        '-object',
+        `{"qom-type":"${type}","id":"cgs0"}`,
+      ]),
+    )
+  for (const type of ['tdx-guest', 'sev-snp-guest'])
+    t.strictSame(warnings(type), [
+      `private memory of ${type} 'cgs0' is in guest_memfd, not in huge pages: these hold what the guest shares, and stay allocated besides`,
+    ])
+  t.strictSame(warnings('sev-guest'), [], 'has its RAM encrypted in place')
+  t.strictSame(warnings('tdx-guest', ',confidential-guest-support=x'), [], 'another object')
+})

@@ -1,4 +1,4 @@
-import { type CommandLine, findOptions, placeOf } from '../../argv/command-line.js'
+import { type CommandLine, findOptions, mergedValue, placeOf, propertiesAt } from '../../argv/command-line.js'
 import { type Properties, parseSwitch } from '../../argv/properties.js'
 import { describePlace } from '../../errors/command-line.js'
 import { blockBelowPageSize, notWholeHugePages } from '../../errors/memory.js'
@@ -54,7 +54,10 @@ export const hugepages: Pass = {
     const { needs, ...result } = backAll(wanted, plainRam(input))
     const { hugePages: host, memoryNodes: allowed = null } = input.host
     checkHugePages({ profile: input.profile.name, size, written, needs, host, allowed })
-    return result
+    return {
+      ...result,
+      warnings: [...result.warnings, ...(needs.length === 0 ? [] : besideGuestMemfd(line))],
+    }
   },
 }
 
@@ -69,6 +72,21 @@ function backAll(wanted: Wanted, plain: PlainRam | null): Backed {
     warnings: all.flatMap(({ warnings }) => warnings),
     needs: all.flatMap(({ needs }) => needs),
   }
+}
+
+/** Guests whose private memory is in guest_memfd, which has no huge pages (QEMU 9.1 target/i386/sev.c; 10.1 kvm/tdx.c). */
+const IN_GUEST_MEMFD = new Set(['sev-snp-guest', 'tdx-guest'])
+
+/** QEMU gives back no huge page that the guest takes for private (accel/kvm/kvm-all.c, kvm_convert_memory). */
+function besideGuestMemfd(line: CommandLine): Warning[] {
+  const id = mergedValue(line, 'machine', 'confidential-guest-support')
+  const [type] = findOptions(line, 'object')
+    .map(({ index }) => propertiesAt(line, index))
+    .filter((object) => object.get('id') === id)
+    .flatMap((object) => object.get('qom-type') ?? [])
+  if (id === undefined || type === undefined || !IN_GUEST_MEMFD.has(type)) return []
+  const text = `private memory of ${type} '${id}' is in guest_memfd, not in huge pages: these hold what the guest shares, and stay allocated besides`
+  return [warning('placement', text)]
 }
 
 /**
