@@ -158,3 +158,13 @@ t.test('packets of af-xdp are in locked memory, for each queue, beside what iomm
   })
   t.doesNotThrow(() => plan([...xdp(''), '-device', host], 2n * GIB + 1n), 'another account')
 })
+
+t.test('without -m the guest has as much RAM as the backend that its machine names', async (t) => {
+  const plan = (memoryLockLimit: bigint, machine: string) =>
+    planOf([...NAMED, '-object', 'memory-backend-memfd,id=m,size=8G', '-machine', machine, '-device', host], {
+      memoryLockLimit,
+    })
+  t.throws(() => plan(GIB, 'q35,memory-backend=m'), { message: /not enough for the guest's RAM of 8 GiB/ })
+  t.doesNotThrow(() => plan(9n * GIB, 'q35,memory-backend=m'))
+  t.doesNotThrow(() => plan(GIB, 'q35'), 'the machine’s own 128 MiB')
+})

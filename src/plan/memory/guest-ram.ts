@@ -132,11 +132,22 @@ export function backendBytes(line: CommandLine, { index, properties }: Backend):
 }
 
 /**
+ * The size of the backend that `-machine memory-backend=` names, which is the base RAM's where no -m says another (QEMU 7.2
+ * softmmu/vl.c, qemu_resolve_machine_memdev); null without.
+ */
+function machineBackendBytes(line: CommandLine): Bytes | null {
+  const id = mergedValue(line, 'machine', 'memory-backend')
+  const backend = memoryBackends(line).find((one) => one.id === id)
+  return backend === undefined ? null : backendBytes(line, backend)
+}
+
+/**
  * All RAM of the guest: the base RAM, and what memory devices map from the start. A base RAM of a size that is not known
  * counts as none.
  */
 export function guestRamBytes(line: CommandLine, arch: string): Bytes {
-  const base = baseRamBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? 0n
+  const base =
+    baseRamBytes(line) ?? machineBackendBytes(line) ?? defaultRam(arch, machineType(line, arch))?.bytes ?? 0n
   const used = new Set(deviceUses(line).flatMap(({ id, guestRam }) => (guestRam ? [id] : [])))
   const backends = memoryBackends(line).filter(({ id }) => used.has(id))
   const requested = new Map(virtioMemDevices(line).map((device) => [device.memdev, device.requested]))
