@@ -168,3 +168,18 @@ t.test('without -m the guest has as much RAM as the backend that its machine nam
   t.doesNotThrow(() => plan(9n * GIB, 'q35,memory-backend=m'))
   t.doesNotThrow(() => plan(GIB, 'q35'), 'the machine’s own 128 MiB')
 })
+
+t.test('VFIO maps NVDIMMs and memory of devices, too', async (t) => {
+  const plan = (memoryLockLimit: bigint, ...args: string[]) =>
+    planOf(vfio('-object', 'memory-backend-file,id=n,mem-path=/n,size=4G', ...args), { memoryLockLimit })
+  for (const device of ['nvdimm', 'virtio-pmem-pci', 'ivshmem-plain']) {
+    t.throws(
+      () => plan(5n * GIB, '-device', host, '-device', `${device},memdev=n`),
+      { message: /may lock 5 GiB, .* for the guest's RAM of 2 GiB, and 4 GiB of its other memory: VFIO/ },
+      device,
+    )
+    t.doesNotThrow(() => plan(7n * GIB, '-device', host, '-device', `${device},memdev=n`), device)
+    t.doesNotThrow(() => plan(5n * GIB, '-device', `${device},memdev=n`), 'nothing pins it')
+  }
+  t.doesNotThrow(() => plan(5n * GIB, '-device', host, '-device', 'acpi-erst,memdev=n'), 'not in its space')
+})

@@ -75,15 +75,15 @@ export function baseRamUses(line: CommandLine): BackendUse[] {
   ]
 }
 
-function deviceUses(line: CommandLine): BackendUse[] {
+function deviceUses(line: CommandLine): (BackendUse & { readonly isMapped: boolean })[] {
   return findOptions(line, 'device').flatMap(({ index }) => {
     const device = propertiesAt(line, index)
     const name = device.get('id')
     return MEMORY_DEVICES.filter(({ driver }) => driver === device.get('driver')).flatMap(
-      ({ driver, keys, guestRam, because = null }) => {
+      ({ driver, keys, guestRam, mapped: isMapped = false, because = null }) => {
         const user = name === undefined ? driver : `${driver} '${name}'`
         const ids = keys.flatMap((key) => device.get(key) ?? [])
-        return ids.map((id) => ({ id, user, guestRam, because }))
+        return ids.map((id) => ({ id, user, guestRam, isMapped, because }))
       },
     )
   })
@@ -153,6 +153,13 @@ export function guestRamBytes(line: CommandLine, arch: string): Bytes {
   const requested = new Map(virtioMemDevices(line).map((device) => [device.memdev, device.requested]))
   const bytes = (backend: Backend) => requested.get(backend.id) ?? backendBytes(line, backend)
   return backends.reduce((sum, backend) => sum + bytes(backend), base)
+}
+
+/** What is in the guest's address space besides its RAM: NVDIMMs and other memory of devices. */
+export function otherMappedBytes(line: CommandLine): Bytes {
+  const used = new Set(deviceUses(line).flatMap(({ id, isMapped }) => (isMapped ? [id] : [])))
+  const backends = memoryBackends(line).filter(({ id }) => used.has(id))
+  return backends.reduce((sum, backend) => sum + backendBytes(line, backend), 0n)
 }
 
 /**

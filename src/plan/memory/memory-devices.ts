@@ -5,6 +5,8 @@ export interface MemoryDevice {
   readonly keys: readonly string[]
   /** Whether what it maps is RAM that the guest puts virtqueues and buffers in. */
   readonly guestRam: boolean
+  /** Whether what is no RAM is in the guest's address space all the same, so that VFIO maps it, too (hw/vfio/listener.c). */
+  readonly mapped?: true
   /** Why it is left alone, for those that a user might expect to be shared. */
   readonly because?: string
 }
@@ -25,10 +27,10 @@ export const MEMORY_DEVICES: readonly MemoryDevice[] = [
   { driver: 'virtio-mem-ccw', keys: ['memdev'], guestRam: true },
   { driver: 'virtio-mem', keys: ['memdev'], guestRam: true },
   { driver: 'sp-mem', keys: ['memdev'], guestRam: true },
-  { driver: 'nvdimm', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
-  { driver: 'spapr-nvdimm', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
-  { driver: 'virtio-pmem-pci', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
-  { driver: 'virtio-pmem', keys: ['memdev'], guestRam: false, because: WRITES_IMAGE },
+  { driver: 'nvdimm', keys: ['memdev'], guestRam: false, mapped: true, because: WRITES_IMAGE },
+  { driver: 'spapr-nvdimm', keys: ['memdev'], guestRam: false, mapped: true, because: WRITES_IMAGE },
+  { driver: 'virtio-pmem-pci', keys: ['memdev'], guestRam: false, mapped: true, because: WRITES_IMAGE },
+  { driver: 'virtio-pmem', keys: ['memdev'], guestRam: false, mapped: true, because: WRITES_IMAGE },
   {
     driver: 'cxl-type3',
     keys: ['memdev', 'persistent-memdev', 'lsa'],
@@ -40,7 +42,7 @@ export const MEMORY_DEVICES: readonly MemoryDevice[] = [
   { driver: 'hv-balloon', keys: ['memdev'], guestRam: true },
   // Stores that a guest reads and writes by registers and a BAR; their files are the owner's business.
   { driver: 'acpi-erst', keys: ['memdev'], guestRam: false },
-  { driver: 'nvme', keys: ['pmrdev'], guestRam: false },
+  { driver: 'nvme', keys: ['pmrdev'], guestRam: false, mapped: true },
   // Memory shared with other programs on purpose: its share setting is its owner's business.
-  { driver: 'ivshmem-plain', keys: ['memdev'], guestRam: false },
+  { driver: 'ivshmem-plain', keys: ['memdev'], guestRam: false, mapped: true },
 ]

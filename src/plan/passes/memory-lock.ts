@@ -6,7 +6,7 @@ import type { HostFacts } from '../../host/facts.js'
 import { type Bytes, formatBytes } from '../../units/bytes.js'
 import { parseInteger } from '../../units/integer.js'
 import type { Edit } from '../edit.js'
-import { guestRamBytes } from '../memory/guest-ram.js'
+import { guestRamBytes, otherMappedBytes } from '../memory/guest-ram.js'
 import { virtioMemDevices } from '../memory/virtio-mem.js'
 import { hasGuestIommu } from '../nics/guest-iommu.js'
 import { vfioDevices } from '../nics/requests.js'
@@ -67,17 +67,20 @@ function checkLimit({ line, arch, host, profile }: PassInput): void {
   // Of a machine's default that only QEMU knows there is no number.
   const size = ram === 0n ? '' : ` of ${formatBytes(ram)}`
   const itself = { what: `the guest's RAM${size}`, bytes: ram }
+  const other = otherMappedBytes(line)
+  const all =
+    other === 0n ? [itself] : [itself, { what: `${formatBytes(other)} of its other memory`, bytes: other }]
   const own = { what: `about ${formatBytes(ownBytes(line))} of QEMU's own`, bytes: ownBytes(line) }
   const more = { what: 'the same for each device more that maps it', bytes: 0n }
   const mapped = (count: number, first: Part[]): Part[] => {
     if (count === 0) return first
-    const all = first.length === 0 ? count - 1 : count
-    const again = all === 0 ? [] : [{ ...more, bytes: ram * BigInt(all) }]
-    return [...(first.length === 0 ? [itself] : first), ...again]
+    const times = first.length === 0 ? count - 1 : count
+    const again = times === 0 ? [] : [{ ...more, bytes: (ram + other) * BigInt(times) }]
+    return [...(first.length === 0 ? all : first), ...again]
   }
   const byProfile = locks ? `lock-memory of profile '${profile.name}'` : BY_DEVICES
   const accounts = [
-    { parts: mapped(groups, locks ? [itself, own] : []), where: byProfile },
+    { parts: mapped(groups, locks ? [...all, own] : []), where: byProfile },
     { parts: [...mapped(iommufds, []), ...rings], where: iommufds > 0 ? BY_DEVICES : BY_XDP },
     { parts: mapped(vdpas, []), where: BY_DEVICES },
     { parts: mapped(encrypted, []), where: 'SEV pins all of it (-object sev-guest)' },
