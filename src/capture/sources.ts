@@ -20,6 +20,7 @@ export const TEXTS = [
   '/sys/devices/cpu_atom/cpus',
   '/sys/devices/cpu_lowpower/cpus',
   '/sys/devices/system/node/*/cpulist',
+  '/sys/devices/system/node/*/distance',
   '/sys/devices/system/node/*/hugepages/*/free_hugepages',
   '/sys/kernel/iommu_groups/*/reserved_regions',
   '/sys/kernel/irq/*/chip_name',

@@ -41,7 +41,7 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
     ...readRcuPriority(root),
     ...(coreKinds.length === 0 ? {} : { coreKinds }),
     siblings: readSiblings(root, online),
-    nodes: readNodes(root),
+    ...readNodes(root),
     ...readRealtimeRuntime(root),
   }
 }
@@ -110,12 +110,16 @@ function readSiblings(root: Root, online: CpuSet): Record<number, CpuSet> {
   return siblings
 }
 
-function readNodes(root: Root): Record<number, CpuSet> {
+function readNodes(root: Root): Pick<HostCpus, 'nodes' | 'distances'> {
   const names = listDirectory(`${root}${NODES}`) ?? []
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const node = /^node(\d+)$/.exec(name)?.[1]
-      return node === undefined ? [] : [[node, readSet(`${root}${NODES}/${name}/cpulist`) ?? []]]
-    }),
+  const numbers = names.flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []).map(Number)
+  const nodes = Object.fromEntries(
+    numbers.map((node) => [node, readSet(`${root}${NODES}/node${node}/cpulist`) ?? []]),
   )
+  if (numbers.length < 2) return { nodes }
+  const distances = numbers.flatMap((node): [number, number[]][] => {
+    const row = readAttribute(`${root}${NODES}/node${node}/distance`)?.split(' ').map(Number) ?? []
+    return row.length === numbers.length ? [[node, row]] : []
+  })
+  return distances.length === 0 ? { nodes } : { nodes, distances: Object.fromEntries(distances) }
 }

@@ -98,6 +98,8 @@ export interface HostCpus {
   readonly siblings: Readonly<Record<number, CpuSet>>
   /** NUMA node → its CPUs; empty when it was not asked for. */
   readonly nodes: Readonly<Record<number, CpuSet>>
+  /** NUMA node → how far each node is, in the order of the nodes' numbers; absent where there is one, or nobody says. */
+  readonly distances?: NodeDistances
   /**
    * How long real-time threads may run in a second, in microseconds; -1 without a limit (sched(7), "Limiting the CPU
    * usage of real-time and deadline processes"); null when the host does not say.
@@ -106,6 +108,9 @@ export interface HostCpus {
   /** What decides whether that limits threads of no group; absent where there is no limit, or nobody has looked. */
   readonly kernel?: KernelFacts
 }
+
+/** As the firmware says: 10 is the node itself (Linux Documentation/ABI/stable/sysfs-devices-node, distance). */
+type NodeDistances = Readonly<Record<number, readonly number[]>>
 
 /** The kernel that runs. */
 interface KernelFacts {

@@ -30,12 +30,12 @@ export function readHugePages(root: Root, isOwn = true): HugePages[] {
 }
 
 /**
- * The NUMA nodes that QEMU may take memory from, which are this process's: it hands its cpuset on (proc_pid_status(5),
- * Mems_allowed_list).
+ * The NUMA nodes that a process may take memory from (proc_pid_status(5), Mems_allowed_list). A QEMU that is still to be started
+ * has those of this process, which hands its cpuset on.
  * @returns null when nobody says
  */
-export function readMemoryNodes(root: Root): readonly number[] | null {
-  const status = readProc(`${root}/proc/self/status`) ?? ''
+export function readMemoryNodes(root: Root, pid: number | 'self' = 'self'): readonly number[] | null {
+  const status = readProc(`${root}/proc/${pid}/status`) ?? ''
   const list = /^Mems_allowed_list:\s*(\S+)$/m.exec(status)?.[1]
   return list === undefined ? null : parseCpuSet(list)
 }

@@ -35,6 +35,8 @@ export interface WantedFacts {
   /** CPUs with all that a thread plan looks at. */
   readonly topology?: boolean
   readonly memory?: boolean
+  /** NUMA nodes that this process may take memory from, which becomes QEMU; with `memory` they come, too. */
+  readonly memoryNodes?: boolean
   /** How much this process may lock; of a machine of libvirt's that is not known. */
   readonly lockLimit?: boolean
   /** The cpuset is that of libvirt's machines instead of this process's. */
@@ -68,7 +70,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
     cpus: wanted.cpus || wanted.topology ? readCpus(root, wanted.topology === true, machines) : null,
     ...(wanted.topology ? { kernelThreads: kernelThreadsOf(root) } : {}),
     hugePages: wanted.memory ? readHugePages(root, !machines) : null,
-    memoryNodes: wanted.memory && !machines ? readMemoryNodes(root) : null,
+    memoryNodes: (wanted.memory || wanted.memoryNodes) && !machines ? readMemoryNodes(root) : null,
     memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
     passed: descriptors && readPassed(descriptors),
   }

@@ -70,6 +70,8 @@ interface Given {
   readonly isMachine?: boolean
   /** libvirt's `<emulatorpin>`. */
   readonly emulatorPin?: CpuSet | null | undefined
+  /** vCPUs that libvirt starts a domain with; see `PlanFacts`. */
+  readonly vcpusAtStart?: readonly number[]
   /** The host as it will be. */
   readonly hostAs?: (host: HostFacts) => HostFacts
 }
@@ -88,8 +90,8 @@ export function plannerFor(request: Request, policy: Policy, given: Given = {}):
   })
   const host = given.hostAs?.(seen) ?? seen
   return (held) => {
-    const { emulatorPin } = given
-    const plan = makePlan(request, { policy, host, held, ask, record, emulatorPin })
+    const { emulatorPin, vcpusAtStart = [] } = given
+    const plan = makePlan(request, { policy, host, held, ask, record, emulatorPin, vcpusAtStart })
     if (record !== null) checkRecorded(plan, record)
     return plan
   }
@@ -116,6 +118,7 @@ function wantedFacts(
     descriptors: dryRun || sysroot !== '/' ? null : devices.flatMap(({ passed }) => passed ?? []),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null) || saysInterrupts(policy, profile),
     topology: settings !== undefined && placesThreads(settings),
+    memoryNodes: record === null && settings?.vcpus != null,
     memory: settings !== undefined && settings.hugepages !== null,
     lockLimit: settings?.lockMemory === true || wantsNics || pinsMemory(line),
   }

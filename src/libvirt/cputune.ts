@@ -1,6 +1,6 @@
 import type { SchedPolicy } from '../config/policy.js'
 import { MOST_NODES } from '../plan/memory/guest-ram.js'
-import { type CpuSet, formatCpuSet, parseCpuSet } from '../units/cpu-set.js'
+import { type CpuSet, formatCpuSet, parseCpuSet, unionCpuSets } from '../units/cpu-set.js'
 import { childOf, childrenOf, type XmlElement } from './xml.js'
 
 /** The CPUs that libvirt keeps threads to. */
@@ -39,6 +39,10 @@ export interface Cputune {
   /** Of each thread without a pin of its own (src/qemu/qemu_process.c, qemuProcessSetupPid). */
   readonly otherPin: Pin | null
   readonly memory: readonly MemoryPlace[]
+  /** Nodes that a cpuset of libvirt's keeps all of QEMU's memory to, of which it tells QEMU nothing; null for none. */
+  readonly memoryCpuset: readonly number[] | null
+  /** The vCPUs that a domain starts with, where `<vcpus>` says it of each; null where they are the first ones. */
+  readonly vcpusAtStart: CpuSet | null
 }
 
 /** Reads what a domain's XML says of its threads. What is not understood, which libvirt refuses, is passed over. */
@@ -56,7 +60,15 @@ export function readCputune(root: XmlElement): Cputune {
     emulatorSchedule: schedule === null ? null : scheduleOf(schedule, ''),
     otherPin: otherPin(childOf(root, 'vcpu')),
     memory: memoryPlaces(root),
+    memoryCpuset: memoryCpuset(childOf(childOf(root, 'numatune'), 'memory')),
+    vcpusAtStart: vcpusAtStart(root),
   }
+}
+
+/** `mode='restrictive'` is by cgroups alone (libvirt 7.3, docs/formatdomain.rst, "NUMA Node Tuning"). */
+function memoryCpuset(memory: XmlElement | null): readonly number[] | null {
+  const { mode, placement } = memory?.attributes ?? {}
+  return mode === 'restrictive' && placement !== 'auto' ? listIn(memory, 'nodeset') : null
 }
 
 function otherPin(vcpu: XmlElement | null): Pin | null {
@@ -135,6 +147,17 @@ function placeOf(element: XmlElement, which: string, vcpus: CpuSet | null): Memo
   const nodes = listIn(element, 'nodeset')
   if (nodes === null) return []
   return [{ nodes, vcpus, element: `<${name}${which} nodeset='${formatCpuSet(nodes)}'/> of <numatune>` }]
+}
+
+/**
+ * What `<vcpus>` has enabled. libvirt tells QEMU's command line of those that are not hot-pluggable alone, and plugs the others
+ * before the guest runs (src/qemu/qemu_command.c, qemuBuildSmpCommandLine; qemu_process.c, qemuProcessSetupHotpluggableVcpus).
+ */
+export function vcpusAtStart(root: XmlElement): CpuSet | null {
+  const all = childrenOf(childOf(root, 'vcpus'), 'vcpu')
+  if (all.length === 0) return null
+  const there = all.filter(({ attributes }) => attributes.enabled === 'yes')
+  return unionCpuSets(there.flatMap((vcpu) => listIn(vcpu, 'id')?.slice(0, 1) ?? []))
 }
 
 /** A list of numbers in an attribute; null without one, and for an empty one. */

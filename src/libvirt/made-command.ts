@@ -2,6 +2,7 @@ import { escapeCommas } from '../argv/keyval.js'
 import { MOST_NODES } from '../plan/memory/guest-ram.js'
 import type { Bytes } from '../units/bytes.js'
 import { parseCpuSet } from '../units/cpu-set.js'
+import { vcpusAtStart } from './cputune.js'
 import type { Domain } from './domain.js'
 import { sizeIn } from './size.js'
 import { vhostUserDevices } from './vhost-user-devices.js'
@@ -126,7 +127,7 @@ function vcpus(root: XmlElement): string {
   // libvirt's numbers are decimal, QEMU takes a 0 in front for octal.
   const decimal = (text: string | undefined) => text?.trim().replace(/^\+?0*(?=\d)/, '')
   const most = decimal(vcpu?.text) || '1'
-  const current = decimal(vcpu?.attributes.current)
+  const current = vcpusAtStart(root)?.length.toString() ?? decimal(vcpu?.attributes.current)
   return current === undefined || current === most ? most : `${current},maxcpus=${most}`
 }
 

@@ -78,14 +78,19 @@ export async function planDomain(
   const cputune = readCputune(domain.root)
   const emulatorPin = cputune.emulatorPin?.cpus ?? null
   const hostAs = (host: HostFacts) => {
-    const prepared = { ...asPrepared(host, toBind), passed: passedDevices(request.line, domain) }
+    const prepared = {
+      ...asPrepared(host, toBind),
+      passed: passedDevices(request.line, domain),
+      memoryNodes: cputune.memoryCpuset,
+    }
     pci = prepared.pci
     nodes = prepared.cpus?.nodes ?? {}
     return prepared
   }
   const held = readLeases(sysroot, sysroot === '/' ? 'check' : 'assume').held
   // It may run now; libvirt's names are unique.
-  const plan = plannerFor(request, policy, { ask, isMachine: true, emulatorPin, hostAs })(
+  const vcpusAtStart = cputune.vcpusAtStart ?? []
+  const plan = plannerFor(request, policy, { ask, isMachine: true, emulatorPin, vcpusAtStart, hostAs })(
     held.filter(({ guest }) => guest !== domain.name),
   )
   const contradictions = plan.threads === null ? [] : contradictionsOf(cputune, plan.threads, nodes)

@@ -82,6 +82,8 @@ export interface PlanFacts {
   readonly record: VmRecord | null
   /** libvirt's `<emulatorpin>`, where the domain's XML was read; see `ThreadInput`. */
   readonly emulatorPin?: CpuSet | null | undefined
+  /** Numbers of the vCPUs that libvirt starts the domain with, where its XML says; none or absent for the first ones. */
+  readonly vcpusAtStart?: readonly number[]
 }
 
 /** The passes in their order; the rules come after them, one by one. */
@@ -97,7 +99,7 @@ const MEMORY_PASSES = [sharedMemory, hugepages]
  */
 export function makePlan(
   request: Request,
-  { policy, host, held, ask, record, emulatorPin }: PlanFacts,
+  { policy, host, held, ask, record, emulatorPin, vcpusAtStart = [] }: PlanFacts,
 ): Plan {
   checkHostCpus(policy, host.cpus?.present ?? null)
   const emulator = chooseEmulator(request, policy.emulators)
@@ -111,7 +113,8 @@ export function makePlan(
   const near = nearbyDevices(passed.nics, given, nodeIn(host))
   const threads =
     record === null
-      ? profile && planThreads({ ...base, profile, line: ruled.line, nics: near, emulatorPin })
+      ? profile &&
+        planThreads({ ...base, profile, line: ruled.line, nics: near, emulatorPin, running: vcpusAtStart })
       : decidedThreads(record, host.cpus)
   const lease = leaseOf(passed.nics, given, threads)
   const devices = [...passed.nics, ...(lease?.nics ?? []).map((address) => ({ name: null, address }))]
@@ -266,12 +269,12 @@ function threadWarnings(
   nics: readonly PlannedNic[],
   { policy, host, held }: Pick<PlanFacts, 'policy' | 'host' | 'held'>,
 ): Warning[] {
-  const { cpus, hugePages } = host
+  const { cpus, hugePages, memoryNodes } = host
   if (cpus === null) return []
   const contexts = threads.contexts === undefined ? contextWarnings(line, cpus, held) : []
   return [
     ...ofKind('placement', [
-      ...numaWarnings({ line, threads, nics, nodes: cpus.nodes, hugePages }),
+      ...numaWarnings({ line, threads, nics, nodes: cpus.nodes, hugePages, memoryNodes }),
       ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
       ...setWarnings(threads, cpus),
     ]),

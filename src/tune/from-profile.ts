@@ -3,6 +3,7 @@ import { undoInterrupts } from '../change/interrupts.js'
 import type { Policy } from '../config/policy.js'
 import { argumentsNotRead } from '../errors/tune.js'
 import { UserError } from '../errors/user-error.js'
+import { readMemoryNodes } from '../host/hugepages.js'
 import { readPciFunction } from '../host/pci.js'
 import { pidNamespace } from '../host/process.js'
 import { readHostFacts } from '../host/read.js'
@@ -91,7 +92,8 @@ interface Choice {
 type Choose = (held: readonly HeldLease[]) => Choice
 
 function chooserFor({ pid, line, record }: ReadableQemu, { name, policy }: NamedProfile): Choose {
-  const host = readHostFacts('/', { cpus: true, topology: true })
+  const facts = readHostFacts('/', { cpus: true, topology: true })
+  const host = { ...facts, memoryNodes: readMemoryNodes(HOST, pid) }
   const profile = profileNamed(policy, name)
   const running = runningVcpus(pid)
   const devices = profile.settings.vcpus === null ? [] : devicesOf(line, record)

@@ -17,6 +17,8 @@ housekeeping = "0-1"
 realtime = "2-15"
 [profile.rt]
 vcpus = { cpus = "auto", policy = "fifo" }
+[profile.later]
+vcpus = { cpus = "auto", policy = "fifo", hotplug = "later" }
 [profile.hp]
 hugepages = "1G"
 vcpus = { cpus = "auto", policy = "fifo" }
@@ -63,11 +65,28 @@ interface Case {
   readonly devices?: string
   /** Of each vCPU. */
   readonly cpus: readonly number[]
+  /** Which they are; the first ones when it is absent. */
+  readonly vcpus?: readonly number[]
 }
 
 const CASES: Readonly<Record<string, Case>> = {
   'huge pages of the profile': { profile: 'hp', settings: FOUR, cpus: [8, 9, 10, 11] },
   'nothing said of memory': { profile: 'rt', settings: FOUR, cpus: [2, 3, 4, 5] },
+  'memory by a cpuset alone': {
+    profile: 'rt',
+    settings: FOUR + tuned("<memory mode='restrictive' nodeset='1'/>"),
+    cpus: [8, 9, 10, 11],
+  },
+  'vCPUs with holes': {
+    profile: 'later',
+    settings: `<memory>${GIB}</memory><vcpu current='3'>6</vcpu><vcpus>
+      <vcpu id='0' enabled='yes' hotpluggable='no' order='1'/><vcpu id='1' enabled='no' hotpluggable='yes'/>
+      <vcpu id='2' enabled='yes' hotpluggable='yes' order='2'/><vcpu id='3' enabled='no' hotpluggable='yes'/>
+      <vcpu id='4' enabled='yes' hotpluggable='yes' order='3'/><vcpu id='5' enabled='no' hotpluggable='yes'/>
+    </vcpus>`,
+    cpus: [2, 3, 4],
+    vcpus: [0, 2, 4],
+  },
   'memory bound': {
     profile: 'rt',
     settings: FOUR + tuned("<memory mode='strict' nodeset='1'/>"),
@@ -98,16 +117,13 @@ const CASES: Readonly<Record<string, Case>> = {
     settings: FOUR + tuned("<memory mode='strict' placement='auto'/>"),
     cpus: [2, 3, 4, 5],
   },
-  'where libvirt says nothing of it to QEMU': {
-    profile: 'rt',
-    settings: FOUR + tuned("<memory mode='restrictive' nodeset='1'/>"),
-    cpus: [2, 3, 4, 5],
-  },
   'a device by its address': { profile: 'rt', settings: FOUR, devices: HOSTDEV, cpus: [8, 9, 10, 11] },
   'a rule that changes the vCPUs': { profile: 'ruled', settings: FOUR, cpus: [2, 3] },
 }
 
-for (const [title, { profile, settings, devices = '', cpus }] of Object.entries(CASES)) {
+for (const [title, { profile, settings, devices = '', cpus, vcpus = [...cpus.keys()] }] of Object.entries(
+  CASES,
+)) {
   t.test(title, AS_ROOT, async (t) => {
     const { root, config, hook, request, xmlOf } = hookHost(t)
     writeFileSync(config, CONFIG)
@@ -119,6 +135,9 @@ for (const [title, { profile, settings, devices = '', cpus }] of Object.entries(
     t.strictSame(ofPlan, cpus.map(String), 'domain plan')
     const ofHook = request().threads.vcpus.map((vcpu: { readonly cpus: string }) => vcpu.cpus)
     t.strictSame(ofHook, cpus.map(String), 'the hook')
+    const numbers = (threads: { readonly vcpus: readonly { readonly vcpu: number }[] } | null) =>
+      threads?.vcpus.map(({ vcpu }) => vcpu)
+    t.strictSame([numbers(plan.threads), numbers(request().threads)], [vcpus, vcpus])
     t.equal(request().vcpusAtStart, cpus.length)
   })
 }

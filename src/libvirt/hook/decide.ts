@@ -112,8 +112,9 @@ function decideBeside(
     planThreads({
       line,
       policy,
-      host,
+      host: { ...host, memoryNodes: cputune.memoryCpuset },
       profile,
+      running: cputune.vcpusAtStart ?? [],
       nics: nearbyDevices(plannedNics(nics, host.pci), kept, nodeOf),
       held,
       emulatorPin: cputune.emulatorPin?.cpus ?? null,

@@ -5,6 +5,7 @@ import { type CpuSet, formatCpuSet } from '../../units/cpu-set.js'
 import type { PlannedNic } from '../pass.js'
 import { nodeOf } from './auto.js'
 import { type GuestNode, guestNodes } from './guest-nodes.js'
+import { narrowedMemory } from './preferred-nodes.js'
 import { countVcpus } from './smp.js'
 import type { ThreadPlan } from './thread-plan.js'
 
@@ -17,6 +18,8 @@ interface Placement {
   readonly nodes: HostCpus['nodes']
   /** Null when they are not known. */
   readonly hugePages: readonly HugePages[] | null
+  /** Nodes that QEMU may take memory from; null or absent when nobody says. */
+  readonly memoryNodes?: readonly number[] | null | undefined
 }
 
 /** Warns when vCPUs, NICs and memory of a VM are on different nodes: each access between them crosses the host. */
@@ -53,6 +56,12 @@ function memoryWarnings(placement: Placement, guest: GuestNode, isOneOfSeveral: 
   if (guest.boundTo.length > 0) {
     if (guest.boundTo.some((node) => vcpus.includes(node))) return []
     return [`${here}, ${ram} is bound to ${describeNodes(guest.boundTo)}: every access crosses nodes`]
+  }
+  const allowed = narrowedMemory(nodes, placement.memoryNodes ?? null)
+  if (allowed !== null && !allowed.some((node) => vcpus.includes(node))) {
+    return [
+      `${here}, and the cpuset takes ${ram} from ${describeNodes(allowed)} alone: every access crosses nodes`,
+    ]
   }
   const short = guest.hugePages.flatMap(({ size, pages }) => {
     const pool = placement.hugePages?.find((one) => one.size === size)

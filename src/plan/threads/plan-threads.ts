@@ -33,7 +33,7 @@ import { planVcpus, type VcpuGroup, vcpusToPlan } from './vcpus.js'
 export interface ThreadInput extends Pick<PassInput, 'line' | 'policy' | 'host'> {
   readonly profile: NonNullable<PassInput['profile']>
   readonly nics: readonly PlannedNic[]
-  /** Numbers of the vCPUs that are there; absent for a VM that is still to be started. */
+  /** Numbers of the vCPUs that are there, or with which libvirt starts the VM; none or absent for the first ones. */
   readonly running?: readonly number[]
   /** What other VMs hold. */
   readonly held: readonly HeldLease[]
@@ -104,7 +104,7 @@ function affinityOf({ vcpus, emulator }: ThreadPlan): CpuSet | null {
 
 function vcpuGroups({ line, nics, host }: ThreadInput): VcpuGroup[] {
   const guest = guestNodes(line, countVcpus(line))
-  const nodes = preferredNodes(guest, nics, host.hugePages)
+  const nodes = preferredNodes(guest, nics, host)
   const groups = guest.map(({ id, vcpus }, index) => ({ id, vcpus, nodes: nodes[index] ?? [] }))
   // Those whose memory is somewhere choose before those that may be anywhere.
   return groups.sort((a, b) => Number(a.nodes.length === 0) - Number(b.nodes.length === 0))

@@ -7,6 +7,7 @@ import type { PassInput } from '../pass.js'
 import { nodeOf } from './auto.js'
 import { checkConflicts, checkHeld } from './conflicts.js'
 import { makeHandOut, namedChoices } from './hand-out.js'
+import { nearestFirst } from './preferred-nodes.js'
 import { isRealtime, type ThreadPlan } from './thread-plan.js'
 import { planVcpus } from './vcpus.js'
 
@@ -70,7 +71,8 @@ export function planPlugged(
   const released = record.threads.vcpus.flatMap(({ cpus }) => cpus ?? [])
   const own = subtractCpuSets(record.lease?.cpus ?? [], subtractCpuSets(unionCpuSets(released), used))
   const context = { policy, cpus: input.cpus, profile: profile.name }
-  const nodes = unionCpuSets(used.map((cpu) => nodeOf(cpu, input.cpus?.nodes ?? {})))
+  const near = unionCpuSets(used.map((cpu) => nodeOf(cpu, input.cpus?.nodes ?? {})))
+  const nodes = nearestFirst(near, input.cpus)
   const handOut = makeHandOut(
     context,
     held,

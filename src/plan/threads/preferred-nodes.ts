@@ -1,4 +1,4 @@
-import type { HugePages } from '../../host/facts.js'
+import type { HostCpus, HostFacts } from '../../host/facts.js'
 import type { PciAddress } from '../../units/pci-address.js'
 import type { VfioDevice } from '../nics/requests.js'
 import type { PlannedNic } from '../pass.js'
@@ -28,28 +28,72 @@ export function nearbyDevices(
 
 /**
  * Nodes of the host for each node of the guest, the best first: those of devices, then those that memory is bound to,
- * then those with huge pages for it. In a guest with several nodes memory goes first: a NIC is near one of them only.
+ * then those with huge pages for it, those that the cpuset takes memory from, and the nearest others. In a guest with several
+ * nodes memory goes first: a NIC is near one of them only.
+ * @returns no node where all are alike
  */
 export function preferredNodes(
   nodes: readonly GuestNode[],
   nics: readonly PlannedNic[],
-  pools: readonly HugePages[] | null,
+  { cpus, hugePages, memoryNodes = null }: Pick<HostFacts, 'cpus' | 'hugePages' | 'memoryNodes'>,
 ): readonly (readonly number[])[] {
   const nearNics = nics.flatMap(({ numaNode }) => numaNode ?? [])
-  const left = new Map((pools ?? []).map(({ size, freeByNode }) => [size, { ...freeByNode }]))
+  const allowed = narrowedMemory(cpus?.nodes ?? {}, memoryNodes) ?? []
+  const left = new Map((hugePages ?? []).map(({ size, freeByNode }) => [size, { ...freeByNode }]))
   return nodes.map(({ boundTo, hugePages }) => {
-    const withPages = hugePages.flatMap(({ size, pages }) => takePages(left.get(size) ?? {}, pages))
+    const nearest = nearestFirst([...nearNics, ...allowed], cpus)
+    const withPages = hugePages.flatMap(({ size, pages }) =>
+      takePages(left.get(size) ?? {}, pages, nearest, memoryNodes),
+    )
     const wishes = nodes.length > 1 ? [boundTo, nearNics, withPages] : [nearNics, boundTo, withPages]
-    return [...new Set(wishes.flat())]
+    return nearestFirst([...wishes.flat(), ...allowed], cpus)
   })
 }
 
-/** Nodes in the order in which they can give pages: those with enough, then by how many. Takes them from the first. */
-function takePages(free: Record<number, number>, pages: number): number[] {
+/** The nodes that memory comes from where a cpuset leaves out some of the host's; null where it does not. */
+export function narrowedMemory(
+  nodes: HostCpus['nodes'],
+  memoryNodes: readonly number[] | null,
+): readonly number[] | null {
+  const isNarrow =
+    memoryNodes !== null && Object.keys(nodes).some((node) => !memoryNodes.includes(Number(node)))
+  return isNarrow ? memoryNodes : null
+}
+
+/** Some nodes, and behind them all others of the host, by how far they are from the first. */
+export function nearestFirst(
+  nodes: readonly number[],
+  cpus: Pick<HostCpus, 'nodes' | 'distances'> | null,
+): number[] {
+  const [first] = nodes
+  const from = first === undefined ? undefined : cpus?.distances?.[first]
+  if (from === undefined) return [...new Set(nodes)]
+  const all = Object.keys(cpus?.nodes ?? {}).map(Number)
+  const others = all.map((node, index) => ({ node, distance: from[index] ?? 0 }))
+  others.sort((a, b) => a.distance - b.distance || a.node - b.node)
+  return [...new Set([...nodes, ...others.map(({ node }) => node)])]
+}
+
+/**
+ * Nodes in the order in which they can give pages: those with enough, then by how many, then the nearest. Takes them from the
+ * first.
+ */
+function takePages(
+  free: Record<number, number>,
+  pages: number,
+  nearest: readonly number[],
+  allowed: readonly number[] | null,
+): number[] {
+  const place = (node: number) => {
+    const at = nearest.indexOf(node)
+    return at < 0 ? nearest.length : at
+  }
   const nodes = Object.keys(free)
     .map(Number)
-    .filter((node) => (free[node] ?? 0) > 0)
-    .sort((a, b) => Math.min(free[b] ?? 0, pages) - Math.min(free[a] ?? 0, pages) || a - b)
+    .filter((node) => (free[node] ?? 0) > 0 && allowed?.includes(node) !== false)
+    .sort(
+      (a, b) => Math.min(free[b] ?? 0, pages) - Math.min(free[a] ?? 0, pages) || place(a) - place(b) || a - b,
+    )
   const [first] = nodes
   if (first !== undefined) free[first] = Math.max(0, (free[first] ?? 0) - pages)
   return nodes

@@ -67,6 +67,52 @@ t.test('vCPUs go where huge pages are, and a node with too few is a warning', as
   ])
 })
 
+t.test('with CPUs on no preferred node, or too few there, the nearest node comes next', async (t) => {
+  const nodes = { 0: set('0-3'), 1: set('4-7'), 2: set('8-11'), 3: set('12-15') }
+  const distances = { 0: [10, 12, 21, 21], 1: [12, 10, 21, 21], 2: [21, 21, 10, 12], 3: [21, 21, 12, 10] }
+  const far = cpusOf('0-15', { nodes, distances })
+  const config = '[host]\nhousekeeping = "0"\nrealtime = "1-15"\n[profile.rt]\nvcpus = { cpus = "auto" }'
+  const near = (count: number, node: number, given: Parameters<typeof planOf>[1] = {}) =>
+    cpus(
+      planOf([...NAMED, '-smp', `${count}`, ...bound(node)], {
+        cpus: far,
+        config,
+        options: ['--profile', 'rt'],
+        ...given,
+      }),
+    )
+  t.strictSame(near(5, 3), ['12', '13', '14', '15', '8'])
+  t.strictSame(near(2, 3, { held: [{ guest: 'a', pid: 1, nics: [], cpus: set('12-15') }] }), ['8', '9'])
+  const withoutCpus = { ...nodes, 3: set('8-15'), 2: [] }
+  t.strictSame(near(2, 2, { cpus: { ...far, nodes: withoutCpus } }), ['8', '9'], 'memory that has no CPUs')
+  const pages = [{ size: GIB, free: 8, surplus: 0, freeByNode: { 0: 2, 1: 2, 2: 2, 3: 0 } }]
+  const beside = planOf([...NAMED, '-m', '1G'], {
+    cpus: far,
+    config: `${config}\nhugepages = "1G"`,
+    hugePages: pages,
+    pci: withNic(0, { numaNode: 3 }),
+    options: ['--profile', 'rt', '--nic', 'ens1f0'],
+    held: [{ guest: 'a', pid: 1, nics: [], cpus: set('12-15') }],
+  })
+  t.strictSame(cpus(beside), ['8'], 'of nodes with as many huge pages')
+})
+
+t.test('vCPUs go where the cpuset lets memory come from, else a warning', async (t) => {
+  const args = ['-machine', 'q35', '-m', '1G', '-smp', '2']
+  t.strictSame(cpus(plan(args, { memoryNodes: [1] })), ['5', '6'])
+  t.strictSame(warningsOf(plan(args, { memoryNodes: [1] })), [])
+  t.strictSame(cpus(plan(args, { memoryNodes: [0, 1] })), ['1', '2'])
+  const named = { profile: 'vcpus = { cpus = "1-2" }', memoryNodes: [1] }
+  t.strictSame(warningsOf(plan(args, named)), [
+    'vCPUs are on NUMA node 0, and the cpuset takes guest RAM from NUMA node 1 alone: every access crosses nodes',
+  ])
+  const pages = {
+    profile: 'vcpus = { cpus = "auto" }\nhugepages = "1G"',
+    hugePages: [{ size: GIB, free: 8, surplus: 0, freeByNode: { 0: 4, 1: 4 } }],
+  }
+  t.strictSame(cpus(plan(args, { ...pages, memoryNodes: [1] })), ['5', '6'])
+})
+
 t.test("each of the guest's nodes has vCPUs where its memory is", async (t) => {
   const two = (first: number, second: number, rest: readonly string[]) => [
     ...['-machine', 'q35', '-m', '2G', '-smp', '4', ...ram('a', first), ...ram('b', second)],
