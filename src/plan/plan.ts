@@ -29,7 +29,7 @@ import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, iothreadIds, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { nearbyDevices } from './threads/preferred-nodes.js'
 import { realtimeWarnings } from './threads/realtime-host.js'
-import { iothreadWarnings, setWarnings } from './threads/sets.js'
+import { iothreadWarnings, setWarnings, singleThreadWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
 import { contextWarnings } from './threads/thread-contexts.js'
 import type { ThreadPlan } from './threads/thread-plan.js'
@@ -277,6 +277,7 @@ function threadWarnings(
       ...numaWarnings({ line, threads, nics, nodes: cpus.nodes, hugePages, memoryNodes }),
       ...coreWarnings({ threads, guestThreads: countVcpus(line).threads, sets: policy.host, cpus, held }),
       ...setWarnings(threads, cpus),
+      ...singleThreadWarnings(line, threads),
     ]),
     ...realtimeWarnings(threads, cpus, host.kernelThreads, policy.host).map(
       (one): Warning => ({ ...one, kind: 'unprepared' }),

@@ -109,11 +109,15 @@ export function isAskedFor({ kind }: Role): boolean {
   return kind === 'vcpu' || kind === 'iothread' || KINDS[kind].promised !== 'unasked'
 }
 
-/** One thread for all vCPUs may use the CPUs of all; it is as urgent as the first of them. */
+/**
+ * One thread for all vCPUs is as urgent as the first of them, and may use the CPUs of all that are as urgent: those of a best-effort
+ * vCPU may be where emulator threads are.
+ */
 function forAllVcpus({ vcpus }: ThreadPlan): ThreadSetting | null {
   const [first] = vcpus
   if (first === undefined) return null
-  const cpus = unionCpuSets(vcpus.flatMap((vcpu) => vcpu.cpus ?? []))
+  const alike = vcpus.filter(({ policy, priority }) => policy === first.policy && priority === first.priority)
+  const cpus = unionCpuSets(alike.flatMap((vcpu) => vcpu.cpus ?? []))
   return { cpus: cpus.length === 0 ? null : cpus, policy: first.policy, priority: first.priority }
 }
 

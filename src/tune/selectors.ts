@@ -67,6 +67,7 @@ function forEachVcpu(text: string, setting: ThreadSetting, inOrder: readonly num
     text,
     isForEmulator: false,
     settingFor(_, role) {
+      if (role.kind === 'all-vcpus') return setting
       if (role.kind !== 'vcpu') return null
       return { ...setting, cpus: setting.cpus === null ? null : nth(inOrder, role.vcpu, text) }
     },
@@ -82,7 +83,9 @@ function nth(cpus: readonly number[], vcpu: number, text: string): CpuSet {
 function matcher(text: string, who: string): (thread: Thread, role: Role) => boolean {
   const [kind = '', name] = who.split(/:(.*)/s)
   if (kind === 'vcpu' && name !== undefined && /^(\*|\d+)$/.test(name)) {
-    return (_, role) => role.kind === 'vcpu' && (name === '*' || role.vcpu === Number(name))
+    return (_, role) =>
+      (name === '*' && role.kind === 'all-vcpus') ||
+      (role.kind === 'vcpu' && (name === '*' || role.vcpu === Number(name)))
   }
   if ((kind === 'iothread' || kind === 'thread-context') && name) {
     return (_, role) => role.kind === kind && (name === '*' || role.id === name)

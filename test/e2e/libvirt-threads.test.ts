@@ -16,6 +16,10 @@ realtime = "1"
 vcpus = { cpus = { 0 = "1", 1 = "0" }, policy = "fifo", priority = 3, realtime-mask = "^1" }
 emulator = { cpus = "housekeeping" }
 
+[profile.later]
+vcpus = { cpus = { 0 = "1", 1 = "0", 2 = "0" }, policy = "fifo", priority = 3, realtime-mask = "^1-2", hotplug = "later" }
+emulator = { cpus = "housekeeping" }
+
 [profile.cpus]
 vcpus = { cpus = "1" }
 
@@ -95,6 +99,23 @@ t.test('a profile holds whatever libvirt does to the domain', async (t) => {
   t.equal((await threads(libvirt, name))[1], 'CPU 1/TCG: CPU 0, other', 'the new vCPU, when it was tuned')
   await libvirt.ok('destroy', name)
   t.match(await libvirt.run('ls', '/run/qemu-rt/vms'), { status: 0, stdout: '' }, 'nothing is left')
+})
+
+t.test('<vcpus> says which vCPUs there are from the start, and each is placed', async (t) => {
+  if (!needsLibvirt(t)) return
+  const libvirt = await startLibvirtd(t, { config: CONFIG, qemuConf: NO_CPU_GROUPS })
+  const vcpus = `<vcpus>
+    <vcpu id='0' enabled='yes' hotpluggable='no' order='1'/><vcpu id='1' enabled='no' hotpluggable='yes'/>
+    <vcpu id='2' enabled='yes' hotpluggable='yes' order='2'/><vcpu id='3' enabled='no' hotpluggable='yes'/></vcpus>`
+  const parts = { vcpus: { current: 2, most: 4 }, settings: vcpus, args: ['--rt-profile', 'later'] }
+  const name = await started(libvirt, parts)
+  t.strictSame(await threads(libvirt, name), [
+    'CPU 0/TCG: CPU 1, fifo 3',
+    'CPU 2/TCG: CPU 0, other',
+    'others: CPU 0, other',
+  ])
+  t.match(await libvirt.log(name), /vCPU 2 on CPU 0 other; set by the hook$/m)
+  await libvirt.ok('destroy', name)
 })
 
 t.test('a restarted libvirtd sets again what was changed meanwhile', async (t) => {

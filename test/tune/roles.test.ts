@@ -162,9 +162,13 @@ t.test('what differs from the plan, and only that', async (t) => {
   t.strictSame(deviations(set, PLAN)[0]?.differs, ['policy'], 'a priority that is another')
 })
 
-t.test('one thread for all vCPUs has the CPUs of all of them', async (t) => {
-  const [all] = deviations(threadsNamed('ALL CPUs/TCG'), PLAN)
-  t.strictSame(all?.setting, { cpus: [4, 5], policy: 'fifo', priority: 1 })
+t.test('one thread for all vCPUs has the CPUs of those that are as urgent as the first', async (t) => {
+  const all = (...vcpus: ThreadPlan['vcpus']) =>
+    deviations(threadsNamed('ALL CPUs/TCG'), { ...PLAN, vcpus })[0]?.setting
+  const fifo = (vcpu: number) => ({ vcpu, cpus: [4 + vcpu], policy: 'fifo' as const, priority: 1 })
+  const other = (vcpu: number) => ({ vcpu, cpus: [vcpu], policy: 'other' as const, priority: null })
+  t.strictSame(all(fifo(0), fifo(1), other(2)), { cpus: [4, 5], policy: 'fifo', priority: 1 })
+  t.strictSame(all(other(0), fifo(1)), { cpus: [0], policy: 'other', priority: null })
 })
 
 t.test(

@@ -1,3 +1,4 @@
+import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
 import type { Profile } from '../../config/policy.js'
 import type { HostCpus } from '../../host/facts.js'
 import {
@@ -51,6 +52,25 @@ function unbalancedSets(
         'threads share one while others are idle; give each thread one CPU, or CPUs that are not isolated',
     ]
   })
+}
+
+/**
+ * Warns of vCPUs that are planned each by itself and run in one thread: `thread=single` of TCG, which `-icount` means, too (QEMU 10.0
+ * accel/tcg/tcg-all.c, default_mttcg_enabled and tcg_set_thread).
+ */
+export function singleThreadWarnings(line: CommandLine, { vcpus }: ThreadPlan): string[] {
+  const [accel] = findOptions(line, 'accel').map(({ index }) => propertiesAt(line, index))
+  const isSingle = accel?.get('accel') === 'tcg' && accel.get('thread') === 'single'
+  const hasIcount = findOptions(line, 'icount').length > 0
+  const [first, second] = vcpus
+  if (first === undefined || second === undefined || !(isSingle || hasIcount)) return []
+  const [what, todo] = isSingle
+    ? ['-accel tcg,thread=single', 'leave thread=single out']
+    : ['-icount', 'leave -icount out']
+  return [
+    `QEMU runs vCPU ${formatCpuSet(vcpus.map(({ vcpu }) => vcpu))} in one thread (${what}): it is scheduled as vCPU ${first.vcpu} ` +
+      `is, and uses one of their CPUs at a time; ${todo}, or give the guest one vCPU`,
+  ]
 }
 
 /** Those that have no other CPUs are refused (`checkConflicts`). */

@@ -202,3 +202,17 @@ t.test('each refusal says what keeps CPUs from the VM', async (t) => {
     })
   }
 })
+
+t.test('vCPUs that run in one thread of QEMU are a warning', async (t) => {
+  const END = 'it is scheduled as vCPU 0 is, and uses one of their CPUs at a time'
+  const told = (...args: string[]) => warnings('vcpus = { cpus = "auto" }', ['-smp', '2', ...args])
+  t.strictSame(told('-accel', 'tcg,thread=single'), [
+    `QEMU runs vCPU 0-1 in one thread (-accel tcg,thread=single): ${END}; leave thread=single out, or give the guest one vCPU`,
+  ])
+  t.strictSame(told('-icount', 'shift=1'), [
+    `QEMU runs vCPU 0-1 in one thread (-icount): ${END}; leave -icount out, or give the guest one vCPU`,
+  ])
+  t.strictSame(told('-accel', 'tcg'), [])
+  t.strictSame(told('-accel', 'kvm', '-accel', 'tcg,thread=single'), [])
+  t.strictSame(told('-smp', '1', '-accel', 'tcg,thread=single'), [])
+})
