@@ -4,6 +4,7 @@ import type { MacAddress } from '../units/mac.js'
 import type { PciAddress } from '../units/pci-address.js'
 import type { SmtOff } from '../units/smt.js'
 import type { KernelThreadsOf } from './kernel-threads.js'
+import type { RealtimeLimits } from './limits.js'
 import type { UseOf } from './use/use.js'
 import type { InterruptGuard } from './vfio.js'
 
@@ -45,6 +46,8 @@ export interface HostFacts {
   readonly memoryNodes?: readonly number[] | null
   /** How much memory QEMU may lock; null when nobody says. */
   readonly memoryLockLimit: Bytes | 'unlimited' | null
+  /** What keeps QEMU's threads from being real-time; null or absent when nobody says, or root sets them. */
+  readonly realtimeLimits?: RealtimeLimits | null
   /**
    * What the host uses a device for. Only a plan that refuses a device asks, and then the host is looked at: it is much to
    * read. Without it nothing is known.

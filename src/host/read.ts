@@ -6,7 +6,7 @@ import { readHugePages, readMemoryNodes } from './hugepages.js'
 import { checkInventory, type InventoryToday, readInventory } from './inventory.js'
 import type { FoundDevice } from './inventory-check.js'
 import { kernelThreadsOf } from './kernel-threads.js'
-import { readMemoryLockLimit } from './memory-lock.js'
+import { readMemoryLockLimit, readRealtimeLimits } from './limits.js'
 import { type FoundInterfaces, readInterfaces } from './nics.js'
 import { type PciFunction, readIsGone, readPciFunctions } from './pci.js'
 import { readSerials } from './serial.js'
@@ -39,6 +39,8 @@ export interface WantedFacts {
   readonly memoryNodes?: boolean
   /** How much this process may lock; of a machine of libvirt's that is not known. */
   readonly lockLimit?: boolean
+  /** What real-time threads this process's user may have. */
+  readonly realtimeLimits?: boolean
   /** The cpuset is that of libvirt's machines instead of this process's. */
   readonly machines?: boolean
   /** Descriptors of this process whose devices are asked for, with `pci`; null where they are another process's. */
@@ -71,6 +73,7 @@ export function readHostFacts(sysroot: string, wanted: WantedFacts = EVERYTHING)
     ...(wanted.topology ? { kernelThreads: kernelThreadsOf(root) } : {}),
     hugePages: wanted.memory ? readHugePages(root, !machines) : null,
     memoryNodes: (wanted.memory || wanted.memoryNodes) && !machines ? readMemoryNodes(root) : null,
+    realtimeLimits: wanted.realtimeLimits && !machines ? readRealtimeLimits(root) : null,
     memoryLockLimit: wanted.lockLimit && !machines ? readMemoryLockLimit(root) : null,
     passed: descriptors && readPassed(descriptors),
   }

@@ -118,6 +118,7 @@ function wantedFacts(
     descriptors: dryRun || sysroot !== '/' ? null : devices.flatMap(({ passed }) => passed ?? []),
     cpus: Object.values(policy.host).some((cpus) => cpus !== null) || saysInterrupts(policy, profile),
     topology: settings !== undefined && placesThreads(settings),
+    realtimeLimits: record === null && settings !== undefined && placesThreads(settings),
     memoryNodes: record === null && settings?.vcpus != null,
     memory: settings !== undefined && settings.hugepages !== null,
     lockLimit: settings?.lockMemory === true || wantsNics || pinsMemory(line),

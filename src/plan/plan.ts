@@ -28,7 +28,7 @@ import { usableCpus } from './threads/cpu-choice.js'
 import { numaWarnings } from './threads/numa.js'
 import { decidedThreads, iothreadIds, type PlannedThreads, planThreads } from './threads/plan-threads.js'
 import { nearbyDevices } from './threads/preferred-nodes.js'
-import { realtimeWarnings } from './threads/realtime-host.js'
+import { limitWarnings, realtimeWarnings } from './threads/realtime-host.js'
 import { iothreadWarnings, setWarnings, singleThreadWarnings } from './threads/sets.js'
 import { countVcpus } from './threads/smp.js'
 import { contextWarnings } from './threads/thread-contexts.js'
@@ -147,6 +147,9 @@ export function makePlan(
         ? ofKind('kept-away', [emulatorKeptAway(keptAway(policy, profile, threads, host)).message])
         : []),
       ...(threads === null ? [] : threadWarnings(threads.threads, ruled.line, near, { policy, host, held })),
+      ...(threads === null
+        ? []
+        : limitWarnings(threads.threads, host.realtimeLimits ?? null, profile?.settings.strict ?? false)),
       ...ofKind('placement', iothreadWarnings(profile?.settings.iothreads ?? null, iothreadIds(ruled.line))),
       ...ofKind('placement', interruptWarnings(interrupts, threads?.threads ?? null, policy.host.realtime)),
     ],

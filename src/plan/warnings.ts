@@ -13,6 +13,7 @@ export type WarningKind =
   | 'held-cpu'
   | 'contradiction'
   | 'placement'
+  | 'limit'
   | 'unprepared'
 
 /** Whom a warning reaches when the VM is started, and why that is enough. Dry runs show all. */
@@ -83,6 +84,11 @@ export const WARNINGS: Readonly<Record<WarningKind, Reach>> = {
     because:
       'the host is not set up for real-time VMs, and whoever starts them by a service sees no terminal. No error: the VM ' +
       "runs, late now and then. Of a domain libvirt's hook says it when the VM has started",
+  },
+  limit: {
+    reaches: 'terminal',
+    because:
+      'the tuner says it in the log when the kernel has refused, which it may not: chrt can have a capability of its own',
   },
   placement: {
     reaches: 'terminal',

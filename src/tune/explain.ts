@@ -2,10 +2,11 @@ import { quoteIfNeeded } from '../argv/shell.js'
 import type { Refusal } from '../change/threads.js'
 import { byOnline } from '../checks/fixes.js'
 import { RESERVE_ID } from '../checks/judge/isolation.js'
-import { allowsPriority, daemonLimit, LIMITS_ID } from '../checks/judge/limits.js'
+import { allowsPriority, howToAllow, LIMITS_ID } from '../checks/judge/limits.js'
 import { type Finding, findingText } from '../errors/finding.js'
 import { readCpus } from '../host/cpus.js'
 import type { CpuPartition } from '../host/facts.js'
+import { hasCapability } from '../host/limits.js'
 import { readPartitions } from '../host/partitions.js'
 import { readProc } from '../host/proc.js'
 import { openSysroot } from '../host/sysroot.js'
@@ -34,9 +35,6 @@ export interface Circumstances extends GroupLimits {
   readonly asRoot?: string
 }
 
-/** Bit of CAP_SYS_NICE in /proc/PID/status (linux/capability.h). */
-const CAP_SYS_NICE = 23n
-
 /**
  * Looks up why the kernel may have refused.
  * @param profile that the VM runs by; null for none
@@ -49,7 +47,7 @@ export function readCircumstances(pid: number, tid: number, profile: string | nu
   const limit = /^Max realtime priority +(\S+)/m.exec(readProc(`/proc/${pid}/limits`) ?? '')?.[1] ?? '0'
   return {
     ...readGroupLimits(`/proc/${pid}/task/${tid}`),
-    mayNice: ((BigInt(`0x${field(own, 'CapEff') || '0'}`) >> CAP_SYS_NICE) & 1n) === 1n,
+    mayNice: hasCapability(own, 'sysNice'),
     isOwn: effectiveUser(own) === effectiveUser(theirs),
     realtimeLimit: limit === 'unlimited' ? limit : Number(limit),
     online: cpus?.online ?? [],
@@ -100,12 +98,10 @@ function describeThread(role: Role, { name, tid }: Thread): string {
 
 type Reason = Required<Pick<Finding, 'id' | 'where' | 'todo'>>
 
-const AS_ROOT = 'run as root: qemu-rt tune'
-
 const NOT_OURS: Reason = {
   id: 'tune.capability',
   where: "it is another user's and CAP_SYS_NICE is missing",
-  todo: AS_ROOT,
+  todo: 'run as root: qemu-rt tune',
 }
 
 function whyNotCpus({ deviation, reason, message }: Refusal, circumstances: Circumstances): Reason {
@@ -160,7 +156,7 @@ function whyNotPolicy({ deviation, reason, message }: Refusal, circumstances: Ci
     return {
       id: LIMITS_ID,
       where: `RLIMIT_RTPRIO of QEMU is ${realtimeLimit} and CAP_SYS_NICE is missing`,
-      todo: `set ${daemonLimit('LimitRTPRIO')} for libvirtd or virtqemud (by hand: ulimit -r ${priority}), or ${AS_ROOT}`,
+      todo: howToAllow(priority),
     }
   }
   if (realtime?.microseconds === 0) {

@@ -85,6 +85,25 @@ Max locked memory         ${value.padEnd(20)} 8388608              bytes
   t.equal(memory({}).memoryLockLimit, null, 'a captured host does not say')
 })
 
+t.test(
+  'limits of real-time threads are this process’s own, and CAP_SYS_NICE allows any priority',
+  async (t) => {
+    const limits = (priority: string, time: string, capabilities = '0') =>
+      readHostFacts(
+        madeHost(t, {
+          '/sys/kernel/x': '',
+          '/proc/self/limits': `Max realtime priority     ${priority.padEnd(20)} 99                   \nMax realtime timeout      ${time.padEnd(20)} unlimited            us        \n`,
+          '/proc/self/status': `Name:\tnode\nCapEff:\t${capabilities}\n`,
+        }),
+        { realtimeLimits: true },
+      ).realtimeLimits
+    t.strictSame(limits('0', 'unlimited'), { priority: 0, time: 'unlimited' })
+    t.strictSame(limits('unlimited', '200000'), { priority: 'unlimited', time: 200000 })
+    t.strictSame(limits('0', '1', '0000000000800000'), { priority: 'unlimited', time: 1 })
+    t.equal(readHostFacts(madeHost(t, { '/sys/x': '' }), { realtimeLimits: true }).realtimeLimits, null)
+  },
+)
+
 t.test('this machine says what it has', { skip: process.platform !== 'linux' }, async (t) => {
   const { hugePages, memoryLockLimit } = readHostFacts('/', MEMORY)
   t.ok(Array.isArray(hugePages))

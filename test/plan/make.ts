@@ -31,6 +31,7 @@ interface Given {
   readonly hugePages?: HostFacts['hugePages']
   readonly memoryNodes?: HostFacts['memoryNodes']
   readonly memoryLockLimit?: HostFacts['memoryLockLimit']
+  readonly realtimeLimits?: HostFacts['realtimeLimits'] | undefined
   readonly useOf?: HostFacts['useOf']
   readonly uncounted?: HostFacts['uncounted']
   readonly otherInterfaces?: HostFacts['otherInterfaces']
@@ -56,6 +57,7 @@ export function planOf(args: readonly string[], given: Given = {}): Plan {
     hugePages: given.hugePages ?? null,
     memoryLockLimit: given.memoryLockLimit ?? null,
     memoryNodes: given.memoryNodes ?? null,
+    realtimeLimits: given.realtimeLimits ?? null,
     useOf: given.useOf ?? (() => []),
     uncounted: given.uncounted ?? [],
     otherInterfaces: given.otherInterfaces ?? [],

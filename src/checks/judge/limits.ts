@@ -12,3 +12,8 @@ export function allowsPriority(limit: number | 'unlimited', priority: number): b
 export function daemonLimit(name: keyof typeof DAEMON_LIMITS): string {
   return `${name}=${DAEMON_LIMITS[name]}`
 }
+
+/** What to do where a priority is not allowed. */
+export function howToAllow(priority: number): string {
+  return `set ${daemonLimit('LimitRTPRIO')} for libvirtd or virtqemud (by hand: ulimit -r ${priority}), or run as root: qemu-rt tune`
+}

@@ -15,13 +15,16 @@ import {
   LOWER_VCPUS,
   RCUC,
 } from '../../checks/judge/kernel-threads.js'
+import { allowsPriority, howToAllow, LIMITS_ID } from '../../checks/judge/limits.js'
 import { judgeThrottling } from '../../checks/judge/throttling.js'
 import type { HostPolicy } from '../../config/policy.js'
 import { type Finding, isBad } from '../../errors/finding.js'
 import type { HostCpus } from '../../host/facts.js'
 import type { KernelThread, KernelThreadsOf } from '../../host/kernel-threads.js'
+import type { RealtimeLimits } from '../../host/limits.js'
 import { type CpuSet, formatCpuSet, intersectCpuSets, unionCpuSets } from '../../units/cpu-set.js'
-import { isRealtime, type ThreadPlan, type VcpuSetting } from './thread-plan.js'
+import { type Warning, warning } from '../warning.js'
+import { isRealtime, type ThreadPlan, type ThreadSetting, type VcpuSetting } from './thread-plan.js'
 
 /** The kernel's own per-CPU threads, which a vCPU above them keeps from running as long as it is busy. */
 const BELOW = 'rcuc and ksoftirqd'
@@ -133,4 +136,44 @@ function priorityWarnings(priority: number, { rcuPriority }: HostCpus): Finding[
     todo: priority > HIGHEST_VCPU ? lower : `lower the priority to ${Math.max(1, limit)}, or ${boot}`,
   }
   return [finding]
+}
+
+/**
+ * Warns of limits that keep threads from being real-time, or end a VM whose threads are. The kernel refuses the priority (Linux
+ * kernel/sched/syscalls.c, user_check_sched_setscheduler), and ends the process of a real-time thread that runs for longer without
+ * a pause than RLIMIT_RTTIME, as a vCPU does that polls (kernel/time/posix-cpu-timers.c, check_thread_timers).
+ */
+export function limitWarnings(
+  { vcpus, emulator, iothreads, workers, vhost, contexts }: ThreadPlan,
+  limits: RealtimeLimits | null,
+  isStrict: boolean,
+): Warning[] {
+  const all: readonly (ThreadSetting | null)[] = [
+    ...vcpus,
+    emulator,
+    ...iothreads,
+    workers,
+    vhost,
+    contexts ?? null,
+  ]
+  const realtime = all.flatMap((one) => (one !== null && isRealtime(one) ? [one] : []))
+  if (limits === null || realtime.length === 0) return []
+  const priority = Math.max(...realtime.map(({ priority }) => priority ?? 1))
+  const refused: Warning = {
+    id: LIMITS_ID,
+    level: 'warn',
+    kind: 'limit',
+    what: `this user may not give threads the real-time priority ${priority} of the profile${isStrict ? ', and strict then stops the VM' : ''}`,
+    where: `RLIMIT_RTPRIO is ${limits.priority} and CAP_SYS_NICE is missing`,
+    todo: howToAllow(priority),
+  }
+  const ended = warning(
+    'unprepared',
+    `the kernel ends QEMU when a real-time thread runs for ${limits.time} microseconds without a pause: RLIMIT_RTTIME; ` +
+      'set LimitRTTIME=infinity for the unit that starts QEMU (by hand: prlimit --rttime=unlimited)',
+  )
+  return [
+    ...(allowsPriority(limits.priority, priority) ? [] : [refused]),
+    ...(limits.time === 'unlimited' ? [] : [ended]),
+  ]
 }
