@@ -15,6 +15,7 @@ export const TEXTS = [
   '/sys/devices/system/cpu/isolated',
   '/sys/devices/system/cpu/smt/control',
   '/sys/devices/system/cpu/*/topology/thread_siblings_list',
+  '/sys/devices/system/cpu/*/cache/index3/shared_cpu_list',
   '/sys/devices/system/cpu/*/cpu_capacity',
   '/sys/devices/cpu_core/cpus',
   '/sys/devices/cpu_atom/cpus',

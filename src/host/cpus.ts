@@ -40,6 +40,7 @@ export function readCpus(root: Root, topology: boolean, machines = false): HostC
     ...(isKept ? { partitions: readPartitions(root) } : {}),
     ...readRcuPriority(root),
     ...(coreKinds.length === 0 ? {} : { coreKinds }),
+    ...readCaches(root, online),
     siblings: readSiblings(root, online),
     ...readNodes(root),
     ...readRealtimeRuntime(root),
@@ -108,6 +109,24 @@ function readSiblings(root: Root, online: CpuSet): Record<number, CpuSet> {
     for (const sibling of core) siblings[sibling] = core
   }
   return siblings
+}
+
+/**
+ * Reads which CPUs share a third-level cache, as those of a core complex of AMD's do, of which a node has several (Linux
+ * Documentation/ABI/testing/sysfs-devices-system-cpu, cache/index3/shared_cpu_list). Where the first CPU has none, none is looked for.
+ */
+function readCaches(root: Root, online: CpuSet): Pick<HostCpus, 'caches'> {
+  const caches: CpuSet[] = []
+  const known = new Set<number>()
+  for (const cpu of online) {
+    if (known.has(cpu)) continue
+    const shared = readSet(`${root}${CPUS}/cpu${cpu}/cache/index3/shared_cpu_list`)
+    if (shared === null && caches.length === 0) break
+    if (shared === null) continue
+    caches.push(shared)
+    for (const one of shared) known.add(one)
+  }
+  return caches.length === 0 || (caches.length === 1 && known.size >= online.length) ? {} : { caches }
 }
 
 function readNodes(root: Root): Pick<HostCpus, 'nodes' | 'distances'> {

@@ -90,6 +90,8 @@ export interface HostCpus {
   readonly partitions?: readonly CpuPartition[]
   /** Sets of CPUs of one kind, the fastest first; empty or absent where all are alike or the host does not say. */
   readonly coreKinds?: readonly CpuSet[]
+  /** Sets of CPUs that share a last-level cache; absent where all do or the host does not say. */
+  readonly caches?: readonly CpuSet[]
   /** rcutree.kthread_prio= of the kernel's command line; 'default' without it, absent when that cannot be read. */
   readonly rcuPriority?: number | 'default'
   /**

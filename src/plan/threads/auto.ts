@@ -7,7 +7,7 @@ export interface Supply {
   readonly candidates: CpuSet
   /** CPUs that other VMs hold. */
   readonly held: CpuSet
-  readonly topology: Pick<HostCpus, 'siblings' | 'nodes' | 'coreKinds'>
+  readonly topology: Pick<HostCpus, 'siblings' | 'nodes' | 'coreKinds' | 'caches'>
   /** NUMA nodes in the order of preference: the NICs' first. */
   readonly preferredNodes: readonly number[]
   /** Whether a core gives one CPU only, and only when all of it is free. */
@@ -24,13 +24,15 @@ interface Core {
   readonly node: number
   /** Place of its kind among the host's kinds of cores, the fastest first. */
   readonly kind: number
+  /** Place of its last-level cache among the host's; -1 without. */
+  readonly cache: number
   readonly isIsolated: boolean
 }
 
 /**
  * Hands out CPUs for one VM, core by core. Whole cores go first, then one NUMA node before several, then the node by
  * preference, then one with enough isolated CPUs, then the faster kind of cores; kinds are never mixed. Within a node isolated CPUs
- * go first. A core with a CPU that another VM holds is passed over: its SMT siblings share execution units and the first-level
+ * go first, and then cores that share a last-level cache. A core with a CPU that another VM holds is passed over: its SMT siblings share execution units and the first-level
  * cache.
  * @returns null when there are too few
  */
@@ -45,9 +47,13 @@ export function handOutCpus(count: number, supply: Supply): CpuSet | null {
       kindAt(a[0]) - kindAt(b[0]),
   )
   const kinds = groupBy(places.flat(), ({ kind }) => `${kind}`).sort(([a], [b]) => kindAt(a) - kindAt(b))
+  const withCaches = (place: readonly Core[]) => {
+    const near = groupBy(place, ({ cache }) => `${cache}`)
+    return [...near.filter((group) => lacksIsolated(group) <= lacksIsolated(place)), place]
+  }
   const ways = [
-    places.map(wholeOnly),
-    places,
+    places.flatMap((place) => withCaches(wholeOnly(place))),
+    places.flatMap(withCaches),
     kinds.map(wholeOnly),
     kinds.map((kind) => [...kind].sort(halvesLast)),
   ]
@@ -79,9 +85,10 @@ function freeCores(supply: Supply): Core[] {
     const whole = cpus.length === core.length
     if (isolatesCores && !whole) continue
     const kind = Math.max(0, topology.coreKinds?.findIndex((kind) => kind.includes(cpu)) ?? 0)
+    const cache = topology.caches?.findIndex((cache) => cache.includes(cpu)) ?? -1
     const given = isolatesCores ? cpus.slice(0, 1) : cpus
     const isIsolated = subtractCpuSets(given, isolated).length === 0
-    cores.set(first, { cpus: given, whole, node: nodeOf(cpu, topology.nodes), kind, isIsolated })
+    cores.set(first, { cpus: given, whole, node: nodeOf(cpu, topology.nodes), kind, cache, isIsolated })
   }
   return [...cores.values()]
 }

@@ -18,12 +18,12 @@ interface Given {
   readonly isolated?: string
 }
 
-const handOut = (count: number, given: Given) =>
+const handOut = (count: number, given: Given, topology = TOPOLOGY) =>
   handOutCpus(count, {
     isolated: set(given.isolated ?? ''),
     candidates: set(given.candidates),
     held: set(given.held ?? ''),
-    topology: TOPOLOGY,
+    topology,
     preferredNodes: given.nodes ?? [],
   })
 
@@ -52,6 +52,20 @@ t.test(
     t.equal(handOut(3, { candidates: '2-3,10-11', held: '10' }), null)
   },
 )
+
+t.test('within a node, cores that share a last-level cache go before others', async (t) => {
+  const caches = [set('0-1,8-9'), set('2-3,10-11'), set('4-7,12-15')]
+  const near = (count: number, given: Given) => handOut(count, given, { ...TOPOLOGY, caches })
+  t.strictSame(near(4, { candidates: '1-15' }), [2, 10, 3, 11])
+  t.strictSame(near(4, { candidates: '1-3,9-11' }), [2, 10, 3, 11])
+  t.strictSame(near(6, { candidates: '0-3,8-11' }), [0, 8, 1, 9, 2, 10], 'none has as many')
+  const isolated = { candidates: '0-3,8-11', isolated: '1-2,9-10' }
+  t.strictSame(near(4, isolated), [1, 9, 2, 10], 'isolated CPUs go before')
+  t.strictSame(near(4, { candidates: '0-1,4-9,12-15', nodes: [0] }), [0, 8, 1, 9])
+  t.strictSame(near(4, { candidates: '1-2,4-10,12-15', nodes: [0] }), [1, 9, 2, 10], 'the node goes before')
+  const some = { ...TOPOLOGY, caches: [set('2-3,10-11')] }
+  t.strictSame(handOut(4, { candidates: '1-3,9-11' }, some), [2, 10, 3, 11], 'cores without such a cache')
+})
 
 t.test('half cores, whose sibling is not in the pool, come last', async (t) => {
   t.strictSame(handOut(1, { candidates: '1-3,10-11' }), [2])
