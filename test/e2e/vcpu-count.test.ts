@@ -30,8 +30,10 @@ interface Slot {
 
 function countOf([cpus, slots]: readonly unknown[]): VcpuCount {
   const all = slots as Slot[]
+  const there = cpus as { readonly 'cpu-index': number }[]
   return {
-    present: (cpus as unknown[]).length,
+    present: there.length,
+    numbers: there.map((cpu) => cpu['cpu-index']).sort((a, b) => a - b),
     possible: all.reduce((sum, slot) => sum + slot['vcpus-count'], 0),
     threads: 1 + Math.max(...all.map(({ props }) => props['thread-id'] ?? 0)),
   }
@@ -111,6 +113,7 @@ const WRITTEN: readonly (readonly string[])[] = [
     '-machine',
     'smp.sockets=2',
   ],
+  ['-smp', '1,sockets=2,cores=2,maxcpus=4', '-device', 'qemu64-x86_64-cpu,socket-id=1,core-id=1,thread-id=0'],
   ['-smp', '08'],
   ['-smp', '-1'],
 ]

@@ -3,7 +3,7 @@ import { type Properties, parseSwitch } from '../../argv/properties.js'
 import { type Bytes, parseBytes } from '../../units/bytes.js'
 import type { CpuSet } from '../../units/cpu-set.js'
 import { type Backend, backendUses, hostNodes, memoryBackends } from '../memory/guest-ram.js'
-import { smpNumber, type VcpuCount } from './smp.js'
+import { levelCounts, levelsOf, PLACES, type VcpuCount } from './smp.js'
 
 /** A NUMA node of the guest, or all of the guest where it has one. */
 export interface GuestNode {
@@ -90,9 +90,6 @@ function nodeByNumber(nodes: readonly { readonly id: number; readonly text: stri
   return node
 }
 
-/** A vCPU has a number in each (QEMU 10.0 qapi/machine.json, CpuInstanceProperties). */
-const LEVELS = ['socket', 'die', 'cluster', 'module', 'core', 'thread'] as const
-
 /** What `-numa cpu` puts on a node: the vCPUs with these numbers. A level without one may be any. */
 interface CpuPlace {
   readonly node: number | null
@@ -101,7 +98,7 @@ interface CpuPlace {
 
 function placeOf(numa: Properties): CpuPlace {
   const at = (key: string) => (numa.get(key) === undefined ? null : Number(numa.get(key)))
-  return { node: at('node-id'), levels: LEVELS.map((level) => at(`${level}-id`)) }
+  return { node: at('node-id'), levels: PLACES.map((level) => at(`${level}-id`)) }
 }
 
 /**
@@ -140,35 +137,6 @@ function nodeBySocket(line: CommandLine, vcpus: VcpuCount, nodes: number): (vcpu
   if (!PCS.test(mergedValue(line, 'machine', 'type') ?? 'pc')) return () => 0
   const counts = levelCounts(line, vcpus)
   return (vcpu) => (levelsOf(vcpu, counts)[0] ?? 0) % nodes
-}
-
-function product(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total * count, 1)
-}
-
-/**
- * How many sockets there are, dies in each, and so on. Cores are what is not said, or else sockets; machine types before 6.2 do
- * the other way round (QEMU hw/core/machine-smp.c, machine_parse_smp_config).
- */
-function levelCounts(line: CommandLine, { possible, threads }: VcpuCount): number[] {
-  const [sockets, cores] = [smpNumber(line, 'sockets'), smpNumber(line, 'cores')]
-  const inner = (['dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
-  const rest = (given: number) => Math.max(1, Math.floor(possible / (product(inner) * threads * given)))
-  const prefersSockets = cores > 0 || isBefore62(mergedValue(line, 'machine', 'type') ?? '')
-  return sockets === 0 && prefersSockets
-    ? [rest(cores || 1), ...inner, cores || 1, threads]
-    : [sockets || 1, ...inner, cores || rest(sockets || 1), threads]
-}
-
-/** Whether it is a versioned machine type of QEMU before 6.2: `pc-q35-6.1`, `pc-i440fx-2.11`. */
-function isBefore62(type: string): boolean {
-  const [, major, minor] = /-(\d+)\.(\d+)/.exec(type) ?? []
-  return major !== undefined && (Number(major) < 6 || (Number(major) === 6 && Number(minor) < 2))
-}
-
-/** A vCPU's number in each level. */
-function levelsOf(vcpu: number, counts: readonly number[]): number[] {
-  return counts.map((count, level) => Math.floor(vcpu / product(counts.slice(level + 1))) % count)
 }
 
 function makeNode(id: number, vcpus: CpuSet, backends: readonly Backend[]): GuestNode {

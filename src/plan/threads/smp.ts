@@ -1,4 +1,4 @@
-import { type CommandLine, findOptions, propertiesAt } from '../../argv/command-line.js'
+import { type CommandLine, findOptions, mergedValue, propertiesAt } from '../../argv/command-line.js'
 import { badVcpuCount, tooManyVcpus } from '../../errors/threads.js'
 import { parseInteger } from '../../units/integer.js'
 import type { ThreadPlan } from './thread-plan.js'
@@ -7,6 +7,8 @@ import type { ThreadPlan } from './thread-plan.js'
 export interface VcpuCount {
   /** From the start, so that QEMU makes a thread for each. */
   readonly present: number
+  /** Which these are, ascending: the command line can plug any of those that are possible. */
+  readonly numbers: readonly number[]
   /** With those that can be plugged later. */
   readonly possible: number
   /** Of a core of the guest's: vCPUs 0 and 1 are siblings when it is 2. */
@@ -40,8 +42,9 @@ export function countVcpus(line: CommandLine): VcpuCount {
   // Threads that are not given are what is left of the product where all else is.
   const isRest = given === 0 && read('sockets') > 0 && read('cores') > 0
   const threads = isRest ? Math.max(1, Math.floor(possible / product)) : given || 1
-  const present = Math.min(possible, (cpus || possible) + pluggedVcpus(line, threads))
-  return { present, possible, threads }
+  const first = Math.min(possible, cpus || possible)
+  const numbers = withPlugged(line, first, { possible, threads })
+  return { present: numbers.length, numbers, possible, threads }
 }
 
 /**
@@ -59,7 +62,7 @@ export function recordedVcpus(line: CommandLine, threads: Pick<ThreadPlan, 'vcpu
  * QEMU reads 64 bits and keeps 32 of them.
  * @returns 0 when there is none: QEMU before 9.0 takes both alike
  */
-export function smpNumber(line: CommandLine, key: Key): number {
+function smpNumber(line: CommandLine, key: Key): number {
   const value = SPELLED.flatMap(({ option, prefix }) =>
     findOptions(line, option).flatMap(({ index, option: { argument } }) => {
       // `-smp ''` says nothing, and `-smp cpus=` is an error.
@@ -77,11 +80,73 @@ const SPELLED = [
   { option: 'machine', prefix: 'smp.' },
 ] as const
 
-/** A core of pseries has as many vCPUs as the machine has threads (hw/ppc/spapr_cpu_core.c). */
-function pluggedVcpus(line: CommandLine, threads: number): number {
-  const drivers = findOptions(line, 'device').map(
-    ({ index }) => propertiesAt(line, index).get('driver') ?? '',
-  )
-  const cores = drivers.filter((driver) => driver.endsWith('-cpu-core')).length
-  return drivers.filter((driver) => driver.endsWith('-cpu')).length + cores * threads
+/**
+ * The first vCPUs, and those that the command line plugs, by their places: QEMU calls a vCPU by its number among all that are
+ * possible (hw/i386/x86-common.c, x86_cpu_pre_plug). A core of pseries is called by its first vCPU, and has as many as the machine
+ * has threads (hw/ppc/spapr_cpu_core.c). One without a place, or with one that there is not, counts as the next.
+ */
+function withPlugged(
+  line: CommandLine,
+  first: number,
+  count: Pick<VcpuCount, 'possible' | 'threads'>,
+): number[] {
+  const there = new Set(Array.from({ length: first }, (_, vcpu) => vcpu))
+  let free = first
+  const next = () => {
+    while (there.has(free)) free++
+    return free
+  }
+  let counts: readonly number[] | null = null
+  for (const { index } of findOptions(line, 'device')) {
+    const device = propertiesAt(line, index)
+    const driver = device.get('driver') ?? ''
+    const isCore = driver.endsWith('-cpu-core')
+    if (!isCore && !driver.endsWith('-cpu')) continue
+    const ids = PLACES.map((place) => device.get(`${place}-id`))
+    counts ??= levelCounts(line, count)
+    const strides = counts.map((_, level) => product(counts?.slice(level + 1) ?? []))
+    const placed = isCore
+      ? Number(ids[PLACES.indexOf('core')])
+      : ids.reduce((sum, id, level) => sum + Number(id ?? 0) * (strides[level] ?? 1), 0)
+    const isPlace = ids.some((id) => id !== undefined) && Number.isInteger(placed) && !there.has(placed)
+    for (let thread = 0; thread < (isCore ? count.threads : 1); thread++) {
+      there.add(isPlace && placed + thread < count.possible ? placed + thread : next())
+    }
+  }
+  return [...there].filter((vcpu) => vcpu < count.possible).sort((a, b) => a - b)
+}
+
+/** A vCPU has a number in each (QEMU 10.0 qapi/machine.json, CpuInstanceProperties). */
+export const PLACES = ['socket', 'die', 'cluster', 'module', 'core', 'thread'] as const
+
+function product(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total * count, 1)
+}
+
+/**
+ * How many sockets there are, dies in each, and so on. Cores are what is not said, or else sockets; machine types before 6.2 do
+ * the other way round (QEMU hw/core/machine-smp.c, machine_parse_smp_config).
+ */
+export function levelCounts(
+  line: CommandLine,
+  { possible, threads }: Pick<VcpuCount, 'possible' | 'threads'>,
+): number[] {
+  const [sockets, cores] = [smpNumber(line, 'sockets'), smpNumber(line, 'cores')]
+  const inner = (['dies', 'clusters', 'modules'] as const).map((key) => smpNumber(line, key) || 1)
+  const rest = (given: number) => Math.max(1, Math.floor(possible / (product(inner) * threads * given)))
+  const prefersSockets = cores > 0 || isBefore62(mergedValue(line, 'machine', 'type') ?? '')
+  return sockets === 0 && prefersSockets
+    ? [rest(cores || 1), ...inner, cores || 1, threads]
+    : [sockets || 1, ...inner, cores || rest(sockets || 1), threads]
+}
+
+/** Whether it is a versioned machine type of QEMU before 6.2: `pc-q35-6.1`, `pc-i440fx-2.11`. */
+function isBefore62(type: string): boolean {
+  const [, major, minor] = /-(\d+)\.(\d+)/.exec(type) ?? []
+  return major !== undefined && (Number(major) < 6 || (Number(major) === 6 && Number(minor) < 2))
+}
+
+/** A vCPU's number in each level. */
+export function levelsOf(vcpu: number, counts: readonly number[]): number[] {
+  return counts.map((count, level) => Math.floor(vcpu / product(counts.slice(level + 1))) % count)
 }

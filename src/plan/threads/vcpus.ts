@@ -26,14 +26,14 @@ export interface WantedVcpus {
  */
 export function vcpusToPlan(
   { hotplug }: VcpuProfile,
-  { present, possible }: VcpuCount,
+  { present, numbers, possible }: VcpuCount,
   running: readonly number[] = [],
 ): WantedVcpus {
   const first = (count: number) => Array.from({ length: count }, (_, vcpu) => vcpu)
   const isAll = hotplug === 'lease'
   const there = running.filter((vcpu) => vcpu < possible).sort((a, b) => a - b)
   return {
-    numbers: isAll ? first(possible) : there.length > 0 ? there : first(present),
+    numbers: isAll ? first(possible) : there.length > 0 ? there : numbers,
     possible,
     pluggable: isAll && possible > present ? { present, possible } : null,
   }

@@ -74,3 +74,23 @@ t.test('more vCPUs than any machine has are an error', async (t) => {
   }
   t.match(count('-smp', '4096'), { possible: 4096 })
 })
+
+t.test('vCPUs that the command line plugs have the numbers of their places', async (t) => {
+  const numbers = (...args: string[]) => count(...args).numbers
+  const plug = (places: string) => ['-device', `qemu64-x86_64-cpu,${places}`]
+  const smp = ['-smp', '1,sockets=2,cores=2,maxcpus=4']
+  t.strictSame(numbers(...smp), [0])
+  t.strictSame(numbers(...smp, ...plug('socket-id=1,core-id=1,thread-id=0')), [0, 3])
+  t.strictSame(
+    numbers(...smp, ...plug('socket-id=1,core-id=0,thread-id=0'), ...plug('socket-id=0,core-id=1')),
+    [0, 1, 2],
+  )
+  t.strictSame(
+    numbers('-smp', '2,sockets=1,cores=2,threads=2,maxcpus=4', ...plug('socket-id=0,core-id=1,thread-id=1')),
+    [0, 1, 3],
+  )
+  t.strictSame(numbers(...smp, ...plug('id=x'), ...plug('id=y')), [0, 1, 2], 'without a place')
+  t.strictSame(numbers(...smp, ...plug('socket-id=7')), [0, 1], 'a place that there is not')
+  const core = (id: number) => ['-device', `host-spapr-cpu-core,core-id=${id}`]
+  t.strictSame(numbers('-smp', '2,threads=2,maxcpus=8', ...core(4)), [0, 1, 4, 5])
+})
