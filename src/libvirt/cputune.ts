@@ -157,7 +157,9 @@ export function vcpusAtStart(root: XmlElement): CpuSet | null {
   const all = childrenOf(childOf(root, 'vcpus'), 'vcpu')
   if (all.length === 0) return null
   const there = all.filter(({ attributes }) => attributes.enabled === 'yes')
-  return unionCpuSets(there.flatMap((vcpu) => listIn(vcpu, 'id')?.slice(0, 1) ?? []))
+  return unionCpuSets(
+    there.flatMap(({ attributes }) => (/^\d{1,4}$/.test(attributes.id ?? '') ? [Number(attributes.id)] : [])),
+  )
 }
 
 /** A list of numbers in an attribute; null without one, and for an empty one. */
