@@ -31,9 +31,9 @@ interface Core {
 
 /**
  * Hands out CPUs for one VM, core by core. Whole cores go first, then one NUMA node before several, then the node by
- * preference, then one with enough isolated CPUs, then the faster kind of cores; kinds are never mixed. Within a node isolated CPUs
- * go first, and then cores that share a last-level cache. A core with a CPU that another VM holds is passed over: its SMT siblings share execution units and the first-level
- * cache.
+ * preference, then one with enough isolated CPUs, then the faster kind of cores; kinds are never mixed. Within a node isolated
+ * CPUs go first, and then cores that share a last-level cache. A core with a CPU that another VM holds is passed over: its SMT
+ * siblings share execution units and the first-level cache.
  * @returns null when there are too few
  */
 export function handOutCpus(count: number, supply: Supply): CpuSet | null {
