@@ -224,5 +224,6 @@ export const EMPTY_HOST: HostFacts = {
   cpus: null,
   hugePages: null,
   memoryNodes: null,
+  realtimeLimits: null,
   memoryLockLimit: null,
 }
