@@ -107,3 +107,19 @@ t.test(
     t.equal(found[0]?.boundTo.length, 128, 'as many as QEMU knows')
   },
 )
+
+t.test(
+  'threads of cores that the command line plugs are counted no further than there may be vCPUs',
+  async (t) => {
+    const plugged = (threads: number, cores: number) => [
+      ...['-smp', `1,maxcpus=4096,threads=${threads}`],
+      ...times(cores, (at) => ['-device', `x-cpu-core,core-id=${4095 - (at % 4096)}`]),
+    ]
+    const counted = (threads: number, cores: number) =>
+      within(t, 300, `${cores} cores of ${threads}`, () =>
+        countVcpus(parseCommandLine(wordsOf(plugged(threads, cores)))),
+      )
+    t.equal(counted(10_000_000, 1).present, 4096)
+    t.equal(counted(4096, 8192).present, 4096)
+  },
+)

@@ -96,20 +96,21 @@ function withPlugged(
     while (there.has(free)) free++
     return free
   }
-  let counts: readonly number[] | null = null
+  let strides: readonly number[] | null = null
   for (const { index } of findOptions(line, 'device')) {
     const device = propertiesAt(line, index)
     const driver = device.get('driver') ?? ''
     const isCore = driver.endsWith('-cpu-core')
     if (!isCore && !driver.endsWith('-cpu')) continue
     const ids = PLACES.map((place) => device.get(`${place}-id`))
-    counts ??= levelCounts(line, count)
-    const strides = counts.map((_, level) => product(counts?.slice(level + 1) ?? []))
+    strides ??= stridesOf(levelCounts(line, count))
     const placed = isCore
       ? Number(ids[PLACES.indexOf('core')])
-      : ids.reduce((sum, id, level) => sum + Number(id ?? 0) * (strides[level] ?? 1), 0)
-    const isPlace = ids.some((id) => id !== undefined) && Number.isInteger(placed) && !there.has(placed)
-    for (let thread = 0; thread < (isCore ? count.threads : 1); thread++) {
+      : ids.reduce((sum, id, level) => sum + Number(id ?? 0) * (strides?.[level] ?? 1), 0)
+    const isPlace =
+      ids.some((id) => id !== undefined) && Number.isInteger(placed) && placed >= 0 && !there.has(placed)
+    // A domain can say any number of threads.
+    for (let thread = 0; thread < (isCore ? count.threads : 1) && there.size < count.possible; thread++) {
       there.add(isPlace && placed + thread < count.possible ? placed + thread : next())
     }
   }
@@ -146,7 +147,13 @@ function isBefore62(type: string): boolean {
   return major !== undefined && (Number(major) < 6 || (Number(major) === 6 && Number(minor) < 2))
 }
 
+/** By how much the numbers of two vCPUs differ that are neighbours in a level. */
+function stridesOf(counts: readonly number[]): number[] {
+  return counts.map((_, level) => product(counts.slice(level + 1)))
+}
+
 /** A vCPU's number in each level. */
 export function levelsOf(vcpu: number, counts: readonly number[]): number[] {
-  return counts.map((count, level) => Math.floor(vcpu / product(counts.slice(level + 1))) % count)
+  const strides = stridesOf(counts)
+  return counts.map((count, level) => Math.floor(vcpu / (strides[level] ?? 1)) % count)
 }

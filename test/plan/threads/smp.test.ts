@@ -91,6 +91,7 @@ t.test('vCPUs that the command line plugs have the numbers of their places', asy
   )
   t.strictSame(numbers(...smp, ...plug('id=x'), ...plug('id=y')), [0, 1, 2], 'without a place')
   t.strictSame(numbers(...smp, ...plug('socket-id=7')), [0, 1], 'a place that there is not')
+  t.strictSame(numbers(...smp, ...plug('socket-id=-1')), [0, 1], 'a place before the first')
   const core = (id: number) => ['-device', `host-spapr-cpu-core,core-id=${id}`]
   t.strictSame(numbers('-smp', '2,threads=2,maxcpus=8', ...core(4)), [0, 1, 4, 5])
 })
