@@ -172,7 +172,7 @@ export interface PciDevice {
   readonly directRegion?: () => string | null
   /** Looks whether the device has stopped to answer, see `readIsGone`. Asked as that is; absent where nobody can look. */
   readonly isGone?: () => boolean
-  /** Looks which modules refuse the device for its interrupts, see `readInterruptGuards`. Asked as that is. */
+  /** Looks which modules refuse the device for its interrupts, see `readInterruptGuards`. Asked as `directRegion` is. */
   readonly interruptGuards?: () => readonly InterruptGuard[]
 }
 

@@ -170,7 +170,7 @@ export function limitWarnings(
   const ended = warning(
     'unprepared',
     `the kernel ends QEMU when a real-time thread runs for ${limits.time} microseconds without a pause: RLIMIT_RTTIME; ` +
-      'set LimitRTTIME=infinity for the unit that starts QEMU (by hand: prlimit --rttime=unlimited)',
+      'set LimitRTTIME=infinity for the unit that starts QEMU (by hand: start it by prlimit --rttime=unlimited COMMAND)',
   )
   return [
     ...(allowsPriority(limits.priority, priority) ? [] : [refused]),

@@ -36,6 +36,6 @@ t.test('a limit that keeps threads from being real-time is told of before the st
 
 t.test('a limit by which the kernel ends a VM that polls is told of', async (t) => {
   t.strictSame(warnings(FIFO, { ...FREE, time: 200_000 }), [
-    'the kernel ends QEMU when a real-time thread runs for 200000 microseconds without a pause: RLIMIT_RTTIME; set LimitRTTIME=infinity for the unit that starts QEMU (by hand: prlimit --rttime=unlimited)',
+    'the kernel ends QEMU when a real-time thread runs for 200000 microseconds without a pause: RLIMIT_RTTIME; set LimitRTTIME=infinity for the unit that starts QEMU (by hand: start it by prlimit --rttime=unlimited COMMAND)',
   ])
 })
